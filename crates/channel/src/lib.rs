@@ -1,0 +1,210 @@
+//! The messages between the supervisor and one worker, over a `SOCK_SEQPACKET` pair.
+//!
+//! Owns the wire format (one JSON object a packet) and its limits. Knows nothing of what either side does about a message.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use serde::{Deserialize, Serialize};
+
+/// The longest packet, in bytes. Longer texts (a traceback, a log line) are cut to fit before they are sent.
+pub const MAX_PACKET: usize = 160 * 1024;
+/// The longest single text inside a message, in bytes: escaped by JSON (six bytes for one at worst) it still fits a packet.
+pub const MAX_TEXT: usize = 20 * 1024;
+
+/// The descriptor numbers a worker process inherits.
+pub mod descriptors {
+    /// The channel to the supervisor.
+    pub const CHANNEL: i32 = 3;
+    /// The memfd of the exchange.
+    pub const MEMORY: i32 = 4;
+    /// The worker's own doorbell, an eventfd.
+    pub const DOORBELL: i32 = 5;
+    /// The doorbell of router thread 0; thread *n* follows at `ROUTER + n`.
+    pub const ROUTER: i32 = 6;
+}
+
+/// Everything a worker needs to know to start; the first message it receives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStart {
+    /// The worker's index in the exchange.
+    pub worker: u16,
+    /// Threads that run the application.
+    pub threads: u16,
+    /// How many doorbells follow from [`descriptors::ROUTER`].
+    pub router_threads: u16,
+    /// `package.module:attribute`, or `package.module:factory()`.
+    pub app: String,
+    /// How the application is called.
+    pub interface: Interface,
+    /// Directories put in front of `sys.path`, first one first.
+    pub python_path: Vec<String>,
+    /// `SCRIPT_NAME` for every request; empty for an application at the root.
+    pub root_path: String,
+    /// `wsgi.multiprocess`.
+    pub multiprocess: bool,
+    /// Only import the application and report; serve nothing (`hostler check`).
+    pub check_only: bool,
+}
+
+/// How the application is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interface {
+    /// Told apart by looking at the callable.
+    Auto,
+    /// PEP 3333.
+    Wsgi,
+    /// ASGI 3.
+    Asgi,
+}
+
+/// From the supervisor to a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToWorker {
+    /// Import the application and begin.
+    Start(WorkerStart),
+    /// Take no further request, finish those that run, exit 0.
+    Stop,
+}
+
+/// From a worker to the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromWorker {
+    /// The application is imported and every thread takes requests.
+    Ready {
+        /// The interface found, never [`Interface::Auto`].
+        interface: Interface,
+        /// `sys.version`'s first word.
+        python: String,
+    },
+    /// The application could not be loaded; the worker exits by itself.
+    Failed {
+        /// One line: what was looked for, and what was found instead.
+        message: String,
+        /// Python's traceback, when there is one.
+        traceback: Option<String>,
+    },
+    /// Something for the error log.
+    Log(LogRecord),
+}
+
+/// How serious a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A request was lost or answered 500.
+    Error,
+    /// Recovered, or a fault of the application that cost nothing.
+    Warning,
+    /// For the operator.
+    Info,
+}
+
+/// One entry for the error log, in one piece.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRecord {
+    /// How serious.
+    pub severity: Severity,
+    /// One line.
+    pub message: String,
+    /// The traceback, or what the application wrote to `wsgi.errors`.
+    pub detail: Option<String>,
+    /// The id of the request it belongs to.
+    pub request_id: Option<String>,
+}
+
+/// One end of the pair.
+#[derive(Debug)]
+pub struct Channel {
+    socket: OwnedFd,
+}
+
+impl Channel {
+    /// A connected pair: the supervisor's end (non-blocking) and the worker's (blocking), both close-on-exec.
+    ///
+    /// # Errors
+    /// When no socket can be had.
+    pub fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (ours, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        rustix::io::ioctl_fionbio(&ours, true)?;
+        Ok((Self { socket: ours }, theirs))
+    }
+
+    /// Takes over an end that was inherited.
+    pub fn from_fd(socket: OwnedFd) -> Self {
+        Self { socket }
+    }
+
+    /// Sends one message; a packet is delivered whole or not at all.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when the peer does not read, [`io::ErrorKind::BrokenPipe`] when it is gone.
+    pub fn send<M: Serialize>(&self, message: &M) -> io::Result<()> {
+        let packet = serde_json::to_vec(message)?;
+        if packet.len() > MAX_PACKET {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "message longer than a packet"));
+        }
+        rustix::net::send(&self.socket, &packet, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    /// Receives one message; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] on a non-blocking end with nothing to read, [`io::ErrorKind::InvalidData`] for a packet
+    /// that is not a message.
+    pub fn receive<M: for<'de> Deserialize<'de>>(&self) -> io::Result<Option<M>> {
+        let mut packet = vec![0; MAX_PACKET];
+        let (length, _) = rustix::net::recv(&self.socket, packet.as_mut_slice(), RecvFlags::empty())?;
+        if length == 0 {
+            return Ok(None);
+        }
+        Ok(Some(serde_json::from_slice(&packet[..length])?))
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Cuts `text` to [`MAX_TEXT`] bytes at a character border, keeping its end: the last lines of a traceback say the most.
+pub fn clip(text: &str) -> String {
+    if text.len() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    let start = (text.len() - MAX_TEXT..text.len()).find(|&i| text.is_char_boundary(i)).unwrap_or(text.len());
+    format!("[… {start} bytes cut]\n{}", &text[start..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_arrives_whole_and_the_end_is_seen() {
+        let (ours, theirs) = Channel::pair().unwrap();
+        let theirs = Channel::from_fd(theirs);
+        let sent = FromWorker::Log(LogRecord {
+            severity: Severity::Error,
+            message: "boom".into(),
+            detail: Some(clip(&"é".repeat(MAX_TEXT))),
+            request_id: None,
+        });
+        theirs.send(&sent).unwrap();
+        assert_eq!(ours.receive::<FromWorker>().unwrap(), Some(sent));
+        assert_eq!(ours.receive::<FromWorker>().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(theirs);
+        assert_eq!(ours.receive::<FromWorker>().unwrap(), None);
+    }
+}

@@ -1,0 +1,528 @@
+//! The router's and the supervisor's side of an exchange.
+//!
+//! The router trusts nothing that a worker can write: counters are clamped to the ring, states are checked against a private copy of the
+//! sequence, and what is read is copied or handed to the kernel.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::event::EventfdFlags;
+use rustix::thread::futex;
+
+use crate::layout::Config;
+use crate::memory::{Memory, now_ns};
+use crate::queue::Entry;
+use crate::slot::{Phase, RequestEnd, Slot, State, response_flag, wish};
+use crate::staff::Sleeper;
+use crate::sync::{Ordering, fence};
+
+/// One generation's shared memory, as the router and the supervisor hold it.
+#[derive(Debug)]
+pub struct Exchange {
+    memory: Memory,
+    /// Rung by workers to wake a router thread.
+    router_doorbells: Vec<OwnedFd>,
+    /// Rung to wake a worker whose event loop watches a descriptor.
+    worker_doorbells: Vec<OwnedFd>,
+    producer: Mutex<Producer>,
+}
+
+/// What only one thread may do at a time: choosing slots and appending to the queue.
+#[derive(Debug)]
+struct Producer {
+    /// Free slots, the one used last on top: its pages are warm, and slots that are never needed never cost memory.
+    free: Vec<u32>,
+    /// The sequence of each slot's present use.
+    sequences: Vec<u32>,
+    /// Slots that were used since their pages were last given back.
+    touched: Vec<bool>,
+}
+
+/// A request that was put into the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submitted {
+    /// The number of its slot.
+    pub slot: u32,
+}
+
+/// What a worker has made of a request so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResponseProgress {
+    /// Where the slot is.
+    pub phase: Phase,
+    /// The worker that runs it, or ran it.
+    pub worker: u16,
+    /// Bits of [`crate::slot::response_flag`].
+    flags: u32,
+    /// Bytes in the ring that were not consumed; the head counts.
+    pub available: usize,
+    /// Bytes of the head at the start of the ring.
+    pub head: usize,
+    /// The worker counted more bytes than the ring holds: nothing of it can be believed.
+    pub corrupt: bool,
+}
+
+impl ResponseProgress {
+    /// The head is there.
+    pub fn has_head(&self) -> bool {
+        self.flags & response_flag::HEAD != 0
+    }
+    /// Nothing will follow what is available.
+    pub fn complete(&self) -> bool {
+        self.flags & response_flag::COMPLETE != 0
+    }
+    /// The answer must be cut off.
+    pub fn failed(&self) -> bool {
+        self.flags & response_flag::FAILED != 0
+    }
+    /// Early hints wait to be taken.
+    pub fn has_hints(&self) -> bool {
+        self.flags & response_flag::HINTS != 0
+    }
+    /// The connection must not be used again.
+    pub fn close(&self) -> bool {
+        self.flags & response_flag::CLOSE != 0
+    }
+}
+
+impl Exchange {
+    /// Makes the memory and the doorbells.
+    ///
+    /// # Errors
+    /// When a size is out of range, or the system has no memory or descriptors.
+    pub fn create(config: Config) -> io::Result<Self> {
+        let memory = Memory::create(config)?;
+        let eventfds = |count: u32| -> io::Result<Vec<OwnedFd>> {
+            (0..count).map(|_| Ok(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)).collect()
+        };
+        Ok(Self {
+            router_doorbells: eventfds(config.router_threads)?,
+            worker_doorbells: eventfds(config.workers)?,
+            producer: Mutex::new(Producer {
+                free: (0..config.slots).rev().collect(),
+                sequences: vec![0; config.slots as usize],
+                touched: vec![false; config.slots as usize],
+            }),
+            memory,
+        })
+    }
+
+    /// The sizes it was made with.
+    pub fn config(&self) -> &Config {
+        &self.memory.config
+    }
+
+    fn producer(&self) -> MutexGuard<'_, Producer> {
+        // Nothing in there is left half-done by a panic.
+        self.producer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slot(&self, slot: u32) -> &Slot {
+        &self.memory.slots()[slot as usize]
+    }
+
+    // ---- Requests -------------------------------------------------------------------------------------------------------
+
+    /// Puts a request into the queue; `None` when every slot is in use, or the head is too long for a slot.
+    ///
+    /// `body` is what is there of it; the rest follows by [`Exchange::write_body`]. It must fit the request ring. Workers are not woken:
+    /// see [`Exchange::wake_worker`].
+    pub fn submit(&self, thread: u32, head: &[u8], body: &[u8], end: RequestEnd) -> Option<Submitted> {
+        if head.len() > self.memory.config.head_size as usize || body.len() > self.memory.config.request_ring as usize {
+            return None;
+        }
+        let mut producer = self.producer();
+        let number = producer.free.pop()?;
+        let place = number as usize;
+        let sequence = producer.sequences[place].wrapping_add(1);
+        producer.sequences[place] = sequence;
+        producer.touched[place] = true;
+        let slot = self.slot(number);
+        self.memory.head(number).write_at(0, head);
+        self.memory.request_ring(number).write_at(0, body);
+        slot.request_head.store(head.len() as u32, Ordering::Relaxed);
+        slot.request_written.store(body.len() as u64, Ordering::Relaxed);
+        slot.request_end.store(end as u32, Ordering::Relaxed);
+        slot.router_thread.store(thread, Ordering::Relaxed);
+        slot.queued_ns.store(now_ns(), Ordering::Relaxed);
+        self.clear(slot);
+        if self.enqueue(slot, number, sequence) {
+            return Some(Submitted { slot: number });
+        }
+        slot.state.store(State { sequence, worker: 0, phase: Phase::Free }.pack(), Ordering::Relaxed);
+        producer.free.push(number);
+        None
+    }
+
+    /// Resets what a former use of the slot left.
+    fn clear(&self, slot: &Slot) {
+        slot.started_ns.store(0, Ordering::Relaxed);
+        slot.finished_ns.store(0, Ordering::Relaxed);
+        slot.request_read.store(0, Ordering::Relaxed);
+        slot.response_written.store(0, Ordering::Relaxed);
+        slot.response_read.store(0, Ordering::Relaxed);
+        slot.response_head.store(0, Ordering::Relaxed);
+        slot.response_flags.store(0, Ordering::Relaxed);
+        slot.wishes.store(0, Ordering::Relaxed);
+        slot.router_waits.store(0, Ordering::Relaxed);
+        slot.abandoned.store(0, Ordering::Relaxed);
+    }
+
+    /// Makes the slot QUEUED and pushes its entry. The producer's lock must be held.
+    fn enqueue(&self, slot: &Slot, number: u32, sequence: u32) -> bool {
+        // The entry's release, and the taker's acquire of it, publish all that was stored above.
+        slot.state.store(State { sequence, worker: 0, phase: Phase::Queued }.pack(), Ordering::Release);
+        self.memory.queue().push(Entry { slot: number, sequence })
+    }
+
+    /// Wakes one thread for the queue, when it holds something and one sleeps. Whoever is woken wakes the next when that helps.
+    pub fn wake_worker(&self) -> bool {
+        self.memory.queue().len() != 0 && self.memory.staff().claim_sleeper().is_some_and(|sleeper| self.ring_thread(sleeper))
+    }
+
+    fn ring_thread(&self, sleeper: Sleeper) -> bool {
+        let Some(entry) = self.memory.threads(sleeper.worker).get(usize::from(sleeper.thread)) else { return false };
+        entry.rung.store(1, Ordering::Release);
+        let _woken = futex::wake(&entry.rung, futex::Flags::empty(), 1);
+        true
+    }
+
+    /// Entries in the queue; stale ones count.
+    pub fn queued(&self) -> u64 {
+        self.memory.queue().len()
+    }
+
+    /// How many entries were ever taken: stands still when no worker takes any.
+    pub fn taken(&self) -> u64 {
+        self.memory.queue().head.load(Ordering::Relaxed)
+    }
+
+    /// Slots in use.
+    pub fn in_flight(&self) -> usize {
+        self.memory.config.slots as usize - self.producer().free.len()
+    }
+
+    // ---- The body of a request ---------------------------------------------------------------------------------------------
+
+    /// Room in the request ring, in bytes.
+    pub fn body_room(&self, slot: u32) -> usize {
+        let control = self.slot(slot);
+        let written = control.request_written.load(Ordering::Relaxed);
+        // Clamped: a counter that a worker set wrongly must not make us write past what it has read, but that is its own loss.
+        let unread = written.saturating_sub(control.request_read.load(Ordering::Acquire));
+        (self.memory.config.request_ring as u64).saturating_sub(unread) as usize
+    }
+
+    /// Says that the router waits for room; `true` when there is some already. A bell follows otherwise.
+    pub fn await_body_room(&self, slot: u32) -> bool {
+        self.slot(slot).router_waits.store(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.body_room(slot) > 0
+    }
+
+    /// Appends what fits of `body`, and returns how much that was.
+    pub fn write_body(&self, slot: u32, body: &[u8]) -> usize {
+        let fits = body.len().min(self.body_room(slot));
+        if fits > 0 {
+            let control = self.slot(slot);
+            let written = control.request_written.load(Ordering::Relaxed);
+            self.memory.request_ring(slot).ring_write(written, &body[..fits]);
+            control.request_written.store(written + fits as u64, Ordering::Release);
+            self.grant(slot, wish::BODY);
+        }
+        fits
+    }
+
+    /// Says how the body ended.
+    pub fn end_body(&self, slot: u32, end: RequestEnd) {
+        self.slot(slot).request_end.store(end as u32, Ordering::Release);
+        self.grant(slot, wish::BODY);
+    }
+
+    /// Whether the worker waits for bytes of the body.
+    pub fn wants_body(&self, slot: u32) -> bool {
+        self.slot(slot).wishes.load(Ordering::Acquire) & wish::BODY != 0
+    }
+
+    /// Wakes the worker's thread if it waits for one of `wishes`.
+    fn grant(&self, slot: u32, wishes: u32) {
+        let control = self.slot(slot);
+        fence(Ordering::SeqCst);
+        if control.wishes.load(Ordering::Relaxed) & wishes != 0 && control.wishes.fetch_and(!wishes, Ordering::AcqRel) & wishes != 0 {
+            control.rung.fetch_add(1, Ordering::AcqRel);
+            let _woken = futex::wake(&control.rung, futex::Flags::empty(), 1);
+        }
+    }
+
+    /// Copies the head of the request, as it was submitted, to the end of `to`.
+    pub fn read_head(&self, slot: u32, to: &mut Vec<u8>) {
+        let area = self.memory.head(slot);
+        let length = (self.slot(slot).request_head.load(Ordering::Relaxed) as usize).min(area.size);
+        // SAFETY: copied at once; whatever is read there is only bytes.
+        to.extend_from_slice(unsafe { area.slice(0, length) });
+    }
+
+    // ---- The answer ----------------------------------------------------------------------------------------------------------
+
+    /// What there is of the answer.
+    pub fn progress(&self, slot: u32) -> ResponseProgress {
+        let control = self.slot(slot);
+        // The phase first: what was written before it is then seen too.
+        let state = control.state();
+        let flags = control.response_flags.load(Ordering::Acquire);
+        let written = control.response_written.load(Ordering::Acquire);
+        let read = control.response_read.load(Ordering::Relaxed);
+        let available = written.wrapping_sub(read);
+        let head = control.response_head.load(Ordering::Acquire) as usize;
+        let ring = u64::from(self.memory.config.response_ring);
+        let corrupt = available > ring || head as u64 > ring;
+        ResponseProgress {
+            phase: state.phase,
+            worker: state.worker,
+            flags,
+            available: if corrupt { 0 } else { available as usize },
+            head: if corrupt { 0 } else { head },
+            corrupt,
+        }
+    }
+
+    /// Copies the next `length` bytes out of the answer, which must be available, and consumes them.
+    pub fn read_response(&self, slot: u32, length: usize, to: &mut Vec<u8>) {
+        let control = self.slot(slot);
+        let length = length.min(self.memory.config.response_ring as usize);
+        let start = to.len();
+        to.resize(start + length, 0);
+        let read = control.response_read.load(Ordering::Relaxed);
+        self.memory.response_ring(slot).ring_read(read, &mut to[start..]);
+        self.consume(slot, length);
+    }
+
+    /// The next bytes of the answer in place, up to `length` and up to the ring's end.
+    ///
+    /// A faulty worker may change them meanwhile, so they are for the kernel to copy; it is nobody's loss but its own client's.
+    pub fn response_bytes(&self, slot: u32, length: usize) -> &[u8] {
+        let ring = self.memory.response_ring(slot);
+        let (offset, run) = ring.run(self.slot(slot).response_read.load(Ordering::Relaxed), length);
+        // SAFETY: the view lives as long as `self`, which owns the mapping; the caller only hands it to the kernel.
+        unsafe { ring.slice(offset, run) }
+    }
+
+    /// Counts `length` bytes of the answer as sent, and wakes the worker when it waits for room and there is enough.
+    pub fn consume(&self, slot: u32, length: usize) {
+        let control = self.slot(slot);
+        let read = control.response_read.load(Ordering::Relaxed) + length as u64;
+        control.response_read.store(read, Ordering::Release);
+        let unread = control.response_written.load(Ordering::Relaxed).wrapping_sub(read);
+        // From half a ring on: a wake-up for each packet would cost more than it carries.
+        if unread <= u64::from(self.memory.config.response_ring) / 2 {
+            self.grant(slot, wish::ROOM);
+        }
+    }
+
+    /// Says that the early hints were taken.
+    pub fn hints_taken(&self, slot: u32) {
+        let control = self.slot(slot);
+        control.response_flags.fetch_and(!response_flag::HINTS, Ordering::AcqRel);
+        self.grant(slot, wish::HINTS);
+    }
+
+    /// When the request was queued, taken and finished: CLOCK_MONOTONIC, nanoseconds, 0 for what has not been.
+    pub fn times(&self, slot: u32) -> (u64, u64, u64) {
+        let control = self.slot(slot);
+        (
+            control.queued_ns.load(Ordering::Relaxed),
+            control.started_ns.load(Ordering::Relaxed),
+            control.finished_ns.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Says that nobody wants the answer any more; the worker learns it when it next waits or writes. The slot stays in use until it is done.
+    pub fn abandon(&self, slot: u32) {
+        let control = self.slot(slot);
+        control.abandoned.store(1, Ordering::Release);
+        let _ended = control.request_end.compare_exchange(
+            RequestEnd::Open as u32,
+            RequestEnd::Aborted as u32,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        self.grant(slot, wish::BODY | wish::ROOM | wish::HINTS);
+    }
+
+    /// Takes a request back that no worker has begun; `false` when one has.
+    pub fn cancel(&self, slot: u32) -> bool {
+        let sequence = self.producer().sequences[slot as usize];
+        let control = self.slot(slot);
+        if !control.transition(State { sequence, worker: 0, phase: Phase::Queued }, 0, Phase::Free) {
+            return false;
+        }
+        self.producer().free.push(slot);
+        true
+    }
+
+    /// Frees a slot that is done or lost; `false` when a worker still has it.
+    pub fn release(&self, slot: u32) -> bool {
+        let state = self.slot(slot).state();
+        if matches!(state.phase, Phase::Queued | Phase::Running) {
+            return false;
+        }
+        let mut producer = self.producer();
+        let sequence = producer.sequences[slot as usize];
+        self.slot(slot).state.store(State { sequence, worker: 0, phase: Phase::Free }.pack(), Ordering::Relaxed);
+        producer.free.push(slot);
+        true
+    }
+
+    /// Queues a lost request once more, if nothing of its answer was sent and its whole body is still in the ring.
+    ///
+    /// Whether that is right for the method is the caller's to say. `false` when it cannot be done; the slot is still lost then.
+    pub fn requeue(&self, slot: u32) -> bool {
+        let control = self.slot(slot);
+        let complete = RequestEnd::from_bits(control.request_end.load(Ordering::Acquire)) == RequestEnd::Complete;
+        let kept = control.request_written.load(Ordering::Relaxed) <= u64::from(self.memory.config.request_ring);
+        let unsent = control.response_read.load(Ordering::Relaxed) == 0;
+        if control.state().phase != Phase::Lost || !complete || !kept || !unsent {
+            return false;
+        }
+        let producer = self.producer();
+        self.clear(control);
+        self.enqueue(control, slot, producer.sequences[slot as usize])
+    }
+
+    /// Gives back the memory of slots that are free, but for the `keep` that will be used next.
+    pub fn trim(&self, keep: usize) {
+        let mut producer = self.producer();
+        let spare = producer.free.len().saturating_sub(keep);
+        for place in 0..spare {
+            let slot = producer.free[place];
+            if std::mem::take(&mut producer.touched[slot as usize]) {
+                let _kept = self.memory.discard(slot);
+            }
+        }
+    }
+
+    // ---- Bells -------------------------------------------------------------------------------------------------------------
+
+    /// The descriptor that workers write to when they wake router thread `thread`.
+    pub fn doorbell(&self, thread: u32) -> Option<BorrowedFd<'_>> {
+        self.router_doorbells.get(thread as usize).map(AsFd::as_fd)
+    }
+
+    /// Calls `each` for every slot of `thread` with news.
+    pub fn answer_bell(&self, thread: u32, each: impl FnMut(u32)) {
+        let slots = self.memory.config.slots;
+        let mut each = each;
+        if let Some(bell) = self.memory.bell(thread) {
+            bell.answer(|slot| {
+                if slot < slots {
+                    each(slot);
+                }
+            });
+        }
+    }
+
+    /// Announces that `thread` is about to sleep; `false` when it must not, as there is news.
+    pub fn prepare_sleep(&self, thread: u32) -> bool {
+        self.memory.bell(thread).is_some_and(|bell| bell.prepare_sleep())
+    }
+
+    /// Takes the announcement back.
+    pub fn awake(&self, thread: u32) {
+        if let Some(bell) = self.memory.bell(thread) {
+            bell.awake();
+        }
+    }
+
+    // ---- For the supervisor --------------------------------------------------------------------------------------------------
+
+    /// Clears the entry of `worker` for a new process.
+    pub fn prepare_worker(&self, worker: u16) {
+        self.clear_worker(worker);
+        if let Some(entry) = self.memory.staff().workers.get(usize::from(worker)) {
+            entry.retired.store(0, Ordering::Relaxed);
+            entry.service_ns.store(0, Ordering::Relaxed);
+            entry.present.store(1, Ordering::Release);
+        }
+    }
+
+    /// The descriptors a worker inherits, in their order: the memory, its own doorbell, each router thread's.
+    ///
+    /// # Errors
+    /// When a descriptor cannot be duplicated, or there is no such worker.
+    pub fn worker_descriptors(&self, worker: u16) -> io::Result<Vec<OwnedFd>> {
+        let own = self.worker_doorbells.get(usize::from(worker)).ok_or_else(|| io::Error::other(format!("there is no worker {worker}")))?;
+        let all = [self.memory.fd(), own.as_fd()].into_iter().chain(self.router_doorbells.iter().map(AsFd::as_fd));
+        all.map(|fd| fd.try_clone_to_owned()).collect()
+    }
+
+    /// Tells a worker to take nothing more; it finishes what it runs.
+    pub fn retire_worker(&self, worker: u16) {
+        if let Some(entry) = self.memory.staff().workers.get(usize::from(worker)) {
+            entry.retired.store(1, Ordering::SeqCst);
+        }
+        self.ring_all_threads();
+        self.wake_worker();
+    }
+
+    /// After the process of `worker` was reaped: what it ran is lost and its router thread told, what it was taking is queued again, and
+    /// whatever wake-up it owed anybody is given. Returns how many requests it ran.
+    pub fn recover_worker(&self, worker: u16) -> usize {
+        let mut lost = 0;
+        self.requeue_intents(worker);
+        for (number, slot) in self.memory.slots().iter().enumerate() {
+            let state = slot.state();
+            if state.worker != worker || !matches!(state.phase, Phase::Running | Phase::Done) {
+                continue;
+            }
+            if state.phase == Phase::Running && slot.transition(state, worker, Phase::Lost) {
+                lost += 1;
+            }
+            if let Some(bell) = self.memory.bell(slot.router_thread.load(Ordering::Relaxed)) {
+                let _owner_is_rung_below = bell.ring(number as u32);
+            }
+        }
+        self.clear_worker(worker);
+        // It may have died between taking a wake-up upon itself and giving it.
+        for doorbell in &self.router_doorbells {
+            ring_doorbell(doorbell);
+        }
+        self.ring_all_threads();
+        self.wake_worker();
+        lost
+    }
+
+    fn requeue_intents(&self, worker: u16) {
+        let producer = self.producer();
+        for thread in self.memory.threads(worker) {
+            let entry = Entry::unpack(thread.intent.swap(0, Ordering::AcqRel));
+            let known = producer.sequences.get(entry.slot as usize) == Some(&entry.sequence);
+            if known && self.slot(entry.slot).state().phase == Phase::Queued {
+                // Perhaps another has it, or it still stands in the queue: a duplicate does no harm.
+                self.memory.queue().push(entry);
+            }
+        }
+    }
+
+    fn clear_worker(&self, worker: u16) {
+        if let Some(entry) = self.memory.staff().workers.get(usize::from(worker)) {
+            entry.present.store(0, Ordering::Relaxed);
+            entry.sleepers.store(0, Ordering::Relaxed);
+            entry.running.store(0, Ordering::Release);
+        }
+    }
+
+    /// Wakes every thread; those with nothing to do go back to sleep.
+    fn ring_all_threads(&self) {
+        for worker in 0..self.memory.config.workers as u16 {
+            for thread in 0..self.memory.config.threads as u16 {
+                self.ring_thread(Sleeper { worker, thread });
+            }
+        }
+    }
+}
+
+/// Adds one to an eventfd; it is never full in practice, and rung already if it were.
+pub(crate) fn ring_doorbell(doorbell: &OwnedFd) {
+    let _rung = rustix::io::write(doorbell, &1u64.to_ne_bytes());
+}

@@ -1,0 +1,166 @@
+//! The staff: which threads of which workers sleep, how many requests each worker runs, and whom to wake next.
+//!
+//! The rule: *processes first, threads second*. A thread of a worker that runs a request already leaves the queue alone while another worker
+//! sleeps entirely; a waker picks a thread of such a worker before a second thread of a busy one. Threads that share an interpreter share
+//! its lock, so this keeps short requests out of the way of computing ones.
+//!
+//! A sleeping thread is a bit in its worker's word. Clearing the bit is the right, and the duty, to wake that thread.
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+
+/// The most threads a worker may have: one bit each.
+pub(crate) const MAX_THREADS: u16 = 64;
+
+/// One worker process.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// One bit for each of its threads that sleeps.
+    pub(crate) sleepers: AtomicU64,
+    /// Requests it runs now.
+    pub(crate) running: AtomicU32,
+    /// 1 when it takes nothing more.
+    pub(crate) retired: AtomicU32,
+    /// How long its slowest recent request took, decaying; nanoseconds, saturated.
+    pub(crate) service_ns: AtomicU32,
+    /// 1 when a process serves this entry: the router counts on it.
+    pub(crate) present: AtomicU32,
+}
+
+/// One thread of a worker.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(crate) struct ThreadEntry {
+    /// What it is taking off the queue, see [`crate::queue::Queue::pop`].
+    pub(crate) intent: AtomicU64,
+    /// The futex it sleeps on: 0 while it may sleep, 1 when it was rung.
+    pub(crate) rung: AtomicU32,
+}
+
+/// A thread, by worker and place in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sleeper {
+    pub(crate) worker: u16,
+    pub(crate) thread: u16,
+}
+
+/// The table of workers, over memory that lives elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Staff<'m> {
+    pub(crate) workers: &'m [Worker],
+}
+
+impl Worker {
+    #[cfg(any(test, loom))]
+    pub(crate) fn new() -> Self {
+        Self {
+            sleepers: AtomicU64::new(0),
+            running: AtomicU32::new(0),
+            retired: AtomicU32::new(0),
+            service_ns: AtomicU32::new(0),
+            present: AtomicU32::new(1),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running.load(Ordering::Relaxed) == 0
+    }
+
+    /// Takes one sleeping thread's bit.
+    fn claim(&self) -> Option<u16> {
+        let mut bits = self.sleepers.load(Ordering::Relaxed);
+        while bits != 0 {
+            let bit = bits & bits.wrapping_neg();
+            if self.sleepers.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
+                return Some(bit.trailing_zeros() as u16);
+            }
+            bits = self.sleepers.load(Ordering::Relaxed);
+        }
+        None
+    }
+
+    /// Announces that `thread` is about to sleep. The caller looks at the queue again before it does.
+    pub(crate) fn prepare_sleep(&self, thread: u16) {
+        self.sleepers.fetch_or(1 << thread, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes the announcement back; `false` when a waker has it already, and the ring is on its way.
+    pub(crate) fn cancel_sleep(&self, thread: u16) -> bool {
+        self.sleepers.fetch_and(!(1 << thread), Ordering::AcqRel) & (1 << thread) != 0
+    }
+
+    /// Remembers how long a request took: the slowest counts, and is forgotten slowly.
+    pub(crate) fn served(&self, took_ns: u64) {
+        let took = u32::try_from(took_ns).unwrap_or(u32::MAX);
+        let known = self.service_ns.load(Ordering::Relaxed);
+        let next = if took >= known { took } else { known - (known - took) / 64 };
+        if next != known {
+            self.service_ns.store(next, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Staff<'_> {
+    /// Whether a thread of `worker` may take from the queue now, by the rule.
+    pub(crate) fn may_take(&self, worker: u16) -> bool {
+        match self.workers.get(usize::from(worker)) {
+            Some(own) if own.is_idle() => true,
+            Some(_) => !self.workers.iter().any(|other| other.sleepers.load(Ordering::Relaxed) != 0 && other.is_idle()),
+            None => false,
+        }
+    }
+
+    /// Claims the thread to wake next: of an idle worker, else of any. Call it after the entry was pushed.
+    pub(crate) fn claim_sleeper(&self) -> Option<Sleeper> {
+        fence(Ordering::SeqCst);
+        self.claim_where(Worker::is_idle).or_else(|| self.claim_where(|_| true))
+    }
+
+    fn claim_where(&self, suits: impl Fn(&Worker) -> bool) -> Option<Sleeper> {
+        for (index, worker) in self.workers.iter().enumerate() {
+            if worker.sleepers.load(Ordering::Relaxed) != 0
+                && suits(worker)
+                && let Some(thread) = worker.claim()
+            {
+                return Some(Sleeper { worker: index as u16, thread });
+            }
+        }
+        None
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_process_comes_before_a_second_thread_of_a_busy_one() {
+        let workers = [Worker::new(), Worker::new()];
+        let staff = Staff { workers: &workers };
+        workers[0].running.store(1, Ordering::Relaxed);
+        workers[0].prepare_sleep(1);
+        assert!(staff.may_take(0), "nobody else sleeps");
+        workers[1].prepare_sleep(0);
+        assert!(!staff.may_take(0), "worker 1 is idle and sleeps");
+        assert!(staff.may_take(1));
+        assert_eq!(staff.claim_sleeper(), Some(Sleeper { worker: 1, thread: 0 }));
+        assert_eq!(staff.claim_sleeper(), Some(Sleeper { worker: 0, thread: 1 }));
+        assert_eq!(staff.claim_sleeper(), None);
+        assert!(!workers[1].cancel_sleep(0), "the waker has it");
+    }
+
+    #[test]
+    fn one_slow_request_is_remembered_for_a_while() {
+        let worker = Worker::new();
+        worker.served(200_000_000);
+        for _ in 0..64 {
+            worker.served(3_000);
+        }
+        assert!(worker.service_ns.load(Ordering::Relaxed) > 50_000_000);
+        for _ in 0..2_000 {
+            worker.served(3_000);
+        }
+        assert!(worker.service_ns.load(Ordering::Relaxed) < 10_000);
+    }
+}

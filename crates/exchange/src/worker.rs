@@ -1,0 +1,364 @@
+//! A worker's side of an exchange: taking requests, reading bodies, writing answers, sleeping.
+//!
+//! Everything here may be called without the interpreter's lock; what blocks says so.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::thread::futex;
+
+use crate::memory::{Memory, now_ns};
+use crate::queue::Queue;
+use crate::router::ring_doorbell;
+use crate::slot::{RequestEnd, Slot, response_flag, wish};
+use crate::staff::{Sleeper, Staff, ThreadEntry, Worker};
+use crate::sync::{Ordering, fence};
+
+/// A queue that would take its takers longer than this deserves another one; nanoseconds.
+const WORTH_A_WAKE_UP_NS: u64 = 100_000;
+
+/// An exchange, mapped by a worker process.
+#[derive(Debug)]
+pub struct WorkerSide {
+    memory: Memory,
+    worker: u16,
+    router_doorbells: Vec<OwnedFd>,
+}
+
+/// One thread of a worker, as the exchange knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Thread<'w> {
+    side: &'w WorkerSide,
+    number: u16,
+}
+
+/// A request this worker runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    slot: u32,
+    sequence: u32,
+}
+
+/// What there is of a request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyChunk {
+    /// So many bytes were copied.
+    Bytes(usize),
+    /// Nothing now; more may come.
+    Nothing,
+    /// No more will come, for this reason.
+    End(RequestEnd),
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Look again.
+    Look,
+    /// Nobody wants the answer any more.
+    Abandoned,
+}
+
+impl WorkerSide {
+    /// Maps the memory a worker inherited. `router_doorbells` in the order of the router threads.
+    ///
+    /// # Errors
+    /// When it is not an exchange of this version, or has no entry for `worker`.
+    pub fn attach(memory: OwnedFd, worker: u16, router_doorbells: Vec<OwnedFd>) -> io::Result<Self> {
+        let memory = Memory::attach(memory)?;
+        if u32::from(worker) >= memory.config.workers || router_doorbells.len() != memory.config.router_threads as usize {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the exchange has no such worker, or other router threads"));
+        }
+        Ok(Self { memory, worker, router_doorbells })
+    }
+
+    /// How many threads the exchange has room for.
+    pub fn threads(&self) -> u16 {
+        self.memory.config.threads as u16
+    }
+
+    /// The thread numbered `number`.
+    pub fn thread(&self, number: u16) -> Thread<'_> {
+        debug_assert!(number < self.threads());
+        Thread { side: self, number }
+    }
+
+    /// Whether the worker takes nothing more.
+    pub fn retired(&self) -> bool {
+        self.entry().retired.load(Ordering::Acquire) == 1
+    }
+
+    /// Bytes of the response ring: no response head may be longer.
+    pub fn response_ring(&self) -> usize {
+        self.memory.config.response_ring as usize
+    }
+
+    fn staff(&self) -> Staff<'_> {
+        self.memory.staff()
+    }
+
+    fn queue(&self) -> Queue<'_> {
+        self.memory.queue()
+    }
+
+    fn entry(&self) -> &Worker {
+        &self.staff().workers[usize::from(self.worker)]
+    }
+
+    fn slot(&self, taken: Taken) -> &Slot {
+        &self.memory.slots()[taken.slot as usize]
+    }
+
+    fn wake_another(&self) {
+        if let Some(Sleeper { worker, thread }) = self.staff().claim_sleeper()
+            && let Some(entry) = self.memory.threads(worker).get(usize::from(thread))
+        {
+            entry.rung.store(1, Ordering::Release);
+            let _woken = futex::wake(&entry.rung, futex::Flags::empty(), 1);
+        }
+    }
+
+    // ---- The request -----------------------------------------------------------------------------------------------------
+
+    /// The head of the request, as the router laid it out. It does not change while the request runs.
+    pub fn head(&self, taken: Taken) -> &[u8] {
+        let area = self.memory.head(taken.slot);
+        let length = (self.slot(taken).request_head.load(Ordering::Relaxed) as usize).min(area.size);
+        // SAFETY: the view lives as long as `self`, which owns the mapping. The router writes it only before the request is taken and
+        // after it is done.
+        unsafe { area.slice(0, length) }
+    }
+
+    /// Copies what is there of the body.
+    pub fn read_body(&self, taken: Taken, to: &mut [u8]) -> BodyChunk {
+        let slot = self.slot(taken);
+        // The end first: bytes that were written before it are then seen too.
+        let end = RequestEnd::from_bits(slot.request_end.load(Ordering::Acquire));
+        let written = slot.request_written.load(Ordering::Acquire);
+        let read = slot.request_read.load(Ordering::Relaxed);
+        let ring = self.memory.request_ring(taken.slot);
+        let available = (written.saturating_sub(read) as usize).min(ring.size);
+        if available == 0 || matches!(end, RequestEnd::Aborted | RequestEnd::Refused) {
+            return if end == RequestEnd::Open { BodyChunk::Nothing } else { BodyChunk::End(end) };
+        }
+        let length = available.min(to.len());
+        ring.ring_read(read, &mut to[..length]);
+        let read = read + length as u64;
+        slot.request_read.store(read, Ordering::Release);
+        let room = ring.size as u64 - written.saturating_sub(read).min(ring.size as u64);
+        fence(Ordering::SeqCst);
+        if slot.router_waits.load(Ordering::Relaxed) == 1 && room >= ring.size as u64 / 2 && slot.router_waits.swap(0, Ordering::AcqRel) == 1 {
+            self.ring(taken);
+        }
+        BodyChunk::Bytes(length)
+    }
+
+    /// Bytes of the body that can be read now.
+    pub fn body_available(&self, taken: Taken) -> usize {
+        let slot = self.slot(taken);
+        let unread = slot.request_written.load(Ordering::Acquire).saturating_sub(slot.request_read.load(Ordering::Relaxed));
+        unread.min(u64::from(self.memory.config.request_ring)) as usize
+    }
+
+    /// Waits until there is more of the body, or it ended. Blocks.
+    ///
+    /// The router is told each time, so that it can answer `Expect: 100-continue` when the application begins to read.
+    pub fn await_body(&self, taken: Taken) {
+        let ready = |slot: &Slot| {
+            slot.request_written.load(Ordering::Acquire) != slot.request_read.load(Ordering::Relaxed)
+                || slot.request_end.load(Ordering::Acquire) != RequestEnd::Open as u32
+        };
+        self.await_router(taken, wish::BODY, true, ready);
+    }
+
+    // ---- The answer ------------------------------------------------------------------------------------------------------
+
+    /// Room in the response ring, in bytes.
+    pub fn room(&self, taken: Taken) -> usize {
+        let slot = self.slot(taken);
+        let unread = slot.response_written.load(Ordering::Relaxed).saturating_sub(slot.response_read.load(Ordering::Acquire));
+        (u64::from(self.memory.config.response_ring)).saturating_sub(unread) as usize
+    }
+
+    /// Appends what fits, and returns how much that was. Nobody is told before [`WorkerSide::publish`].
+    pub fn write(&self, taken: Taken, bytes: &[u8]) -> usize {
+        let fits = bytes.len().min(self.room(taken));
+        let slot = self.slot(taken);
+        let written = slot.response_written.load(Ordering::Relaxed);
+        self.memory.response_ring(taken.slot).ring_write(written, &bytes[..fits]);
+        slot.response_written.store(written + fits as u64, Ordering::Release);
+        fits
+    }
+
+    /// Lets `fill` write into the ring itself, up to `limit` bytes in one run, and counts what it says it wrote.
+    ///
+    /// # Errors
+    /// What `fill` returns.
+    pub fn write_with(&self, taken: Taken, limit: usize, fill: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+        let room = self.room(taken).min(limit);
+        let slot = self.slot(taken);
+        let written = slot.response_written.load(Ordering::Relaxed);
+        let ring = self.memory.response_ring(taken.slot);
+        let (offset, run) = ring.run(written, room);
+        // SAFETY: the router reads only what was counted, and no other worker has this slot.
+        let space = unsafe { ring.slice_mut(offset, run) };
+        let length = fill(space)?.min(run);
+        slot.response_written.store(written + length as u64, Ordering::Release);
+        Ok(length)
+    }
+
+    /// Says that the first `length` bytes written are the head.
+    pub fn set_head(&self, taken: Taken, length: usize) {
+        let slot = self.slot(taken);
+        slot.response_head.store(length as u32, Ordering::Relaxed);
+        slot.response_flags.fetch_or(response_flag::HEAD, Ordering::Release);
+    }
+
+    /// Writes early hints (a response head of status 103), tells the router, and waits until it has taken them. Blocks.
+    ///
+    /// Only before the head; `Abandoned` when nobody is there to take them.
+    pub fn hint(&self, taken: Taken, head: &[u8]) -> Wait {
+        if self.write(taken, head) < head.len() {
+            return Wait::Abandoned;
+        }
+        let slot = self.slot(taken);
+        slot.response_head.store(head.len() as u32, Ordering::Relaxed);
+        slot.response_flags.fetch_or(response_flag::HINTS, Ordering::Release);
+        let ready = |slot: &Slot| slot.response_flags.load(Ordering::Acquire) & response_flag::HINTS == 0;
+        self.await_router(taken, wish::HINTS, true, ready)
+    }
+
+    /// Sets further [`response_flag`]s; they are seen with the next publication.
+    pub fn flag(&self, taken: Taken, flags: u32) {
+        self.slot(taken).response_flags.fetch_or(flags, Ordering::Release);
+    }
+
+    /// Tells the router of what was written.
+    pub fn publish(&self, taken: Taken) {
+        self.ring(taken);
+    }
+
+    /// Waits until there is room in the response ring. Blocks.
+    pub fn await_room(&self, taken: Taken) -> Wait {
+        self.await_router(taken, wish::ROOM, false, |slot| {
+            slot.response_written.load(Ordering::Relaxed).saturating_sub(slot.response_read.load(Ordering::Acquire))
+                < u64::from(self.memory.config.response_ring)
+        })
+    }
+
+    /// Whether nobody wants the answer any more.
+    pub fn abandoned(&self, taken: Taken) -> bool {
+        self.slot(taken).abandoned.load(Ordering::Acquire) == 1
+    }
+
+    /// Announces the wish, looks again, sleeps until the router grants it.
+    fn await_router(&self, taken: Taken, wish: u32, tell: bool, ready: impl Fn(&Slot) -> bool) -> Wait {
+        let slot = self.slot(taken);
+        loop {
+            let rung = slot.rung.load(Ordering::Acquire);
+            slot.wishes.fetch_or(wish, Ordering::AcqRel);
+            fence(Ordering::SeqCst);
+            if self.abandoned(taken) {
+                return Wait::Abandoned;
+            }
+            if ready(slot) {
+                slot.wishes.fetch_and(!wish, Ordering::AcqRel);
+                return Wait::Look;
+            }
+            if tell {
+                self.ring(taken);
+            }
+            let _woken = futex::wait(&slot.rung, futex::Flags::empty(), rung, None);
+        }
+    }
+
+    fn ring(&self, taken: Taken) {
+        let thread = self.slot(taken).router_thread.load(Ordering::Relaxed);
+        if let Some(bell) = self.memory.bell(thread)
+            && bell.ring(taken.slot)
+            && let Some(doorbell) = self.router_doorbells.get(thread as usize)
+        {
+            ring_doorbell(doorbell);
+        }
+    }
+}
+
+impl Thread<'_> {
+    fn entry(&self) -> &ThreadEntry {
+        &self.side.memory.threads(self.side.worker)[usize::from(self.number)]
+    }
+
+    /// Takes the next request, if there is one for this thread now.
+    pub fn take(&self) -> Option<Taken> {
+        let side = self.side;
+        let queue = side.queue();
+        loop {
+            if queue.len() == 0 || side.retired() || !side.staff().may_take(side.worker) {
+                return None;
+            }
+            let intent = &self.entry().intent;
+            let entry = queue.pop(intent)?;
+            let won = side.memory.slots().get(entry.slot as usize).is_some_and(|slot| slot.start(entry.sequence, side.worker));
+            intent.store(0, Ordering::Release);
+            if won {
+                let taken = Taken { slot: entry.slot, sequence: entry.sequence };
+                side.entry().running.fetch_add(1, Ordering::AcqRel);
+                side.slot(taken).started_ns.store(now_ns(), Ordering::Relaxed);
+                self.wake_next(&queue);
+                return Some(taken);
+            }
+        }
+    }
+
+    /// Wakes another thread when the queue holds more than this one can serve soon, judged by the slowest recent request.
+    fn wake_next(&self, queue: &Queue<'_>) {
+        let waiting = queue.len();
+        if waiting > 0 {
+            let service = u64::from(self.side.entry().service_ns.load(Ordering::Relaxed));
+            if waiting * service > WORTH_A_WAKE_UP_NS {
+                self.side.wake_another();
+            }
+        }
+    }
+
+    /// Says that the request is done: nothing more will be read or written for it.
+    pub fn finish(&self, taken: Taken) {
+        let side = self.side;
+        let slot = side.slot(taken);
+        let now = now_ns();
+        slot.finished_ns.store(now, Ordering::Relaxed);
+        side.entry().served(now.saturating_sub(slot.started_ns.load(Ordering::Relaxed)));
+        side.entry().running.fetch_sub(1, Ordering::AcqRel);
+        slot.finish(taken.sequence, side.worker);
+        side.ring(taken);
+    }
+
+    /// Sleeps until there may be something to take, the worker is retired, a signal came, or `limit` is over. Blocks.
+    pub fn sleep(&self, limit: Option<Duration>) {
+        let side = self.side;
+        let worker = side.entry();
+        let rung = &self.entry().rung;
+        rung.store(0, Ordering::Relaxed);
+        worker.prepare_sleep(self.number);
+        if side.retired() || side.queue().len() != 0 {
+            let stay = !side.retired() && !side.staff().may_take(side.worker);
+            if !stay {
+                // A waker that has the bit rings a thread that is awake: it looks at the queue, which is all a ring asks.
+                worker.cancel_sleep(self.number);
+                return;
+            }
+            // Something waits that is for an idle process: make sure one knows.
+            side.wake_another();
+        }
+        let timeout = limit.map(|limit| rustix::thread::Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) });
+        while rung.load(Ordering::Acquire) == 0 {
+            use rustix::io::Errno;
+            // A signal ends the sleep too, so that the interpreter can run its handler.
+            if matches!(futex::wait(rung, futex::Flags::empty(), 0, timeout.as_ref()), Err(Errno::TIMEDOUT | Errno::INTR)) {
+                break;
+            }
+        }
+        worker.cancel_sleep(self.number);
+    }
+}

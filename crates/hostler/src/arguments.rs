@@ -1,0 +1,201 @@
+//! The words of the command line: which command, and its settings. The options themselves come from the declarations
+//! of `hostler-settings`.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use hostler_settings::{Mistakes, Reading, Settings, command_line};
+
+use crate::discover::Surroundings;
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Serve, in the foreground, with options.
+    Run,
+    /// Serve, in the foreground, with a file.
+    Serve,
+    /// Look whether it could be served.
+    Check,
+}
+
+/// Why there is nothing to be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Not a command line of ours, or one that asks for help: clap knows how to answer.
+    #[error(transparent)]
+    Words(#[from] clap::Error),
+    #[error("{}: {source}. Name a TOML file with settings", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Settings(#[from] Mistakes),
+}
+
+/// Reads a command line, the program's name first, and the file that it names.
+///
+/// # Errors
+/// When the words, the file or the settings are not as they should be; all mistakes of settings at once.
+pub(crate) fn read(
+    words: impl IntoIterator<Item = OsString>,
+    surroundings: &Surroundings,
+) -> Result<(Verb, Settings), Refused> {
+    let matches = command().try_get_matches_from(words)?;
+    let (verb, matches) = match matches.subcommand() {
+        Some(("run", matches)) => (Verb::Run, matches),
+        Some(("serve", matches)) => (Verb::Serve, matches),
+        Some(("check", matches)) => (Verb::Check, matches),
+        // clap lets no other through; if it did, this is what it would say.
+        _ => {
+            return Err(command()
+                .error(clap::error::ErrorKind::InvalidSubcommand, "unknown command")
+                .into());
+        }
+    };
+    Ok((verb, settings(matches, surroundings)?))
+}
+
+fn settings(matches: &ArgMatches, surroundings: &Surroundings) -> Result<Settings, Refused> {
+    let mut reading = Reading::new();
+    reading.environment(|name| {
+        surroundings
+            .variable(name)
+            .map(|value| value.to_string_lossy().into_owned())
+    });
+    // `run` has no such argument, which is not a mistake here.
+    if let Ok(Some(path)) = matches.try_get_one::<PathBuf>(FILE) {
+        let text = text_of(&surroundings.absolute(path)).map_err(|source| Refused::File {
+            path: path.clone(),
+            source,
+        })?;
+        reading.file(path, &text);
+    }
+    reading.command_line(matches);
+    Ok(reading.finish()?)
+}
+
+fn text_of(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+const FILE: &str = "FILE";
+
+fn command() -> Command {
+    let file = || {
+        Arg::new(FILE)
+            .value_name("FILE.toml")
+            .value_parser(value_parser!(PathBuf))
+            .help("The file with the settings")
+    };
+    Command::new("hostler")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Serves Python web applications")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .max_term_width(120)
+        .subcommand(
+            Command::new("run")
+                .about("Serve an application in the foreground; without one named, the obvious one of the directory")
+                .args(command_line::positional())
+                .args(command_line::arguments()),
+        )
+        .subcommand(
+            Command::new("serve")
+                .about("Serve, in the foreground, what a file of settings says; options win over the file")
+                .arg(file().required(true))
+                .args(command_line::arguments()),
+        )
+        .subcommand(
+            Command::new("check")
+                .about("Read the settings, import the application in a process of its own, and report")
+                .arg(file().long("file"))
+                .args(command_line::positional())
+                .args(command_line::arguments()),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostler_settings::CountOrAuto;
+
+    fn read_line(line: &str, surroundings: &Surroundings) -> Result<(Verb, Settings), Refused> {
+        read(line.split_whitespace().map(OsString::from), surroundings)
+    }
+
+    fn told(line: &str) -> String {
+        read_line(line, &Surroundings::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_command_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_options_and_an_application() {
+        let (verb, settings) = read_line("hostler run -w 4 -b :9000 site:app", &Surroundings::default()).unwrap();
+        assert_eq!(verb, Verb::Run);
+        assert_eq!(settings.pool.workers, CountOrAuto::Count(4));
+        assert_eq!(settings.app.app.map(|app| app.to_string()).as_deref(), Some("site:app"));
+        let (_, settings) = read_line("hostler run", &Surroundings::default()).unwrap();
+        assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
+    fn serve_and_check_read_the_file_and_options_win() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(
+            directory.path().join("site.toml"),
+            "workers = 2\nthreads = 2\napp = \"a:b\"\n",
+        )
+        .unwrap();
+        let mut surroundings = Surroundings {
+            directory: directory.path().to_owned(),
+            ..Surroundings::default()
+        };
+        surroundings.variables.insert("WEB_CONCURRENCY".into(), "9".into());
+        for line in [
+            "hostler serve site.toml --threads 5",
+            "hostler check --file site.toml --threads 5",
+        ] {
+            let (_, settings) = read_line(line, &surroundings).unwrap();
+            assert_eq!(
+                (settings.pool.workers, settings.pool.threads),
+                (CountOrAuto::Count(2), 5)
+            );
+        }
+        let (_, settings) = read_line("hostler check --file site.toml c:d", &surroundings).unwrap();
+        assert_eq!(settings.app.app.map(|app| app.to_string()).as_deref(), Some("c:d"));
+        let (_, settings) = read_line("hostler run", &surroundings).unwrap();
+        assert_eq!(settings.pool.workers, CountOrAuto::Count(9), "gunicorn's variable");
+        std::fs::write(directory.path().join("site.toml"), "worker = 2\nthreads = 0\n").unwrap();
+        let told = read_line("hostler serve site.toml -t x", &surroundings)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(told.lines().count(), 3, "{told}");
+        assert!(
+            told.starts_with("site.toml:1: unknown key `worker`: did you mean `workers`?"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_answered_with_the_nearest() {
+        assert!(told("hostler run --worker 2").contains("'--workers'"));
+        assert!(told("hostler runn").contains("'run'"));
+        assert!(told("hostler serve absent.toml").starts_with("absent.toml: No such file or directory"));
+        assert!(told("hostler serve").contains("<FILE.toml>"));
+    }
+
+    #[test]
+    fn help_and_version_are_answers() {
+        assert!(told("hostler --version").starts_with("hostler 0."));
+        let help = told("hostler help run");
+        assert!(
+            help.contains("Usage: hostler run [OPTIONS] [APP]") && help.contains("Workers:"),
+            "{help}"
+        );
+    }
+}

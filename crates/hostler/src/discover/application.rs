@@ -1,0 +1,298 @@
+//! Which application is served: the one that was named, or the obvious one of a directory. Files are read, nothing is
+//! imported.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hostler_settings::{Application, Interface, Settings};
+
+use super::source::{Binding, Source};
+use super::{Surroundings, django};
+
+/// The application to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Located {
+    /// The application; its `target` is always there.
+    pub(crate) application: Application,
+    /// The directory that workers run in: `chdir`, else the current one; an absolute path.
+    pub(crate) directory: PathBuf,
+    /// One sentence that says why it was taken, without a full stop; `None` where it was named in full.
+    pub(crate) reason: Option<String>,
+}
+
+/// Why there is no application to serve.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("chdir {}: {source}", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error(
+        "found no application in {}: looked for a Django project (manage.py, or a directory with settings.py and {}), and for \
+         `app`, `application`, `create_app()` or `make_app()` in {}{}. Name it, as in: hostler run package.module:attribute",
+        directory.display(), gateway, looked.join(", "), hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default()
+    )]
+    Nothing {
+        directory: PathBuf,
+        gateway: &'static str,
+        looked: Vec<String>,
+        hint: Option<String>,
+    },
+    #[error(transparent)]
+    Django(#[from] django::Error),
+}
+
+/// The names that an application goes by, in the order in which they are tried.
+const OBJECTS: [&str; 2] = ["app", "application"];
+const FACTORIES: [&str; 2] = ["create_app", "make_app"];
+
+/// Finds the application that the settings name, or the obvious one.
+///
+/// # Errors
+/// When the directory is not there or nothing obvious is in it.
+pub(crate) fn locate(settings: &Settings, surroundings: &Surroundings) -> Result<Located, Error> {
+    let directory = settings
+        .app
+        .chdir
+        .as_deref()
+        .map_or_else(|| surroundings.directory.clone(), |chdir| surroundings.absolute(chdir));
+    if let Err(source) = fs::read_dir(&directory) {
+        return Err(Error::Directory {
+            path: directory,
+            source,
+        });
+    }
+    let (application, reason) = match &settings.app.app {
+        Some(application) if application.target.is_some() => (application.clone(), None),
+        Some(application) => {
+            let mut roots: Vec<PathBuf> = settings
+                .app
+                .pythonpath
+                .iter()
+                .map(|path| surroundings.absolute(path))
+                .collect();
+            roots.push(directory.clone());
+            in_module(&application.module, &roots)
+        }
+        None => obvious(&directory, settings.app.interface)?,
+    };
+    Ok(Located {
+        application,
+        directory,
+        reason,
+    })
+}
+
+/// With a module alone: gunicorn's default attribute, else what the file shows.
+fn in_module(module: &str, roots: &[PathBuf]) -> (Application, Option<String>) {
+    let shown = roots.iter().find_map(|root| {
+        let (file, source) = read_module(root, module)?;
+        let target = if source.binding("application").is_some() {
+            Some("application".to_owned())
+        } else {
+            target(&source).ok()
+        };
+        Some((target?, file))
+    });
+    match shown {
+        Some((target, file)) => {
+            let application = application(module, &target);
+            let reason = format!("took {application} from {file}");
+            (application, Some(reason))
+        }
+        None => (application(module, "application"), None),
+    }
+}
+
+fn obvious(directory: &Path, interface: Interface) -> Result<(Application, Option<String>), Error> {
+    let gateway = django::Gateway::of(interface);
+    if let Some((application, reason)) = django::find(directory, gateway)? {
+        return Ok((application, Some(reason)));
+    }
+    let mut modules = vec!["app", "wsgi", "main", "application"];
+    if interface == Interface::Asgi {
+        modules.insert(0, "asgi");
+    }
+    let mut hint = None;
+    for module in &modules {
+        let Some((file, source)) = read_module(directory, module) else {
+            continue;
+        };
+        match target(&source) {
+            Ok(target) => {
+                let application = application(module, &target);
+                let reason = format!("took {application} from {file}");
+                return Ok((application, Some(reason)));
+            }
+            Err(Some(factory)) => hint = Some(format!("{factory}() of {file} wants arguments")),
+            Err(None) => hint = hint.or_else(|| Some(format!("{file} has none of them at its top level"))),
+        }
+    }
+    let looked = modules.iter().map(|module| format!("{module}.py")).collect();
+    Err(Error::Nothing {
+        directory: directory.to_owned(),
+        gateway: gateway.file(),
+        looked,
+        hint,
+    })
+}
+
+/// The application that a file shows. The error is the factory that cannot be called without arguments, if there is one.
+fn target(source: &Source) -> Result<String, Option<&'static str>> {
+    if let Some(object) = OBJECTS.iter().find(|name| source.binding(name).is_some()) {
+        return Ok((*object).to_owned());
+    }
+    let callable = |name: &&&str| !matches!(source.binding(name), None | Some(Binding::FunctionWithParameters));
+    if let Some(factory) = FACTORIES.iter().find(callable) {
+        return Ok(format!("{factory}()"));
+    }
+    Err(FACTORIES.into_iter().find(|name| source.binding(name).is_some()))
+}
+
+/// The file of a module, as it is called from `root`, and what stands in it.
+pub(super) fn read_module(root: &Path, module: &str) -> Option<(String, Source)> {
+    let stem = module.replace('.', "/");
+    [format!("{stem}.py"), format!("{stem}/__init__.py")]
+        .into_iter()
+        .find_map(|file| {
+            // A file in another encoding still has its names in ASCII.
+            let bytes = fs::read(root.join(&file)).ok()?;
+            Some((file, Source::parse(&String::from_utf8_lossy(&bytes))))
+        })
+}
+
+pub(super) fn application(module: &str, target: &str) -> Application {
+    Application {
+        module: module.to_owned(),
+        target: Some(target.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostler_settings::Reading;
+    use tempfile::TempDir;
+
+    fn project(files: &[(&str, &str)]) -> TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        directory
+    }
+
+    fn locate_in(files: &[(&str, &str)], toml: &str) -> Result<Located, String> {
+        let directory = project(files);
+        let mut reading = Reading::new();
+        reading.file(Path::new("site.toml"), toml);
+        let surroundings = Surroundings {
+            directory: directory.path().to_owned(),
+            ..Surroundings::default()
+        };
+        locate(&reading.finish().unwrap(), &surroundings).map_err(|error| error.to_string())
+    }
+
+    fn found(files: &[(&str, &str)], toml: &str) -> (String, Option<String>) {
+        let located = locate_in(files, toml).unwrap();
+        (located.application.to_string(), located.reason)
+    }
+
+    fn took(application: &str, reason: &str) -> (String, Option<String>) {
+        (application.to_owned(), Some(reason.to_owned()))
+    }
+
+    #[test]
+    fn what_is_named_in_full_is_taken_as_it_is() {
+        assert_eq!(
+            found(&[("app.py", "app = 1")], "app = \"other:thing\""),
+            ("other:thing".to_owned(), None)
+        );
+    }
+
+    #[test]
+    fn the_obvious_files_are_read() {
+        assert_eq!(
+            found(&[("app.py", "app = 1")], ""),
+            took("app:app", "took app:app from app.py")
+        );
+        assert_eq!(
+            found(&[("wsgi.py", "application = 1")], ""),
+            took("wsgi:application", "took wsgi:application from wsgi.py")
+        );
+        assert_eq!(
+            found(&[("app.py", "x = 1"), ("main.py", "def make_app(): pass")], ""),
+            took("main:make_app()", "took main:make_app() from main.py")
+        );
+        assert_eq!(
+            found(&[("application.py", "from x import create_app")], "").0,
+            "application:create_app()"
+        );
+        assert_eq!(
+            found(&[("app/__init__.py", "def create_app(config=None): pass")], ""),
+            took("app:create_app()", "took app:create_app() from app/__init__.py")
+        );
+        let both = [("app.py", "def create_app(): pass\napp = create_app()\n")];
+        assert_eq!(found(&both, "").0, "app:app");
+    }
+
+    #[test]
+    fn asgi_is_looked_for_when_asked_for() {
+        let files = [("app.py", "app = 1"), ("asgi.py", "application = 1")];
+        assert_eq!(found(&files, "").0, "app:app");
+        assert_eq!(found(&files, "interface = \"asgi\"").0, "asgi:application");
+    }
+
+    #[test]
+    fn a_module_alone_shows_its_application() {
+        let files = [
+            ("site/web.py", "app = 1"),
+            ("both.py", "app = 1\napplication = 2"),
+            ("none.py", "x = 1"),
+            ("lib/far.py", "app = 1"),
+        ];
+        assert_eq!(
+            found(&files, "app = \"site.web\""),
+            took("site.web:app", "took site.web:app from site/web.py")
+        );
+        assert_eq!(found(&files, "app = \"both\"").0, "both:application");
+        assert_eq!(found(&files, "app = \"none\""), ("none:application".to_owned(), None));
+        assert_eq!(
+            found(&files, "app = \"absent\""),
+            ("absent:application".to_owned(), None)
+        );
+        assert_eq!(found(&files, "app = \"far\"\npythonpath = [\"lib\"]").0, "far:app");
+    }
+
+    #[test]
+    fn chdir_is_where_it_is_looked_for() {
+        let located = locate_in(&[("inner/app.py", "app = 1")], "chdir = \"inner\"").unwrap();
+        assert_eq!(located.application.to_string(), "app:app");
+        assert!(located.directory.is_absolute() && located.directory.ends_with("inner"));
+        let message = locate_in(&[], "chdir = \"absent\"").unwrap_err();
+        assert!(
+            message.starts_with("chdir ") && message.contains("No such file or directory"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn nothing_found_says_where_it_looked_and_what_to_write() {
+        let message = locate_in(&[], "").unwrap_err();
+        assert!(
+            message.contains("app.py, wsgi.py, main.py, application.py. Name it"),
+            "{message}"
+        );
+        let message = locate_in(&[("app.py", "def create_app(config): pass")], "").unwrap_err();
+        assert!(
+            message.contains("; create_app() of app.py wants arguments. Name it"),
+            "{message}"
+        );
+        let message = locate_in(&[("main.py", "print(1)")], "").unwrap_err();
+        assert!(
+            message.contains("; main.py has none of them at its top level"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,364 @@
+//! Serving: logs, sockets, shared memory, workers and router put together, and taken apart again when a signal says so.
+
+mod pool;
+mod translate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use hostler_exchange::Exchange;
+use hostler_listener::Bound;
+use hostler_log::{AccessLog, ErrorLog, Sink};
+use hostler_router::{Router, RouterEvent};
+use hostler_settings::Settings;
+use hostler_supervisor::{Failure, Handle, Notice, Supervisor};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::discover::application::Located;
+use crate::discover::python::Python;
+use crate::{INTERNAL, USAGE, say};
+
+/// The application does not import (sysexits.h: EX_DATAERR).
+const NOT_IMPORTED: u8 = 65;
+/// Workers die before they are ready (sysexits.h: EX_UNAVAILABLE).
+const DIED_AT_BOOT: u8 = 69;
+/// A socket or another thing of the system cannot be had (sysexits.h: EX_OSERR).
+const SYSTEM: u8 = 71;
+
+/// What is served, with what.
+pub(crate) struct Served {
+    pub(crate) settings: Settings,
+    pub(crate) application: Located,
+    pub(crate) python: Python,
+    pub(crate) extension: PathBuf,
+    pub(crate) environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+}
+
+/// `hostler check`: imports the application in a process of its own, and says how that went.
+pub(crate) fn check(served: &Served) -> ExitCode {
+    match hostler_supervisor::check(translate::supervisor(served, 1, 1)) {
+        Ok(checked) => {
+            say(&format!(
+                "{} imports: an application for {:?}, on Python {} ({})",
+                served.application.application,
+                checked.interface,
+                checked.python,
+                served.python.path.display()
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            say_failure(&failure);
+            ExitCode::from(code_of(&failure))
+        }
+    }
+}
+
+/// `hostler run` and `hostler serve`: serves until told to stop.
+pub(crate) fn run(served: &Served) -> ExitCode {
+    let logs = match Logs::open(&served.settings) {
+        Ok(logs) => logs,
+        Err(error) => return refuse(&error, SYSTEM),
+    };
+    raise_descriptor_limit();
+    let listeners = match translate::listeners(&served.settings) {
+        Ok(listeners) => listeners,
+        Err(translate::Unbound::Settings(message)) => return refuse(&message, USAGE),
+        Err(translate::Unbound::System(message)) => return refuse(&message, SYSTEM),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&format!("no event loop can be had: {error}"), SYSTEM),
+    };
+    let pidfile = match PidFile::write(served.settings.app.pidfile.as_deref()) {
+        Ok(pidfile) => pidfile,
+        Err(error) => return refuse(&error, SYSTEM),
+    };
+    let code = match runtime.block_on(serve(served, &logs, listeners)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Ended::Failed(failure)) => {
+            log_failure(&failure);
+            ExitCode::from(code_of(&failure))
+        }
+        Err(Ended::System(message)) => refuse(&message, INTERNAL),
+    };
+    drop(pidfile);
+    code
+}
+
+/// Why serving ended without being told to.
+enum Ended {
+    Failed(Failure),
+    System(String),
+}
+
+impl From<std::io::Error> for Ended {
+    fn from(error: std::io::Error) -> Self {
+        Self::System(error.to_string())
+    }
+}
+
+async fn serve(served: &Served, logs: &Logs, listeners: Vec<Bound>) -> Result<(), Ended> {
+    let mut signals = Signals::new()?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let router_config = translate::router(&served.settings, cores);
+    let workers = served.settings.pool.workers.resolve(cores) as u16;
+    let exchange = Arc::new(Exchange::create(translate::exchange(&served.settings, workers, router_config.threads))?);
+    let options = translate::supervisor(served, workers, router_config.threads as u16);
+    let (notices, mut notice) = mpsc::channel(64);
+    let (events, mut event) = mpsc::channel(served.settings.pool.limit_concurrency as usize);
+    let supervisor = Supervisor::spawn(options, Arc::new(pool::Generation(Arc::clone(&exchange))), notices);
+    announce(served, workers);
+
+    let Some(mut router) = boot(&mut notice, &mut signals, &supervisor, logs, || {
+        tell_listeners(&listeners);
+        Router::start(router_config.clone(), &exchange, listeners, || logs.access_log(), &events)
+    })
+    .await?
+    else {
+        return Ok(());
+    };
+    loop {
+        tokio::select! {
+            Some(RouterEvent::TimedOut { worker }) = event.recv() => supervisor.timed_out(worker),
+            told = notice.recv() => if let None | Some(Notice::Stopped) = told {
+                return Err(Ended::System("the supervisor ended by itself".to_owned()));
+            },
+            asked = signals.next() => match asked {
+                Asked::Stop => break,
+                Asked::Reopen => logs.reopen(),
+                Asked::Reload => tracing::warn!("SIGHUP: this version cannot reload; restart it to serve changed code"),
+            },
+        }
+    }
+    stop(served, logs, &mut signals, &mut router, &supervisor).await
+}
+
+/// Waits for the first ready worker and starts the router then; `None` when it was told to stop before.
+async fn boot(
+    notice: &mut mpsc::Receiver<Notice>,
+    signals: &mut Signals,
+    supervisor: &Handle,
+    logs: &Logs,
+    start: impl FnOnce() -> std::io::Result<Router>,
+) -> Result<Option<Router>, Ended> {
+    loop {
+        tokio::select! {
+            told = notice.recv() => match told {
+                Some(Notice::Ready { interface, python, after }) => {
+                    tracing::info!(?interface, python, seconds = after.as_secs_f64(), "the application is ready");
+                    return Ok(Some(start()?));
+                }
+                Some(Notice::Failed(failure)) => {
+                    supervisor.stopped().await;
+                    return Err(Ended::Failed(failure));
+                }
+                Some(Notice::AllReady | Notice::WorkerDied { .. }) => {}
+                Some(Notice::Stopped) | None => return Err(Ended::System("the supervisor ended by itself".to_owned())),
+            },
+            asked = signals.next() => match asked {
+                Asked::Stop => {
+                    supervisor.stop(false);
+                    supervisor.stopped().await;
+                    return Ok(None);
+                }
+                Asked::Reopen => logs.reopen(),
+                Asked::Reload => tracing::warn!("SIGHUP: the application is still being loaded"),
+            },
+        }
+    }
+}
+
+/// Accepts no more, finishes what runs, then lets the workers go. A second signal ends it at once.
+async fn stop(
+    served: &Served,
+    logs: &Logs,
+    signals: &mut Signals,
+    router: &mut Router,
+    supervisor: &Handle,
+) -> Result<(), Ended> {
+    let patience = served.settings.pool.graceful_timeout;
+    tracing::info!(graceful_timeout = patience.as_secs_f64(), "stopping: running requests are finished");
+    router.stop();
+    let deadline = tokio::time::sleep(patience);
+    tokio::pin!(deadline);
+    let mut draining = true;
+    while draining {
+        tokio::select! {
+            ended = router.stopped() => {
+                ended?;
+                draining = false;
+            }
+            () = &mut deadline => {
+                tracing::warn!("requests still ran at the end of graceful_timeout, and were cut off");
+                router.abort();
+                draining = false;
+            }
+            asked = signals.next() => match asked {
+                Asked::Stop => {
+                    tracing::warn!("told to stop a second time: what runs is cut off");
+                    router.abort();
+                    supervisor.stop(false);
+                    draining = false;
+                }
+                Asked::Reopen => logs.reopen(),
+                Asked::Reload => {}
+            },
+        }
+    }
+    supervisor.stop(true);
+    loop {
+        tokio::select! {
+            () = supervisor.stopped() => break,
+            asked = signals.next() => if matches!(asked, Asked::Stop) {
+                supervisor.stop(false);
+            },
+        }
+    }
+    router.stopped().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn announce(served: &Served, workers: u16) {
+    let application = &served.application;
+    let python = &served.python;
+    if let Some(reason) = &application.reason {
+        tracing::info!("{reason}");
+    }
+    tracing::info!(
+        application = %application.application,
+        directory = %application.directory.display(),
+        python = %python.path.display(),
+        workers,
+        threads = served.settings.pool.threads,
+        "hostler {} starts",
+        env!("CARGO_PKG_VERSION")
+    );
+    tracing::debug!(reason = python.reason, "took the Python");
+}
+
+fn tell_listeners(listeners: &[Bound]) {
+    for bound in listeners {
+        tracing::info!("listening on {}", bound.name);
+    }
+}
+
+/// What a signal asks for.
+enum Asked {
+    Stop,
+    Reopen,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    user1: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.user1.recv() => Asked::Reopen,
+        }
+    }
+}
+
+/// The error log, and what the access logs of the router's threads write to.
+struct Logs {
+    errors: ErrorLog,
+    access: Option<(hostler_log::Format, Arc<Sink>)>,
+}
+
+impl Logs {
+    fn open(settings: &Settings) -> Result<Self, String> {
+        let errors = translate::error_log(&settings.log).map_err(|error| error.to_string())?;
+        let access = translate::access_sink(&settings.log).map_err(|error| error.to_string())?;
+        Ok(Self { errors, access })
+    }
+
+    fn access_log(&self) -> Option<AccessLog> {
+        self.access.as_ref().map(|(format, sink)| AccessLog::new(*format, Arc::clone(sink)))
+    }
+
+    fn reopen(&self) {
+        let access = self.access.as_ref().map_or(Ok(()), |(_, sink)| sink.reopen());
+        for reopened in [self.errors.reopen(), access] {
+            if let Err(error) = reopened {
+                tracing::error!(%error, "a log cannot be reopened: the old file is written on");
+            }
+        }
+        tracing::info!("the logs were reopened");
+    }
+}
+
+/// The file with the server's process id; removed at the end.
+struct PidFile(Option<PathBuf>);
+
+impl PidFile {
+    fn write(path: Option<&std::path::Path>) -> Result<Self, String> {
+        let Some(path) = path else { return Ok(Self(None)) };
+        std::fs::write(path, format!("{}\n", std::process::id()))
+            .map_err(|error| format!("pidfile {} cannot be written: {error}", path.display()))?;
+        Ok(Self(Some(path.to_owned())))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // It may be gone already, which is what is wanted.
+            let _removed = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Each connection is a descriptor: the soft limit is a default for programs that use select(2), which this one does not.
+fn raise_descriptor_limit() {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that is not allowed, the limit stays, and `accept` says so when it is reached.
+    let _raised = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
+}
+
+fn code_of(failure: &Failure) -> u8 {
+    match failure {
+        Failure::Import { .. } => NOT_IMPORTED,
+        Failure::DiedAtBoot { .. } => DIED_AT_BOOT,
+    }
+}
+
+fn log_failure(failure: &Failure) {
+    match failure {
+        Failure::Import { traceback: Some(detail), .. } => tracing::error!(detail, "{failure}"),
+        _ => tracing::error!("{failure}"),
+    }
+}
+
+fn say_failure(failure: &Failure) {
+    say(&failure.to_string());
+    if let Failure::Import { traceback: Some(traceback), .. } = failure {
+        say(traceback.trim_end());
+    }
+}
+
+fn refuse(message: &str, code: u8) -> ExitCode {
+    say(message);
+    ExitCode::from(code)
+}

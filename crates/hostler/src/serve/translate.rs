@@ -1,0 +1,164 @@
+//! From settings to what each part of the server is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostler_channel::{Interface, WorkerStart};
+use hostler_exchange::Config as ExchangeConfig;
+use hostler_listener::{Bound, Options as ListenerOptions, bind_all};
+use hostler_log::{ErrorLog, Format, Sink, Target, init_error_log};
+use hostler_router::{Config as RouterConfig, TrustedPeers, Underscores};
+use hostler_settings::{AccessLogFormat, HeaderMap, Interface as InterfaceSetting, Log, LogFile, LogLevel, Settings};
+use hostler_supervisor::Options as SupervisorOptions;
+
+use tracing::level_filters::LevelFilter;
+
+use super::Served;
+
+/// A head may be this long in all, whatever its parts may be.
+const LONGEST_HEAD: usize = 64 * 1024;
+/// A head as the worker gets it: decoded parts stand beside the raw ones, and each header has its lengths.
+const HEAD_AREA: u32 = 160 * 1024;
+/// How long an application may take to import.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Why there are no sockets.
+pub(super) enum Unbound {
+    Settings(String),
+    System(String),
+}
+
+pub(super) fn listeners(settings: &Settings) -> Result<Vec<Bound>, Unbound> {
+    let bind = &settings.bind;
+    let owner = match &bind.unix_socket_owner {
+        Some(owner) => {
+            let named = |part: &Option<String>| part.clone().unwrap_or_default();
+            let text = format!("{}:{}", named(&owner.user), named(&owner.group));
+            let parsed = text.trim_end_matches(':').parse();
+            Some(parsed.map_err(|error| Unbound::Settings(format!("unix_socket_owner: {error}")))?)
+        }
+        None => None,
+    };
+    let options = ListenerOptions { backlog: bind.backlog, unix_mode: bind.unix_socket_mode.map(|mode| mode.0), unix_owner: owner };
+    bind_all(&bind.bind, &options).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Unbound::System(lines.join("\n"))
+    })
+}
+
+pub(super) fn exchange(settings: &Settings, workers: u16, router_threads: u32) -> ExchangeConfig {
+    let pool = &settings.pool;
+    ExchangeConfig {
+        workers: u32::from(workers),
+        threads: pool.threads,
+        router_threads,
+        slots: pool.limit_concurrency,
+        head_size: HEAD_AREA,
+        // Their range ends at 16 MiB.
+        request_ring: pool.request_buffer as u32,
+        response_ring: pool.response_buffer as u32,
+    }
+}
+
+pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
+    let Settings { pool, http, limits, log, .. } = settings;
+    let some = |limit: Duration| (!limit.is_zero()).then_some(limit);
+    let request_line = limits.limit_request_line as usize;
+    let fields = limits.limit_request_fields as usize;
+    let field_size = limits.limit_request_field_size as usize;
+    let peers = http.forwarded_allow_ips.clone();
+    RouterConfig {
+        head_limits: hostler_http1::Limits {
+            request_line,
+            fields,
+            field_size,
+            head: (request_line + fields * field_size).min(LONGEST_HEAD),
+        },
+        body_limit: (limits.limit_request_body != 0).then_some(limits.limit_request_body),
+        keepalive: http.keepalive,
+        header_timeout: http.header_timeout,
+        body_timeout: http.body_timeout,
+        send_timeout: http.send_timeout,
+        timeout: some(pool.timeout),
+        underscores: match http.header_map {
+            HeaderMap::Drop => Underscores::Drop,
+            HeaderMap::Refuse => Underscores::Refuse,
+            HeaderMap::Dangerous => Underscores::Pass,
+        },
+        trusted: TrustedPeers(Arc::new(move |peer| peers.iter().any(|trusted| trusted.contains(peer)))),
+        request_id_header: http.request_id_header.as_ref().map(|name| name.as_str().to_owned()),
+        server_header: http.server_header,
+        slow_request: some(log.slow_request),
+        threads: pool.router_threads.resolve(cores) as u32,
+    }
+}
+
+pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> SupervisorOptions {
+    let Served { settings, application, python, extension, environment } = served;
+    let Settings { app, pool, .. } = settings;
+    // As gunicorn does it: the directory first, and each entry of pythonpath before what is there.
+    let mut python_path: Vec<String> =
+        app.pythonpath.iter().rev().map(|path| absolute(path).to_string_lossy().into_owned()).collect();
+    python_path.push(application.directory.to_string_lossy().into_owned());
+    let mut environment = environment.clone();
+    for variable in &app.env {
+        environment.retain(|(name, _)| name != variable.name.as_str());
+        environment.push((variable.name.clone().into(), variable.value.clone().into()));
+    }
+    SupervisorOptions {
+        python: python.path.clone(),
+        extension: extension.clone(),
+        directory: application.directory.clone(),
+        environment,
+        workers,
+        start: WorkerStart {
+            worker: 0,
+            threads: pool.threads as u16,
+            router_threads,
+            app: application.application.to_string(),
+            interface: match app.interface {
+                InterfaceSetting::Auto => Interface::Auto,
+                InterfaceSetting::Wsgi => Interface::Wsgi,
+                InterfaceSetting::Asgi => Interface::Asgi,
+            },
+            python_path,
+            root_path: app.root_path.as_ref().map(|path| path.as_str().to_owned()).unwrap_or_default(),
+            multiprocess: workers > 1,
+            check_only: false,
+        },
+        graceful_timeout: pool.graceful_timeout,
+        boot_timeout: BOOT_TIMEOUT,
+        umask: app.umask.map(|mode| mode.0),
+        bootstrap: None,
+    }
+}
+
+pub(super) fn error_log(log: &Log) -> Result<ErrorLog, hostler_log::Error> {
+    let level = match log.log_level {
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Error => LevelFilter::ERROR,
+    };
+    init_error_log(&target(&log.error_logfile, Target::Stderr), level)
+}
+
+pub(super) fn access_sink(log: &Log) -> Result<Option<(Format, Arc<Sink>)>, hostler_log::Error> {
+    let format = match log.access_logformat {
+        AccessLogFormat::Combined => Format::Combined,
+        AccessLogFormat::Json => Format::Json,
+    };
+    let open = |file: &LogFile| Ok((format, Arc::new(Sink::open(&target(file, Target::Stdout))?)));
+    log.access_logfile.as_ref().map(open).transpose()
+}
+
+fn target(file: &LogFile, stream: Target) -> Target {
+    match file {
+        LogFile::Stream => stream,
+        LogFile::Path(path) => Target::File(path.clone()),
+    }
+}
+
+fn absolute(path: &std::path::Path) -> std::path::PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

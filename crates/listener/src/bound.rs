@@ -1,0 +1,104 @@
+//! A socket that listens, and its end: the socket file is removed only while it is still ours.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, fstat, statat, unlinkat};
+
+/// A listening socket: non-blocking and close-on-exec from birth.
+#[derive(Debug)]
+pub enum Listener {
+    /// IPv4, IPv6 or both.
+    Tcp(TcpListener),
+    /// A path, or an abstract name.
+    Unix(UnixListener),
+}
+
+/// A socket that listens, with the name that is shown for it. Dropping it is the same as [`Bound::close`].
+#[derive(Debug)]
+pub struct Bound {
+    /// Dropped before the listener: as long as somebody answers on the file no other server puts its own in its place,
+    /// so that what is unlinked is what was looked at.
+    file: Option<SocketFile>,
+    /// The socket itself.
+    ///
+    /// One that was asked for as `:PORT` or `[::]:PORT` takes IPv4 clients too, whose addresses then read
+    /// `::ffff:1.2.3.4`: apply [`std::net::IpAddr::to_canonical`] before an address is shown or compared.
+    pub listener: Listener,
+    /// As shown: `http://127.0.0.1:8000` (the real port when 0 was asked), `unix:/run/x.sock`, `unix:@name`.
+    pub name: String,
+}
+
+impl Bound {
+    pub(crate) fn tcp(listener: TcpListener, address: SocketAddr) -> Self {
+        Bound {
+            listener: Listener::Tcp(listener),
+            name: format!("http://{address}"),
+            file: None,
+        }
+    }
+
+    pub(crate) fn unix(listener: UnixListener, name: String, file: Option<SocketFile>) -> Self {
+        Bound {
+            listener: Listener::Unix(listener),
+            name,
+            file,
+        }
+    }
+
+    /// Stops listening. A socket file is unlinked if this process made it and it is still the same file; one that
+    /// another server has meanwhile put in its place, and an inherited one, are left alone.
+    pub fn close(self) {}
+
+    /// The socket file that will be unlinked at the end, as an absolute path; none for other sockets.
+    pub fn socket_file(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
+    }
+}
+
+impl Listener {
+    /// A second descriptor of the same socket, close-on-exec, for another thread to accept on.
+    ///
+    /// # Errors
+    ///
+    /// The process has no descriptors left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Listener::Tcp(listener) => listener.try_clone().map(Listener::Tcp),
+            Listener::Unix(listener) => listener.try_clone().map(Listener::Unix),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// A socket file that we made.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    /// Absolute, because the process may change its directory before the end.
+    pub(crate) path: PathBuf,
+    /// The file itself (`O_PATH`). Held open so that its inode number cannot be given to another file meanwhile.
+    pub(crate) file: OwnedFd,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let (Ok(ours), Ok(there)) = (fstat(&self.file), statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW)) else {
+            return;
+        };
+        if (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino) {
+            // A failure leaves a file on which nobody answers, which the next server takes over.
+            let _ = unlinkat(CWD, &self.path, AtFlags::empty());
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! `fd://N`: a listening socket that this process was started with, by systemd or by a parent of ours.
+//!
+//! The number names a descriptor that nothing in this process owns. It is duplicated with pidfd_getfd(2) on ourselves,
+//! which gives an owned descriptor, close-on-exec, with no `unsafe`; the original is marked close-on-exec too, so that
+//! workers do not inherit it. The socket is never shut down and its file never unlinked: it is its maker's.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+use crate::bound::Bound;
+use crate::error::Problem;
+
+/// Takes over descriptor `number` if it is a listening stream socket.
+pub(crate) fn take(number: u32) -> Result<Bound, Problem> {
+    let socket = duplicate(number)?;
+    let family = check(number, &socket)?;
+    let flags = fcntl_getfl(&socket).map_err(Problem::system("fcntl"))?;
+    fcntl_setfl(&socket, flags | OFlags::NONBLOCK).map_err(Problem::system("fcntl"))?;
+    keep_from_children(number);
+    if family == AddressFamily::UNIX {
+        let listener = std::os::unix::net::UnixListener::from(socket);
+        let name = unix_name(&listener).unwrap_or_else(|| format!("fd://{number}"));
+        return Ok(Bound::unix(listener, name, None));
+    }
+    let listener = std::net::TcpListener::from(socket);
+    let address = listener.local_addr().map_err(|error| Problem::System {
+        action: "getsockname",
+        error,
+    })?;
+    Ok(Bound::tcp(listener, address))
+}
+
+fn duplicate(number: u32) -> Result<OwnedFd, Problem> {
+    let refused = |error| match error {
+        Errno::BADF => Problem::NotOpen(number),
+        Errno::NOSYS => Problem::NoDuplicate {
+            number,
+            why: "unknown to this kernel",
+        },
+        Errno::PERM => Problem::NoDuplicate {
+            number,
+            why: "forbidden",
+        },
+        error => Problem::System {
+            action: "duplicating the descriptor",
+            error: error.into(),
+        },
+    };
+    let raw = i32::try_from(number).map_err(|_| Problem::NotOpen(number))?;
+    let ourselves = pidfd_open(getpid(), PidfdFlags::empty()).map_err(refused)?;
+    pidfd_getfd(&ourselves, raw, PidfdGetfdFlags::empty()).map_err(refused)
+}
+
+/// That it is a socket, of a family and type we can serve, and listens.
+fn check(number: u32, socket: &OwnedFd) -> Result<AddressFamily, Problem> {
+    let unfit = |found: &str| Problem::NotAListener {
+        number,
+        found: found.to_owned(),
+    };
+    let kind = FileType::from_raw_mode(fstat(socket).map_err(Problem::system("fstat"))?.st_mode);
+    if kind != FileType::Socket {
+        return Err(unfit(match kind {
+            FileType::RegularFile => "a regular file",
+            FileType::Directory => "a directory",
+            FileType::Fifo => "a pipe",
+            FileType::CharacterDevice => "a terminal or another device",
+            _ => "no socket",
+        }));
+    }
+    let family = sockopt::socket_domain(socket).map_err(Problem::system("SO_DOMAIN"))?;
+    if ![AddressFamily::INET, AddressFamily::INET6, AddressFamily::UNIX].contains(&family) {
+        return Err(unfit("a socket of another family"));
+    }
+    if sockopt::socket_type(socket).map_err(Problem::system("SO_TYPE"))? != SocketType::STREAM {
+        return Err(unfit("a datagram or packet socket"));
+    }
+    if !sockopt::socket_acceptconn(socket).map_err(Problem::system("SO_ACCEPTCONN"))? {
+        return Err(unfit("a stream socket that does not listen"));
+    }
+    Ok(family)
+}
+
+/// Marks `number` itself close-on-exec. The call works on all numbers from `number` on, so those above are named as
+/// exceptions: what the caller wants to pass to children is its own affair.
+fn keep_from_children(number: u32) {
+    let Ok(number) = i32::try_from(number) else {
+        return;
+    };
+    let Ok(open) = fs::read_dir("/proc/self/fd") else {
+        return;
+    };
+    let others: Vec<i32> = open
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|other| *other > number)
+        .collect();
+    close_fds::set_fds_cloexec_threadsafe(number, &others);
+}
+
+fn unix_name(listener: &std::os::unix::net::UnixListener) -> Option<String> {
+    use std::os::linux::net::SocketAddrExt;
+    let address = listener.local_addr().ok()?;
+    if let Some(path) = address.as_pathname() {
+        return Some(format!("unix:{}", path.display()));
+    }
+    let name = address.as_abstract_name()?;
+    Some(format!("unix:@{}", String::from_utf8_lossy(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::fd::{AsFd, AsRawFd};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// Taking a descriptor looks at all others of the process: one test at a time.
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+    fn number(descriptor: &impl AsRawFd) -> u32 {
+        u32::try_from(descriptor.as_raw_fd()).unwrap()
+    }
+
+    fn is_cloexec(descriptor: impl AsFd) -> bool {
+        rustix::io::fcntl_getfd(descriptor)
+            .unwrap()
+            .contains(rustix::io::FdFlags::CLOEXEC)
+    }
+
+    #[test]
+    fn a_listening_socket_is_taken_and_its_original_kept_from_children() {
+        let _turn = ONE_AT_A_TIME.lock();
+        let original = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::io::fcntl_setfd(&original, rustix::io::FdFlags::empty()).unwrap();
+        let neighbour = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::io::fcntl_setfd(&neighbour, rustix::io::FdFlags::empty()).unwrap();
+        let above = neighbour.as_raw_fd() > original.as_raw_fd();
+
+        let bound = take(number(&original)).unwrap();
+        let address = original.local_addr().unwrap();
+        assert_eq!(bound.name, format!("http://{address}"));
+        assert!(is_cloexec(&bound.listener));
+        assert!(is_cloexec(&original));
+        assert!(!(above && is_cloexec(&neighbour)));
+        let flags = fcntl_getfl(&bound.listener).unwrap();
+        assert!(flags.contains(OFlags::NONBLOCK));
+        bound.close();
+        TcpStream::connect(address).unwrap();
+    }
+
+    #[test]
+    fn an_inherited_socket_file_is_never_unlinked() {
+        let _turn = ONE_AT_A_TIME.lock();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.sock");
+        let original = UnixListener::bind(&path).unwrap();
+        let bound = take(number(&original)).unwrap();
+        assert_eq!(bound.name, format!("unix:{}", path.display()));
+        assert_eq!(bound.socket_file(), None);
+        bound.close();
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_its_name() {
+        let file = tempfile::tempfile().unwrap();
+        let datagram = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (pipe, _writer) = rustix::pipe::pipe().unwrap();
+        for (number, found) in [
+            (number(&file), "a regular file"),
+            (number(&datagram), "a datagram or packet socket"),
+            (number(&connected), "a stream socket that does not listen"),
+            (number(&pipe), "a pipe"),
+        ] {
+            let message = take(number).unwrap_err().to_string();
+            assert!(message.contains(found), "{message}");
+            assert!(message.contains(&number.to_string()), "{message}");
+        }
+        assert!(matches!(take(1_000_000), Err(Problem::NotOpen(1_000_000))));
+    }
+}

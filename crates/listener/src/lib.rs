@@ -1,0 +1,22 @@
+//! The sockets a server listens on: TCP, unix paths, abstract unix names and inherited descriptors.
+//!
+//! Owns: reading addresses, creating the sockets, taking over left-over socket files, saying who holds a port, and
+//! removing a socket file at the end. Does not know what is spoken on the connections: the `http://` of
+//! [`Bound::name`] is how people recognise an address, no more.
+
+mod address;
+mod bind;
+mod bound;
+mod error;
+mod holder;
+mod inherited;
+mod owner;
+mod tcp;
+mod unix;
+
+pub use address::{Address, AddressError, Host};
+pub use bind::{Options, bind_all};
+pub use bound::{Bound, Listener};
+pub use error::{BindError, Problem};
+pub use holder::Holder;
+pub use owner::{Owner, OwnerError};

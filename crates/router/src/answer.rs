@@ -1,0 +1,531 @@
+//! The answer to one request: from its slot to the client, while its body goes the other way.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hostler_exchange::{Phase, RequestEnd, ResponseProgress, now_ns};
+use hostler_http1::Refusal;
+
+use crate::RouterEvent;
+use crate::connection::{After, Connection, Interrupted};
+use crate::page::Page;
+use crate::respond::{Circumstances, Framing, chunk_head, write_head, write_hints};
+use crate::turn::{Outcome, Turn};
+
+/// The most bytes of an answer that are copied once more to go out with one call together with their head.
+const COPIED: usize = 16 * 1024;
+/// How much of a body nobody read is taken off the wire, to keep the connection; bytes.
+const DRAINED: u64 = 1 << 20;
+
+/// What ended a wait during an answer.
+enum Event {
+    /// The worker did something.
+    News,
+    /// The time limit is over.
+    Expired,
+    /// The client ended its body too early, or is gone.
+    BodyCut,
+    /// The body is not valid, or too long.
+    BodyRefused(Refusal),
+}
+
+/// Where the answer is.
+enum Stage {
+    /// Nothing was sent.
+    Head,
+    Body { framing: Framing, status: u16 },
+}
+
+impl Connection {
+    /// Runs one request to the end of its answer.
+    pub(crate) async fn answer(&mut self, mut turn: Turn) -> After {
+        let mut stage = Stage::Head;
+        self.limit_for(&turn);
+        loop {
+            match poll_fn(|context| self.poll_event(context, &mut turn)).await {
+                Event::News => {}
+                Event::Expired => match self.expired(&mut turn, &stage).await {
+                    Some(after) => return after,
+                    None => continue,
+                },
+                Event::BodyCut => {
+                    // The worker may still answer: a client can end its direction, and wait. It will see the body cut off.
+                    self.local.exchange.end_body(turn.slot, RequestEnd::Aborted);
+                    turn.body = crate::body::Body::Done;
+                    turn.keep_alive = false;
+                    continue;
+                }
+                Event::BodyRefused(refusal) => {
+                    self.local.exchange.end_body(turn.slot, RequestEnd::Refused);
+                    turn.body = crate::body::Body::Done;
+                    turn.keep_alive = false;
+                    turn.body_refusal = Some(refusal);
+                    if matches!(stage, Stage::Head) {
+                        return self.fail(&mut turn, refusal.status, refusal.reason, Outcome::BadBody).await;
+                    }
+                    continue;
+                }
+            }
+            if let Some(after) = self.hear(&mut turn, &mut stage).await {
+                return after;
+            }
+            self.limit_for(&turn);
+        }
+    }
+
+    /// Deals with all the worker has done; the end of the answer, if it is one.
+    async fn hear(&mut self, turn: &mut Turn, stage: &mut Stage) -> Option<After> {
+        loop {
+            let progress = self.local.exchange.progress(turn.slot);
+            if progress.corrupt {
+                tracing::error!(worker = progress.worker, "a worker damaged its answer in shared memory");
+                return Some(self.broken(turn, stage, 502, Outcome::WorkerDied).await);
+            }
+            if progress.has_hints() {
+                if let Err(interrupted) = self.send_hints(turn, progress).await {
+                    return Some(self.interrupted(turn, interrupted));
+                }
+                continue;
+            }
+            if turn.awaits_continue && self.local.exchange.wants_body(turn.slot) {
+                turn.awaits_continue = false;
+                if let Err(interrupted) = self.send_continue().await {
+                    return Some(self.interrupted(turn, interrupted));
+                }
+            }
+            match *stage {
+                Stage::Head if progress.has_head() && !progress.failed() => {
+                    match self.send_head(turn, progress).await {
+                        Ok(Some(body)) => *stage = body,
+                        Ok(None) => return Some(self.broken(turn, stage, 502, Outcome::WorkerDied).await),
+                        Err(interrupted) => return Some(self.interrupted(turn, interrupted)),
+                    }
+                }
+                Stage::Head => match progress.phase {
+                    _ if progress.failed() => {
+                        return Some(
+                            self.fail(turn, 500, "The application failed; its log says why.", Outcome::Failed).await,
+                        );
+                    }
+                    Phase::Lost => return self.lost(turn).await,
+                    Phase::Done | Phase::Free => {
+                        return Some(self.fail(turn, 500, "The application gave no answer.", Outcome::Failed).await);
+                    }
+                    Phase::Queued | Phase::Running => return None,
+                },
+                Stage::Body { framing: Framing::Empty | Framing::Length(0), status } if self.over(progress) => {
+                    return Some(self.finish(turn, status).await);
+                }
+                Stage::Body { framing, status } if progress.available > 0 => {
+                    match self.send_body(turn, framing, progress).await {
+                        Ok(framing) => *stage = Stage::Body { framing, status },
+                        Err(interrupted) => return Some(self.interrupted(turn, interrupted)),
+                    }
+                }
+                Stage::Body { framing, status } => {
+                    if progress.complete() && !progress.failed() {
+                        return Some(match framing {
+                            Framing::Length(left) if left > 0 => self.cut(turn, status, Outcome::CutOff),
+                            Framing::Chunked => match self.send_last_chunk().await {
+                                Ok(()) => self.finish(turn, status).await,
+                                Err(interrupted) => self.interrupted(turn, interrupted),
+                            },
+                            _ => self.finish(turn, status).await,
+                        });
+                    }
+                    match progress.phase {
+                        _ if progress.failed() => return Some(self.cut(turn, status, Outcome::CutOff)),
+                        Phase::Lost => return Some(self.cut(turn, status, Outcome::WorkerDied)),
+                        Phase::Done | Phase::Free => return Some(self.cut(turn, status, Outcome::CutOff)),
+                        Phase::Queued | Phase::Running => return None,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether an answer whose body was sent whole is over: not while the worker may still say that the connection is to be closed.
+    fn over(&self, progress: ResponseProgress) -> bool {
+        progress.complete() || !matches!(progress.phase, Phase::Running)
+    }
+
+    // ---- Waiting -----------------------------------------------------------------------------------------------------------
+
+    fn poll_event(&mut self, context: &mut Context<'_>, turn: &mut Turn) -> Poll<Event> {
+        self.presence.attend(context.waker());
+        if self.presence.take_news() {
+            // The body need not stand still meanwhile, but what the worker says comes first.
+            return Poll::Ready(Event::News);
+        }
+        if !turn.body.is_done()
+            && let Poll::Ready(event) = self.poll_body(context, turn)
+        {
+            return Poll::Ready(event);
+        }
+        if self.presence.expired() { Poll::Ready(Event::Expired) } else { Poll::Pending }
+    }
+
+    /// Moves the body on, as far as the socket has bytes and the slot has room.
+    fn poll_body(&mut self, context: &mut Context<'_>, turn: &mut Turn) -> Poll<Event> {
+        let local = std::rc::Rc::clone(&self.local);
+        let exchange = &local.exchange;
+        while !turn.body.is_done() {
+            if exchange.body_room(turn.slot) == 0 && !exchange.await_body_room(turn.slot) {
+                return Poll::Pending;
+            }
+            let fed = if self.pending.is_empty() {
+                let mut scratch = local.scratch.borrow_mut();
+                let length = match self.stream.poll_read(context, &mut scratch) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Event::BodyCut),
+                    Poll::Ready(Ok(length)) => length,
+                };
+                let fed = turn.body.feed(&scratch[..length], exchange, turn.slot);
+                let used = fed.as_ref().map_or(length, |fed| fed.used);
+                if used < length {
+                    self.pending.extend(&scratch[used..length]);
+                }
+                fed
+            } else {
+                let fed = turn.body.feed(self.pending.as_slice(), exchange, turn.slot);
+                if let Ok(fed) = &fed {
+                    self.pending.consume(fed.used);
+                }
+                fed
+            };
+            match fed {
+                Ok(_) => {
+                    turn.awaits_continue = false;
+                    turn.began = local.clock();
+                    self.limit_for(turn);
+                }
+                Err(refusal) => return Poll::Ready(Event::BodyRefused(refusal)),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Sets the limit for what is waited for: the client's body while there is room for it, else the worker.
+    fn limit_for(&self, turn: &Turn) {
+        let config = &self.local.config;
+        let awaits_client = !turn.body.is_done() && self.local.exchange.wants_body(turn.slot);
+        match (awaits_client, config.timeout) {
+            (true, _) => self.limit(config.body_timeout),
+            (false, Some(timeout)) => self.limit(timeout),
+            // Looked at now and then all the same: the worker may begin to wait for the client at any time.
+            (false, None) if !turn.body.is_done() => self.limit(config.body_timeout),
+            (false, None) => self.presence.no_limit(),
+        }
+    }
+
+    /// Who kept us waiting, and what is done about it; `None` when it was nobody after all.
+    async fn expired(&mut self, turn: &mut Turn, stage: &Stage) -> Option<After> {
+        let exchange = std::sync::Arc::clone(&self.local.exchange);
+        let awaits_client = !turn.body.is_done() && exchange.wants_body(turn.slot);
+        if awaits_client {
+            exchange.end_body(turn.slot, RequestEnd::Aborted);
+            return Some(self.broken(turn, stage, 408, Outcome::BadBody).await);
+        }
+        let Some(timeout) = self.local.config.timeout else {
+            self.limit_for(turn);
+            return None;
+        };
+        let progress = exchange.progress(turn.slot);
+        let (_, started, _) = exchange.times(turn.slot);
+        match progress.phase {
+            Phase::Queued if exchange.progress(turn.slot).phase == Phase::Queued => {
+                Some(self.fail(turn, 503, "No worker became free in time.", Outcome::Overloaded).await)
+            }
+            Phase::Running => {
+                // Time in the queue is not the worker's, and neither is time since it last moved.
+                let since = started.max(turn.began);
+                let ran = Duration::from_nanos(now_ns().saturating_sub(since));
+                if ran < timeout {
+                    self.limit(timeout - ran);
+                    return None;
+                }
+                let (method, target) = self.method_and_target(turn);
+                tracing::error!(
+                    request_id = %String::from_utf8_lossy(&turn.id),
+                    method, target, worker = progress.worker, seconds = timeout.as_secs_f64(),
+                    "a request ran past its timeout: its worker is replaced"
+                );
+                self.local.tell(RouterEvent::TimedOut { worker: progress.worker });
+                Some(self.broken(turn, stage, 504, Outcome::TimedOut).await)
+            }
+            _ => {
+                // It ended this moment: its news is on the way.
+                self.limit(timeout);
+                None
+            }
+        }
+    }
+
+    /// The request's first line, from where the worker got it.
+    pub(crate) fn method_and_target(&self, turn: &Turn) -> (String, String) {
+        let mut head = Vec::new();
+        self.local.exchange.read_head(turn.slot, &mut head);
+        hostler_exchange::head::read_request(&head).map_or_else(Default::default, |(request, _)| {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(200).collect();
+            (text(request.method), text(request.target))
+        })
+    }
+
+    // ---- Sending -----------------------------------------------------------------------------------------------------------
+
+    async fn send_continue(&mut self) -> Result<(), Interrupted> {
+        let mut out = self.local.out.borrow_mut();
+        out.clear();
+        out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        drop(out);
+        self.write_out().await
+    }
+
+    async fn send_hints(&mut self, turn: &Turn, progress: ResponseProgress) -> Result<(), Interrupted> {
+        let mut laid_out = Vec::new();
+        self.local.exchange.read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
+        self.local.out.borrow_mut().clear();
+        let written = turn.http11 && write_hints(&laid_out, &mut self.local.out.borrow_mut()).is_some();
+        let sent = if written { self.write_out().await } else { Ok(()) };
+        self.local.exchange.hints_taken(turn.slot);
+        sent
+    }
+
+    /// Sends the head, and with it as much of the body as is small; `None` for a damaged head.
+    async fn send_head(&mut self, turn: &mut Turn, progress: ResponseProgress) -> Result<Option<Stage>, Interrupted> {
+        let local = std::rc::Rc::clone(&self.local);
+        let exchange = &local.exchange;
+        let head = progress.head.min(progress.available);
+        let there = progress.available - head;
+        let written = {
+            let mut out = local.out.borrow_mut();
+            let mut laid_out = local.head.borrow_mut();
+            laid_out.clear();
+            out.clear();
+            exchange.read_response(turn.slot, head, &mut laid_out);
+            let keep_alive = turn.keep_alive
+                && !progress.close()
+                && !local.stopping.get()
+                && !turn.awaits_continue
+                && !local.config.keepalive.is_zero();
+            let how = Circumstances {
+                http11: turn.http11,
+                to_head: turn.to_head,
+                keep_alive,
+                whole: progress.complete().then_some(there as u64),
+                id: &turn.id,
+            };
+            write_head(&local, &laid_out, how, &mut out)
+        };
+        let Some(written) = written else { return Ok(None) };
+        turn.keep_alive = written.keep_alive;
+        let mut framing = written.framing;
+        if there > 0 && there <= COPIED {
+            framing = self.take_body(turn, framing, there);
+        }
+        if framing == Framing::Chunked && progress.complete() && there <= COPIED {
+            local.out.borrow_mut().extend_from_slice(LAST_CHUNK);
+            framing = Framing::Empty;
+        }
+        self.write_out().await?;
+        Ok(Some(Stage::Body { framing, status: written.status }))
+    }
+
+    /// Appends available bytes of the body to `out`, framed; what does not belong to the body is dropped. The framing of what is left.
+    fn take_body(&self, turn: &mut Turn, framing: Framing, length: usize) -> Framing {
+        let exchange = &self.local.exchange;
+        let out = &mut self.local.out.borrow_mut();
+        match framing {
+            Framing::Empty => {
+                exchange.consume(turn.slot, length);
+                Framing::Empty
+            }
+            Framing::Length(left) => {
+                let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(length);
+                exchange.read_response(turn.slot, wanted, out);
+                exchange.consume(turn.slot, length - wanted);
+                turn.sent += wanted as u64;
+                Framing::Length(left - wanted as u64)
+            }
+            Framing::Chunked => {
+                chunk_head(out, length);
+                exchange.read_response(turn.slot, length, out);
+                out.extend_from_slice(b"\r\n");
+                turn.sent += length as u64;
+                Framing::Chunked
+            }
+            Framing::Close => {
+                exchange.read_response(turn.slot, length, out);
+                turn.sent += length as u64;
+                Framing::Close
+            }
+        }
+    }
+
+    /// Sends what is available of the body; the framing of what is left.
+    async fn send_body(&mut self, turn: &mut Turn, framing: Framing, progress: ResponseProgress) -> Result<Framing, Interrupted> {
+        turn.began = self.local.clock();
+        match framing {
+            Framing::Length(left) if left > 0 => {
+                let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(progress.available);
+                let sent = self.write_in_place(turn.slot, wanted).await?;
+                turn.sent += sent as u64;
+                Ok(Framing::Length(left - sent as u64))
+            }
+            Framing::Close => {
+                let sent = self.write_in_place(turn.slot, progress.available).await?;
+                turn.sent += sent as u64;
+                Ok(framing)
+            }
+            _ => {
+                self.local.out.borrow_mut().clear();
+                let framing = self.take_body(turn, framing, progress.available);
+                self.write_out().await?;
+                Ok(framing)
+            }
+        }
+    }
+
+    /// Writes from shared memory straight to the socket, once; how much it took.
+    async fn write_in_place(&mut self, slot: u32, length: usize) -> Result<usize, Interrupted> {
+        let mut limited = false;
+        poll_fn(|context| {
+            let exchange = &self.local.exchange;
+            match self.stream.poll_write(context, exchange.response_bytes(slot, length)) {
+                Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(Interrupted::Gone)),
+                Poll::Ready(Ok(sent)) => {
+                    exchange.consume(slot, sent);
+                    Poll::Ready(Ok(sent))
+                }
+                Poll::Pending => {
+                    self.presence.attend(context.waker());
+                    if limited && self.presence.expired() {
+                        return Poll::Ready(Err(Interrupted::Expired));
+                    }
+                    if !limited {
+                        limited = true;
+                        self.presence.limit(self.local.clock(), self.local.config.send_timeout);
+                    }
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    async fn send_last_chunk(&mut self) -> Result<(), Interrupted> {
+        let mut out = self.local.out.borrow_mut();
+        out.clear();
+        out.extend_from_slice(LAST_CHUNK);
+        drop(out);
+        self.write_out().await
+    }
+
+    // ---- Ends --------------------------------------------------------------------------------------------------------------
+
+    /// The answer was sent whole.
+    async fn finish(&mut self, turn: &mut Turn, status: u16) -> After {
+        let closes = self.local.exchange.progress(turn.slot).close();
+        self.log(turn, status, Outcome::Ok);
+        if turn.body.is_done() {
+            self.local.leave(turn.slot);
+        } else {
+            self.local.give_up(turn.slot);
+        }
+        if !turn.keep_alive || closes {
+            return After::Linger;
+        }
+        if turn.body.is_done() || self.drain(turn).await { After::Next } else { After::Linger }
+    }
+
+    /// Takes the rest of a body that nobody reads off the wire; `false` when it is too long or does not come.
+    async fn drain(&mut self, turn: &mut Turn) -> bool {
+        self.limit(self.local.config.body_timeout);
+        let mut drained = 0;
+        poll_fn(|context| {
+            self.presence.attend(context.waker());
+            while !turn.body.is_done() {
+                if self.pending.is_empty() {
+                    let mut scratch = self.local.scratch.borrow_mut();
+                    match self.stream.poll_read(context, &mut scratch) {
+                        Poll::Pending if self.presence.expired() => return Poll::Ready(false),
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(false),
+                        Poll::Ready(Ok(length)) => self.pending.extend(&scratch[..length]),
+                    }
+                }
+                let Ok(used) = turn.body.discard(self.pending.as_slice()) else { return Poll::Ready(false) };
+                self.pending.consume(used);
+                drained += used as u64;
+                if drained > DRAINED {
+                    return Poll::Ready(false);
+                }
+            }
+            Poll::Ready(true)
+        })
+        .await
+    }
+
+    /// The worker died with the request. It is queued once more if that can do no harm, else answered 502.
+    async fn lost(&mut self, turn: &mut Turn) -> Option<After> {
+        let (method, target) = self.method_and_target(turn);
+        let again = turn.idempotent && !turn.retried && turn.body.is_done() && self.local.exchange.requeue(turn.slot);
+        tracing::warn!(
+            request_id = %String::from_utf8_lossy(&turn.id), method, target,
+            outcome = if again { "queued once more" } else { "answered 502" },
+            "the worker of a request died"
+        );
+        if again {
+            turn.retried = true;
+            turn.began = self.local.clock();
+            self.local.defer_wake();
+            return None;
+        }
+        Some(self.fail(turn, 502, "The worker that ran this request died.", Outcome::WorkerDied).await)
+    }
+
+    /// An answer of the server's own if none was begun, else a cut.
+    async fn broken(&mut self, turn: &mut Turn, stage: &Stage, status: u16, outcome: Outcome) -> After {
+        let reason = match status {
+            408 => "The body of the request did not arrive in time.",
+            504 => "The application did not answer in time.",
+            _ => "The worker that ran this request gave no valid answer.",
+        };
+        match *stage {
+            Stage::Head => self.fail(turn, status, reason, outcome).await,
+            Stage::Body { status, .. } => self.cut(turn, status, outcome),
+        }
+    }
+
+    /// Answers in the application's place.
+    async fn fail(&mut self, turn: &mut Turn, status: u16, reason: &str, outcome: Outcome) -> After {
+        let keep_alive = turn.keep_alive && turn.body.is_done() && !self.local.stopping.get() && status != 408;
+        let page =
+            Page { status, reason, http11: turn.http11, to_head: turn.to_head, keep_alive, id: &turn.id };
+        self.local.out.borrow_mut().clear();
+        turn.sent = page.write(&self.local, &mut self.local.out.borrow_mut());
+        self.log(turn, status, outcome);
+        self.local.give_up(turn.slot);
+        match self.write_out().await {
+            Ok(()) if keep_alive => After::Next,
+            Ok(()) => After::Linger,
+            Err(_) => After::Cut,
+        }
+    }
+
+    /// The head is out, the rest will not come: the client must see that it is not whole.
+    fn cut(&mut self, turn: &mut Turn, status: u16, outcome: Outcome) -> After {
+        self.log(turn, status, outcome);
+        self.local.give_up(turn.slot);
+        After::Cut
+    }
+
+    fn interrupted(&mut self, turn: &mut Turn, _: Interrupted) -> After {
+        self.log(turn, 499, Outcome::ClientGone);
+        self.local.give_up(turn.slot);
+        After::Cut
+    }
+}
+
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";

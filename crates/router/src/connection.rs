@@ -1,0 +1,297 @@
+//! A connection: request after request, until one side ends it.
+//!
+//! ```text
+//!   next ──head──► answer ──whole──► next …
+//!    │ refused        │ cut, or not to be kept
+//!    └──► say why ────┴──► linger ──► closed
+//! ```
+//!
+//! One task a connection. Every wait is a poll function that also looks at the connection's [`Presence`]: at its time limit, at news of its
+//! slot, and at whether the thread stops.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hostler_http1::Refusal;
+
+use crate::buffer::Buffer;
+use crate::local::Local;
+use crate::page::Page;
+use crate::presence::Presence;
+use crate::request::{Begun, OVERLOADED, begin};
+use crate::stream::{Detached, Peer, Stream};
+use crate::turn::Turn;
+
+/// How long a closed connection is read from, so that the client can read the last answer: a close with unread bytes resets it.
+const LINGER: Duration = Duration::from_secs(2);
+/// How much is read and thrown away then, in bytes.
+const LINGER_BYTES: usize = 1 << 20;
+
+/// One client's connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) local: Rc<Local>,
+    pub(crate) presence: Rc<Presence>,
+    pub(crate) stream: Stream,
+    pub(crate) peer: Box<Peer>,
+    /// Bytes that were read and not used.
+    pub(crate) pending: Buffer,
+    _registered: Registered,
+}
+
+/// A connection's entry among the presences of its thread.
+#[derive(Debug)]
+struct Registered {
+    local: Rc<Local>,
+    place: usize,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.local.presences.remove(self.place);
+    }
+}
+
+/// What follows an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The next request.
+    Next,
+    /// The end, and the client may still be sending.
+    Linger,
+    /// The end, at once.
+    Cut,
+}
+
+/// What a connection brought.
+enum Next {
+    Request(Turn),
+    Refused(Refusal),
+    Closed,
+    /// It goes on in another thread.
+    Moved(u32),
+}
+
+/// Why a wait ended.
+#[derive(Debug)]
+pub(crate) enum Interrupted {
+    /// The time limit is over.
+    Expired,
+    /// The client is gone.
+    Gone,
+}
+
+impl Connection {
+    pub(crate) fn new(local: Rc<Local>, stream: Stream) -> Self {
+        let peer = Box::new(stream.peer(&local.config.trusted));
+        let presence = Rc::new(Presence::default());
+        let place = local.presences.add(Rc::clone(&presence));
+        let registered = Registered { local: Rc::clone(&local), place };
+        Self { local, presence, stream, peer, pending: Buffer::default(), _registered: registered }
+    }
+
+    /// Serves the connection to its end, or until it moves: then the thread it moves to, and the socket.
+    pub(crate) async fn run(mut self) -> Option<(u32, Detached)> {
+        let mut served = false;
+        loop {
+            match self.next(served).await {
+                Next::Request(turn) => {
+                    let after = self.answer(turn).await;
+                    served = true;
+                    match after {
+                        After::Next => {}
+                        After::Linger => break self.linger().await,
+                        After::Cut => break,
+                    }
+                }
+                Next::Refused(refusal) => {
+                    self.refuse(refusal).await;
+                    break self.linger().await;
+                }
+                Next::Closed => break,
+                Next::Moved(thread) => return self.stream.detach().ok().map(|socket| (thread, socket)),
+            }
+        }
+        None
+    }
+
+    /// Waits for a whole head and begins its request.
+    async fn next(&mut self, served: bool) -> Next {
+        if !self.pending.is_empty() {
+            // Pipelined: it was read together with the last request.
+            match self.begin_pending() {
+                Ok(Some(turn)) => return Next::Request(turn),
+                Ok(None) => self.limit(self.local.config.header_timeout),
+                Err(refusal) => return Next::Refused(refusal),
+            }
+        } else if served {
+            if let Some(thread) = self.local.load.better_thread(self.local.number) {
+                return Next::Moved(thread);
+            }
+            self.limit(self.local.config.keepalive);
+        } else {
+            self.limit(self.local.config.header_timeout);
+        }
+        loop {
+            let before = self.pending.is_empty();
+            match poll_fn(|context| self.poll_next(context)).await {
+                Ok(Read::Begun(turn)) => return Next::Request(turn),
+                Ok(Read::More) if before => self.limit(self.local.config.header_timeout),
+                Ok(Read::More) => {}
+                Err(Ended::Refused(refusal)) => return Next::Refused(refusal),
+                // A connection that said nothing (again) is closed without a word.
+                Err(Ended::Expired) if before => return Next::Closed,
+                Err(Ended::Expired) => {
+                    return Next::Refused(Refusal { status: 408, reason: "the head of the request did not arrive in time" });
+                }
+                Err(Ended::Gone) => return Next::Closed,
+            }
+        }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Read, Ended>> {
+        self.presence.attend(context.waker());
+        let local = Rc::clone(&self.local);
+        let mut scratch = local.scratch.borrow_mut();
+        match self.stream.poll_read(context, &mut scratch) {
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(Ended::Gone)),
+            Poll::Ready(Ok(length)) => {
+                let bytes = &scratch[..length];
+                if !self.pending.is_empty() {
+                    self.pending.extend(bytes);
+                    drop(scratch);
+                    return Poll::Ready(match self.begin_pending() {
+                        Ok(Some(turn)) => Ok(Read::Begun(turn)),
+                        Ok(None) => Ok(Read::More),
+                        Err(refusal) => Err(Ended::Refused(refusal)),
+                    });
+                }
+                Poll::Ready(match begin(&local, &self.peer, &self.presence, bytes) {
+                    Ok(Some(Begun { turn, used })) => {
+                        if used < length {
+                            self.pending.extend(&bytes[used..]);
+                        }
+                        Ok(Read::Begun(turn))
+                    }
+                    Ok(None) => {
+                        self.pending.extend(bytes);
+                        Ok(Read::More)
+                    }
+                    Err(refusal) => Err(Ended::Refused(refusal)),
+                })
+            }
+            Poll::Pending if self.presence.expired() => Poll::Ready(Err(Ended::Expired)),
+            // Nothing was begun on it: a server that stops owes it no answer.
+            Poll::Pending if local.stopping.get() && self.pending.is_empty() => Poll::Ready(Err(Ended::Gone)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn begin_pending(&mut self) -> Result<Option<Turn>, Refusal> {
+        let begun = begin(&self.local, &self.peer, &self.presence, self.pending.as_slice())?;
+        Ok(begun.map(|Begun { turn, used }| {
+            self.pending.consume(used);
+            turn
+        }))
+    }
+
+    /// Answers what was not even a request.
+    async fn refuse(&mut self, refusal: Refusal) {
+        if refusal != OVERLOADED {
+            tracing::debug!(peer = %self.peer.remote, status = refusal.status, reason = refusal.reason, "a request was refused");
+        }
+        let page =
+            Page { status: refusal.status, reason: refusal.reason, http11: true, to_head: false, keep_alive: false, id: b"" };
+        self.local.out.borrow_mut().clear();
+        page.write(&self.local, &mut self.local.out.borrow_mut());
+        let _client_may_be_gone = self.write_out().await;
+    }
+
+    /// Ends our direction, and reads on for a moment.
+    async fn linger(&mut self) {
+        self.limit(LINGER);
+        let mut left = LINGER_BYTES;
+        let _ended = poll_fn(|context| self.stream.poll_shutdown(context)).await;
+        poll_fn(|context| {
+            self.presence.attend(context.waker());
+            let mut scratch = self.local.scratch.borrow_mut();
+            loop {
+                match self.stream.poll_read(context, &mut scratch) {
+                    Poll::Ready(Ok(length)) if length > 0 && length < left => left -= length,
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending if self.presence.expired() => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Writes the thread's `out` buffer to the client. Other connections use it as soon as this one waits, so the rest moves out of it then.
+    pub(crate) async fn write_out(&mut self) -> Result<(), Interrupted> {
+        let mut rest: Vec<u8> = Vec::new();
+        let mut sent = 0;
+        let mut limited = false;
+        poll_fn(|context| {
+            loop {
+                let shared;
+                let bytes = if limited {
+                    &rest[sent..]
+                } else {
+                    shared = self.local.out.borrow();
+                    &shared[sent..]
+                };
+                if bytes.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                match self.stream.poll_write(context, bytes) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Interrupted::Gone)),
+                    Poll::Ready(Ok(length)) => {
+                        sent += length;
+                        if limited {
+                            self.presence.limit(self.local.clock(), self.local.config.send_timeout);
+                        }
+                    }
+                    Poll::Pending if !limited => {
+                        rest = bytes.to_vec();
+                        sent = 0;
+                        limited = true;
+                        self.presence.attend(context.waker());
+                        self.presence.limit(self.local.clock(), self.local.config.send_timeout);
+                        return Poll::Pending;
+                    }
+                    Poll::Pending if self.presence.expired() => return Poll::Ready(Err(Interrupted::Expired)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Sets the time limit of the waits that follow.
+    pub(crate) fn limit(&self, after: Duration) {
+        self.presence.limit(self.local.clock(), after);
+    }
+}
+
+/// What a read brought.
+enum Read {
+    Begun(Turn),
+    More,
+}
+
+/// Why there is no next request.
+enum Ended {
+    Refused(Refusal),
+    Expired,
+    Gone,
+}
+
+impl From<io::Error> for Interrupted {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}

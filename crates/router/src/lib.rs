@@ -1,0 +1,141 @@
+//! The router: clients' connections, HTTP/1.1, and the hand-over of requests to workers through the exchange.
+//!
+//! Owns every connection from its accept to its end, the framing of bodies both ways, all time limits, and the access log. Does not know
+//! what a worker is, or that it is Python: it sees slots and their answers.
+
+mod answer;
+mod body;
+mod buffer;
+mod config;
+mod connection;
+mod load;
+mod local;
+mod log;
+mod page;
+mod presence;
+mod request;
+mod respond;
+mod stream;
+mod thread;
+mod turn;
+
+use std::io;
+use std::sync::Arc;
+
+use hostler_exchange::Exchange;
+use hostler_listener::Bound;
+use hostler_log::AccessLog;
+use tokio::sync::{mpsc, oneshot};
+
+pub use config::{Config, TrustedPeers, Underscores};
+
+use load::Load;
+use stream::Detached;
+use thread::Start;
+
+/// Commands a thread has not read yet, at most; connections on their way to it are among them.
+const COMMANDS: usize = 1024;
+
+/// What the router tells whoever started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouterEvent {
+    /// A request that `worker` runs is past its time; its client was answered.
+    TimedOut {
+        /// The worker's index in the exchange.
+        worker: u16,
+    },
+}
+
+/// To a router thread.
+#[derive(Debug)]
+enum Command {
+    /// Serve this connection.
+    Take(Detached),
+    /// Accept no more, close what idles, finish what runs.
+    Stop,
+    /// End at once.
+    Abort,
+}
+
+/// The running router.
+#[derive(Debug)]
+pub struct Router {
+    threads: Vec<mpsc::Sender<Command>>,
+    ended: Vec<oneshot::Receiver<io::Result<()>>>,
+}
+
+impl Router {
+    /// Starts the threads; connections are accepted from now on.
+    ///
+    /// `access_log` makes the log of one thread.
+    ///
+    /// # Errors
+    /// When a thread or a descriptor cannot be had.
+    pub fn start(
+        config: Config,
+        exchange: &Arc<Exchange>,
+        listeners: Vec<Bound>,
+        access_log: impl Fn() -> Option<AccessLog>,
+        events: &mpsc::Sender<RouterEvent>,
+    ) -> io::Result<Self> {
+        let config = Arc::new(config);
+        let load = Arc::new(Load::new(config.threads));
+        let (threads, receivers): (Vec<_>, Vec<_>) = (0..config.threads).map(|_| mpsc::channel(COMMANDS)).unzip();
+        let mut listeners = Some(listeners);
+        let mut ended = Vec::new();
+        for (number, commands) in (0..).zip(receivers) {
+            let doorbell = exchange.doorbell(number).ok_or_else(|| io::Error::other("the exchange has too few doorbells"))?;
+            let start = Start {
+                number,
+                config: Arc::clone(&config),
+                exchange: Arc::clone(exchange),
+                doorbell: doorbell.try_clone_to_owned()?,
+                access_log: access_log(),
+                load: Arc::clone(&load),
+                events: events.clone(),
+                commands,
+                threads: threads.clone(),
+                listeners: listeners.take().unwrap_or_default(),
+            };
+            let (report, end) = oneshot::channel();
+            std::thread::Builder::new().name(format!("router-{number}")).spawn(move || {
+                // Nobody waits for it any more: then nobody is interested in how it ended.
+                let _reported = report.send(thread::run(start));
+            })?;
+            ended.push(end);
+        }
+        Ok(Self { threads, ended })
+    }
+
+    /// Accepts no more; [`Router::stopped`] waits for what runs.
+    pub fn stop(&self) {
+        self.command(|| Command::Stop);
+    }
+
+    /// Ends at once, whatever runs.
+    pub fn abort(&self) {
+        self.command(|| Command::Abort);
+    }
+
+    fn command(&self, command: impl Fn() -> Command) {
+        for thread in &self.threads {
+            // A thread that ended needs no command; one whose channel is full of connections gets it from a task of its own.
+            if let Err(mpsc::error::TrySendError::Full(command)) = thread.try_send(command()) {
+                let thread = thread.clone();
+                tokio::spawn(async move { thread.send(command).await });
+            }
+        }
+    }
+
+    /// Waits until all threads have ended.
+    ///
+    /// # Errors
+    /// When one could not run, or panicked.
+    pub async fn stopped(&mut self) -> io::Result<()> {
+        for end in &mut self.ended {
+            end.await.map_err(|_| io::Error::other("a router thread panicked"))??;
+        }
+        self.ended.clear();
+        Ok(())
+    }
+}

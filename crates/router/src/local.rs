@@ -1,0 +1,227 @@
+//! What the connections of one router thread share: the exchange, the clock, buffers, and who owns which slot.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use hostler_exchange::{Exchange, RequestEnd, now_ns};
+use hostler_log::AccessLog;
+use tokio::sync::{Notify, mpsc};
+
+use crate::config::Config;
+use crate::presence::{Presence, Presences};
+use crate::RouterEvent;
+use crate::load::Load;
+
+/// Requests after which workers are woken and answers fetched even though the thread has not come to rest.
+const BATCH: u32 = 16;
+/// Bytes read from a socket at once.
+pub(crate) const READ_SIZE: usize = 64 * 1024;
+
+/// Who waits for news of a slot.
+#[derive(Debug, Default)]
+enum Owner {
+    #[default]
+    Nobody,
+    /// Its connection is done with it, its worker is not: it is freed with the next news.
+    Orphan,
+    Connection(Rc<Presence>),
+}
+
+/// One router thread.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) number: u32,
+    pub(crate) config: Arc<Config>,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) presences: Presences,
+    pub(crate) stopping: Cell<bool>,
+    pub(crate) access_log: RefCell<Option<AccessLog>>,
+    /// What a socket is read into; what is left of it moves to its connection.
+    pub(crate) scratch: RefCell<Box<[u8]>>,
+    /// Heads and small bodies on their way out.
+    pub(crate) out: RefCell<Vec<u8>>,
+    /// A request's head while it is laid out.
+    pub(crate) head: RefCell<Vec<u8>>,
+    pub(crate) load: Arc<Load>,
+    /// The thread parks with requests in the queue; told only while nobody guards it.
+    pub(crate) queue_waits: Notify,
+    pub(crate) guarded: Cell<bool>,
+    events: mpsc::Sender<RouterEvent>,
+    owners: RefCell<Vec<Owner>>,
+    unwoken: Cell<u32>,
+    clock: Cell<u64>,
+    date: RefCell<Date>,
+    ids: Cell<u64>,
+    id_prefix: u64,
+}
+
+/// The Date header's value, made once a second.
+#[derive(Debug, Default)]
+struct Date {
+    second: u64,
+    text: String,
+}
+
+impl Local {
+    pub(crate) fn new(
+        number: u32,
+        config: Arc<Config>,
+        exchange: Arc<Exchange>,
+        access_log: Option<AccessLog>,
+        load: Arc<Load>,
+        events: mpsc::Sender<RouterEvent>,
+    ) -> Self {
+        let slots = exchange.config().slots as usize;
+        let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+        Self {
+            number,
+            config,
+            exchange,
+            presences: Presences::default(),
+            stopping: Cell::new(false),
+            access_log: RefCell::new(access_log),
+            scratch: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
+            out: RefCell::new(Vec::with_capacity(4096)),
+            head: RefCell::new(Vec::with_capacity(4096)),
+            load,
+            queue_waits: Notify::new(),
+            guarded: Cell::new(false),
+            events,
+            owners: RefCell::new(std::iter::repeat_with(Owner::default).take(slots).collect()),
+            unwoken: Cell::new(0),
+            clock: Cell::new(now_ns()),
+            date: RefCell::default(),
+            ids: Cell::new(0),
+            id_prefix: mix(seed ^ u64::from(rustix::process::getpid().as_raw_nonzero().get() as u32) << 32 ^ u64::from(number)),
+        }
+    }
+
+    /// Nanoseconds, as of the last tick or the last turn of the thread's loop.
+    pub(crate) fn clock(&self) -> u64 {
+        self.clock.get()
+    }
+
+    pub(crate) fn tick(&self) {
+        self.clock.set(now_ns());
+        self.presences.check(self.clock.get());
+    }
+
+    /// Puts a request into the queue; `None` when all slots are in use.
+    pub(crate) fn submit(&self, presence: &Rc<Presence>, head: &[u8], body: &[u8], end: RequestEnd) -> Option<u32> {
+        let slot = self.exchange.submit(self.number, head, body, end)?.slot;
+        self.owners.borrow_mut()[slot as usize] = Owner::Connection(Rc::clone(presence));
+        self.defer_wake();
+        Some(slot)
+    }
+
+    /// Remembers that the queue has something new; workers are told at the end of the batch.
+    pub(crate) fn defer_wake(&self) {
+        self.unwoken.set(self.unwoken.get() + 1);
+        if self.unwoken.get() >= BATCH {
+            self.wake_workers();
+            self.hear_news();
+        }
+    }
+
+    fn wake_workers(&self) {
+        if self.unwoken.take() > 0 {
+            self.exchange.wake_worker();
+        }
+    }
+
+    /// Tells connections of news from their slots, and frees orphans; how many tasks were woken.
+    fn hear_news(&self) -> usize {
+        let mut woken = 0;
+        self.exchange.answer_bell(self.number, |slot| {
+            let mut owners = self.owners.borrow_mut();
+            match &owners[slot as usize] {
+                Owner::Connection(presence) => woken += usize::from(presence.bring_news()),
+                Owner::Orphan if self.exchange.release(slot) => owners[slot as usize] = Owner::Nobody,
+                Owner::Orphan | Owner::Nobody => {}
+            }
+        });
+        woken
+    }
+
+    /// Before the thread parks: everything it owes others is done, and its sleep announced unless it has work after all.
+    pub(crate) fn before_park(&self) {
+        self.wake_workers();
+        if !self.guarded.get() && self.exchange.queued() > 0 {
+            self.guarded.set(true);
+            self.queue_waits.notify_one();
+        }
+        loop {
+            if self.hear_news() > 0 || self.exchange.prepare_sleep(self.number) {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn after_park(&self) {
+        self.exchange.awake(self.number);
+    }
+
+    /// Gives up a slot: free when its worker is done with it, an orphan until then.
+    pub(crate) fn give_up(&self, slot: u32) {
+        let mut owners = self.owners.borrow_mut();
+        owners[slot as usize] = Owner::Nobody;
+        if self.exchange.release(slot) || self.exchange.cancel(slot) {
+            return;
+        }
+        owners[slot as usize] = Owner::Orphan;
+        self.exchange.abandon(slot);
+        // It may have ended since: then nothing more would tell us.
+        if self.exchange.release(slot) {
+            owners[slot as usize] = Owner::Nobody;
+        }
+    }
+
+    /// Leaves a slot whose answer was sent whole to its worker, which still runs what the application does after it.
+    pub(crate) fn leave(&self, slot: u32) {
+        let mut owners = self.owners.borrow_mut();
+        owners[slot as usize] = if self.exchange.release(slot) { Owner::Nobody } else { Owner::Orphan };
+    }
+
+    pub(crate) fn tell(&self, event: RouterEvent) {
+        // The channel holds an event for each request that can be in flight; a full one means that its reader is gone.
+        let _told = self.events.try_send(event);
+    }
+
+    /// Appends the Date header's value (RFC 9110 section 6.6.1).
+    pub(crate) fn write_date(&self, to: &mut Vec<u8>) {
+        let now = SystemTime::now();
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let mut date = self.date.borrow_mut();
+        if date.second != second {
+            date.second = second;
+            date.text = httpdate::fmt_http_date(now);
+        }
+        to.extend_from_slice(date.text.as_bytes());
+    }
+
+    /// A request id nobody else has: 32 hexadecimal digits, of the process's start and a count.
+    pub(crate) fn write_id(&self, to: &mut Vec<u8>) {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        if self.ids.get() & 0xfff == 0 {
+            // A block of numbers for this thread.
+            self.ids.set(COUNT.fetch_add(0x1000, Ordering::Relaxed));
+        }
+        let count = self.ids.get();
+        self.ids.set(count + 1);
+        for half in [self.id_prefix, mix(count ^ self.id_prefix.rotate_left(17))] {
+            for shift in (0..16).rev() {
+                to.push(b"0123456789abcdef"[(half >> (shift * 4)) as usize & 0xf]);
+            }
+        }
+    }
+}
+
+/// splitmix64's finalizer: a bijection, so that different numbers stay different.
+fn mix(mut value: u64) -> u64 {
+    value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}

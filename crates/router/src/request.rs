@@ -1,0 +1,210 @@
+//! From a head on the wire to a request in the queue.
+
+use std::mem::MaybeUninit;
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use hostler_exchange::RequestEnd;
+use hostler_exchange::head::Request;
+use hostler_http1::{Framing, Head, Refusal, Version, parse_head, percent_decode_path};
+
+use crate::body::Body;
+use crate::config::Underscores;
+use crate::local::Local;
+use crate::presence::Presence;
+use crate::stream::Peer;
+use crate::turn::{Record, Turn};
+
+/// More header fields than any limit allows.
+const MOST_FIELDS: usize = 1000;
+/// A client's own request id is taken over up to this length.
+const LONGEST_ID: usize = 128;
+
+/// All slots are in use.
+pub(crate) const OVERLOADED: Refusal =
+    Refusal { status: 503, reason: "limit_concurrency requests are in flight already" };
+
+/// A request that was begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) turn: Turn,
+    /// Bytes of the buffer that belong to it: the head, and what went into the slot of its body.
+    pub(crate) used: usize,
+}
+
+/// Parses a head, and puts the request into the queue with what is there of its body; `None` when the head is not complete.
+pub(crate) fn begin(
+    local: &Local,
+    peer: &Peer,
+    presence: &Rc<Presence>,
+    buffer: &[u8],
+) -> Result<Option<Begun>, Refusal> {
+    let mut scratch = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let fields = local.config.head_limits.fields.min(MOST_FIELDS);
+    let Some(head) = parse_head(buffer, &local.config.head_limits, &mut scratch[..fields])? else { return Ok(None) };
+    let mut body = Body::new(head.framing, local.config.body_limit)?;
+    let rest = &buffer[head.length..];
+    let (first, end) = match head.framing {
+        Framing::Length(length) if !body.is_done() => {
+            let ring = local.exchange.config().request_ring as usize;
+            let here = usize::try_from(length).unwrap_or(usize::MAX).min(rest.len()).min(ring);
+            let left = length - here as u64;
+            body = if left == 0 { Body::Done } else { Body::Length(left) };
+            (&rest[..here], if left == 0 { RequestEnd::Complete } else { RequestEnd::Open })
+        }
+        Framing::Chunked => (&rest[..0], RequestEnd::Open),
+        _ => (&rest[..0], RequestEnd::Complete),
+    };
+    let mut laid_out = local.head.borrow_mut();
+    laid_out.clear();
+    let id = lay_out(local, peer, &head, &mut laid_out)?;
+    let slot = local.submit(presence, &laid_out, first, end).ok_or(OVERLOADED)?;
+    let logged = local.access_log.borrow().is_some() || local.config.slow_request.is_some();
+    let turn = Turn {
+        slot,
+        to_head: head.method == "HEAD",
+        idempotent: matches!(head.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),
+        http11: head.version == Version::Http11,
+        keep_alive: head.keep_alive,
+        awaits_continue: head.expect_continue && !body.is_done() && first.is_empty(),
+        body,
+        body_refusal: None,
+        retried: false,
+        sent: 0,
+        began: local.clock(),
+        id,
+        record: logged.then(|| Box::new(record(&head))),
+    };
+    Ok(Some(Begun { turn, used: head.length + first.len() }))
+}
+
+/// Lays the head out for the worker; returns the request's id, empty when there are none.
+fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    let config = &local.config;
+    let mut decoded = Vec::new();
+    let path = if head.target.path.contains(&b'%') {
+        percent_decode_path(head.target.path, &mut decoded);
+        &decoded
+    } else {
+        head.target.path
+    };
+    let id_header = config.request_id_header.as_deref();
+    let mut id = Vec::new();
+    let mut https = false;
+    for header in head.headers {
+        if let Some(name) = id_header
+            && header.name.eq_ignore_ascii_case(name)
+            && is_sane_id(header.value)
+        {
+            id = header.value.to_vec();
+        }
+        if peer.trusted && header.name.eq_ignore_ascii_case("x-forwarded-proto") {
+            https = header.value.eq_ignore_ascii_case(b"https");
+        }
+    }
+    if id_header.is_some() && id.is_empty() {
+        id.reserve_exact(32);
+        local.write_id(&mut id);
+    }
+    // An absolute target's authority is the host, whatever Host says (RFC 9112 section 3.2.2).
+    let host = head.target.authority.or(head.host).unwrap_or_default();
+    let (server, server_port) = if peer.server.is_empty() { host_and_port(host) } else { (peer.server.as_bytes(), peer.server_port) };
+    let request = Request {
+        version: if head.version == Version::Http11 { 11 } else { 10 },
+        https,
+        chunked: head.framing == Framing::Chunked,
+        content_length: if let Framing::Length(length) = head.framing { Some(length) } else { None },
+        method: head.method.as_bytes(),
+        remote: peer.remote.as_bytes(),
+        remote_port: peer.remote_port,
+        server,
+        server_port,
+        id: &id,
+        target: head.target.raw.as_bytes(),
+        path,
+        query: head.target.query,
+    };
+    let mut writer = request.write(to);
+    for header in head.headers {
+        let name = header.name;
+        if name.as_bytes().contains(&b'_') {
+            match config.underscores {
+                Underscores::Pass => {}
+                Underscores::Drop => continue,
+                Underscores::Refuse => {
+                    return Err(Refusal { status: 400, reason: "a header's name has an underscore, and header_map is refuse" });
+                }
+            }
+        }
+        // `Proxy` would become HTTP_PROXY, which libraries take for the way out (CVE-2016-5385, "httpoxy").
+        let replaced = id_header.is_some_and(|id| name.eq_ignore_ascii_case(id))
+            || name.eq_ignore_ascii_case("proxy")
+            || (head.target.authority.is_some() && name.eq_ignore_ascii_case("host"));
+        if !replaced {
+            writer.header(name.as_bytes(), header.value);
+        }
+    }
+    if let Some(authority) = head.target.authority {
+        writer.header(b"Host", authority);
+    }
+    if let Some(name) = id_header {
+        writer.header(name.as_bytes(), &id);
+    }
+    writer.finish();
+    Ok(id)
+}
+
+/// Short, and of characters that do no harm in a log or a header.
+fn is_sane_id(value: &[u8]) -> bool {
+    !value.is_empty()
+        && value.len() <= LONGEST_ID
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~:@+/=".contains(byte))
+}
+
+/// The server as a client on a unix socket named it.
+fn host_and_port(host: &[u8]) -> (&[u8], u16) {
+    let colon = host.iter().rposition(|byte| *byte == b':').filter(|at| !host[*at..].contains(&b']'));
+    let (name, port) = colon.map_or((host, None), |at| (&host[..at], std::str::from_utf8(&host[at + 1..]).ok()));
+    let name: &[u8] = if name.is_empty() { b"localhost" } else { name };
+    (name, port.and_then(|port| port.parse().ok()).unwrap_or(80))
+}
+
+/// What the access log will want to know.
+fn record(head: &Head<'_, '_>) -> Record {
+    let find = |name: &str| {
+        head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.to_vec())
+    };
+    Record {
+        received: SystemTime::now(),
+        method: head.method.to_owned(),
+        target: head.target.raw.to_owned(),
+        referer: find("referer"),
+        user_agent: find("user-agent"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_header_names_server_and_port() {
+        for (host, name, port) in [
+            ("example.org", "example.org", 80),
+            ("example.org:8080", "example.org", 8080),
+            ("[::1]", "[::1]", 80),
+            ("[::1]:81", "[::1]", 81),
+            ("", "localhost", 80),
+        ] {
+            assert_eq!(host_and_port(host.as_bytes()), (name.as_bytes(), port), "{host}");
+        }
+    }
+
+    #[test]
+    fn ids_that_could_forge_a_log_line_are_not_taken() {
+        assert!(is_sane_id(b"req-1.2_3:4@5"));
+        for bad in [b"".as_slice(), b"a b", b"a\"", b"a\\", &[b'a'; 129], "\u{e9}".as_bytes()] {
+            assert!(!is_sane_id(bad));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! From a worker's head to a head on the wire (RFC 9112): framing, Date, what the server adds.
+
+use hostler_exchange::head::read_response;
+
+use crate::local::Local;
+
+/// How the end of an answer's body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is no body.
+    Empty,
+    /// So many bytes are still to be sent.
+    Length(u64),
+    Chunked,
+    /// By closing the connection.
+    Close,
+}
+
+/// What of the request and its progress decides the head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Circumstances<'a> {
+    pub(crate) http11: bool,
+    pub(crate) to_head: bool,
+    /// Whether the connection may serve another request.
+    pub(crate) keep_alive: bool,
+    /// The length of the whole body, when all of it is there already.
+    pub(crate) whole: Option<u64>,
+    /// The request's id; empty for none.
+    pub(crate) id: &'a [u8],
+}
+
+/// A head that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) status: u16,
+    pub(crate) framing: Framing,
+    pub(crate) keep_alive: bool,
+}
+
+/// Writes the head of an answer to `out`; `None` when the worker's head is damaged. Nothing of it is believed unchecked: what could split
+/// the answer, or contradict its framing, makes it damaged or is left out.
+pub(crate) fn write_head(local: &Local, laid_out: &[u8], how: Circumstances<'_>, out: &mut Vec<u8>) -> Option<Written> {
+    let (response, mut headers) = read_response(laid_out)?;
+    if !(200..=999).contains(&response.status) || !response.reason.iter().copied().all(is_value) {
+        return None;
+    }
+    let no_body = how.to_head || matches!(response.status, 204 | 304);
+    status_line(out, response.status, response.reason);
+    let (mut declared, mut has_date, mut has_server) = (None, false, false);
+    let id_header = local.config.request_id_header.as_deref();
+    for (name, value) in headers.by_ref() {
+        if !name.iter().all(|byte| is_token(*byte)) || name.is_empty() || !value.iter().copied().all(is_value) {
+            return None;
+        }
+        // By length first: most names are none of these.
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"date") => has_date = true,
+            6 if name.eq_ignore_ascii_case(b"server") => has_server = true,
+            10 if name.eq_ignore_ascii_case(b"connection") => continue,
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => continue,
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                declared = Some(std::str::from_utf8(value).ok()?.parse::<u64>().ok()?);
+                continue;
+            }
+            _ if id_header.is_some_and(|id| id.as_bytes().eq_ignore_ascii_case(name)) => continue,
+            _ => {}
+        }
+        header(out, name, value);
+    }
+    if headers.left() != 0 {
+        return None;
+    }
+    if !has_date {
+        out.extend_from_slice(b"Date: ");
+        local.write_date(out);
+        out.extend_from_slice(b"\r\n");
+    }
+    if local.config.server_header && !has_server {
+        header(out, b"Server", b"hostler");
+    }
+    if let Some(name) = id_header {
+        header(out, name.as_bytes(), how.id);
+    }
+    let framing = match (no_body, declared.or(how.whole.filter(|_| !no_body))) {
+        (true, _) => Framing::Empty,
+        (false, Some(length)) => Framing::Length(length),
+        (false, None) if how.http11 => Framing::Chunked,
+        (false, None) => Framing::Close,
+    };
+    let keep_alive = how.keep_alive && framing != Framing::Close;
+    match (framing, declared) {
+        (Framing::Length(length), _) => content_length(out, length),
+        // What GET would have had; a 304 tells it too (RFC 9110 section 8.6).
+        (Framing::Empty, Some(length)) if response.status != 204 => content_length(out, length),
+        (Framing::Chunked, _) => header(out, b"Transfer-Encoding", b"chunked"),
+        _ => {}
+    }
+    connection(out, how.http11, keep_alive);
+    out.extend_from_slice(b"\r\n");
+    Some(Written { status: response.status, framing, keep_alive })
+}
+
+/// Writes early hints (RFC 8297); `None` when they are damaged.
+pub(crate) fn write_hints(laid_out: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let (response, headers) = read_response(laid_out)?;
+    let start = out.len();
+    status_line(out, response.status, response.reason);
+    for (name, value) in headers {
+        if response.status != 103 || !name.iter().all(|byte| is_token(*byte)) || !value.iter().copied().all(is_value) {
+            out.truncate(start);
+            return None;
+        }
+        header(out, name, value);
+    }
+    out.extend_from_slice(b"\r\n");
+    Some(())
+}
+
+pub(crate) fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(crate) fn header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(crate) fn content_length(out: &mut Vec<u8>, length: u64) {
+    header(out, b"Content-Length", itoa::Buffer::new().format(length).as_bytes());
+}
+
+/// What is not the version's default must be said (RFC 9112 section 9.3).
+pub(crate) fn connection(out: &mut Vec<u8>, http11: bool, keep_alive: bool) {
+    match (http11, keep_alive) {
+        (_, false) => header(out, b"Connection", b"close"),
+        (false, true) => header(out, b"Connection", b"keep-alive"),
+        (true, true) => {}
+    }
+}
+
+/// The head of a chunk (RFC 9112 section 7.1).
+pub(crate) fn chunk_head(out: &mut Vec<u8>, length: usize) {
+    let mut digits = [0; 16];
+    let mut start = digits.len();
+    let mut left = length;
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789abcdef"[left & 0xf];
+        left >>= 4;
+        if left == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 9110 section 5.5.
+fn is_value(byte: u8) -> bool {
+    byte >= b' ' && byte != 0x7f || byte == b'\t'
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunk_heads_are_hexadecimal() {
+        for (length, expected) in [(1, "1\r\n"), (15, "f\r\n"), (16, "10\r\n"), (65_536, "10000\r\n")] {
+            let mut out = Vec::new();
+            chunk_head(&mut out, length);
+            assert_eq!(out, expected.as_bytes());
+        }
+    }
+}

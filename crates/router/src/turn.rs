@@ -1,0 +1,76 @@
+//! One request and its answer on a connection: what is known of it between its head and its end.
+
+use std::time::SystemTime;
+
+use hostler_http1::Refusal;
+
+use crate::body::Body;
+
+/// A request in flight.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) slot: u32,
+    /// The method is HEAD: the answer has no body.
+    pub(crate) to_head: bool,
+    /// The method may be repeated without harm (RFC 9110 section 9.2.2).
+    pub(crate) idempotent: bool,
+    pub(crate) http11: bool,
+    /// The client wants the connection kept.
+    pub(crate) keep_alive: bool,
+    /// The client sends its body when it is told to.
+    pub(crate) awaits_continue: bool,
+    pub(crate) body: Body,
+    /// Why the body was refused while the request was running.
+    pub(crate) body_refusal: Option<Refusal>,
+    /// It was queued a second time after its first worker died.
+    pub(crate) retried: bool,
+    /// Bytes of the answer's body that were sent.
+    pub(crate) sent: u64,
+    /// When it began, on the thread's clock; the last progress counts as one.
+    pub(crate) began: u64,
+    pub(crate) id: Vec<u8>,
+    /// For the logs, when somebody wants them.
+    pub(crate) record: Option<Box<Record>>,
+}
+
+/// What the access log tells of a request.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) received: SystemTime,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) referer: Option<Vec<u8>>,
+    pub(crate) user_agent: Option<Vec<u8>>,
+}
+
+/// How a request ended, for the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ok,
+    /// The client left, or did not read.
+    ClientGone,
+    /// The body was refused, or did not come.
+    BadBody,
+    /// The application failed after its head was sent, or gave less than it declared.
+    CutOff,
+    /// The application failed before.
+    Failed,
+    WorkerDied,
+    TimedOut,
+    Overloaded,
+}
+
+impl Outcome {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ClientGone => "client_gone",
+            Self::BadBody => "bad_body",
+            Self::CutOff => "cut_off",
+            Self::Failed => "failed",
+            Self::WorkerDied => "worker_died",
+            Self::TimedOut => "timeout",
+            Self::Overloaded => "overloaded",
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The settings of the application: which one, in which Python, with which surroundings. Declarations only.
+
+use std::path::PathBuf;
+
+use crate::declare::settings;
+use crate::meta::Apply;
+use crate::values::application::Application;
+use crate::values::choice::Interface;
+use crate::values::mode::Mode;
+use crate::values::name::{UrlPath, Variable};
+
+settings! {
+    /// Which application is served, in which Python, with which surroundings.
+    App, "Application";
+
+    /// The application, as `package.module:attribute` or `package.module:factory()`.
+    /// With the module alone the attribute is `application`, else what the file shows. Without it, the obvious one is
+    /// looked for in `chdir`: a Django project, or `app`, `application` or a `create_app()` factory in `app.py`,
+    /// `wsgi.py`, `main.py` or `application.py`.
+    app: Option<Application> = None, positional() gunicorn("wsgi_app");
+
+    /// The interface that the application speaks.
+    /// With `auto` it is told by looking at the application.
+    interface: Interface = Interface::Auto;
+
+    /// The directory that workers run in, and import from.
+    /// Without it, the directory that hostler is started in.
+    chdir: Option<PathBuf> = None;
+
+    /// More directories to import from, before all others.
+    pythonpath: Vec<PathBuf> = Vec::new(), commas();
+
+    /// The Python interpreter that runs the application.
+    /// Without it and without `venv`: the one of `.venv` or `venv` beside the application, of `$VIRTUAL_ENV`, or
+    /// `python3` of `$PATH`.
+    python: Option<PathBuf> = None;
+
+    /// The virtual environment that holds the application's packages.
+    venv: Option<PathBuf> = None;
+
+    /// Variables for the workers' environment, `NAME=VALUE`; may be given more than once.
+    /// In a file it can be a table as well.
+    env: Vec<Variable> = Vec::new(), letter('e') gunicorn("raw_env");
+
+    /// The part of the URL's path that belongs to the mount point: `SCRIPT_NAME`.
+    /// It is written without percent-encoding. A request whose path does not begin with it is passed on as
+    /// it is.
+    root_path: Option<UrlPath> = None;
+
+    /// The file mode creation mask of the server and its workers, in octal.
+    /// Without it, the one that hostler is started with.
+    umask: Option<Mode> = None, letter('m') apply(Apply::Restart);
+
+    /// A file that the process number of the server is written to.
+    pidfile: Option<PathBuf> = None, letter('p') option("pid") apply(Apply::Restart);
+}

@@ -1,0 +1,26 @@
+//! The settings of the sockets that clients connect to. Declarations only; what an address means is known by the
+//! crate that opens it.
+
+use crate::declare::settings;
+use crate::meta::Apply;
+use crate::values::mode::{Mode, Owner};
+
+settings! {
+    /// Where clients connect to.
+    Bind, "Sockets";
+
+    /// Where to listen; may be given more than once.
+    /// `HOST:PORT`, `[::1]:PORT`, `:PORT` for all addresses, `unix:PATH`, `unix:@NAME` for an abstract socket, or
+    /// `fd://N` for a socket that was passed on.
+    bind: Vec<String> = vec!["127.0.0.1:8000".to_owned()], letter('b') placeholder("ADDRESS") apply(Apply::Restart);
+
+    /// How many connections may wait to be accepted, on each socket (listen(2)).
+    backlog: u32 = 2048, range(1..=65_535) apply(Apply::Restart);
+
+    /// The permission bits of unix socket files, in octal.
+    /// Without it, what the umask leaves of 0o777.
+    unix_socket_mode: Option<Mode> = None, apply(Apply::Restart);
+
+    /// Whom unix socket files belong to: `user`, `user:group` or `:group`.
+    unix_socket_owner: Option<Owner> = None, apply(Apply::Restart);
+}

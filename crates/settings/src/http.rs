@@ -1,0 +1,46 @@
+//! The settings of connections and of what is read from them. Declarations only.
+
+use std::time::Duration;
+
+use crate::declare::settings;
+use crate::meta::Apply;
+use crate::values::choice::HeaderMap;
+use crate::values::duration::{DAY, HOUR, SECOND};
+use crate::values::name::HeaderName;
+use crate::values::peers::Peers;
+
+settings! {
+    /// How long connections are waited for, and what is believed of what they say.
+    Http, "Connections";
+
+    /// How long an idle connection is kept open, in seconds; 0 closes it after each answer.
+    keepalive: Duration = Duration::from_secs(75), option("keep-alive") range(0..=DAY) apply(Apply::Live);
+
+    /// How long a client may take to send the whole head of a request, in seconds.
+    header_timeout: Duration = Duration::from_secs(15), range(SECOND / 10..=HOUR) apply(Apply::Live);
+
+    /// How long a client may send nothing of a body that is waited for, in seconds.
+    body_timeout: Duration = Duration::from_secs(30), range(SECOND / 10..=HOUR) apply(Apply::Live);
+
+    /// How long a client may take nothing of its answer, in seconds.
+    send_timeout: Duration = Duration::from_secs(60), range(SECOND / 10..=HOUR) apply(Apply::Live);
+
+    /// What is done with header fields whose name has an underscore.
+    /// To an application they look like their namesakes with a hyphen: a client could pass for the proxy. `drop`
+    /// leaves them out, `refuse` answers 400, `dangerous` passes them on.
+    header_map: HeaderMap = HeaderMap::Drop, apply(Apply::Live);
+
+    /// The proxies that are believed: addresses, networks or `*`, with commas between them.
+    /// What they say in `X-Forwarded-Proto` becomes `wsgi.url_scheme`. Peers on unix sockets are always believed.
+    /// `REMOTE_ADDR` stays the peer's own address.
+    forwarded_allow_ips: Vec<Peers> = vec![Peers::LOOPBACK_V4, Peers::LOOPBACK_V6],
+        commas() environment("FORWARDED_ALLOW_IPS") apply(Apply::Live);
+
+    /// The header field that carries a request's id; empty for none.
+    /// An id that comes with a request is kept, else one is made. It is given back with the answer, stands in the logs
+    /// and in `environ`.
+    request_id_header: Option<HeaderName> = Some(HeaderName::declared("X-Request-Id")), apply(Apply::Live);
+
+    /// Whether answers say `Server: hostler`.
+    server_header: bool = false, apply(Apply::Live);
+}

@@ -1,0 +1,61 @@
+//! The one definition of every setting of Hostler: names, types, defaults, ranges and documentation.
+//!
+//! Each setting is declared once, in the file of its group (`app.rs`, `bind.rs`, `pool.rs`, `http.rs`, `limits.rs`,
+//! `log.rs`). From the declarations come the [`Settings`] struct, the keys of files, the options of the command line,
+//! the reference and [`SettingMeta`] for whoever draws a form. This crate reads no file and no environment itself, and
+//! does not know what a setting is used for.
+
+mod app;
+mod bind;
+pub mod command_line;
+mod declare;
+mod file;
+mod http;
+mod input;
+mod kind;
+mod limits;
+mod log;
+mod meta;
+mod mistake;
+mod pool;
+mod reading;
+pub mod reference;
+mod value;
+mod values;
+
+pub use app::App;
+pub use bind::Bind;
+pub use http::Http;
+pub use input::Input;
+pub use kind::Kind;
+pub use limits::Limits;
+pub use log::Log;
+pub use meta::{Apply, Range, SettingMeta};
+pub use mistake::{Mistake, Mistakes, Place};
+pub use pool::Pool;
+pub use reading::{Reading, metas};
+pub use value::Value;
+pub use values::application::Application;
+pub use values::choice::{AccessLogFormat, HeaderMap, Interface, LogLevel};
+pub use values::count::CountOrAuto;
+pub use values::log_file::LogFile;
+pub use values::mode::{Mode, Owner};
+pub use values::name::{HeaderName, UrlPath, Variable};
+pub use values::peers::Peers;
+
+/// All settings, with their types and within their ranges. The defaults are those of a file that says nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// The application and its surroundings.
+    pub app: App,
+    /// The sockets.
+    pub bind: Bind,
+    /// Workers, threads and what waits for them.
+    pub pool: Pool,
+    /// Connections.
+    pub http: Http,
+    /// Limits on what clients send.
+    pub limits: Limits,
+    /// Logs.
+    pub log: Log,
+}

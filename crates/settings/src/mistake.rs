@@ -1,0 +1,74 @@
+//! What was wrong with settings, and where.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::meta::SettingMeta;
+
+/// Where a mistake stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// On the command line.
+    CommandLine,
+    /// In an environment variable.
+    Environment {
+        /// The variable.
+        name: &'static str,
+    },
+}
+
+impl Place {
+    /// What the setting is called there.
+    pub(crate) fn name_of(&self, meta: &SettingMeta) -> String {
+        match self {
+            Self::File { .. } => format!("`{}`", meta.key),
+            Self::CommandLine => match meta.options.first() {
+                Some(option) => format!("--{option}"),
+                None => meta.placeholder.to_owned(),
+            },
+            Self::Environment { name } => format!("${name}"),
+        }
+    }
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where it stands.
+    pub place: Place,
+    /// What is wrong, what was found and what to write instead; without a full stop.
+    pub message: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::File { path, line } => {
+                write!(formatter, "{}:{line}: {}", path.display(), self.message)
+            }
+            Place::CommandLine => write!(formatter, "command line: {}", self.message),
+            Place::Environment { .. } => write!(formatter, "environment: {}", self.message),
+        }
+    }
+}
+
+/// All mistakes of all sources; shown one a line. There is at least one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.0.iter().enumerate() {
+            let newline = if index == 0 { "" } else { "\n" };
+            write!(formatter, "{newline}{mistake}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! The settings of workers, and of what waits for them. Declarations only.
+
+use std::time::Duration;
+
+use crate::declare::settings;
+use crate::meta::Apply;
+use crate::values::count::CountOrAuto;
+use crate::values::duration::DAY;
+use crate::values::size::{KIB, MIB};
+
+settings! {
+    /// The processes and threads that run the application, and what waits for them.
+    Pool, "Workers";
+
+    /// How many worker processes; `auto` is one for each core that the server may use.
+    workers: CountOrAuto = CountOrAuto::Count(1), letter('w') range(1..=512) environment("WEB_CONCURRENCY");
+
+    /// How many requests a worker process runs at once, each in a thread.
+    threads: u32 = 1, range(1..=64);
+
+    /// How long a request may run, in seconds; 0 is without end.
+    /// Past it the client gets 504, and the worker is replaced.
+    timeout: Duration = Duration::from_secs(30), letter('t') range(0..=DAY) apply(Apply::Live);
+
+    /// How long running requests may take to finish when the server stops or a worker is replaced, in seconds.
+    graceful_timeout: Duration = Duration::from_secs(30), range(0..=DAY) apply(Apply::Live);
+
+    /// How many threads serve connections; with `auto`, up to one for each core.
+    router_threads: CountOrAuto = CountOrAuto::Auto, range(1..=64) apply(Apply::Restart);
+
+    /// How many requests may run and wait for a worker at once; more are answered with 503.
+    limit_concurrency: u32 = 1024, range(1..=16_384);
+
+    /// Shared memory for the body of each request on its way to a worker.
+    /// A body of any size streams through it; it is held once for each request of `limit_concurrency`.
+    request_buffer: u64 = 64 * KIB, range(16 * KIB..=16 * MIB) power_of_two();
+
+    /// Shared memory for the answer to each request on its way to the client.
+    /// An answer of any size streams through it; a worker that fills it waits for the client.
+    response_buffer: u64 = 64 * KIB, range(16 * KIB..=16 * MIB) power_of_two();
+}

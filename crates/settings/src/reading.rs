@@ -1,0 +1,187 @@
+//! How settings come together: defaults, then the environment, then a file, then the command line. All mistakes are
+//! collected on the way, so that a person sees them at once.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use clap::ArgMatches;
+
+use crate::declare::Group;
+use crate::input::Input;
+use crate::meta::SettingMeta;
+use crate::mistake::{Mistake, Mistakes, Place};
+use crate::{App, Bind, Http, Limits, Log, Pool, Settings, command_line, file};
+
+/// What is known of every setting, in the order of the reference.
+#[must_use]
+pub fn metas() -> &'static [SettingMeta] {
+    static METAS: OnceLock<Vec<SettingMeta>> = OnceLock::new();
+    METAS.get_or_init(|| {
+        [
+            App::metas(),
+            Bind::metas(),
+            Pool::metas(),
+            Http::metas(),
+            Limits::metas(),
+            Log::metas(),
+        ]
+        .concat()
+    })
+}
+
+/// Settings on their way from their sources. Call the sources in the order of this type's methods: a later one wins.
+#[derive(Debug, Default)]
+pub struct Reading {
+    settings: Settings,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reading {
+    /// Begins with the defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the few variables that gunicorn takes, such as `WEB_CONCURRENCY`; `lookup` finds a variable's value.
+    pub fn environment(&mut self, lookup: impl Fn(&str) -> Option<String>) {
+        for meta in metas() {
+            if let Some(name) = meta.environment
+                && let Some(value) = lookup(name).filter(|value| !value.is_empty())
+            {
+                self.set(meta, &Input::Word(value), || Place::Environment { name });
+            }
+        }
+    }
+
+    /// Takes the text of a TOML file; `path` is for mistakes only.
+    pub fn file(&mut self, path: &Path, text: &str) {
+        let earlier = self.mistakes.len();
+        let (entries, mistakes) = file::entries(path, text);
+        self.mistakes.extend(mistakes);
+        for entry in entries {
+            self.set(entry.meta, &entry.input, || Place::File {
+                path: path.to_owned(),
+                line: entry.line,
+            });
+        }
+        // A person reads a file from top to bottom, whatever kind the mistakes are of.
+        self.mistakes[earlier..].sort_by_key(|mistake| match mistake.place {
+            Place::File { line, .. } => line,
+            Place::CommandLine | Place::Environment { .. } => 0,
+        });
+    }
+
+    /// Takes the options that [`command_line::arguments`] put into a command.
+    pub fn command_line(&mut self, matches: &ArgMatches) {
+        for (meta, input) in command_line::inputs(matches) {
+            self.set(meta, &input, || Place::CommandLine);
+        }
+    }
+
+    /// The settings, if nothing was wrong.
+    ///
+    /// # Errors
+    /// All mistakes of all sources, in the order in which they were met.
+    pub fn finish(self) -> Result<Settings, Mistakes> {
+        if self.mistakes.is_empty() {
+            Ok(self.settings)
+        } else {
+            Err(Mistakes(self.mistakes))
+        }
+    }
+
+    fn set(&mut self, meta: &'static SettingMeta, input: &Input, place: impl FnOnce() -> Place) {
+        let Settings {
+            app,
+            bind,
+            pool,
+            http,
+            limits,
+            log,
+        } = &mut self.settings;
+        let outcome = app
+            .set(meta, input)
+            .or_else(|| bind.set(meta, input))
+            .or_else(|| pool.set(meta, input))
+            .or_else(|| http.set(meta, input))
+            .or_else(|| limits.set(meta, input))
+            .or_else(|| log.set(meta, input));
+        if let Some(Err(message)) = outcome {
+            let place = place();
+            let name = place.name_of(meta);
+            self.mistakes.push(Mistake {
+                place,
+                message: format!("{name} {message}"),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+    use crate::{CountOrAuto, HeaderName, Kind, Peers};
+
+    #[test]
+    fn later_sources_win() {
+        let matches = clap::Command::new("run")
+            .args(command_line::arguments())
+            .get_matches_from(["run", "--threads", "3", "-b", ":3"]);
+        let mut reading = Reading::new();
+        reading.environment(|name| (name == "WEB_CONCURRENCY").then(|| "7".to_owned()));
+        reading.file(Path::new("x"), "threads = 2\nbacklog = 5\nbind = [\":1\", \":2\"]");
+        reading.command_line(&matches);
+        let settings = reading.finish().unwrap();
+        assert_eq!(settings.pool.workers, CountOrAuto::Count(7), "from the environment");
+        assert_eq!(settings.bind.backlog, 5, "from the file");
+        assert_eq!(settings.pool.threads, 3, "from the command line");
+        assert_eq!(settings.bind.bind, [":3"], "a list is replaced, not extended");
+    }
+
+    #[test]
+    fn the_environment_is_below_the_file() {
+        let mut reading = Reading::new();
+        reading.environment(|_| Some("*".to_owned()));
+        reading.file(Path::new("x"), "workers = 2");
+        let told = reading.finish().unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "environment: $WEB_CONCURRENCY wants a whole number or \"auto\", found `*`"
+        );
+
+        let mut reading = Reading::new();
+        reading.environment(|name| (name == "FORWARDED_ALLOW_IPS").then(|| "*".to_owned()));
+        assert_eq!(reading.finish().unwrap().http.forwarded_allow_ips, [Peers::Everyone]);
+    }
+
+    #[test]
+    fn every_default_can_be_written_and_is_in_range() {
+        for meta in metas() {
+            let Some(default) = &meta.default else { continue };
+            let mut reading = Reading::new();
+            reading.file(Path::new("x"), &format!("{} = {default}", meta.key));
+            assert_eq!(reading.finish(), Ok(Settings::default()), "{}", meta.key);
+        }
+        let header = HeaderName::declared("X-Request-Id");
+        assert_eq!(HeaderName::from_input(&Input::Word("X-Request-Id".into())), Ok(header));
+    }
+
+    #[test]
+    fn declarations_are_whole() {
+        let mut keys: Vec<_> = metas().iter().map(|meta| meta.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), metas().len(), "a key is declared twice");
+        for meta in metas() {
+            let summary = meta.doc.lines().next().unwrap_or_default();
+            assert!(summary.ends_with('.') && summary.len() < 120, "{}: {summary}", meta.key);
+            let ranged = matches!(
+                meta.kind,
+                Kind::Count | Kind::CountOrAuto | Kind::Bytes | Kind::Duration
+            );
+            assert_eq!(meta.range.is_some(), ranged, "{}", meta.key);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Names and pairs: variables of the environment, names of header fields, paths of URLs.
+
+use std::fmt;
+
+use crate::input::Input;
+use crate::kind::Kind;
+use crate::value::{Value, wrong};
+
+/// A variable for the workers' environment, written `NAME=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name: not empty, without `=`.
+    pub name: String,
+    /// Its value, which may be empty.
+    pub value: String,
+}
+
+impl Value for Variable {
+    const KIND: Kind = Kind::Variable;
+
+    fn from_input(input: &Input) -> Result<Self, String> {
+        match input.text().map(|text| (text, text.split_once('='))) {
+            Some((text, _)) if text.contains('\0') => Err("has a NUL character in it".to_owned()),
+            Some((_, Some((name, value)))) if !name.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err(wrong(&Self::KIND, input)),
+        }
+    }
+
+    fn render(&self) -> Option<String> {
+        Some(format!("{:?}", format!("{}={}", self.name, self.value)))
+    }
+}
+
+/// The name of a header field, a token of RFC 9110 section 5.6.2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderName(String);
+
+impl HeaderName {
+    /// The name as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// For the defaults of declarations, which a test checks.
+    pub(crate) fn declared(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Value for HeaderName {
+    const KIND: Kind = Kind::HeaderName;
+
+    fn from_input(input: &Input) -> Result<Self, String> {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        match input.text() {
+            Some(text) if !text.is_empty() && text.bytes().all(token) => Ok(Self(text.to_owned())),
+            _ => Err(wrong(&Self::KIND, input)),
+        }
+    }
+
+    fn render(&self) -> Option<String> {
+        Some(format!("{:?}", self.0))
+    }
+}
+
+/// The path of a URL at which an application is mounted, decoded: `/shop`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlPath(String);
+
+impl UrlPath {
+    /// The path; it begins with a slash and does not end with one.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for UrlPath {
+    const KIND: Kind = Kind::UrlPath;
+
+    fn from_input(input: &Input) -> Result<Self, String> {
+        let fits = |text: &str| text.starts_with('/') && !text.ends_with('/') && !text.contains(char::is_control);
+        match input.text() {
+            Some(text) if fits(text) => Ok(Self(text.to_owned())),
+            _ => Err(wrong(&Self::KIND, input)),
+        }
+    }
+
+    fn render(&self) -> Option<String> {
+        Some(format!("{:?}", self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_split_at_its_first_equals_sign() {
+        let read = |text: &str| Variable::from_input(&Input::Word(text.to_owned()));
+        assert_eq!(
+            read("A=b=c"),
+            Ok(Variable {
+                name: "A".into(),
+                value: "b=c".into()
+            })
+        );
+        assert_eq!(
+            read("A="),
+            Ok(Variable {
+                name: "A".into(),
+                value: String::new()
+            })
+        );
+        assert!(read("A").is_err());
+        assert!(read("=b").is_err());
+    }
+
+    #[test]
+    fn a_header_name_is_a_token() {
+        let read = |text: &str| HeaderName::from_input(&Input::Word(text.to_owned()));
+        assert!(read("X-Request-Id").is_ok());
+        for text in ["", "X Request", "X:", "é", "X\r\n"] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_mount_point_begins_with_a_slash_and_ends_without() {
+        let read = |text: &str| UrlPath::from_input(&Input::Word(text.to_owned()));
+        assert_eq!(read("/a/b").map(|path| path.as_str().to_owned()), Ok("/a/b".to_owned()));
+        for text in ["", "/", "a", "/a/", "/a\n"] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+}

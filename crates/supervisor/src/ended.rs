@@ -1,0 +1,156 @@
+//! How a process ended, and how that is said to people.
+
+use std::fmt;
+
+use rustix::process::{Signal, WaitIdStatus};
+
+/// How a process ended (`waitid(2)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By `exit` with this status.
+    Exited(i32),
+    /// By the signal of this number.
+    Signaled(i32),
+    /// Nobody knows: the status was collected elsewhere, as happens when the server inherited an ignored SIGCHLD.
+    Unknown,
+}
+
+impl Ended {
+    pub(crate) fn from_wait(status: &WaitIdStatus) -> Self {
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Self::Exited(code),
+            (None, Some(signal)) => Self::Signaled(signal),
+            (None, None) => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Exited(code) => write!(f, "exited with status {code}"),
+            Self::Signaled(number) => match signal_name(number) {
+                Some(name) => write!(f, "was killed by {name}"),
+                None => write!(f, "was killed by signal {number}"),
+            },
+            Self::Unknown => write!(f, "ended in an unknown way"),
+        }
+    }
+}
+
+/// The end of one worker process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Death {
+    pub(crate) worker: u16,
+    pub(crate) pid: u32,
+    pub(crate) status: Ended,
+    pub(crate) cause: Cause,
+}
+
+/// Why a worker ended, as far as the supervisor had a part in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// None: it crashed, exited or was killed by somebody else.
+    Unasked,
+    /// It said that it could not load the application.
+    Failed,
+    /// It was not ready in time.
+    BootTimeout,
+    /// A request ran too long.
+    RequestTimeout,
+    /// The server stops.
+    Stop,
+}
+
+impl Death {
+    /// Whether it is news: neither a stop nor the worker itself announced it.
+    pub(crate) fn is_unasked(&self) -> bool {
+        !matches!(self.cause, Cause::Stop | Cause::Failed)
+    }
+
+    /// One line: who, how, and what it cost.
+    pub(crate) fn describe(&self, requests: usize) -> String {
+        let Self {
+            worker,
+            pid,
+            status,
+            cause,
+        } = self;
+        let mut line = match cause {
+            Cause::BootTimeout => format!("worker {worker} (pid {pid}) was not ready in time and was killed"),
+            Cause::RequestTimeout => {
+                format!("worker {worker} (pid {pid}) was killed because a request ran past its timeout")
+            }
+            Cause::Unasked | Cause::Failed | Cause::Stop => format!("worker {worker} (pid {pid}) {status}"),
+        };
+        match requests {
+            0 => {}
+            1 => line.push_str(" while it ran 1 request"),
+            many => line.push_str(&format!(" while it ran {many} requests")),
+        }
+        if *cause == Cause::Unasked && *status == Ended::Signaled(Signal::KILL.as_raw()) {
+            line.push_str("; if nobody did that, the kernel's log says whether memory ran out");
+        }
+        line
+    }
+}
+
+/// The names of signals that end processes in practice.
+fn signal_name(number: i32) -> Option<&'static str> {
+    const NAMES: [(Signal, &str); 16] = [
+        (Signal::HUP, "SIGHUP"),
+        (Signal::INT, "SIGINT"),
+        (Signal::QUIT, "SIGQUIT"),
+        (Signal::ILL, "SIGILL"),
+        (Signal::TRAP, "SIGTRAP"),
+        (Signal::ABORT, "SIGABRT"),
+        (Signal::BUS, "SIGBUS"),
+        (Signal::FPE, "SIGFPE"),
+        (Signal::KILL, "SIGKILL"),
+        (Signal::SEGV, "SIGSEGV"),
+        (Signal::PIPE, "SIGPIPE"),
+        (Signal::ALARM, "SIGALRM"),
+        (Signal::TERM, "SIGTERM"),
+        (Signal::STKFLT, "SIGSTKFLT"),
+        (Signal::XCPU, "SIGXCPU"),
+        (Signal::SYS, "SIGSYS"),
+    ];
+    NAMES
+        .iter()
+        .find(|(signal, _)| signal.as_raw() == number)
+        .map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_death_is_told_in_one_line() {
+        let death = |status, cause| Death {
+            worker: 3,
+            pid: 1234,
+            status,
+            cause,
+        };
+        let segv = death(Ended::Signaled(11), Cause::Unasked);
+        assert_eq!(
+            segv.describe(2),
+            "worker 3 (pid 1234) was killed by SIGSEGV while it ran 2 requests"
+        );
+        let exit = death(Ended::Exited(1), Cause::Unasked);
+        assert_eq!(exit.describe(0), "worker 3 (pid 1234) exited with status 1");
+        let killed = death(Ended::Signaled(9), Cause::Unasked);
+        assert!(
+            killed
+                .describe(1)
+                .contains("SIGKILL while it ran 1 request; if nobody did that")
+        );
+        let slow = death(Ended::Signaled(9), Cause::RequestTimeout);
+        assert_eq!(
+            slow.describe(1),
+            "worker 3 (pid 1234) was killed because a request ran past its timeout while it ran 1 request"
+        );
+        assert_eq!(Ended::Signaled(63).to_string(), "was killed by signal 63");
+    }
+}

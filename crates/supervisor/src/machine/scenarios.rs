@@ -1,0 +1,348 @@
+//! The rules of the state machine, one story a test.
+
+use super::state::{BACK_OFF_LONGEST, HEALTHY};
+use super::*;
+
+const GRACEFUL: Duration = Duration::from_secs(30);
+const BOOT: Duration = Duration::from_secs(60);
+const SEGV: Ended = Ended::Signaled(11);
+
+/// A machine and its clock. Processes get the numbers 100, 101, ….
+struct Story {
+    machine: Machine,
+    now: Duration,
+    pids: u32,
+}
+
+impl Story {
+    fn new(workers: u16) -> Self {
+        let limits = Limits {
+            workers,
+            graceful_timeout: GRACEFUL,
+            boot_timeout: BOOT,
+        };
+        Self {
+            machine: Machine::new(limits),
+            now: Duration::from_secs(1000),
+            pids: 100,
+        }
+    }
+
+    fn booting(workers: u16) -> Self {
+        let mut story = Self::new(workers);
+        assert_eq!(story.on(Event::Start).len(), usize::from(workers));
+        for worker in 0..workers {
+            story.spawned(worker);
+        }
+        story
+    }
+
+    fn serving(workers: u16) -> Self {
+        let mut story = Self::booting(workers);
+        for worker in 0..workers {
+            story.ready(worker);
+        }
+        story
+    }
+
+    fn on(&mut self, event: Event) -> Vec<Action> {
+        self.machine.handle(self.now, event)
+    }
+
+    fn spawned(&mut self, worker: u16) -> Vec<Action> {
+        let pid = self.pids;
+        self.pids += 1;
+        self.on(Event::Spawned { worker, pid })
+    }
+
+    fn ready(&mut self, worker: u16) -> Vec<Action> {
+        self.on(Event::WorkerReady {
+            worker,
+            interface: Interface::Wsgi,
+            python: "3.11.7".into(),
+        })
+    }
+
+    fn failed(&mut self, worker: u16) -> Vec<Action> {
+        self.on(Event::WorkerFailed {
+            worker,
+            message: "no".into(),
+            traceback: None,
+        })
+    }
+
+    fn exited(&mut self, worker: u16, status: Ended) -> Vec<Action> {
+        self.on(Event::Exited { worker, status })
+    }
+
+    fn after(&mut self, time: Duration) -> Vec<Action> {
+        self.now += time;
+        self.on(Event::Tick)
+    }
+
+    /// Lets the time pass until the next deadline; returns how long that took.
+    fn until_due(&mut self) -> (Duration, Vec<Action>) {
+        let time = self.machine.next_tick().unwrap() - self.now;
+        (time, self.after(time))
+    }
+}
+
+fn recovered(worker: u16, pid: u32, status: Ended, cause: Cause) -> Action {
+    Action::Recover(Death {
+        worker,
+        pid,
+        status,
+        cause,
+    })
+}
+
+fn signal(worker: u16, signal: WorkerSignal) -> Action {
+    Action::Signal { worker, signal }
+}
+
+fn stopped() -> Action {
+    Action::Notify(Notice::Stopped)
+}
+
+#[test]
+fn ready_is_told_with_the_first_worker_and_once_more_with_the_last() {
+    let mut story = Story::booting(2);
+    story.now += Duration::from_millis(300);
+    let after = Duration::from_millis(300);
+    let ready = Notice::Ready {
+        interface: Interface::Wsgi,
+        python: "3.11.7".into(),
+        after,
+    };
+    assert_eq!(story.ready(1), [Action::Notify(ready)]);
+    assert_eq!(story.ready(0), [Action::Notify(Notice::AllReady)]);
+    story.exited(0, SEGV);
+    story.spawned(0);
+    assert_eq!(story.ready(0), []);
+}
+
+#[test]
+fn a_first_death_is_replaced_at_once_and_further_ones_ever_later() {
+    let mut story = Story::serving(2);
+    assert_eq!(
+        story.exited(1, SEGV),
+        [recovered(1, 101, SEGV, Cause::Unasked), Action::Spawn { worker: 1 }]
+    );
+    let mut delays = Vec::new();
+    for _ in 0..9 {
+        story.spawned(1);
+        story.ready(1);
+        story.exited(1, SEGV);
+        let (delay, actions) = story.until_due();
+        assert_eq!(actions, [Action::Spawn { worker: 1 }]);
+        delays.push(delay.as_millis());
+    }
+    assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+    assert_eq!(u128::from(BACK_OFF_LONGEST.as_secs()), 10);
+
+    // Health is rewarded.
+    story.spawned(1);
+    story.ready(1);
+    story.now += HEALTHY;
+    assert_eq!(story.exited(1, SEGV).last(), Some(&Action::Spawn { worker: 1 }));
+}
+
+#[test]
+fn an_import_failure_at_boot_is_the_end() {
+    let mut story = Story::booting(3);
+    let failure = Failure::Import {
+        message: "no".into(),
+        traceback: None,
+    };
+    assert_eq!(
+        story.failed(1),
+        [
+            Action::Notify(Notice::Failed(failure)),
+            signal(0, WorkerSignal::Terminate),
+            signal(2, WorkerSignal::Terminate)
+        ]
+    );
+    // The others fail for the same reason: told once.
+    assert_eq!(story.failed(0), []);
+    assert_eq!(
+        story.exited(1, Ended::Exited(1)),
+        [recovered(1, 101, Ended::Exited(1), Cause::Failed)]
+    );
+    story.exited(0, Ended::Exited(1));
+    assert_eq!(story.after(TERMINATE_TIME).last(), Some(&signal(2, WorkerSignal::Kill)));
+    assert_eq!(story.exited(2, Ended::Signaled(9)).last(), Some(&stopped()));
+}
+
+#[test]
+fn an_import_failure_later_is_logged_and_tried_again() {
+    let mut story = Story::serving(2);
+    story.exited(0, SEGV);
+    story.spawned(0);
+    let remark = Remark::ImportFailed {
+        worker: 0,
+        message: "no".into(),
+        traceback: None,
+    };
+    assert_eq!(story.failed(0), [Action::Remark(remark)]);
+    // It says so but does not leave.
+    assert_eq!(story.after(TERMINATE_TIME), [signal(0, WorkerSignal::Kill)]);
+    story.exited(0, Ended::Signaled(9));
+    assert_eq!(
+        story.until_due(),
+        (Duration::from_millis(100), vec![Action::Spawn { worker: 0 }])
+    );
+}
+
+#[test]
+fn three_silent_deaths_at_boot_are_the_end() {
+    let mut story = Story::booting(2);
+    let delay = Duration::from_millis(100);
+    assert_eq!(
+        story.exited(0, SEGV)[1],
+        Action::Remark(Remark::BackingOff { worker: 0, delay })
+    );
+    story.exited(1, SEGV);
+    assert_eq!(
+        story.until_due().1,
+        [Action::Spawn { worker: 0 }, Action::Spawn { worker: 1 }]
+    );
+    story.spawned(0);
+    let detail = "worker 0 (pid 102) was killed by SIGSEGV".to_owned();
+    assert_eq!(
+        story.exited(0, SEGV)[1..],
+        [Action::Notify(Notice::Failed(Failure::DiedAtBoot { detail }))]
+    );
+    // The other was asked for and is not there yet.
+    assert_eq!(story.spawned(1), [signal(1, WorkerSignal::Terminate)]);
+    assert_eq!(story.exited(1, Ended::Signaled(15)).last(), Some(&stopped()));
+}
+
+#[test]
+fn a_process_that_cannot_be_started_counts_as_dead_at_boot_and_only_waits_later() {
+    let mut story = Story::new(1);
+    story.on(Event::Start);
+    let fails = || Event::SpawnFailed {
+        worker: 0,
+        error: "no memory".into(),
+    };
+    story.on(fails());
+    story.until_due();
+    story.on(fails());
+    story.until_due();
+    let detail = "no memory".to_owned();
+    assert_eq!(
+        story.on(fails()),
+        [
+            Action::Notify(Notice::Failed(Failure::DiedAtBoot { detail })),
+            stopped()
+        ]
+    );
+
+    let mut story = Story::serving(1);
+    story.exited(0, SEGV);
+    for _ in 0..20 {
+        assert_eq!(story.on(fails()).len(), 2);
+        let (delay, actions) = story.until_due();
+        assert_eq!(actions, [Action::Spawn { worker: 0 }]);
+        assert!(delay <= BACK_OFF_LONGEST);
+    }
+}
+
+#[test]
+fn a_worker_that_is_not_ready_in_time_is_asked_where_it_hangs_and_killed() {
+    let mut story = Story::booting(1);
+    let slow = Action::Remark(Remark::SlowBoot { worker: 0, limit: BOOT });
+    let expected = vec![slow, Action::Retire { worker: 0 }, signal(0, WorkerSignal::Stacks)];
+    assert_eq!(story.until_due(), (BOOT, expected));
+    assert_eq!(story.ready(0), [], "too late");
+    assert_eq!(story.until_due(), (STACKS_TIME, vec![signal(0, WorkerSignal::Kill)]));
+    let killed = Ended::Signaled(9);
+    assert_eq!(
+        story.exited(0, killed)[0],
+        recovered(0, 100, killed, Cause::BootTimeout)
+    );
+}
+
+#[test]
+fn a_request_that_hangs_costs_its_worker() {
+    let mut story = Story::serving(2);
+    let timed_out = Action::Remark(Remark::RequestTimedOut { worker: 1 });
+    let expected = [timed_out, Action::Retire { worker: 1 }, signal(1, WorkerSignal::Stacks)];
+    assert_eq!(story.on(Event::TimedOut { worker: 1 }), expected);
+    assert_eq!(story.on(Event::TimedOut { worker: 1 }), [], "a second request of it");
+    assert_eq!(story.on(Event::TimedOut { worker: 2 }), [], "no such worker");
+    assert_eq!(story.until_due(), (STACKS_TIME, vec![signal(1, WorkerSignal::Kill)]));
+    let killed = Ended::Signaled(9);
+    let expected = [
+        recovered(1, 101, killed, Cause::RequestTimeout),
+        Action::Spawn { worker: 1 },
+    ];
+    assert_eq!(story.exited(1, killed), expected);
+    story.spawned(1);
+    assert_eq!(story.on(Event::TimedOut { worker: 1 }), [], "meant for the one before");
+}
+
+#[test]
+fn a_graceful_stop_asks_then_terminates_then_kills() {
+    let mut story = Story::serving(2);
+    let ask = |worker| [Action::Retire { worker }, Action::SendStop { worker }];
+    assert_eq!(story.on(Event::Stop { graceful: true }), [ask(0), ask(1)].concat());
+    let done = Ended::Exited(0);
+    assert_eq!(story.exited(0, done), [recovered(0, 100, done, Cause::Stop)]);
+    let overdue = Action::Remark(Remark::StopOverdue {
+        worker: 1,
+        limit: GRACEFUL,
+    });
+    assert_eq!(
+        story.until_due(),
+        (GRACEFUL, vec![overdue, signal(1, WorkerSignal::Terminate)])
+    );
+    let ignored = Action::Remark(Remark::TerminateOverdue { worker: 1 });
+    assert_eq!(
+        story.until_due(),
+        (TERMINATE_TIME, vec![ignored, signal(1, WorkerSignal::Kill)])
+    );
+    assert_eq!(story.exited(1, Ended::Signaled(9)).last(), Some(&stopped()));
+    assert_eq!(story.on(Event::Stop { graceful: false }), []);
+    assert_eq!(story.on(Event::Start), []);
+}
+
+#[test]
+fn a_second_stop_kills_at_once() {
+    let mut story = Story::serving(1);
+    story.on(Event::Stop { graceful: true });
+    assert_eq!(
+        story.on(Event::Stop { graceful: true }),
+        [signal(0, WorkerSignal::Kill)]
+    );
+    assert_eq!(story.on(Event::Stop { graceful: true }), []);
+    assert_eq!(story.exited(0, Ended::Signaled(9)).last(), Some(&stopped()));
+}
+
+#[test]
+fn a_stop_finds_workers_in_every_state() {
+    let mut story = Story::serving(4);
+    story.exited(1, SEGV);
+    story.spawned(1);
+    story.exited(1, SEGV);
+    story.exited(2, SEGV);
+    story.on(Event::TimedOut { worker: 3 });
+    // 0 ready, 1 waiting, 2 being spawned, 3 condemned.
+    assert_eq!(
+        story.on(Event::Stop { graceful: true }),
+        [Action::Retire { worker: 0 }, Action::SendStop { worker: 0 }]
+    );
+    assert_eq!(story.spawned(2), [signal(2, WorkerSignal::Terminate)]);
+    assert_eq!(story.after(STACKS_TIME), [signal(3, WorkerSignal::Kill)]);
+    assert_eq!(story.machine.observe().nth(1).unwrap().2, WorkerState::Absent);
+    story.exited(3, Ended::Signaled(9));
+    story.exited(2, Ended::Signaled(15));
+    assert_eq!(story.exited(0, Ended::Exited(0)).last(), Some(&stopped()));
+}
+
+#[test]
+fn a_stop_before_the_start_is_the_end() {
+    let mut story = Story::new(3);
+    assert_eq!(story.on(Event::Stop { graceful: true }), [stopped()]);
+    assert_eq!(story.on(Event::Start), []);
+}

@@ -1,0 +1,97 @@
+//! What the supervisor and its workers write to the error log.
+//!
+//! Messages are constant and the facts are fields, except for what workers say: their words are the message.
+
+use std::io;
+
+use hostler_channel::{LogRecord, Severity};
+
+use crate::ended::{Cause, Death, Ended};
+use crate::machine::Remark;
+
+/// One record of a worker. `detail` holds its further lines.
+pub(crate) fn record(worker: u16, pid: u32, record: &LogRecord) {
+    let LogRecord {
+        severity,
+        message,
+        detail,
+        request_id,
+    } = record;
+    let (detail, request_id) = (detail.as_deref(), request_id.as_deref());
+    match severity {
+        Severity::Error => tracing::error!(worker, pid, request_id, detail, "{message}"),
+        Severity::Warning => tracing::warn!(worker, pid, request_id, detail, "{message}"),
+        Severity::Info => tracing::info!(worker, pid, request_id, detail, "{message}"),
+    }
+}
+
+/// A message that could not be received; returns whether to go on reading.
+pub(crate) fn unreadable(worker: u16, pid: u32, error: &io::Error) -> bool {
+    // What serde_json says of a packet that is not JSON, and of one that ends too early.
+    let one_packet = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
+    if one_packet {
+        tracing::warn!(worker, pid, %error, "a worker sent something that is not a message; it was dropped");
+    } else {
+        tracing::warn!(worker, pid, %error, "the channel of a worker broke");
+    }
+    one_packet
+}
+
+/// Something the machine noticed.
+pub(crate) fn remark(remark: &Remark) {
+    match remark {
+        Remark::ImportFailed {
+            worker,
+            message,
+            traceback,
+        } => {
+            let detail = traceback.as_deref();
+            tracing::error!(worker, error = %message, detail, "a new worker could not load the application");
+        }
+        Remark::SpawnFailed { worker, error } => tracing::error!(worker, %error, "a worker could not be started"),
+        Remark::BackingOff { worker, delay } => {
+            tracing::warn!(
+                worker,
+                ?delay,
+                "a worker keeps dying; it is started again after a delay"
+            );
+        }
+        Remark::SlowBoot { worker, limit } => {
+            tracing::error!(worker, ?limit, "a worker was not ready in time; it is killed");
+        }
+        Remark::RequestTimedOut { worker } => {
+            tracing::warn!(worker, "a request ran past its timeout; its worker is replaced");
+        }
+        Remark::StopOverdue { worker, limit } => {
+            tracing::warn!(
+                worker,
+                ?limit,
+                "a worker did not finish within graceful_timeout; it is terminated"
+            );
+        }
+        Remark::TerminateOverdue { worker } => tracing::warn!(worker, "a worker ignored SIGTERM; it is killed"),
+    }
+}
+
+/// The end of a process that ran `requests` requests.
+pub(crate) fn death(death: &Death, requests: usize) {
+    let description = death.describe(requests);
+    let Death { worker, pid, cause, .. } = death;
+    match cause {
+        _ if requests > 0 => tracing::error!(worker, pid, requests, "{description}"),
+        Cause::Unasked | Cause::BootTimeout | Cause::RequestTimeout => {
+            tracing::warn!(worker, pid, requests, "{description}");
+        }
+        // Whoever asked for it, or the worker itself, has said why.
+        Cause::Failed => tracing::debug!(worker, pid, "{description}"),
+        Cause::Stop => match death.status {
+            Ended::Signaled(signal) if !is_ours(signal) => tracing::warn!(worker, pid, requests, "{description}"),
+            _ => tracing::debug!(worker, pid, "{description}"),
+        },
+    }
+}
+
+fn is_ours(signal: i32) -> bool {
+    use rustix::process::Signal;
+    [Signal::TERM, Signal::KILL].iter().any(|ours| ours.as_raw() == signal)
+}

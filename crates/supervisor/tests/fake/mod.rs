@@ -1,0 +1,180 @@
+//! A worker that is a few lines of Python, and shared memory that only keeps a record of what was asked of it.
+
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hostler_channel::{Interface, WorkerStart};
+use hostler_supervisor::{Handle, Notice, Options, Pool, Supervisor};
+use tokio::sync::mpsc;
+
+/// No test waits longer than this for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What every fake worker begins with.
+const PRELUDE: &str = r#"
+import json, os, signal, socket, sys, time
+channel = socket.socket(fileno=3)
+def receive():
+    packet = channel.recv(200000)
+    return json.loads(packet) if packet else None
+def send(message):
+    channel.send(json.dumps(message).encode())
+def ready():
+    send({"ready": {"interface": "wsgi", "python": "3.11.7"}})
+start = receive()["start"]
+"#;
+
+/// Serves until it is told to stop, or the server is gone.
+pub(crate) const SERVE: &str = "ready()\nreceive()\n";
+
+/// The real interpreter behind `python3`; `None`, said by name, when the machine has none.
+pub(crate) fn python(test: &str) -> Option<PathBuf> {
+    let found = Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output();
+    match found {
+        Ok(output) if output.status.success() => Some(String::from_utf8(output.stdout).unwrap().trim().into()),
+        _ => {
+            eprintln!("skipped: {test}: no python3 on this machine");
+            None
+        }
+    }
+}
+
+/// Options for `workers` processes that run `program`.
+pub(crate) fn options(python: &Path, workers: u16, program: &str) -> Options {
+    Options {
+        python: python.to_owned(),
+        extension: "/nonexistent/_hostler.so".into(),
+        directory: "/".into(),
+        environment: vec![
+            ("MARK".into(), "kept".into()),
+            ("PATH".into(), std::env::var_os("PATH").unwrap_or_default()),
+        ],
+        workers,
+        start: WorkerStart {
+            worker: u16::MAX,
+            threads: 1,
+            router_threads: 1,
+            app: "site:app".into(),
+            interface: Interface::Auto,
+            python_path: vec![],
+            root_path: String::new(),
+            multiprocess: workers > 1,
+            check_only: false,
+        },
+        graceful_timeout: PATIENCE,
+        boot_timeout: PATIENCE,
+        umask: None,
+        bootstrap: Some(format!("{PRELUDE}{program}")),
+    }
+}
+
+/// Sets a variable of the worker's environment.
+pub(crate) fn set(options: &mut Options, name: &str, value: impl Into<OsString>) {
+    options.environment.push((name.into(), value.into()));
+}
+
+/// Keeps a record; hands out `/dev/null` and two pipes' ends, recognisable by what they are.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) calls: Mutex<Vec<String>>,
+    pub(crate) running: usize,
+}
+
+impl Record {
+    fn note(&self, what: &str, worker: u16) {
+        self.calls.lock().unwrap().push(format!("{what} {worker}"));
+    }
+}
+
+impl Pool for Record {
+    fn prepare(&self, worker: u16) -> io::Result<()> {
+        self.note("prepare", worker);
+        Ok(())
+    }
+
+    fn descriptors(&self, _worker: u16) -> io::Result<Vec<OwnedFd>> {
+        let (reading, writing) = io::pipe()?;
+        Ok(vec![File::open("/dev/null")?.into(), reading.into(), writing.into()])
+    }
+
+    fn recover(&self, worker: u16) -> usize {
+        self.note("recover", worker);
+        self.running
+    }
+
+    fn retire(&self, worker: u16) {
+        self.note("retire", worker);
+    }
+}
+
+/// Sends SIGKILL.
+pub(crate) fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+/// A running supervisor under test.
+pub(crate) struct Running {
+    pub(crate) handle: Handle,
+    pub(crate) pool: Arc<Record>,
+    notices: mpsc::Receiver<Notice>,
+}
+
+impl Running {
+    pub(crate) fn start(options: Options) -> Self {
+        let pool = Arc::new(Record {
+            calls: Mutex::default(),
+            running: 2,
+        });
+        let (sender, notices) = mpsc::channel(8);
+        let handle = Supervisor::spawn(options, Arc::clone(&pool) as Arc<dyn Pool>, sender);
+        Self { handle, pool, notices }
+    }
+
+    pub(crate) async fn next(&mut self) -> Notice {
+        tokio::time::timeout(PATIENCE, self.notices.recv())
+            .await
+            .expect("a notice in time")
+            .expect("a notice")
+    }
+
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&Notice) -> bool) -> Notice {
+        loop {
+            let notice = self.next().await;
+            if wanted(&notice) {
+                return notice;
+            }
+        }
+    }
+    pub(crate) fn pid(&self, worker: u16) -> Option<u32> {
+        self.handle
+            .workers()
+            .get(usize::from(worker))
+            .and_then(|status| status.pid)
+    }
+
+    /// Stops, and waits until everything is gone.
+    pub(crate) async fn stop(mut self, graceful: bool) -> Vec<String> {
+        self.handle.stop(graceful);
+        self.ended().await
+    }
+
+    pub(crate) async fn ended(&mut self) -> Vec<String> {
+        tokio::time::timeout(PATIENCE, self.handle.stopped())
+            .await
+            .expect("stopped in time");
+        self.until(|notice| *notice == Notice::Stopped).await;
+        assert!(self.handle.workers().iter().all(|status| status.pid.is_none()));
+        self.pool.calls.lock().unwrap().clone()
+    }
+}

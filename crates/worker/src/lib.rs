@@ -1,0 +1,25 @@
+//! The Python extension `_hostler`: what runs inside a worker process.
+//!
+//! Owns the import of the application, the worker's threads, and WSGI (PEP 3333). Knows nothing of clients' sockets or of HTTP on the wire:
+//! requests come from the exchange, and everything else the worker needs comes over its channel.
+
+mod application;
+mod life;
+mod report;
+mod text;
+mod wsgi;
+
+use pyo3::prelude::*;
+
+/// The module that the bootstrap loads.
+#[pymodule]
+mod _hostler {
+    #[pymodule_export]
+    use super::main;
+}
+
+/// Runs the worker until it is told to stop; called once, by the bootstrap, on the main thread.
+#[pyfunction]
+fn main(py: Python<'_>) -> PyResult<()> {
+    life::run(py)
+}

@@ -1,0 +1,137 @@
+//! The life of a worker process: start, import, threads, stop.
+
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::OnceLock;
+
+use hostler_channel::{Channel, FromWorker, Interface, ToWorker, WorkerStart, clip, descriptors};
+use hostler_exchange::WorkerSide;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::application::{self, Application, Failure};
+use crate::{report, wsgi};
+
+/// The signal on which a worker prints the Python stacks of all its threads to standard error: SIGSTKFLT, which nothing else uses.
+const STACKS_SIGNAL: i32 = 16;
+/// What the process exits with when the application could not be loaded; the reason went over the channel.
+const EXIT_NOT_LOADED: i32 = 65;
+
+static SIDE: OnceLock<WorkerSide> = OnceLock::new();
+
+/// Runs the worker; returns when it was retired and all its threads are done.
+pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
+    // SAFETY: the supervisor passes its channel at this number, and nothing else in this process owns it.
+    let channel = report::open(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(descriptors::CHANNEL) }));
+    let Some(ToWorker::Start(start)) = channel.receive().map_err(|error| PyRuntimeError::new_err(error.to_string()))? else {
+        return Err(PyRuntimeError::new_err("the supervisor closed the channel before it said what to run"));
+    };
+    watch(channel)?;
+    prepare_interpreter(py, &start)?;
+    let application = match application::load(py, &start.app, start.interface) {
+        Ok(application) => application,
+        Err(failure) => refuse(py, failure),
+    };
+    if application.interface == Interface::Asgi {
+        refuse(py, Failure {
+            message: format!("{} is an ASGI application, and this version serves WSGI only", start.app),
+            traceback: None,
+        });
+    }
+    let python = Python::version_str().split_whitespace().next().unwrap_or_default().to_owned();
+    let ready = FromWorker::Ready { interface: application.interface, python };
+    if start.check_only {
+        report::send(py, &ready);
+        return Ok(());
+    }
+    serve(py, &start, application, &ready)
+}
+
+/// Tells the supervisor why nothing can be served, and ends the process.
+fn refuse(py: Python<'_>, failure: Failure) -> ! {
+    let failed = FromWorker::Failed {
+        message: clip(&failure.message),
+        traceback: failure.traceback.as_deref().map(clip),
+    };
+    report::send(py, &failed);
+    // `os._exit`: whatever the half-imported application registered or started must not hold this process.
+    std::process::exit(EXIT_NOT_LOADED)
+}
+
+/// Watches the channel on a thread of its own: a supervisor that is gone takes its workers with it, whatever they do.
+fn watch(channel: &'static Channel) -> PyResult<()> {
+    std::thread::Builder::new()
+        .name("hostler-watch".to_owned())
+        .stack_size(64 * 1024)
+        .spawn(move || {
+            loop {
+                match channel.receive::<ToWorker>() {
+                    // The shared memory says the same, and rang the threads already.
+                    Ok(Some(_)) => {}
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Ok(None) | Err(_) => {
+                        let _killed = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+                    }
+                }
+            }
+        })
+        .map(drop)
+        .map_err(|error| PyRuntimeError::new_err(format!("no thread to watch the supervisor: {error}")))
+}
+
+/// Signals, module path, and what the process says of itself.
+fn prepare_interpreter(py: Python<'_>, start: &WorkerStart) -> PyResult<()> {
+    let signal = py.import("signal")?;
+    // A terminal's Ctrl-C reaches every process of the group; the supervisor decides what it means.
+    signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_IGN")?))?;
+    let sys = py.import("sys")?;
+    let path = sys.getattr("path")?;
+    for entry in start.python_path.iter().rev() {
+        path.call_method1("insert", (0, entry))?;
+    }
+    let options = PyDict::new(py);
+    options.set_item("all_threads", true)?;
+    // Standard error may be closed, or something without a descriptor: then there is nowhere to print stacks to.
+    let registered = py.import("faulthandler")?.call_method("register", (STACKS_SIGNAL,), Some(&options));
+    if let Err(error) = registered {
+        report::log(py, hostler_channel::Severity::Warning, format!("stacks cannot be printed: {error}"), None, "");
+    }
+    Ok(())
+}
+
+/// Maps the exchange, starts the threads, says so, and serves until retired.
+fn serve(py: Python<'_>, start: &WorkerStart, application: Application, ready: &FromWorker) -> PyResult<()> {
+    // SAFETY: the supervisor passes these descriptors at these numbers, and nothing else in this process owns them.
+    let inherited = |number: i32| unsafe { OwnedFd::from_raw_fd(number) };
+    let memory = inherited(descriptors::MEMORY);
+    let doorbells = (0..i32::from(start.router_threads)).map(|thread| inherited(descriptors::ROUTER + thread)).collect();
+    let side = WorkerSide::attach(memory, start.worker, doorbells)
+        .map_err(|error| PyRuntimeError::new_err(format!("the exchange cannot be used: {error}")))?;
+    let side = SIDE.get_or_init(|| side);
+    let server = Py::new(py, wsgi::Server::new(side, application.callable, start))?;
+    let threads = start_threads(py, &server, start.threads.min(side.threads()))?;
+    report::send(py, ready);
+    server.get().run(py, 0)?;
+    for thread in threads {
+        thread.call_method0(py, "join")?;
+    }
+    Ok(())
+}
+
+/// Python threads for all but the first place, which is the main thread's: applications may expect signals there.
+fn start_threads(py: Python<'_>, server: &Py<wsgi::Server>, count: u16) -> PyResult<Vec<Py<PyAny>>> {
+    let class = py.import("threading")?.getattr("Thread")?;
+    (1..count)
+        .map(|number| {
+            let options = PyDict::new(py);
+            options.set_item("target", server.getattr(py, "run_thread")?)?;
+            options.set_item("args", (number,))?;
+            options.set_item("name", format!("hostler-{number}"))?;
+            // A thread that never comes back must not keep the interpreter from ending; a stop waits for it explicitly.
+            options.set_item("daemon", true)?;
+            let thread = class.call((), Some(&options))?;
+            thread.call_method0("start")?;
+            Ok(thread.unbind())
+        })
+        .collect()
+}

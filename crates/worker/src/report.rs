@@ -1,0 +1,56 @@
+//! What a worker reports to its supervisor: records for the error log, each in one piece.
+
+use std::sync::OnceLock;
+
+use hostler_channel::{Channel, FromWorker, LogRecord, Severity, clip};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+static CHANNEL: OnceLock<Channel> = OnceLock::new();
+
+/// Remembers the channel for the life of the process.
+pub(crate) fn open(channel: Channel) -> &'static Channel {
+    CHANNEL.get_or_init(|| channel)
+}
+
+/// Sends a message. Blocks while the supervisor does not read, so the interpreter's lock is released.
+pub(crate) fn send(py: Python<'_>, message: &FromWorker) {
+    if let Some(channel) = CHANNEL.get() {
+        // A supervisor that is gone hears nothing; the watch on the channel ends this process.
+        let _sent = py.detach(|| channel.send(message));
+    }
+}
+
+/// One record for the error log.
+pub(crate) fn log(py: Python<'_>, severity: Severity, message: String, detail: Option<&str>, request_id: &str) {
+    let record = LogRecord {
+        severity,
+        message: clip(&message),
+        detail: detail.map(clip),
+        request_id: (!request_id.is_empty()).then(|| clip(request_id)),
+    };
+    send(py, &FromWorker::Log(record));
+}
+
+/// The traceback of an exception, as Python prints it; at least its text when that fails.
+pub(crate) fn traceback(py: Python<'_>, error: &PyErr) -> String {
+    let format = || -> PyResult<String> {
+        let lines = py.import("traceback")?.call_method1(
+            "format_exception",
+            (error.get_type(py), error.value(py), error.traceback(py)),
+        )?;
+        let text = PyString::new(py, "").call_method1("join", (lines,))?;
+        // A message with lone surrogates is no reason to lose the traceback.
+        let bytes = text.call_method1("encode", ("utf-8", "backslashreplace"))?;
+        Ok(String::from_utf8_lossy(bytes.extract()?).into_owned())
+    };
+    format().unwrap_or_else(|_| error.to_string())
+}
+
+/// An exception in one line: `ValueError: no such thing`.
+pub(crate) fn summary(py: Python<'_>, error: &PyErr) -> String {
+    let name = error.get_type(py).name().map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
+    let text = error.value(py).str().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
+    let text = text.lines().next().unwrap_or_default().to_owned();
+    if text.is_empty() { name } else { format!("{name}: {text}") }
+}

@@ -1,0 +1,49 @@
+//! `cargo xtask`: what a developer of Hostler does besides writing code. Owns the build, the demo, the tests and the
+//! benchmarks, and all the set-up that they need on a fresh machine; nothing here is shipped.
+
+mod bench;
+mod demo;
+mod packages;
+mod test;
+mod venv;
+mod workspace;
+
+use std::env;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  demo [notes|shortlinks] [--port N]
+        Builds Hostler and serves a real example application (default: notes, a Django site).
+  test [rust|python|loom]... [--no-skip] [-- ARGS]
+        Runs every test, or the named parts. With --no-skip a test that cannot run here is a failure.
+        ARGS go to `cargo test` or to `pytest` when exactly that part is named.
+  bench [hello|mixed-sleep|mixed-compute|transfer|idle]... [--rounds N] [--quick] [--servers A,B]
+        Measures Hostler beside its peers, in interleaved rounds, and prints medians.
+
+Each installs what it needs: Python packages into target/venv, Debian packages with apt-get when run as root.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((command, rest)) => match command.as_str() {
+            "demo" => demo::run(rest),
+            "test" => test::run(rest),
+            "bench" => bench::run(rest),
+            "help" | "-h" | "--help" => {
+                println!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
+            unknown => Err(anyhow::anyhow!("there is no command {unknown:?}\n\n{USAGE}")),
+        },
+        None => Err(anyhow::anyhow!("name a command\n\n{USAGE}")),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! `cargo xtask test`: every test of the project, in steps, with one table at the end. A step that fails does not stop
+//! the others; a step or a test that cannot run on this machine is named.
+
+mod junit;
+
+use std::fmt::{self, Display};
+use std::fs;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::venv::Venv;
+use crate::workspace::{self, Profile};
+
+/// Runs what `arguments` ask for: names of parts, `--no-skip`, and after `--` arguments for the tool of the one part.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let options = Options::parse(arguments)?;
+    let mut steps = Steps::default();
+    if options.has(Part::Rust) {
+        rust(&mut steps, &options.passed_on);
+    }
+    if options.has(Part::Loom) {
+        loom(&mut steps, &options.passed_on);
+    }
+    if options.has(Part::Python) {
+        python(&mut steps, &options.passed_on);
+    }
+    println!("\n{steps}");
+    Ok(steps.verdict(options.no_skip))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Rust,
+    Python,
+    Loom,
+}
+
+struct Options {
+    /// Empty: all of them.
+    parts: Vec<Part>,
+    no_skip: bool,
+    passed_on: Vec<String>,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options = Self {
+            parts: Vec::new(),
+            no_skip: false,
+            passed_on: Vec::new(),
+        };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            match argument.as_str() {
+                "rust" => options.parts.push(Part::Rust),
+                "python" => options.parts.push(Part::Python),
+                "loom" => options.parts.push(Part::Loom),
+                "--no-skip" => options.no_skip = true,
+                "--" => options.passed_on = rest.by_ref().cloned().collect(),
+                unknown => bail!("test: {unknown:?} is neither a part (rust, python, loom) nor --no-skip"),
+            }
+        }
+        if !options.passed_on.is_empty() && options.parts.len() != 1 {
+            bail!(
+                "test: arguments after -- need exactly one part before it, for example: cargo xtask test python -- -k upload"
+            );
+        }
+        Ok(options)
+    }
+
+    fn has(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+}
+
+/// Formatting, lints and the tests of the crates. With arguments for `cargo test`, only those.
+fn rust(steps: &mut Steps, passed_on: &[String]) {
+    if !passed_on.is_empty() {
+        steps.run("cargo test", || passed(workspace::cargo().arg("test").args(passed_on)));
+        return;
+    }
+    steps.run("rustfmt", || match component("fmt", "rustfmt") {
+        Some(missing) => Ok(missing),
+        None => passed(workspace::cargo().args(["fmt", "--all", "--check"])),
+    });
+    steps.run("clippy", || match component("clippy", "clippy") {
+        Some(missing) => Ok(missing),
+        None => passed(workspace::cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+    });
+    steps.run("cargo test", || {
+        passed(workspace::cargo().args(["test", "--workspace"]))
+    });
+}
+
+/// Every interleaving of the exchange's atomics that loom can think of. Built apart, because `--cfg loom` changes
+/// every crate, and optimised, because the search is long; the slow link of the release profile buys nothing here.
+fn loom(steps: &mut Steps, passed_on: &[String]) {
+    let mut command = workspace::cargo();
+    command.args(["test", "-p", "hostler-exchange", "--release", "--lib"]);
+    if workspace::root().join("crates/exchange/tests/loom.rs").exists() {
+        command.args(["--test", "loom"]);
+    }
+    command.arg("--target-dir").arg(workspace::target().join("loom"));
+    command.env("RUSTFLAGS", "--cfg loom");
+    command
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    steps.run("loom", || {
+        passed(command.arg("--").args(passed_on))?;
+        // A wrong `cfg` would leave no test at all, which looks just as good as all of them passing.
+        let listed = command.arg("--list").stderr(Stdio::null()).output()?;
+        let is_test = |line: &str| line.ends_with(": test");
+        Ok(if String::from_utf8_lossy(&listed.stdout).lines().any(is_test) {
+            Outcome::Passed
+        } else {
+            Outcome::Skipped(vec!["crates/exchange has no test under --cfg loom".to_owned()])
+        })
+    });
+}
+
+/// The end-to-end tests: the built `hostler` with real applications.
+fn python(steps: &mut Steps, passed_on: &[String]) {
+    let tests = workspace::root().join("tests");
+    let mut hostler = None;
+    steps.run("build hostler", || {
+        hostler = Some(workspace::build_hostler(Profile::Dev)?);
+        Ok(Outcome::Passed)
+    });
+    let mut venv = None;
+    steps.run("virtual environment", || {
+        Ok(match Venv::from_file("tests", &tests.join("requirements.txt")) {
+            Ok(made) => {
+                venv = Some(made);
+                Outcome::Passed
+            }
+            Err(error) => Outcome::Skipped(vec![format!("all of pytest: {error:#}")]),
+        })
+    });
+    let (Some(hostler), Some(venv)) = (hostler, venv) else {
+        return;
+    };
+    steps.run("pytest", || {
+        let report = workspace::target_directory("test")?.join("pytest.xml");
+        let mut command = Command::new(venv.program("python"));
+        command
+            .args(["-m", "pytest", "-rs", "--junit-xml"])
+            .arg(&report)
+            .args(passed_on);
+        command.current_dir(&tests).env("HOSTLER", hostler);
+        workspace::run(&mut command)?;
+        Ok(match junit::skipped(&fs::read_to_string(&report)?) {
+            names if names.is_empty() => Outcome::Passed,
+            names => Outcome::Skipped(names),
+        })
+    });
+}
+
+/// Adds a component of the Rust toolchain when cargo cannot call it; says what is skipped when that fails.
+fn component(subcommand: &str, name: &str) -> Option<Outcome> {
+    let answers = || {
+        let mut command = workspace::cargo();
+        command
+            .args([subcommand, "--version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        workspace::run(&mut command).is_ok()
+    };
+    if answers() {
+        return None;
+    }
+    // The outcome is seen by asking again: without rustup the command cannot even start.
+    let _ = workspace::run(Command::new("rustup").args(["component", "add", name]));
+    (!answers()).then(|| Outcome::Skipped(vec![format!("{name}: install it with: rustup component add {name}")]))
+}
+
+fn passed(command: &mut Command) -> Result<Outcome> {
+    workspace::run(command).map(|()| Outcome::Passed)
+}
+
+enum Outcome {
+    Passed,
+    Failed(String),
+    /// What was skipped, each with its reason.
+    Skipped(Vec<String>),
+}
+
+struct Step {
+    name: &'static str,
+    outcome: Outcome,
+    took: Duration,
+}
+
+/// What was run, in order. Shown as the table at the end.
+#[derive(Default)]
+struct Steps(Vec<Step>);
+
+impl Steps {
+    fn run(&mut self, name: &'static str, work: impl FnOnce() -> Result<Outcome>) {
+        println!("\n== {name}");
+        let began = Instant::now();
+        let outcome = work().unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
+        self.0.push(Step {
+            name,
+            outcome,
+            took: began.elapsed(),
+        });
+    }
+
+    fn verdict(&self, no_skip: bool) -> ExitCode {
+        let is_good = |step: &Step| match step.outcome {
+            Outcome::Passed => true,
+            Outcome::Failed(_) => false,
+            Outcome::Skipped(_) => !no_skip,
+        };
+        if self.0.iter().all(is_good) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Display for Steps {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Step { name, outcome, took } in &self.0 {
+            let result = match outcome {
+                Outcome::Passed => "passed".to_owned(),
+                Outcome::Failed(_) => "FAILED".to_owned(),
+                Outcome::Skipped(what) => format!("skipped {}", what.len()),
+            };
+            writeln!(out, "{name:<22} {result:<12} {:>7.1} s", took.as_secs_f64())?;
+        }
+        for Step { name, outcome, .. } in &self.0 {
+            match outcome {
+                Outcome::Passed => {}
+                Outcome::Failed(why) => writeln!(out, "failed: {name}: {why}")?,
+                Outcome::Skipped(what) => what
+                    .iter()
+                    .try_for_each(|what| writeln!(out, "skipped: {name}: {what}"))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Options> {
+        Options::parse(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn no_part_means_all_parts() {
+        let options = parse(&["--no-skip"]).unwrap();
+        assert!(options.no_skip && options.has(Part::Rust) && options.has(Part::Python) && options.has(Part::Loom));
+    }
+
+    #[test]
+    fn arguments_for_a_tool_need_one_part() {
+        assert_eq!(
+            parse(&["python", "--", "-k", "upload"]).unwrap().passed_on,
+            ["-k", "upload"]
+        );
+        assert!(parse(&["--", "-k", "upload"]).is_err());
+        assert!(parse(&["rust", "python", "--", "x"]).is_err());
+    }
+
+    #[test]
+    fn a_skip_fails_only_where_it_is_forbidden() {
+        let mut steps = Steps::default();
+        steps.run("one", || Ok(Outcome::Skipped(vec!["nothing here".to_owned()])));
+        assert_eq!(steps.verdict(false), ExitCode::SUCCESS);
+        assert_eq!(steps.verdict(true), ExitCode::FAILURE);
+    }
+}

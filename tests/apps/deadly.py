@@ -1,0 +1,125 @@
+"""Applications that sleep, compute, and kill the process they run in."""
+
+import ctypes
+import os
+import signal
+import threading
+import time
+
+import gate
+from routes import TEXT, Routes, argument, respond
+
+application = Routes()
+
+
+def die(how):
+    """Ends this process at once, in one of many ways."""
+    match how:
+        case "exit":
+            os._exit(9)
+        case "segfault":
+            ctypes.string_at(0)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "abort":
+            os.abort()
+        case "term":
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(30)
+        case "thread":
+            threading.Thread(target=os._exit, args=(9,)).start()
+            time.sleep(30)
+
+
+@application.add
+def hello(environ, start_response):
+    return respond(start_response, "hello")
+
+
+@application.add
+def pid(environ, start_response):
+    return respond(start_response, str(os.getpid()))
+
+
+@application.add
+def dying(environ, start_response):
+    """Dies before anything is answered; with `once`, only the first time."""
+    once = argument(environ, "once")
+    if not once or not (gate.DIRECTORY / f"{once}.gate").exists():
+        if once:
+            (gate.DIRECTORY / f"{once}.gate").touch()
+        if key := argument(environ, "key"):
+            gate.note(key, f"dying {environ['REQUEST_METHOD']}")
+        die(argument(environ, "how", "exit"))
+    return respond(start_response, "survived")
+
+
+@application.add
+def dying_in_answer(environ, start_response):
+    """Dies when the head and a block are sent."""
+    headers = [("Content-Length", "1000")] if argument(environ, "length") else []
+    start_response("200 OK", TEXT + headers)
+    yield b"first"
+    gate.wait(argument(environ, "gate"))
+    die(argument(environ, "how", "exit"))
+
+
+@application.add
+def dying_in_body(environ, start_response):
+    """Dies with the request's body half read."""
+    environ["wsgi.input"].read(10)
+    die(argument(environ, "how", "exit"))
+
+
+@application.add
+def sleeping(environ, start_response):
+    time.sleep(float(argument(environ, "seconds", "1")))
+    return respond(start_response, "slept")
+
+
+@application.add
+def stuck_in_a_loop(environ, start_response):
+    while True:
+        pass
+
+
+@application.add
+def gated(environ, start_response):
+    key = argument(environ, "gate")
+    gate.note(key, f"started {os.getpid()}")
+    gate.wait(key)
+    return respond(start_response, "through")
+
+
+@application.add
+def streaming(environ, start_response):
+    """A block every 20 ms, `count` of them."""
+    start_response("200 OK", TEXT)
+
+    def blocks():
+        for _ in range(int(argument(environ, "count", "50"))):
+            time.sleep(0.02)
+            yield b"block"
+
+    return blocks()
+
+
+@application.add
+def stubborn(environ, start_response):
+    """Ignores what it can of a polite end."""
+    gate.note(argument(environ, "key"), "started")
+    while True:
+        try:
+            time.sleep(30)
+        except BaseException:
+            continue
+
+
+@application.add
+def work(environ, start_response):
+    """One of many requests under load; the answer proves whose it is."""
+    number = argument(environ, "n")
+    gate.note("work", f"{environ['REQUEST_METHOD']} {number}")
+    time.sleep(0.003)
+    body = environ["wsgi.input"].read().decode()
+    return respond(start_response, f"{number} {body} " + "x" * 2000)

@@ -1,0 +1,1 @@
+"""A Django project with its admin on sqlite, forms, uploads and streams."""

@@ -1,0 +1,204 @@
+"""Requests and workers: time limits, the queue, threads and processes, and who is held up by whom."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from client import Cut
+from deadline import let_pass, wait_until
+
+
+def in_threads(functions):
+    """Runs all at once; returns what they returned, in order, and raises the first of their faults."""
+    results, faults = [None] * len(functions), []
+
+    def run(index, function):
+        try:
+            results[index] = function()
+        except BaseException as fault:
+            faults.append(fault)
+
+    threads = [threading.Thread(target=run, args=item) for item in enumerate(functions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise faults[0]
+    return results
+
+
+def test_a_request_past_its_timeout_is_504_at_once_and_its_worker_replaced(serve):
+    server = serve("deadly:application", workers=2, timeout=1)
+    before = set(server.workers())
+    with server.connect() as client:
+        start = time.monotonic()
+        response = client.get("/sleeping?seconds=60")
+        took = time.monotonic() - start
+        assert response.status == 504
+        assert 0.9 < took < 2.5
+        assert client.get("/hello").body == b"hello"
+    record = server.log.expect("", detail=r"sleeping")
+    assert "/sleeping" in record.message or "/sleeping" in record.text
+    wait_until(lambda: len(set(server.workers()) & before) == 1, "the worker is replaced")
+    server.wait_workers(2)
+    server.log.claim("worker|timeout|sleeping")
+
+
+def test_a_loop_that_never_yields_is_timed_out_as_well(serve):
+    server = serve("deadly:application", workers=1, timeout=1)
+    (before,) = server.workers()
+    assert server.get("/stuck-in-a-loop").status == 504
+    server.log.expect("", detail="stuck_in_a_loop")
+    wait_until(lambda: before not in server.workers(), "the worker is replaced")
+    assert server.get("/hello").body == b"hello"
+    server.log.claim("worker|timeout|stuck")
+
+
+def test_a_stopped_process_is_timed_out_as_well(serve):
+    """Not even Python runs there; no stack can be had, but the answer comes and the worker goes."""
+    server = serve("deadly:application", workers=1, timeout=1, graceful_timeout=1)
+    key, (worker,) = server.key(), server.workers()
+    with server.connect() as client:
+        client.request(f"/gated?gate={key}")
+        server.wait_notes(key)
+        os.kill(worker, signal.SIGSTOP)
+        assert client.response().status == 504
+    wait_until(lambda: worker not in server.workers(), "the worker is replaced")
+    assert server.get("/hello").body == b"hello"
+    server.log.claim("worker|timeout|gated")
+
+
+def test_other_requests_of_a_worker_that_is_replaced_are_finished(serve):
+    server = serve("deadly:application", workers=1, threads=4, timeout=2, graceful_timeout=10)
+    slow, fine = server.connect(), server.connect()
+    slow.request("/sleeping?seconds=60")
+    let_pass(1)
+    fine.request("/sleeping?seconds=1.5")
+    assert slow.response().status == 504
+    assert fine.response().body == b"slept"
+    assert server.get("/hello").body == b"hello"
+    server.log.claim("worker|timeout|sleeping")
+
+
+def test_a_timeout_in_the_middle_of_an_answer_cuts_it(serve):
+    server = serve("deadly:application", workers=1, timeout=1)
+    key = server.key()
+    with server.connect() as client:
+        client.request(f"/dying-in-answer?gate={key}")
+        response = client.head()
+        client.chunk()
+        with pytest.raises(Cut):
+            client.read_body(response)
+    assert server.get("/hello").body == b"hello"
+    server.log.claim("worker|timeout|dying")
+
+
+def test_without_timeout_a_request_may_run_on(serve):
+    server = serve("deadly:application", timeout=0)
+    assert server.get("/sleeping?seconds=1.5").body == b"slept"
+
+
+# Many at once
+
+
+def test_a_full_queue_is_503_with_retry_after(serve):
+    server = serve("deadly:application", workers=1, threads=1, limit_concurrency=3)
+    keys = [server.key() for _ in range(3)]
+    clients = [server.connect() for _ in keys]
+    for client, key in zip(clients, keys, strict=True):
+        client.request(f"/gated?gate={key}")
+    server.wait_notes(keys[0])
+
+    def refused():
+        with server.connect() as extra:
+            extra.socket.settimeout(1)
+            try:
+                response = extra.get("/hello")
+            except TimeoutError:
+                return None
+            assert response.status == 503
+            assert int(response.header("Retry-After")) >= 1
+            return response
+
+    wait_until(refused, "an answer that says that it is too much")
+    for key in keys:
+        server.open_gate(key)
+    assert [client.response().body for client in clients] == [b"through"] * 3
+    assert server.get("/hello").status == 200
+    server.log.claim("(?i)queue|concurrency|503|full|busy")
+
+
+def test_threads_run_requests_at_once(serve):
+    server = serve("deadly:application", workers=1, threads=4)
+    start = time.monotonic()
+    results = in_threads([lambda: server.get("/sleeping?seconds=1").body] * 4)
+    assert results == [b"slept"] * 4
+    assert time.monotonic() - start < 1.9
+
+
+def test_workers_run_requests_at_once(serve):
+    server = serve("deadly:application", workers=4, threads=1)
+    keys = [server.key() for _ in range(4)]
+    clients = [server.connect() for _ in keys]
+    for client, key in zip(clients, keys, strict=True):
+        client.request(f"/gated?gate={key}")
+    pids = {server.wait_notes(key)[0] for key in keys}
+    assert len(pids) == 4, "an idle process before anything else"
+    for key in keys:
+        server.open_gate(key)
+    assert [client.response().status for client in clients] == [200] * 4
+
+
+def test_an_idle_process_is_preferred_to_a_second_thread(serve):
+    server = serve("deadly:application", workers=3, threads=3)
+    for _ in range(5):
+        keys = [server.key() for _ in range(3)]
+        clients = [server.connect() for _ in keys]
+        for client, key in zip(clients, keys, strict=True):
+            client.request(f"/gated?gate={key}")
+            server.wait_notes(key)
+        assert len({server.notes(key)[0] for key in keys}) == 3
+        for client, key in zip(clients, keys, strict=True):
+            server.open_gate(key)
+            client.response()
+
+
+def test_a_slow_request_holds_up_nobody(serve):
+    """Kept connections are not bound to a worker: the free one answers them all."""
+    server = serve("deadly:application", workers=2, threads=1)
+    clients = [server.connect() for _ in range(16)]
+    for client in clients:
+        client.get("/hello")
+    key = server.key()
+    slow = server.connect()
+    slow.request(f"/gated?gate={key}")
+    server.wait_notes(key)
+    for _ in range(5):
+        for client in clients:
+            client.request("/hello")
+        for client in clients:
+            assert client.response().body == b"hello"
+    server.open_gate(key)
+    assert slow.response().body == b"through"
+
+
+def test_slow_clients_occupy_no_worker(serve):
+    """A head or a body that is still on its way leaves the only thread free, as far as buffers reach."""
+    server = serve("deadly:application", workers=1, threads=1)
+    clients = [server.connect() for _ in range(50)]
+    for client in clients:
+        client.send(b"GET /hello HTTP/1.1\r\nHost: x\r\n")
+    assert server.get("/hello").body == b"hello"
+    for client in clients:
+        client.send(b"\r\n")
+    for client in clients:
+        assert client.response().body == b"hello"
+
+
+def test_workers_auto(serve):
+    server = serve("deadly:application", workers="auto")
+    assert len(server.workers()) == len(os.sched_getaffinity(0))

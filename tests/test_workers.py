@@ -1,0 +1,202 @@
+"""Workers die in every way and at every moment; other requests and all connections outlive them."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from client import Cut
+from deadline import wait_until
+
+HOWS = ["exit", "segfault", "kill", "abort", "thread"]
+
+
+def expect_death(server, cause=""):
+    server.log.expect(f"worker.*{cause}")
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_death_before_the_answer_is_502_for_a_post_and_run_once(serve, how):
+    server = serve("deadly:application", workers=2)
+    before, key = set(server.workers()), server.key()
+    with server.connect() as client:
+        response = client.get(f"/dying?how={how}&key={key}", method="POST", body=b"data")
+        assert response.status == 502
+        assert client.get("/hello").body == b"hello", "the connection outlives the worker"
+    assert server.notes(key) == ["dying POST"], "not idempotent: never run again"
+    after = set(server.wait_workers(2))
+    assert len(before & after) == 1
+    expect_death(server)
+    server.log.claim("worker|Fatal Python error|dying|lost|502|Current thread|Extension modules")
+
+
+def test_a_death_before_the_answer_is_healed_for_a_get(serve):
+    server = serve("deadly:application", workers=2)
+    key, once = server.key(), server.key()
+    response = server.get(f"/dying?key={key}&once={once}")
+    assert (response.status, response.body) == (200, b"survived")
+    assert server.notes(key) == ["dying GET"]
+    server.log.claim("worker|dying|again")
+    server.wait_workers(2)
+
+
+def test_a_request_that_always_kills_is_run_twice_at_most(serve):
+    server = serve("deadly:application", workers=3)
+    key = server.key()
+    assert server.get(f"/dying?key={key}").status == 502
+    assert 1 <= len(server.notes(key)) <= 2
+    server.wait_workers(3)
+    server.log.claim("worker|dying|lost|502")
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("length", ["", "&length=1"])
+def test_a_death_in_the_answer_cuts_its_connection_alone(serve, how, length):
+    server = serve("deadly:application", workers=2, threads=2)
+    key = server.key()
+    with server.connect() as client, server.connect() as other:
+        other.get("/hello")
+        client.request(f"/dying-in-answer?how={how}&gate={key}{length}")
+        response = client.head()
+        assert (client.exactly(5) if length else client.chunk()) == b"first"
+        server.open_gate(key)
+        with pytest.raises(Cut):
+            client.read_body(response)
+        assert other.get("/hello").body == b"hello"
+    server.wait_workers(2)
+    expect_death(server)
+    server.log.claim("worker|Fatal Python error|dying|lost|Current thread|Extension modules")
+
+
+@pytest.mark.parametrize("size", [20, 3_000_000])
+def test_a_death_in_the_middle_of_an_upload(serve, size):
+    server = serve("deadly:application", workers=1)
+    with server.connect() as client:
+        client.request("/dying-in-body", "POST", [("Content-Length", str(size))])
+        try:
+            client.send(b"x" * size)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert client.response().status == 502
+    assert wait_until(lambda: server.get("/hello").status == 200, "served again")
+    expect_death(server)
+    server.log.claim("worker|dying|lost")
+
+
+def test_other_threads_of_a_dead_worker_are_answered_as_well(serve):
+    server = serve("deadly:application", workers=1, threads=4)
+    keys = [server.key() for _ in range(3)]
+    clients = [server.connect() for _ in range(3)]
+    for client, key, method in zip(clients, keys, ["GET", "POST", "POST"], strict=True):
+        client.request(f"/gated?gate={key}", method)
+        server.wait_notes(key)
+    killer = server.connect()
+    killer.request("/dying?how=kill", "POST")
+    assert killer.response().status == 502
+    for key in keys:
+        server.open_gate(key)
+    assert [client.response().status for client in clients] == [200, 502, 502]
+    assert [len(server.notes(key)) for key in keys] == [2, 1, 1]
+    server.log.claim("worker|lost|gated|dying")
+
+
+def test_requests_wait_for_a_new_worker(serve):
+    """With no worker left, what is queued is answered by the next."""
+    server = serve("deadly:application", workers=1)
+    (worker,) = server.workers()
+    os.kill(worker, signal.SIGSTOP)
+    clients = [server.connect() for _ in range(5)]
+    for client in clients:
+        client.request("/pid")
+    os.kill(worker, signal.SIGKILL)
+    pids = {int(client.response().text) for client in clients}
+    assert pids == set(server.workers())
+    server.log.claim("worker")
+
+
+def test_keep_alive_connections_survive_every_worker(serve):
+    server = serve("deadly:application", workers=2)
+    clients = [server.connect() for _ in range(20)]
+    for _ in range(3):
+        for client in clients:
+            assert client.get("/hello").body == b"hello"
+        for worker in server.wait_workers(2):
+            os.kill(worker, signal.SIGKILL)
+            server.log.expect("worker.*SIGKILL")
+    for client in clients:
+        assert client.get("/hello").body == b"hello"
+    server.wait_workers(2)
+    server.log.claim("worker")
+
+
+def test_a_worker_told_to_end_by_somebody_is_replaced(serve):
+    server = serve("deadly:application", workers=1)
+    (worker,) = server.workers()
+    os.kill(worker, signal.SIGTERM)
+    wait_until(lambda: worker not in server.workers() and server.workers(), "another worker")
+    assert server.get("/hello").body == b"hello"
+    server.log.claim("worker")
+
+
+LOAD_SECONDS, KILL_SECONDS, LOAD_CLIENTS = 10.0, 0.15, 8
+
+
+def test_random_kills_under_load_lose_nothing(serve):
+    """Every answer is accounted for: GETs are all answered 200; a POST is answered 200, or 502, and runs once at most."""
+    server = serve("deadly:application", workers=3, threads=2, graceful_timeout=10)
+    stop, kills = threading.Event(), 0
+    answers = []
+
+    def load(index):
+        client = server.connect()
+        number = 0
+        while not stop.is_set():
+            number += 1
+            name = f"{index}-{number}"
+            method = "POST" if number % 3 == 0 else "GET"
+            body = b"body" * (number % 50) if method == "POST" else b""
+            response = client.get(f"/work?n={name}", method=method, body=body)
+            answers.append((method, name, response.status))
+            if response.status == 200:
+                assert response.body.startswith(f"{name} {body.decode()} x".encode()), "the answer of another request"
+
+    threads = [threading.Thread(target=load, args=(index,)) for index in range(LOAD_CLIENTS)]
+    faults = []
+    threading.excepthook, hook = lambda arguments: faults.append(arguments.exc_value), threading.excepthook
+    try:
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + LOAD_SECONDS
+        due = time.monotonic()
+        while time.monotonic() < end:
+            due += KILL_SECONDS
+            workers = wait_until(server.workers, "any worker")
+            try:
+                os.kill(workers[kills % len(workers)], signal.SIGKILL)
+                kills += 1
+            except ProcessLookupError:
+                continue
+            stop.wait(max(0, due - time.monotonic()))
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+        threading.excepthook = hook
+    assert not faults, faults
+    assert not any(thread.is_alive() for thread in threads), "a request hangs"
+    assert kills >= 50
+
+    gets = [status for method, _, status in answers if method == "GET"]
+    posts = [status for method, _, status in answers if method == "POST"]
+    assert set(gets) == {200}
+    assert set(posts) <= {200, 502}
+    assert posts.count(200) > len(posts) / 3
+    runs = [line for line in server.notes("work") if line.startswith("POST")]
+    assert len(runs) == len(set(runs)), "a POST was run twice"
+    answered = {f"POST {name}" for method, name, status in answers if method == "POST" and status == 200}
+    assert answered <= set(runs)
+    wait_until(lambda: len(server.workers()) == 3, lambda: f"three workers again: {server.workers()}")
+    assert server.get("/hello").body == b"hello"
+    server.log.claim("worker|work")
