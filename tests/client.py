@@ -98,6 +98,16 @@ class Client:
 
     # Reading
 
+    def failed_response(self, method="GET"):
+        """What comes of a request that failed half-way: a whole 500 when nothing was sent yet, else an answer that is
+        visibly cut, as far as it came (None when not even its head did). Never one that looks whole."""
+        try:
+            response = self.response(method)
+        except Cut as cut:
+            return cut.response
+        assert response.status == 500, f"looks whole: {response}"
+        return response
+
     def response(self, method="GET"):
         """The next final answer, whole. Raises Cut when the connection ends before it does."""
         response = self.head()

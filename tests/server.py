@@ -149,7 +149,9 @@ class Server(Hostler):
         """Waits until the server says that it listens and has started every worker."""
         try:
             self.log.wait(
-                lambda: self.process.poll() is not None or any(r.message.startswith("listening") for r in self.log.records),
+                lambda: (
+                    self.process.poll() is not None or any(r.message.startswith("listening") for r in self.log.records)
+                ),
                 "the server is ready",
                 START_SECONDS,
             )
@@ -159,7 +161,18 @@ class Server(Hostler):
         except AssertionError:
             self.kill()
             raise
-        self.baseline = len(processes.descriptors(self.pid))
+        self.baseline = self._settled_descriptors()
+
+    def _settled_descriptors(self):
+        """How many descriptors it holds once their number has stopped changing: its threads open some of their own."""
+        counts = []
+
+        def settled():
+            counts.append(len(processes.descriptors(self.pid)))
+            return len(counts) >= 8 and len(set(counts[-8:])) == 1
+
+        wait_until(settled, lambda: f"a steady number of descriptors: {counts[-20:]}")
+        return counts[-1]
 
     @property
     def addresses(self):

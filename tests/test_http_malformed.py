@@ -32,9 +32,7 @@ REQUESTS = {
     "a space in the target": get(target="/served/vic tim"),
     "lower-case protocol": get(version="http/1.1"),
     "another protocol": get(version="HTCPCP/1.0"),
-    "version with a minus": get(version="HTTP/-1.1"),
     "version with two digits": get(version="HTTP/1.10"),
-    "version without minor": get(version="HTTP/1"),
     "method with a bracket": get(method="G(T"),
     "method with a colon": get(method="GET:"),
     "method with NUL": get(method="G\x00T"),
@@ -124,6 +122,8 @@ REQUESTS = {
 OTHERS = {
     "an unknown coding": (post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), {400, 501}),
     "an unknown coding before chunked": (post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), {400, 501}),
+    "version with a minus": (get(version="HTTP/-1.1"), {400, 505}),
+    "version without minor": (get(version="HTTP/1"), {400, 505}),
     "HTTP/2.0": (get(version="HTTP/2.0"), {400, 505}),
     "HTTP/0.9": (get(version="HTTP/0.9"), {400, 505}),
     "the HTTP/2 preface": ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 505}),

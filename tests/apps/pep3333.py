@@ -210,6 +210,8 @@ def raises_in_second_block(environ, start_response):
     headers = [("Content-Length", "100")] if argument(environ, "length") else []
     start_response("200 OK", TEXT + headers)
     yield b"first"
+    if key := argument(environ, "gate"):
+        gate.wait(key)
     raise RuntimeError("in second block")
 
 

@@ -14,7 +14,7 @@ use crate::layout::Config;
 use crate::memory::{Memory, now_ns};
 use crate::queue::Entry;
 use crate::slot::{Phase, RequestEnd, Slot, State, response_flag, wish};
-use crate::staff::Sleeper;
+use crate::staff::{Sleeper, WORTH_A_WAKE_UP_NS};
 use crate::sync::{Ordering, fence};
 
 /// One generation's shared memory, as the router and the supervisor hold it.
@@ -179,6 +179,12 @@ impl Exchange {
     /// Wakes one thread for the queue, when it holds something and one sleeps. Whoever is woken wakes the next when that helps.
     pub fn wake_worker(&self) -> bool {
         self.memory.queue().len() != 0 && self.memory.staff().claim_sleeper().is_some_and(|sleeper| self.ring_thread(sleeper))
+    }
+
+    /// Whether what the queue holds should not wait for more to come with it: see the rule for wake-ups in the crate's primer.
+    pub fn is_urgent(&self) -> bool {
+        let work = self.memory.staff().slowest().map(|each| each.saturating_mul(self.memory.queue().len()));
+        work.is_none_or(|work| work > WORTH_A_WAKE_UP_NS)
     }
 
     fn ring_thread(&self, sleeper: Sleeper) -> bool {

@@ -11,6 +11,9 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 /// The most threads a worker may have: one bit each.
 pub(crate) const MAX_THREADS: u16 = 64;
 
+/// Work in the queue that would take longer than this deserves a worker (or another one) to be woken at once; nanoseconds.
+pub(crate) const WORTH_A_WAKE_UP_NS: u64 = 100_000;
+
 /// One worker process.
 #[repr(C, align(64))]
 #[derive(Debug)]
@@ -115,6 +118,16 @@ impl Staff<'_> {
     pub(crate) fn claim_sleeper(&self) -> Option<Sleeper> {
         fence(Ordering::SeqCst);
         self.claim_where(Worker::is_idle).or_else(|| self.claim_where(|_| true))
+    }
+
+    /// How long a request takes at the slowest worker; `None` while one is not known. Nanoseconds.
+    pub(crate) fn slowest(&self) -> Option<u64> {
+        let present = self.workers.iter().filter(|worker| worker.present.load(Ordering::Relaxed) == 1);
+        present.map(|worker| match worker.service_ns.load(Ordering::Relaxed) {
+            0 => None,
+            known => Some(u64::from(known)),
+        })
+        .try_fold(0, |slowest, known| Some(slowest.max(known?)))
     }
 
     fn claim_where(&self, suits: impl Fn(&Worker) -> bool) -> Option<Sleeper> {

@@ -12,11 +12,8 @@ use crate::memory::{Memory, now_ns};
 use crate::queue::Queue;
 use crate::router::ring_doorbell;
 use crate::slot::{RequestEnd, Slot, response_flag, wish};
-use crate::staff::{Sleeper, Staff, ThreadEntry, Worker};
+use crate::staff::{Sleeper, Staff, ThreadEntry, WORTH_A_WAKE_UP_NS, Worker};
 use crate::sync::{Ordering, fence};
-
-/// A queue that would take its takers longer than this deserves another one; nanoseconds.
-const WORTH_A_WAKE_UP_NS: u64 = 100_000;
 
 /// An exchange, mapped by a worker process.
 #[derive(Debug)]
@@ -290,7 +287,9 @@ impl Thread<'_> {
     }
 
     /// Takes the next request, if there is one for this thread now.
-    pub fn take(&self) -> Option<Taken> {
+    ///
+    /// `now` is what [`Thread::finish`] returned if that was this moment: a clock is not free at this rate.
+    pub fn take(&self, now: Option<u64>) -> Option<Taken> {
         let side = self.side;
         let queue = side.queue();
         loop {
@@ -304,7 +303,7 @@ impl Thread<'_> {
             if won {
                 let taken = Taken { slot: entry.slot, sequence: entry.sequence };
                 side.entry().running.fetch_add(1, Ordering::AcqRel);
-                side.slot(taken).started_ns.store(now_ns(), Ordering::Relaxed);
+                side.slot(taken).started_ns.store(now.unwrap_or_else(now_ns), Ordering::Relaxed);
                 self.wake_next(&queue);
                 return Some(taken);
             }
@@ -316,14 +315,14 @@ impl Thread<'_> {
         let waiting = queue.len();
         if waiting > 0 {
             let service = u64::from(self.side.entry().service_ns.load(Ordering::Relaxed));
-            if waiting * service > WORTH_A_WAKE_UP_NS {
+            if waiting.saturating_mul(service) > WORTH_A_WAKE_UP_NS {
                 self.side.wake_another();
             }
         }
     }
 
-    /// Says that the request is done: nothing more will be read or written for it.
-    pub fn finish(&self, taken: Taken) {
+    /// Says that the request is done: nothing more will be read or written for it. Returns when that was, in nanoseconds.
+    pub fn finish(&self, taken: Taken) -> u64 {
         let side = self.side;
         let slot = side.slot(taken);
         let now = now_ns();
@@ -332,6 +331,7 @@ impl Thread<'_> {
         side.entry().running.fetch_sub(1, Ordering::AcqRel);
         slot.finish(taken.sequence, side.worker);
         side.ring(taken);
+        now
     }
 
     /// Sleeps until there may be something to take, the worker is retired, a signal came, or `limit` is over. Blocks.

@@ -47,7 +47,7 @@ fn echo(side: &WorkerSide, taken: Taken) -> Wait {
 fn serve(side: &WorkerSide, thread: u16) {
     let thread = side.thread(thread);
     while !side.retired() {
-        match thread.take() {
+        match thread.take(None) {
             Some(taken) => {
                 echo(side, taken);
                 thread.finish(taken);
@@ -113,8 +113,8 @@ fn a_full_exchange_refuses_and_recovers() {
     let again = exchange.submit(0, b"", b"", RequestEnd::Complete).unwrap();
     assert_eq!(again.slot, first.slot);
     let side = attach(&exchange, 0);
-    let taken = [side.thread(0).take().unwrap(), side.thread(1).take().unwrap()];
-    assert_eq!(side.thread(0).take(), None, "the stale entry is skipped");
+    let taken = [side.thread(0).take(None).unwrap(), side.thread(1).take(None).unwrap()];
+    assert_eq!(side.thread(0).take(None), None, "the stale entry is skipped");
     for taken in taken {
         side.thread(0).finish(taken);
     }
@@ -127,7 +127,7 @@ fn what_a_dead_worker_ran_is_lost_and_can_be_queued_once_more() {
     let exchange = Exchange::create(TINY).unwrap();
     let dead = attach(&exchange, 0);
     let submitted = exchange.submit(0, b"head", b"body", RequestEnd::Complete).unwrap();
-    let taken = dead.thread(0).take().unwrap();
+    let taken = dead.thread(0).take(None).unwrap();
     let mut chunk = [0; 4];
     assert_eq!(dead.read_body(taken, &mut chunk), BodyChunk::Bytes(4));
     assert_eq!(exchange.recover_worker(0), 1);
@@ -137,7 +137,7 @@ fn what_a_dead_worker_ran_is_lost_and_can_be_queued_once_more() {
     assert_eq!(rung, [submitted.slot]);
     assert!(exchange.requeue(submitted.slot));
     let heir = attach(&exchange, 1);
-    let taken = heir.thread(0).take().unwrap();
+    let taken = heir.thread(0).take(None).unwrap();
     assert_eq!(heir.head(taken), b"head");
     assert_eq!(heir.read_body(taken, &mut chunk), BodyChunk::Bytes(4));
     assert_eq!(&chunk, b"body");
@@ -154,7 +154,7 @@ fn an_abandoned_request_frees_its_worker() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let thread = side.thread(0);
-            let taken = thread.take().unwrap();
+            let taken = thread.take(None).unwrap();
             assert_eq!(echo(&side, taken), Wait::Abandoned);
             thread.finish(taken);
             done.store(true, Ordering::Release);
@@ -173,7 +173,7 @@ fn a_worker_that_counts_wrongly_is_not_believed() {
     let exchange = Exchange::create(TINY).unwrap();
     let side = attach(&exchange, 0);
     let submitted = exchange.submit(0, b"", b"", RequestEnd::Complete).unwrap();
-    let taken = side.thread(0).take().unwrap();
+    let taken = side.thread(0).take(None).unwrap();
     side.set_head(taken, 1 << 20);
     assert!(exchange.progress(submitted.slot).corrupt);
 }
@@ -187,7 +187,7 @@ fn hints_are_taken_before_the_answer_goes_on() {
     head::Response { status: 103, reason: b"", headers: 0 }.write(&mut hints);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let taken = side.thread(0).take().unwrap();
+            let taken = side.thread(0).take(None).unwrap();
             assert_eq!(side.hint(taken, &hints), Wait::Look);
             side.thread(0).finish(taken);
         });

@@ -60,7 +60,6 @@ impl Connection {
                     self.local.exchange.end_body(turn.slot, RequestEnd::Refused);
                     turn.body = crate::body::Body::Done;
                     turn.keep_alive = false;
-                    turn.body_refusal = Some(refusal);
                     if matches!(stage, Stage::Head) {
                         return self.fail(&mut turn, refusal.status, refusal.reason, Outcome::BadBody).await;
                     }
@@ -247,7 +246,7 @@ impl Connection {
                 }
                 let (method, target) = self.method_and_target(turn);
                 tracing::error!(
-                    request_id = %String::from_utf8_lossy(&turn.id),
+                    request_id = turn.id.show().as_str(),
                     method, target, worker = progress.worker, seconds = timeout.as_secs_f64(),
                     "a request ran past its timeout: its worker is replaced"
                 );
@@ -309,12 +308,13 @@ impl Connection {
                 && !local.stopping.get()
                 && !turn.awaits_continue
                 && !local.config.keepalive.is_zero();
+            let id = turn.id.show();
             let how = Circumstances {
                 http11: turn.http11,
                 to_head: turn.to_head,
                 keep_alive,
                 whole: progress.complete().then_some(there as u64),
-                id: &turn.id,
+                id: id.as_bytes(),
             };
             write_head(&local, &laid_out, how, &mut out)
         };
@@ -472,7 +472,7 @@ impl Connection {
         let (method, target) = self.method_and_target(turn);
         let again = turn.idempotent && !turn.retried && turn.body.is_done() && self.local.exchange.requeue(turn.slot);
         tracing::warn!(
-            request_id = %String::from_utf8_lossy(&turn.id), method, target,
+            request_id = turn.id.show().as_str(), method, target,
             outcome = if again { "queued once more" } else { "answered 502" },
             "the worker of a request died"
         );
@@ -501,8 +501,8 @@ impl Connection {
     /// Answers in the application's place.
     async fn fail(&mut self, turn: &mut Turn, status: u16, reason: &str, outcome: Outcome) -> After {
         let keep_alive = turn.keep_alive && turn.body.is_done() && !self.local.stopping.get() && status != 408;
-        let page =
-            Page { status, reason, http11: turn.http11, to_head: turn.to_head, keep_alive, id: &turn.id };
+        let id = turn.id.show();
+        let page = Page { status, reason, http11: turn.http11, to_head: turn.to_head, keep_alive, id: id.as_bytes() };
         self.local.out.borrow_mut().clear();
         turn.sent = page.write(&self.local, &mut self.local.out.borrow_mut());
         self.log(turn, status, outcome);

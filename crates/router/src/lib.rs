@@ -8,6 +8,7 @@ mod body;
 mod buffer;
 mod config;
 mod connection;
+mod id;
 mod load;
 mod local;
 mod log;

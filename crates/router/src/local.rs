@@ -4,19 +4,21 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hostler_exchange::{Exchange, RequestEnd, now_ns};
 use hostler_log::AccessLog;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{Notify, mpsc};
 
 use crate::config::Config;
+use crate::id::RequestId;
 use crate::presence::{Presence, Presences};
 use crate::RouterEvent;
 use crate::load::Load;
 
 /// Requests after which workers are woken and answers fetched even though the thread has not come to rest.
-const BATCH: u32 = 16;
+const BATCH: u32 = 32;
 /// Bytes read from a socket at once.
 pub(crate) const READ_SIZE: usize = 64 * 1024;
 
@@ -49,6 +51,8 @@ pub(crate) struct Local {
     /// The thread parks with requests in the queue; told only while nobody guards it.
     pub(crate) queue_waits: Notify,
     pub(crate) guarded: Cell<bool>,
+    /// The thread comes to rest with requests that no worker was woken for.
+    gathering: Notify,
     events: mpsc::Sender<RouterEvent>,
     owners: RefCell<Vec<Owner>>,
     unwoken: Cell<u32>,
@@ -61,7 +65,7 @@ pub(crate) struct Local {
 /// The Date header's value, made once a second.
 #[derive(Debug, Default)]
 struct Date {
-    second: u64,
+    second: i64,
     text: String,
 }
 
@@ -89,6 +93,7 @@ impl Local {
             load,
             queue_waits: Notify::new(),
             guarded: Cell::new(false),
+            gathering: Notify::new(),
             events,
             owners: RefCell::new(std::iter::repeat_with(Owner::default).take(slots).collect()),
             unwoken: Cell::new(0),
@@ -132,6 +137,22 @@ impl Local {
         }
     }
 
+    /// Gathers short requests into one wake-up: looks once more at the sockets, and wakes a worker when they bring nothing new.
+    ///
+    /// Falling asleep and being woken costs a worker several times what a short request does.
+    pub(crate) async fn gather(self: Rc<Self>) {
+        loop {
+            self.gathering.notified().await;
+            let mut before = 0;
+            while self.unwoken.get() > before {
+                before = self.unwoken.get();
+                // The runtime polls its driver before it comes back.
+                tokio::task::yield_now().await;
+            }
+            self.wake_workers();
+        }
+    }
+
     /// Tells connections of news from their slots, and frees orphans; how many tasks were woken.
     fn hear_news(&self) -> usize {
         let mut woken = 0;
@@ -148,7 +169,14 @@ impl Local {
 
     /// Before the thread parks: everything it owes others is done, and its sleep announced unless it has work after all.
     pub(crate) fn before_park(&self) {
-        self.wake_workers();
+        if self.unwoken.get() > 0 {
+            if self.exchange.is_urgent() {
+                self.wake_workers();
+            } else {
+                self.gathering.notify_one();
+                return;
+            }
+        }
         if !self.guarded.get() && self.exchange.queued() > 0 {
             self.guarded.set(true);
             self.queue_waits.notify_one();
@@ -192,18 +220,17 @@ impl Local {
 
     /// Appends the Date header's value (RFC 9110 section 6.6.1).
     pub(crate) fn write_date(&self, to: &mut Vec<u8>) {
-        let now = SystemTime::now();
-        let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let second = clock_gettime(ClockId::RealtimeCoarse).tv_sec;
         let mut date = self.date.borrow_mut();
         if date.second != second {
             date.second = second;
-            date.text = httpdate::fmt_http_date(now);
+            date.text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(second.unsigned_abs()));
         }
         to.extend_from_slice(date.text.as_bytes());
     }
 
     /// A request id nobody else has: 32 hexadecimal digits, of the process's start and a count.
-    pub(crate) fn write_id(&self, to: &mut Vec<u8>) {
+    pub(crate) fn new_id(&self) -> RequestId {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         if self.ids.get() & 0xfff == 0 {
             // A block of numbers for this thread.
@@ -211,11 +238,7 @@ impl Local {
         }
         let count = self.ids.get();
         self.ids.set(count + 1);
-        for half in [self.id_prefix, mix(count ^ self.id_prefix.rotate_left(17))] {
-            for shift in (0..16).rev() {
-                to.push(b"0123456789abcdef"[(half >> (shift * 4)) as usize & 0xf]);
-            }
-        }
+        RequestId::Ours(u128::from(self.id_prefix) << 64 | u128::from(mix(count ^ self.id_prefix.rotate_left(17))))
     }
 }
 

@@ -17,7 +17,7 @@ impl Connection {
         let now = now_ns();
         let finished = if finished == 0 { now } else { finished };
         let span = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from));
-        let id = String::from_utf8_lossy(&turn.id);
+        let id = turn.id.show();
         let worker = (started != 0).then(|| exchange.progress(turn.slot).worker);
         let access = AccessRecord {
             remote: if self.peer.remote.is_empty() { "unix" } else { &self.peer.remote },
@@ -28,7 +28,7 @@ impl Connection {
             bytes: turn.sent,
             referer: record.referer.as_deref(),
             user_agent: record.user_agent.as_deref(),
-            request_id: (!id.is_empty()).then_some(&id),
+            request_id: Some(id.as_str()).filter(|id| !id.is_empty()),
             received: record.received,
             queue: span(queued, if started == 0 { now } else { started }),
             application: if started == 0 { Duration::ZERO } else { span(started, finished) },

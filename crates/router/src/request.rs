@@ -10,6 +10,7 @@ use hostler_http1::{Framing, Head, Refusal, Version, parse_head, percent_decode_
 
 use crate::body::Body;
 use crate::config::Underscores;
+use crate::id::RequestId;
 use crate::local::Local;
 use crate::presence::Presence;
 use crate::stream::Peer;
@@ -68,7 +69,6 @@ pub(crate) fn begin(
         keep_alive: head.keep_alive,
         awaits_continue: head.expect_continue && !body.is_done() && first.is_empty(),
         body,
-        body_refusal: None,
         retried: false,
         sent: 0,
         began: local.clock(),
@@ -78,8 +78,8 @@ pub(crate) fn begin(
     Ok(Some(Begun { turn, used: head.length + first.len() }))
 }
 
-/// Lays the head out for the worker; returns the request's id, empty when there are none.
-fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) -> Result<Vec<u8>, Refusal> {
+/// Lays the head out for the worker; returns the request's id.
+fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) -> Result<RequestId, Refusal> {
     let config = &local.config;
     let mut decoded = Vec::new();
     let path = if head.target.path.contains(&b'%') {
@@ -89,23 +89,23 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
         head.target.path
     };
     let id_header = config.request_id_header.as_deref();
-    let mut id = Vec::new();
+    let mut id = RequestId::None;
     let mut https = false;
     for header in head.headers {
         if let Some(name) = id_header
             && header.name.eq_ignore_ascii_case(name)
             && is_sane_id(header.value)
         {
-            id = header.value.to_vec();
+            id = RequestId::Theirs(header.value.into());
         }
         if peer.trusted && header.name.eq_ignore_ascii_case("x-forwarded-proto") {
             https = header.value.eq_ignore_ascii_case(b"https");
         }
     }
-    if id_header.is_some() && id.is_empty() {
-        id.reserve_exact(32);
-        local.write_id(&mut id);
+    if id_header.is_some() && id == RequestId::None {
+        id = local.new_id();
     }
+    let shown = id.show();
     // An absolute target's authority is the host, whatever Host says (RFC 9112 section 3.2.2).
     let host = head.target.authority.or(head.host).unwrap_or_default();
     let (server, server_port) = if peer.server.is_empty() { host_and_port(host) } else { (peer.server.as_bytes(), peer.server_port) };
@@ -119,7 +119,7 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
         remote_port: peer.remote_port,
         server,
         server_port,
-        id: &id,
+        id: shown.as_bytes(),
         target: head.target.raw.as_bytes(),
         path,
         query: head.target.query,
@@ -148,9 +148,10 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
         writer.header(b"Host", authority);
     }
     if let Some(name) = id_header {
-        writer.header(name.as_bytes(), &id);
+        writer.header(name.as_bytes(), shown.as_bytes());
     }
     writer.finish();
+    drop(shown);
     Ok(id)
 }
 

@@ -94,6 +94,7 @@ impl Thread {
             let acceptor = Acceptor::new(bound)?;
             tokio::task::spawn_local(Rc::clone(&self).accept(acceptor));
         }
+        tokio::task::spawn_local(Rc::clone(&self.local).gather());
         tokio::task::spawn_local(guard_queue(Rc::clone(&self.local)));
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -2,9 +2,8 @@
 
 use std::time::SystemTime;
 
-use hostler_http1::Refusal;
-
 use crate::body::Body;
+use crate::id::RequestId;
 
 /// A request in flight.
 #[derive(Debug)]
@@ -20,15 +19,13 @@ pub(crate) struct Turn {
     /// The client sends its body when it is told to.
     pub(crate) awaits_continue: bool,
     pub(crate) body: Body,
-    /// Why the body was refused while the request was running.
-    pub(crate) body_refusal: Option<Refusal>,
     /// It was queued a second time after its first worker died.
     pub(crate) retried: bool,
     /// Bytes of the answer's body that were sent.
     pub(crate) sent: u64,
     /// When it began, on the thread's clock; the last progress counts as one.
     pub(crate) began: u64,
-    pub(crate) id: Vec<u8>,
+    pub(crate) id: RequestId,
     /// For the logs, when somebody wants them.
     pub(crate) record: Option<Box<Record>>,
 }

@@ -77,7 +77,7 @@ const EXAMPLES: [Example; 2] = [
   {url}/about/     the request's id and the worker that served it
   curl -N {url}/countdown/                         a page that streams
   curl -i -H 'X-Request-Id: abc' {url}/about/      your own request id
-  curl -F title=Hi -F attachment=@README.md {url}/api/notes/    an upload",
+  curl -F title=Hi -F attachment=@Cargo.toml {url}/api/notes/    an upload",
     },
     Example {
         name: "shortlinks",

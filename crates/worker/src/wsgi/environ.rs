@@ -46,6 +46,11 @@ impl Environs {
         base.set_item(intern!(py, "REQUEST_METHOD"), intern!(py, "GET"))?;
         base.set_item(intern!(py, "QUERY_STRING"), "")?;
         base.set_item(intern!(py, "SERVER_PROTOCOL"), intern!(py, "HTTP/1.1"))?;
+        // Every request sets these. That they stand in the base makes its table, and so each copy, large enough for most requests'
+        // headers: a copy that had to grow would cost as much as all the rest of this.
+        for key in [intern!(py, "PATH_INFO"), intern!(py, "RAW_URI"), intern!(py, "REMOTE_ADDR"), intern!(py, "REMOTE_PORT"), intern!(py, "HTTP_HOST")] {
+            base.set_item(key, py.None())?;
+        }
         Ok(Self {
             base: base.unbind(),
             root_path: fixed.root_path.as_bytes().to_vec(),
@@ -72,8 +77,10 @@ impl Environs {
         }
         let environ = self.base.bind(py).copy()?;
         let path = strip_prefix(request.path, &self.root_path);
-        set(&environ, intern!(py, "PATH_INFO"), &self.values.get(py, path)?)?;
-        set(&environ, intern!(py, "RAW_URI"), &self.values.get(py, request.target)?)?;
+        let path_info = self.values.get(py, path)?;
+        set(&environ, intern!(py, "PATH_INFO"), &path_info)?;
+        let raw_uri = if request.target == path { path_info } else { self.values.get(py, request.target)? };
+        set(&environ, intern!(py, "RAW_URI"), &raw_uri)?;
         if !request.query.is_empty() {
             set(&environ, intern!(py, "QUERY_STRING"), &self.values.get(py, request.query)?)?;
         }
@@ -87,10 +94,14 @@ impl Environs {
             set(&environ, intern!(py, "wsgi.url_scheme"), intern!(py, "https"))?;
         }
         set(&environ, intern!(py, "REMOTE_ADDR"), &self.values.get(py, request.remote)?)?;
-        if request.remote_port != 0 {
+        if request.remote_port == 0 {
+            environ.del_item(intern!(py, "REMOTE_PORT"))?;
+        } else {
             set(&environ, intern!(py, "REMOTE_PORT"), &self.port(py, request.remote_port)?)?;
         }
-        self.add_headers(py, &environ, headers)?;
+        if !self.add_headers(py, &environ, headers)? {
+            environ.del_item(intern!(py, "HTTP_HOST"))?;
+        }
         Ok(environ)
     }
 
@@ -114,11 +125,14 @@ impl Environs {
         self.values.get(py, &digits[start..])
     }
 
-    fn add_headers(&mut self, py: Python<'_>, environ: &Bound<'_, PyDict>, mut headers: Headers<'_>) -> PyResult<()> {
+    /// Sets `HTTP_…`; whether Host was among them.
+    fn add_headers(&mut self, py: Python<'_>, environ: &Bound<'_, PyDict>, mut headers: Headers<'_>) -> PyResult<bool> {
         let mut seen = Seen::default();
+        let mut has_host = false;
         for (name, value) in headers.by_ref() {
             let key = self.names.key(py, name)?;
-            let value = if secret(name) { latin1(py, value)? } else { self.values.get(py, value)? };
+            has_host |= name.eq_ignore_ascii_case(b"host");
+            let value = if passing(name) { latin1(py, value)? } else { self.values.get(py, value)? };
             let repeated = match seen.mark(key) {
                 Some(repeated) => repeated,
                 None => environ.contains(&key.name)?,
@@ -134,15 +148,20 @@ impl Environs {
         if headers.left() != 0 {
             return Err(PyRuntimeError::new_err("the head of the request is damaged"));
         }
-        Ok(())
+        Ok(has_host)
     }
 }
 
-/// Values that must not be kept beyond their request.
-fn secret(name: &[u8]) -> bool {
-    [b"authorization".as_slice(), b"cookie", b"proxy-authorization", b"x-api-key"]
-        .iter()
-        .any(|secret| name.eq_ignore_ascii_case(secret))
+/// Values that must not be kept beyond their request, as they are secret; or are of no use to keep, as they never come again.
+fn passing(name: &[u8]) -> bool {
+    match name.len() {
+        6 => name.eq_ignore_ascii_case(b"cookie"),
+        9 => name.eq_ignore_ascii_case(b"x-api-key"),
+        12 => name.eq_ignore_ascii_case(b"x-request-id"),
+        13 => name.eq_ignore_ascii_case(b"authorization"),
+        19 => name.eq_ignore_ascii_case(b"proxy-authorization"),
+        _ => false,
+    }
 }
 
 /// The path below the application's root: `/app/x` is `/x` for an application at `/app`; a path that is not below it stays.

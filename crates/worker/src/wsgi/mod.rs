@@ -69,13 +69,15 @@ impl Server {
     /// Serves as thread `number` until the worker is retired.
     pub(crate) fn run(&self, py: Python<'_>, number: u16) -> PyResult<()> {
         let mut desk = self.desk(py, number)?;
+        let mut now = None;
         loop {
-            match desk.thread.take() {
-                Some(taken) => self.serve(py, &mut desk, taken)?,
+            match desk.thread.take(now) {
+                Some(taken) => now = Some(self.serve(py, &mut desk, taken)?),
                 None if self.side.retired() => return Ok(()),
                 None => {
                     py.detach(|| desk.thread.sleep(None));
                     py.check_signals()?;
+                    now = None;
                 }
             }
         }
@@ -106,8 +108,8 @@ impl Server {
         Ok(desk)
     }
 
-    /// One request. What goes wrong in it is reported and answered; an error here is the worker's own.
-    fn serve(&self, py: Python<'_>, desk: &mut Desk, taken: Taken) -> PyResult<()> {
+    /// One request; when it was done, in nanoseconds. What goes wrong in it is reported and answered; an error here is the worker's own.
+    fn serve(&self, py: Python<'_>, desk: &mut Desk, taken: Taken) -> PyResult<u64> {
         let Some((request, headers)) = read_request(self.side.head(taken)) else {
             return Err(PyRuntimeError::new_err("the head of a request is damaged"));
         };
@@ -124,9 +126,11 @@ impl Server {
         }
         desk.answer.close();
         desk.input.get().close();
-        desk.thread.finish(taken);
+        let done = desk.thread.finish(taken);
+        // Destructors of the application may run here: their time is nobody's request.
         drop(environ);
-        desk.renew(py, self.side)
+        desk.renew(py, self.side)?;
+        Ok(done)
     }
 
     fn call(&self, py: Python<'_>, desk: &Desk, environ: &Bound<'_, PyDict>, request: &Request<'_>) -> PyResult<()> {

@@ -63,10 +63,11 @@ fn measure(bench: &Bench, server: Server, direction: Direction) -> Result<Vec<Fi
     };
     let running = Running::start(server, &bench.tools, &job, "/download?1")?;
     let mut connection = Connection::open(running.port)?;
-    // The first bytes bring in code and buffers of a fixed size, which are not growth.
+    // Memory counts from before the first body, so that the buffers which that brings in are growth too.
+    let memory_before = measure::tree_memory(running.pid())?;
     direction(&mut connection, MEBIBYTE)?;
+    let cpu_before = measure::cpu(running.pid());
 
-    let (memory_before, cpu_before) = (measure::tree_memory(running.pid())?, measure::cpu(running.pid()));
     let began = Instant::now();
     let (moved, peak) = with_peak_memory(running.pid(), || direction(&mut connection, size))?;
     let took = began.elapsed().as_secs_f64();
