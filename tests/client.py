@@ -148,8 +148,13 @@ class Client:
             return
         if coding:
             assert coding == "chunked" and response.version == "1.1", response
-            while (block := self.chunk(response)) is not None:
-                response.body += block
+            blocks = []
+            try:
+                while (block := self.chunk(response)) is not None:
+                    blocks.append(block)
+            finally:
+                # What there is of a last chunk that was cut is in the body already.
+                response.body = b"".join(blocks) + response.body
         elif length is not None:
             response.body = self.exactly(int(length), response)
         else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from deadline import DEFAULT_SECONDS
 
 HEAD = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) \[(\d+)\] ([A-Z]+) +(.*)$")
+STRAY = "STRAY"
 QUIET_LEVELS = {"INFO", "DEBUG", "TRACE"}
 
 
@@ -86,6 +87,7 @@ class ErrorLog(Stream):
 
     def __init__(self, pipe):
         self.records = []
+        self.allowed = []
         super().__init__(pipe)
 
     def add(self, line):
@@ -96,14 +98,14 @@ class ErrorLog(Stream):
             self.records[-1].detail.append(line)
         else:
             # Not in the shape of the log: a panic, or something a worker wrote past its log.
-            self.records.append(Record(level="STRAY", message=line))
+            self.records.append(Record(level=STRAY, message=line))
 
     def expect(self, pattern, level=None, detail=None, seconds=8.0):
         """Waits for a record whose message holds `pattern` (and its lines below, `detail`), claims and returns it."""
 
         def find():
             for record in self.records:
-                if record.claimed or (level and record.level != level):
+                if record.claimed or record.level == STRAY or (level and record.level != level):
                     continue
                 if not re.search(pattern, record.message):
                     continue
@@ -117,14 +119,22 @@ class ErrorLog(Stream):
         return self.wait(find, what, seconds)
 
     def claim(self, pattern):
-        """Claims all present records whose text holds `pattern`, and returns them; none is fine."""
+        """Claims all records whose text holds `pattern`: those that are there, and those that come until `forget`."""
         with self.changed:
-            found = [r for r in self.records if not r.claimed and re.search(pattern, r.text)]
-            for record in found:
-                record.claimed = True
-            return found
+            self.allowed.append(pattern)
+
+    def forget(self):
+        """The next test claims for itself."""
+        with self.changed:
+            self.allowed.clear()
 
     def unexpected(self):
         """Every warning, error and stray line that no test has claimed."""
         with self.changed:
-            return [r for r in self.records if not r.claimed and r.level not in QUIET_LEVELS]
+            return [
+                record
+                for record in self.records
+                if not record.claimed
+                and record.level not in QUIET_LEVELS
+                and not any(re.search(pattern, record.text) for pattern in self.allowed)
+            ]

@@ -47,6 +47,14 @@ def command_line(pid):
         return ""
 
 
+def resident_bytes(pid):
+    """The memory of `pid` that is in RAM, 0 when it is gone. Pages that it shares with others count as well."""
+    try:
+        return int((PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except OSError:
+        return 0
+
+
 def descriptors(pid):
     """The open descriptors of `pid`: number to what it points at."""
     found = {}

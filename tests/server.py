@@ -101,7 +101,7 @@ class Hostler:
     def assert_quiet(self):
         """No warning, error or stray line in the log that no test claimed."""
         unexpected = self.log.unexpected()
-        for record in unexpected:
+        for record in self.log.records:
             record.claimed = True
         assert not unexpected, "unexpected in the log:\n" + "\n".join(map(str, unexpected))
 
@@ -125,7 +125,9 @@ class Server(Hostler):
         ready=True,
         **options,
     ):
-        if arguments is None:
+        if arguments:
+            options = {"workers": None}
+        else:
             options = {"bind": "127.0.0.1:0", "chdir": APPS, "python": sys.executable, **options}
             arguments = ["run", *option_arguments(options), *([app] if app else [])]
         binds = options.get("bind", [])
@@ -161,10 +163,10 @@ class Server(Hostler):
         except AssertionError:
             self.kill()
             raise
-        self.baseline = self._settled_descriptors()
+        self.take_baseline()
 
-    def _settled_descriptors(self):
-        """How many descriptors it holds once their number has stopped changing: its threads open some of their own."""
+    def take_baseline(self):
+        """Counts the descriptors it holds, once their number has stopped changing: its threads open some of their own."""
         counts = []
 
         def settled():
@@ -172,7 +174,7 @@ class Server(Hostler):
             return len(counts) >= 8 and len(set(counts[-8:])) == 1
 
         wait_until(settled, lambda: f"a steady number of descriptors: {counts[-20:]}")
-        return counts[-1]
+        self.baseline = counts[-1]
 
     @property
     def addresses(self):
@@ -247,8 +249,11 @@ class Server(Hostler):
     def settle(self):
         """Between two tests of a shared server: nothing is left open, nothing unexpected is in the log."""
         self.close_clients()
-        self.assert_no_descriptor_growth()
-        self.assert_quiet()
+        try:
+            self.assert_no_descriptor_growth()
+            self.assert_quiet()
+        finally:
+            self.log.forget()
 
     def close_clients(self):
         for client in self.clients:
@@ -282,6 +287,7 @@ class Server(Hostler):
     def assert_ended(self, code=0):
         """The server ended, or is about to, with this code and left nothing behind."""
         self.ended = True
+        self.close_clients()
         found = self.wait()
         assert found == code, f"exit code {found}, not {code}; log:\n{self.describe()}"
         left = [path for path in self.socket_files if path.exists()]

@@ -119,3 +119,15 @@ def test_a_terminal_interrupt_reaches_workers_and_is_ignored_there(serve):
     server.open_gate(key)
     assert client.response().body == b"through"
     server.assert_ended(0)
+
+
+def test_a_stop_while_a_worker_starts_is_quiet(serve):
+    """What is told to end before it is ready is no event for the log."""
+    server = serve("deadly:application", workers=2)
+    for _ in range(3):
+        worker = server.workers()[0]
+        os.kill(worker, signal.SIGKILL)
+        server.log.expect(f"worker.*{worker}.*SIGKILL")
+    server.send_signal(signal.SIGTERM)
+    server.log.claim("keeps dying")
+    server.assert_ended(0)

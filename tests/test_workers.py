@@ -1,6 +1,7 @@
 """Workers die in every way and at every moment; other requests and all connections outlive them."""
 
 import os
+import random
 import signal
 import threading
 import time
@@ -140,13 +141,13 @@ def test_a_worker_told_to_end_by_somebody_is_replaced(serve):
     server.log.claim("worker")
 
 
-LOAD_SECONDS, KILL_SECONDS, LOAD_CLIENTS = 10.0, 0.15, 8
+LOAD_SECONDS, KILL_SECONDS, LOAD_CLIENTS, LOAD_WORKERS = 10.0, 0.12, 8, 8
 
 
 def test_random_kills_under_load_lose_nothing(serve):
     """Every answer is accounted for: GETs are all answered 200; a POST is answered 200, or 502, and runs once at most."""
-    server = serve("deadly:application", workers=3, threads=2, graceful_timeout=10)
-    stop, kills = threading.Event(), 0
+    server = serve("deadly:application", workers=LOAD_WORKERS, threads=2, graceful_timeout=10)
+    stop, kills, chance = threading.Event(), 0, random.Random(1)
     answers = []
 
     def load(index):
@@ -174,7 +175,7 @@ def test_random_kills_under_load_lose_nothing(serve):
             due += KILL_SECONDS
             workers = wait_until(server.workers, "any worker")
             try:
-                os.kill(workers[kills % len(workers)], signal.SIGKILL)
+                os.kill(chance.choice(workers), signal.SIGKILL)
                 kills += 1
             except ProcessLookupError:
                 continue
@@ -197,6 +198,6 @@ def test_random_kills_under_load_lose_nothing(serve):
     assert len(runs) == len(set(runs)), "a POST was run twice"
     answered = {f"POST {name}" for method, name, status in answers if method == "POST" and status == 200}
     assert answered <= set(runs)
-    wait_until(lambda: len(server.workers()) == 3, lambda: f"three workers again: {server.workers()}")
+    server.wait_workers(LOAD_WORKERS)
     assert server.get("/hello").body == b"hello"
     server.log.claim("worker|work")

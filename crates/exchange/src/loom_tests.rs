@@ -1,0 +1,209 @@
+//! Every interleaving of the protocols between processes, by loom: run with `RUSTFLAGS="--cfg loom"`.
+//!
+//! Threads stand for processes. A sleep is modelled by its announcement: what a test demands is that nobody who announced it is left
+//! without a ring while there is something for it.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use crate::bell::Bell;
+use crate::queue::{Entry, Queue};
+use crate::slot::{Phase, Slot, State};
+use crate::staff::{Staff, Worker};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+struct Words {
+    head: AtomicU64,
+    tail: AtomicU64,
+    ring: Vec<AtomicU64>,
+    intents: [AtomicU64; 2],
+}
+
+impl Words {
+    fn new(size: usize) -> Self {
+        Self {
+            head: AtomicU64::new(0),
+            tail: AtomicU64::new(0),
+            ring: (0..size).map(|_| AtomicU64::new(u64::MAX)).collect(),
+            intents: [AtomicU64::new(0), AtomicU64::new(0)],
+        }
+    }
+
+    fn queue(&self) -> Queue<'_> {
+        Queue { head: &self.head, tail: &self.tail, ring: &self.ring }
+    }
+}
+
+fn entry(slot: u32) -> Entry {
+    Entry { slot, sequence: 1 }
+}
+
+#[test]
+fn each_entry_is_taken_once_and_in_a_ring_that_wraps() {
+    loom::model(|| {
+        let words = Arc::new(Words::new(2));
+        assert!(words.queue().push(entry(1)));
+        let takers: Vec<_> = (0..2)
+            .map(|taker| {
+                let words = Arc::clone(&words);
+                thread::spawn(move || words.queue().pop(&words.intents[taker]))
+            })
+            .collect();
+        // Into the second cell, and then into the first again once it was taken.
+        assert!(words.queue().push(entry(2)));
+        let pushed = words.queue().push(entry(3));
+        let mut taken: Vec<u32> =
+            takers.into_iter().filter_map(|taker| taker.join().unwrap()).map(|entry| entry.slot).collect();
+        while let Some(entry) = words.queue().pop(&words.intents[0]) {
+            taken.push(entry.slot);
+        }
+        taken.sort_unstable();
+        assert_eq!(taken, if pushed { vec![1, 2, 3] } else { vec![1, 2] });
+    });
+}
+
+#[test]
+fn an_entry_and_its_duplicate_start_one_run() {
+    loom::model(|| {
+        let slot = Arc::new(Slot::new());
+        slot.state.store(State { sequence: 1, worker: 0, phase: Phase::Queued }.pack(), Ordering::Release);
+        let takers: Vec<_> = (1..=2)
+            .map(|worker| {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || slot.start(1, worker))
+            })
+            .collect();
+        let won = takers.into_iter().map(|taker| taker.join().unwrap()).filter(|won| *won).count();
+        assert_eq!(won, 1);
+        assert_eq!(slot.state().phase, Phase::Running);
+    });
+}
+
+#[test]
+fn a_request_that_is_cancelled_is_not_run() {
+    loom::model(|| {
+        let slot = Arc::new(Slot::new());
+        let queued = State { sequence: 1, worker: 0, phase: Phase::Queued };
+        slot.state.store(queued.pack(), Ordering::Release);
+        let taker = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || slot.start(1, 1))
+        };
+        let cancelled = slot.transition(queued, 0, Phase::Free);
+        assert!(cancelled != taker.join().unwrap(), "exactly one of them has it");
+    });
+}
+
+#[test]
+fn what_a_dying_taker_had_in_hand_stands_in_its_intent() {
+    loom::model(|| {
+        let words = Arc::new(Words::new(2));
+        assert!(words.queue().push(entry(7)));
+        // It dies between taking the entry and starting the slot.
+        let taker = {
+            let words = Arc::clone(&words);
+            thread::spawn(move || {
+                words.queue().pop(&words.intents[0]);
+            })
+        };
+        // Whoever sees the entry gone from the queue sees the intent.
+        if words.head.load(Ordering::Acquire) == 1 {
+            assert_eq!(Entry::unpack(words.intents[0].load(Ordering::Relaxed)), entry(7));
+        }
+        taker.join().unwrap();
+        assert_eq!(Entry::unpack(words.intents[0].load(Ordering::Relaxed)), entry(7));
+    });
+}
+
+struct BellWords {
+    sleeping: AtomicU32,
+    summary: [AtomicU64; 1],
+    news: [AtomicU64; 1],
+    doorbell: AtomicU32,
+    data: AtomicU32,
+}
+
+impl BellWords {
+    fn bell(&self) -> Bell<'_> {
+        Bell { sleeping: &self.sleeping, summary: &self.summary, news: &self.news }
+    }
+}
+
+#[test]
+fn news_wakes_a_router_thread_or_keeps_it_awake() {
+    // Three threads with two words each have too many interleavings to try all: those with three preemptions show every known race.
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let words = Arc::new(BellWords {
+            sleeping: AtomicU32::new(0),
+            summary: [AtomicU64::new(0)],
+            news: [AtomicU64::new(0)],
+            doorbell: AtomicU32::new(0),
+            data: AtomicU32::new(0),
+        });
+        let ringers: Vec<_> = [1u32, 5]
+            .into_iter()
+            .map(|slot| {
+                let words = Arc::clone(&words);
+                thread::spawn(move || {
+                    words.data.fetch_add(1, Ordering::Relaxed);
+                    if words.bell().ring(slot) {
+                        words.doorbell.fetch_add(1, Ordering::Release);
+                    }
+                })
+            })
+            .collect();
+        let mut heard = 0;
+        words.bell().answer(|_| heard += 1);
+        let sleeps = words.bell().prepare_sleep();
+        for ringer in ringers {
+            ringer.join().unwrap();
+        }
+        let rung = words.doorbell.load(Ordering::Acquire);
+        assert!(rung <= 1, "one wake-up for one sleep");
+        if sleeps && heard < 2 {
+            assert_eq!(rung, 1, "it sleeps, with news and without a ring");
+        }
+        words.bell().answer(|_| heard += 1);
+        assert_eq!(heard, 2, "no news is lost, none is told twice");
+        assert_eq!(words.data.load(Ordering::Relaxed), 2);
+    });
+}
+
+#[test]
+fn a_push_wakes_a_thread_that_is_about_to_sleep_or_is_seen_by_it() {
+    loom::model(|| {
+        let words = Arc::new(Words::new(2));
+        let workers = Arc::new([Worker::new()]);
+        let sleeper = {
+            let (words, workers) = (Arc::clone(&words), Arc::clone(&workers));
+            thread::spawn(move || {
+                workers[0].prepare_sleep(0);
+                // Whether it stays awake.
+                words.queue().len() != 0
+            })
+        };
+        assert!(words.queue().push(entry(1)));
+        let claimed = Staff { workers: &*workers }.claim_sleeper();
+        let awake = sleeper.join().unwrap();
+        assert!(awake || claimed.is_some(), "it sleeps, the queue holds something, and nobody rings");
+    });
+}
+
+#[test]
+fn one_sleeper_is_rung_by_one_waker() {
+    loom::model(|| {
+        let workers = Arc::new([Worker::new()]);
+        workers[0].prepare_sleep(3);
+        let wakers: Vec<_> = (0..2)
+            .map(|_| {
+                let workers = Arc::clone(&workers);
+                thread::spawn(move || Staff { workers: &*workers }.claim_sleeper())
+            })
+            .collect();
+        let cancelled = workers[0].cancel_sleep(3);
+        let claims = wakers.into_iter().filter_map(|waker| waker.join().unwrap()).count();
+        assert_eq!(claims + usize::from(cancelled), 1);
+    });
+}
