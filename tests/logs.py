@@ -119,14 +119,10 @@ class ErrorLog(Stream):
         return self.wait(find, what, seconds)
 
     def claim(self, pattern):
-        """Claims all records whose text holds `pattern`: those that are there, and those that come until `forget`."""
+        """Claims every record whose text holds `pattern`, also those that are still to come: what a vanished client leaves
+        behind is logged when the test that vanished may be over."""
         with self.changed:
             self.allowed.append(pattern)
-
-    def forget(self):
-        """The next test claims for itself."""
-        with self.changed:
-            self.allowed.clear()
 
     def unexpected(self):
         """Every warning, error and stray line that no test has claimed."""

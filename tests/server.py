@@ -249,11 +249,8 @@ class Server(Hostler):
     def settle(self):
         """Between two tests of a shared server: nothing is left open, nothing unexpected is in the log."""
         self.close_clients()
-        try:
-            self.assert_no_descriptor_growth()
-            self.assert_quiet()
-        finally:
-            self.log.forget()
+        self.assert_no_descriptor_growth()
+        self.assert_quiet()
 
     def close_clients(self):
         for client in self.clients:

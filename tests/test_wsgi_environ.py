@@ -198,8 +198,8 @@ def test_root_path(serve):
         ("/mount/point/a%20b?c", "/mount/point", "/a b"),
         ("/mount/point/", "/mount/point", "/"),
         ("/mount/point", "/mount/point", ""),
-        ("/mount/pointless", "", "/mount/pointless"),
-        ("/elsewhere", "", "/elsewhere"),
+        ("/mount/pointless", "/mount/point", "/mount/pointless"),
+        ("/elsewhere", "/mount/point", "/elsewhere"),
     ]:
         entries = environ(server, target)
         assert (target, entries["SCRIPT_NAME"], entries["PATH_INFO"]) == (target, script, path)

@@ -41,7 +41,9 @@ impl Bell<'_> {
             while words != 0 {
                 let word = group as u32 * 64 + words.trailing_zeros();
                 words &= words - 1;
-                let Some(news) = self.news.get(word as usize) else { continue };
+                let Some(news) = self.news.get(word as usize) else {
+                    continue;
+                };
                 let mut bits = news.swap(0, Ordering::AcqRel);
                 while bits != 0 {
                     each(word * 64 + bits.trailing_zeros());

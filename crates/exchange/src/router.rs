@@ -80,10 +80,6 @@ impl ResponseProgress {
     pub fn has_hints(&self) -> bool {
         self.flags & response_flag::HINTS != 0
     }
-    /// The connection must not be used again.
-    pub fn close(&self) -> bool {
-        self.flags & response_flag::CLOSE != 0
-    }
 }
 
 impl Exchange {
@@ -94,7 +90,14 @@ impl Exchange {
     pub fn create(config: Config) -> io::Result<Self> {
         let memory = Memory::create(config)?;
         let eventfds = |count: u32| -> io::Result<Vec<OwnedFd>> {
-            (0..count).map(|_| Ok(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)).collect()
+            (0..count)
+                .map(|_| {
+                    Ok(rustix::event::eventfd(
+                        0,
+                        EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
+                    )?)
+                })
+                .collect()
         };
         Ok(Self {
             router_doorbells: eventfds(config.router_threads)?,
@@ -150,7 +153,15 @@ impl Exchange {
         if self.enqueue(slot, number, sequence) {
             return Some(Submitted { slot: number });
         }
-        slot.state.store(State { sequence, worker: 0, phase: Phase::Free }.pack(), Ordering::Relaxed);
+        slot.state.store(
+            State {
+                sequence,
+                worker: 0,
+                phase: Phase::Free,
+            }
+            .pack(),
+            Ordering::Relaxed,
+        );
         producer.free.push(number);
         None
     }
@@ -172,23 +183,42 @@ impl Exchange {
     /// Makes the slot QUEUED and pushes its entry. The producer's lock must be held.
     fn enqueue(&self, slot: &Slot, number: u32, sequence: u32) -> bool {
         // The entry's release, and the taker's acquire of it, publish all that was stored above.
-        slot.state.store(State { sequence, worker: 0, phase: Phase::Queued }.pack(), Ordering::Release);
+        slot.state.store(
+            State {
+                sequence,
+                worker: 0,
+                phase: Phase::Queued,
+            }
+            .pack(),
+            Ordering::Release,
+        );
         self.memory.queue().push(Entry { slot: number, sequence })
     }
 
     /// Wakes one thread for the queue, when it holds something and one sleeps. Whoever is woken wakes the next when that helps.
     pub fn wake_worker(&self) -> bool {
-        self.memory.queue().len() != 0 && self.memory.staff().claim_sleeper().is_some_and(|sleeper| self.ring_thread(sleeper))
+        self.memory.queue().len() != 0
+            && self
+                .memory
+                .staff()
+                .claim_sleeper()
+                .is_some_and(|sleeper| self.ring_thread(sleeper))
     }
 
     /// Whether what the queue holds should not wait for more to come with it: see the rule for wake-ups in the crate's primer.
     pub fn is_urgent(&self) -> bool {
-        let work = self.memory.staff().slowest().map(|each| each.saturating_mul(self.memory.queue().len()));
+        let work = self
+            .memory
+            .staff()
+            .slowest()
+            .map(|each| each.saturating_mul(self.memory.queue().len()));
         work.is_none_or(|work| work > WORTH_A_WAKE_UP_NS)
     }
 
     fn ring_thread(&self, sleeper: Sleeper) -> bool {
-        let Some(entry) = self.memory.threads(sleeper.worker).get(usize::from(sleeper.thread)) else { return false };
+        let Some(entry) = self.memory.threads(sleeper.worker).get(usize::from(sleeper.thread)) else {
+            return false;
+        };
         entry.rung.store(1, Ordering::Release);
         let _woken = futex::wake(&entry.rung, futex::Flags::empty(), 1);
         true
@@ -255,7 +285,9 @@ impl Exchange {
     fn grant(&self, slot: u32, wishes: u32) {
         let control = self.slot(slot);
         fence(Ordering::SeqCst);
-        if control.wishes.load(Ordering::Relaxed) & wishes != 0 && control.wishes.fetch_and(!wishes, Ordering::AcqRel) & wishes != 0 {
+        if control.wishes.load(Ordering::Relaxed) & wishes != 0
+            && control.wishes.fetch_and(!wishes, Ordering::AcqRel) & wishes != 0
+        {
             control.rung.fetch_add(1, Ordering::AcqRel);
             let _woken = futex::wake(&control.rung, futex::Flags::empty(), 1);
         }
@@ -329,7 +361,9 @@ impl Exchange {
     /// Says that the early hints were taken.
     pub fn hints_taken(&self, slot: u32) {
         let control = self.slot(slot);
-        control.response_flags.fetch_and(!response_flag::HINTS, Ordering::AcqRel);
+        control
+            .response_flags
+            .fetch_and(!response_flag::HINTS, Ordering::AcqRel);
         self.grant(slot, wish::HINTS);
     }
 
@@ -360,7 +394,15 @@ impl Exchange {
     pub fn cancel(&self, slot: u32) -> bool {
         let sequence = self.producer().sequences[slot as usize];
         let control = self.slot(slot);
-        if !control.transition(State { sequence, worker: 0, phase: Phase::Queued }, 0, Phase::Free) {
+        if !control.transition(
+            State {
+                sequence,
+                worker: 0,
+                phase: Phase::Queued,
+            },
+            0,
+            Phase::Free,
+        ) {
             return false;
         }
         self.producer().free.push(slot);
@@ -375,7 +417,15 @@ impl Exchange {
         }
         let mut producer = self.producer();
         let sequence = producer.sequences[slot as usize];
-        self.slot(slot).state.store(State { sequence, worker: 0, phase: Phase::Free }.pack(), Ordering::Relaxed);
+        self.slot(slot).state.store(
+            State {
+                sequence,
+                worker: 0,
+                phase: Phase::Free,
+            }
+            .pack(),
+            Ordering::Relaxed,
+        );
         producer.free.push(slot);
         true
     }
@@ -457,8 +507,13 @@ impl Exchange {
     /// # Errors
     /// When a descriptor cannot be duplicated, or there is no such worker.
     pub fn worker_descriptors(&self, worker: u16) -> io::Result<Vec<OwnedFd>> {
-        let own = self.worker_doorbells.get(usize::from(worker)).ok_or_else(|| io::Error::other(format!("there is no worker {worker}")))?;
-        let all = [self.memory.fd(), own.as_fd()].into_iter().chain(self.router_doorbells.iter().map(AsFd::as_fd));
+        let own = self
+            .worker_doorbells
+            .get(usize::from(worker))
+            .ok_or_else(|| io::Error::other(format!("there is no worker {worker}")))?;
+        let all = [self.memory.fd(), own.as_fd()]
+            .into_iter()
+            .chain(self.router_doorbells.iter().map(AsFd::as_fd));
         all.map(|fd| fd.try_clone_to_owned()).collect()
     }
 

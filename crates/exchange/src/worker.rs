@@ -11,7 +11,7 @@ use rustix::thread::futex;
 use crate::memory::{Memory, now_ns};
 use crate::queue::Queue;
 use crate::router::ring_doorbell;
-use crate::slot::{RequestEnd, Slot, response_flag, wish};
+use crate::slot::{Phase, RequestEnd, Slot, response_flag, wish};
 use crate::staff::{Sleeper, Staff, ThreadEntry, WORTH_A_WAKE_UP_NS, Worker};
 use crate::sync::{Ordering, fence};
 
@@ -64,10 +64,18 @@ impl WorkerSide {
     /// When it is not an exchange of this version, or has no entry for `worker`.
     pub fn attach(memory: OwnedFd, worker: u16, router_doorbells: Vec<OwnedFd>) -> io::Result<Self> {
         let memory = Memory::attach(memory)?;
-        if u32::from(worker) >= memory.config.workers || router_doorbells.len() != memory.config.router_threads as usize {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the exchange has no such worker, or other router threads"));
+        if u32::from(worker) >= memory.config.workers || router_doorbells.len() != memory.config.router_threads as usize
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the exchange has no such worker, or other router threads",
+            ));
         }
-        Ok(Self { memory, worker, router_doorbells })
+        Ok(Self {
+            memory,
+            worker,
+            router_doorbells,
+        })
     }
 
     /// How many threads the exchange has room for.
@@ -89,6 +97,18 @@ impl WorkerSide {
     /// Bytes of the response ring: no response head may be longer.
     pub fn response_ring(&self) -> usize {
         self.memory.config.response_ring as usize
+    }
+
+    /// The requests this worker runs now. For reports only: one may end while it is looked at.
+    pub fn running(&self) -> impl Iterator<Item = Taken> {
+        (0..).zip(self.memory.slots()).filter_map(|(slot, control)| {
+            let state = control.state();
+            let own = state.phase == Phase::Running && state.worker == self.worker;
+            own.then_some(Taken {
+                slot,
+                sequence: state.sequence,
+            })
+        })
     }
 
     fn staff(&self) -> Staff<'_> {
@@ -137,7 +157,11 @@ impl WorkerSide {
         let ring = self.memory.request_ring(taken.slot);
         let available = (written.saturating_sub(read) as usize).min(ring.size);
         if available == 0 || matches!(end, RequestEnd::Aborted | RequestEnd::Refused) {
-            return if end == RequestEnd::Open { BodyChunk::Nothing } else { BodyChunk::End(end) };
+            return if end == RequestEnd::Open {
+                BodyChunk::Nothing
+            } else {
+                BodyChunk::End(end)
+            };
         }
         let length = available.min(to.len());
         ring.ring_read(read, &mut to[..length]);
@@ -145,7 +169,10 @@ impl WorkerSide {
         slot.request_read.store(read, Ordering::Release);
         let room = ring.size as u64 - written.saturating_sub(read).min(ring.size as u64);
         fence(Ordering::SeqCst);
-        if slot.router_waits.load(Ordering::Relaxed) == 1 && room >= ring.size as u64 / 2 && slot.router_waits.swap(0, Ordering::AcqRel) == 1 {
+        if slot.router_waits.load(Ordering::Relaxed) == 1
+            && room >= ring.size as u64 / 2
+            && slot.router_waits.swap(0, Ordering::AcqRel) == 1
+        {
             self.ring(taken);
         }
         BodyChunk::Bytes(length)
@@ -154,7 +181,10 @@ impl WorkerSide {
     /// Bytes of the body that can be read now.
     pub fn body_available(&self, taken: Taken) -> usize {
         let slot = self.slot(taken);
-        let unread = slot.request_written.load(Ordering::Acquire).saturating_sub(slot.request_read.load(Ordering::Relaxed));
+        let unread = slot
+            .request_written
+            .load(Ordering::Acquire)
+            .saturating_sub(slot.request_read.load(Ordering::Relaxed));
         unread.min(u64::from(self.memory.config.request_ring)) as usize
     }
 
@@ -174,7 +204,10 @@ impl WorkerSide {
     /// Room in the response ring, in bytes.
     pub fn room(&self, taken: Taken) -> usize {
         let slot = self.slot(taken);
-        let unread = slot.response_written.load(Ordering::Relaxed).saturating_sub(slot.response_read.load(Ordering::Acquire));
+        let unread = slot
+            .response_written
+            .load(Ordering::Relaxed)
+            .saturating_sub(slot.response_read.load(Ordering::Acquire));
         (u64::from(self.memory.config.response_ring)).saturating_sub(unread) as usize
     }
 
@@ -183,7 +216,9 @@ impl WorkerSide {
         let fits = bytes.len().min(self.room(taken));
         let slot = self.slot(taken);
         let written = slot.response_written.load(Ordering::Relaxed);
-        self.memory.response_ring(taken.slot).ring_write(written, &bytes[..fits]);
+        self.memory
+            .response_ring(taken.slot)
+            .ring_write(written, &bytes[..fits]);
         slot.response_written.store(written + fits as u64, Ordering::Release);
         fits
     }
@@ -192,7 +227,12 @@ impl WorkerSide {
     ///
     /// # Errors
     /// What `fill` returns.
-    pub fn write_with(&self, taken: Taken, limit: usize, fill: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+    pub fn write_with(
+        &self,
+        taken: Taken,
+        limit: usize,
+        fill: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         let room = self.room(taken).min(limit);
         let slot = self.slot(taken);
         let written = slot.response_written.load(Ordering::Relaxed);
@@ -239,7 +279,9 @@ impl WorkerSide {
     /// Waits until there is room in the response ring. Blocks.
     pub fn await_room(&self, taken: Taken) -> Wait {
         self.await_router(taken, wish::ROOM, false, |slot| {
-            slot.response_written.load(Ordering::Relaxed).saturating_sub(slot.response_read.load(Ordering::Acquire))
+            slot.response_written
+                .load(Ordering::Relaxed)
+                .saturating_sub(slot.response_read.load(Ordering::Acquire))
                 < u64::from(self.memory.config.response_ring)
         })
     }
@@ -298,12 +340,21 @@ impl Thread<'_> {
             }
             let intent = &self.entry().intent;
             let entry = queue.pop(intent)?;
-            let won = side.memory.slots().get(entry.slot as usize).is_some_and(|slot| slot.start(entry.sequence, side.worker));
+            let won = side
+                .memory
+                .slots()
+                .get(entry.slot as usize)
+                .is_some_and(|slot| slot.start(entry.sequence, side.worker));
             intent.store(0, Ordering::Release);
             if won {
-                let taken = Taken { slot: entry.slot, sequence: entry.sequence };
+                let taken = Taken {
+                    slot: entry.slot,
+                    sequence: entry.sequence,
+                };
                 side.entry().running.fetch_add(1, Ordering::AcqRel);
-                side.slot(taken).started_ns.store(now.unwrap_or_else(now_ns), Ordering::Relaxed);
+                side.slot(taken)
+                    .started_ns
+                    .store(now.unwrap_or_else(now_ns), Ordering::Relaxed);
                 self.wake_next(&queue);
                 return Some(taken);
             }
@@ -327,7 +378,8 @@ impl Thread<'_> {
         let slot = side.slot(taken);
         let now = now_ns();
         slot.finished_ns.store(now, Ordering::Relaxed);
-        side.entry().served(now.saturating_sub(slot.started_ns.load(Ordering::Relaxed)));
+        side.entry()
+            .served(now.saturating_sub(slot.started_ns.load(Ordering::Relaxed)));
         side.entry().running.fetch_sub(1, Ordering::AcqRel);
         slot.finish(taken.sequence, side.worker);
         side.ring(taken);
@@ -351,11 +403,17 @@ impl Thread<'_> {
             // Something waits that is for an idle process: make sure one knows.
             side.wake_another();
         }
-        let timeout = limit.map(|limit| rustix::thread::Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) });
+        let timeout = limit.map(|limit| rustix::thread::Timespec {
+            tv_sec: limit.as_secs() as i64,
+            tv_nsec: i64::from(limit.subsec_nanos()),
+        });
         while rung.load(Ordering::Acquire) == 0 {
             use rustix::io::Errno;
             // A signal ends the sleep too, so that the interpreter can run its handler.
-            if matches!(futex::wait(rung, futex::Flags::empty(), 0, timeout.as_ref()), Err(Errno::TIMEDOUT | Errno::INTR)) {
+            if matches!(
+                futex::wait(rung, futex::Flags::empty(), 0, timeout.as_ref()),
+                Err(Errno::TIMEDOUT | Errno::INTR)
+            ) {
                 break;
             }
         }

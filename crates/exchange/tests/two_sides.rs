@@ -1,5 +1,7 @@
 //! Both sides of an exchange in one process, with sizes so small that every ring wraps and every table fills in every run.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +10,15 @@ use std::time::Duration;
 
 use hostler_exchange::{BodyChunk, Config, Exchange, Phase, RequestEnd, Taken, Wait, WorkerSide, head, response_flag};
 
-const TINY: Config =
-    Config { workers: 3, threads: 2, router_threads: 1, slots: 2, head_size: 4096, request_ring: 16, response_ring: 32 };
+const TINY: Config = Config {
+    workers: 3,
+    threads: 2,
+    router_threads: 1,
+    slots: 2,
+    head_size: 4096,
+    request_ring: 16,
+    response_ring: 32,
+};
 
 fn attach(exchange: &Exchange, worker: u16) -> WorkerSide {
     exchange.prepare_worker(worker);
@@ -184,7 +193,12 @@ fn hints_are_taken_before_the_answer_goes_on() {
     let side = Arc::new(attach(&exchange, 0));
     let submitted = exchange.submit(0, b"", b"", RequestEnd::Complete).unwrap();
     let mut hints = Vec::new();
-    head::Response { status: 103, reason: b"", headers: 0 }.write(&mut hints);
+    head::Response {
+        status: 103,
+        reason: b"",
+        headers: 0,
+    }
+    .write(&mut hints);
     thread::scope(|scope| {
         scope.spawn(|| {
             let taken = side.thread(0).take(None).unwrap();

@@ -39,7 +39,13 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error, INTERNAL),
     };
     let environment = surroundings.variables.into_iter().collect();
-    let served = serve::Served { settings, application, python, extension, environment };
+    let served = serve::Served {
+        settings,
+        application,
+        python,
+        extension,
+        environment,
+    };
     match verb {
         Verb::Run | Verb::Serve => serve::run(&served),
         Verb::Check => serve::check(&served),

@@ -105,7 +105,11 @@ async fn serve(served: &Served, logs: &Logs, listeners: Vec<Bound>) -> Result<()
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let router_config = translate::router(&served.settings, cores);
     let workers = served.settings.pool.workers.resolve(cores) as u16;
-    let exchange = Arc::new(Exchange::create(translate::exchange(&served.settings, workers, router_config.threads))?);
+    let exchange = Arc::new(Exchange::create(translate::exchange(
+        &served.settings,
+        workers,
+        router_config.threads,
+    ))?);
     let options = translate::supervisor(served, workers, router_config.threads as u16);
     let (notices, mut notice) = mpsc::channel(64);
     let (events, mut event) = mpsc::channel(served.settings.pool.limit_concurrency as usize);
@@ -113,8 +117,18 @@ async fn serve(served: &Served, logs: &Logs, listeners: Vec<Bound>) -> Result<()
     announce(served, workers);
 
     let Some(mut router) = boot(&mut notice, &mut signals, &supervisor, logs, || {
-        tell_listeners(&listeners);
-        Router::start(router_config.clone(), &exchange, listeners, || logs.access_log(), &events)
+        let names: Vec<String> = listeners.iter().map(|bound| bound.name.clone()).collect();
+        let router = Router::start(
+            router_config.clone(),
+            &exchange,
+            listeners,
+            || logs.access_log(),
+            &events,
+        )?;
+        for name in names {
+            tracing::info!("listening on {name}");
+        }
+        Ok(router)
     })
     .await?
     else {
@@ -180,7 +194,10 @@ async fn stop(
     supervisor: &Handle,
 ) -> Result<(), Ended> {
     let patience = served.settings.pool.graceful_timeout;
-    tracing::info!(graceful_timeout = patience.as_secs_f64(), "stopping: running requests are finished");
+    tracing::info!(
+        graceful_timeout = patience.as_secs_f64(),
+        "stopping: running requests are finished"
+    );
     router.stop();
     let deadline = tokio::time::sleep(patience);
     tokio::pin!(deadline);
@@ -240,12 +257,6 @@ fn announce(served: &Served, workers: u16) {
     tracing::debug!(reason = python.reason, "took the Python");
 }
 
-fn tell_listeners(listeners: &[Bound]) {
-    for bound in listeners {
-        tracing::info!("listening on {}", bound.name);
-    }
-}
-
 /// What a signal asks for.
 enum Asked {
     Stop,
@@ -294,7 +305,9 @@ impl Logs {
     }
 
     fn access_log(&self) -> Option<AccessLog> {
-        self.access.as_ref().map(|(format, sink)| AccessLog::new(*format, Arc::clone(sink)))
+        self.access
+            .as_ref()
+            .map(|(format, sink)| AccessLog::new(*format, Arc::clone(sink)))
     }
 
     fn reopen(&self) {
@@ -346,14 +359,21 @@ fn code_of(failure: &Failure) -> u8 {
 
 fn log_failure(failure: &Failure) {
     match failure {
-        Failure::Import { traceback: Some(detail), .. } => tracing::error!(detail, "{failure}"),
+        Failure::Import {
+            traceback: Some(detail),
+            ..
+        } => tracing::error!(detail, "{failure}"),
         _ => tracing::error!("{failure}"),
     }
 }
 
 fn say_failure(failure: &Failure) {
     say(&failure.to_string());
-    if let Failure::Import { traceback: Some(traceback), .. } = failure {
+    if let Failure::Import {
+        traceback: Some(traceback),
+        ..
+    } = failure
+    {
         say(traceback.trim_end());
     }
 }

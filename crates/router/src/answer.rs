@@ -34,7 +34,10 @@ enum Event {
 enum Stage {
     /// Nothing was sent.
     Head,
-    Body { framing: Framing, status: u16 },
+    Body {
+        framing: Framing,
+        status: u16,
+    },
 }
 
 impl Connection {
@@ -61,7 +64,9 @@ impl Connection {
                     turn.body = crate::body::Body::Done;
                     turn.keep_alive = false;
                     if matches!(stage, Stage::Head) {
-                        return self.fail(&mut turn, refusal.status, refusal.reason, Outcome::BadBody).await;
+                        return self
+                            .fail(&mut turn, refusal.status, refusal.reason, Outcome::BadBody)
+                            .await;
                     }
                     continue;
                 }
@@ -104,16 +109,23 @@ impl Connection {
                 Stage::Head => match progress.phase {
                     _ if progress.failed() => {
                         return Some(
-                            self.fail(turn, 500, "The application failed; its log says why.", Outcome::Failed).await,
+                            self.fail(turn, 500, "The application failed; its log says why.", Outcome::Failed)
+                                .await,
                         );
                     }
                     Phase::Lost => return self.lost(turn).await,
                     Phase::Done | Phase::Free => {
-                        return Some(self.fail(turn, 500, "The application gave no answer.", Outcome::Failed).await);
+                        return Some(
+                            self.fail(turn, 500, "The application gave no answer.", Outcome::Failed)
+                                .await,
+                        );
                     }
                     Phase::Queued | Phase::Running => return None,
                 },
-                Stage::Body { framing: Framing::Empty | Framing::Length(0), status } if self.over(progress) => {
+                Stage::Body {
+                    framing: Framing::Empty | Framing::Length(0),
+                    status,
+                } if self.over(progress) => {
                     return Some(self.finish(turn, status).await);
                 }
                 Stage::Body { framing, status } if progress.available > 0 => {
@@ -144,7 +156,7 @@ impl Connection {
         }
     }
 
-    /// Whether an answer whose body was sent whole is over: not while the worker may still say that the connection is to be closed.
+    /// Whether an answer whose body was sent whole is over: not while the worker may still find that it failed.
     fn over(&self, progress: ResponseProgress) -> bool {
         progress.complete() || !matches!(progress.phase, Phase::Running)
     }
@@ -162,7 +174,11 @@ impl Connection {
         {
             return Poll::Ready(event);
         }
-        if self.presence.expired() { Poll::Ready(Event::Expired) } else { Poll::Pending }
+        if self.presence.expired() {
+            Poll::Ready(Event::Expired)
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Moves the body on, as far as the socket has bytes and the slot has room.
@@ -233,9 +249,10 @@ impl Connection {
         let progress = exchange.progress(turn.slot);
         let (_, started, _) = exchange.times(turn.slot);
         match progress.phase {
-            Phase::Queued if exchange.progress(turn.slot).phase == Phase::Queued => {
-                Some(self.fail(turn, 503, "No worker became free in time.", Outcome::Overloaded).await)
-            }
+            Phase::Queued if exchange.progress(turn.slot).phase == Phase::Queued => Some(
+                self.fail(turn, 503, "No worker became free in time.", Outcome::Overloaded)
+                    .await,
+            ),
             Phase::Running => {
                 // Time in the queue is not the worker's, and neither is time since it last moved.
                 let since = started.max(turn.began);
@@ -247,10 +264,15 @@ impl Connection {
                 let (method, target) = self.method_and_target(turn);
                 tracing::error!(
                     request_id = turn.id.show().as_str(),
-                    method, target, worker = progress.worker, seconds = timeout.as_secs_f64(),
+                    method,
+                    target,
+                    worker = progress.worker,
+                    seconds = timeout.as_secs_f64(),
                     "a request ran past its timeout: its worker is replaced"
                 );
-                self.local.tell(RouterEvent::TimedOut { worker: progress.worker });
+                self.local.tell(RouterEvent::TimedOut {
+                    worker: progress.worker,
+                });
                 Some(self.broken(turn, stage, 504, Outcome::TimedOut).await)
             }
             _ => {
@@ -274,16 +296,14 @@ impl Connection {
     // ---- Sending -----------------------------------------------------------------------------------------------------------
 
     async fn send_continue(&mut self) -> Result<(), Interrupted> {
-        let mut out = self.local.out.borrow_mut();
-        out.clear();
-        out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-        drop(out);
-        self.write_out().await
+        self.send_bytes(b"HTTP/1.1 100 Continue\r\n\r\n").await
     }
 
     async fn send_hints(&mut self, turn: &Turn, progress: ResponseProgress) -> Result<(), Interrupted> {
         let mut laid_out = Vec::new();
-        self.local.exchange.read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
+        self.local
+            .exchange
+            .read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
         self.local.out.borrow_mut().clear();
         let written = turn.http11 && write_hints(&laid_out, &mut self.local.out.borrow_mut()).is_some();
         let sent = if written { self.write_out().await } else { Ok(()) };
@@ -303,11 +323,8 @@ impl Connection {
             laid_out.clear();
             out.clear();
             exchange.read_response(turn.slot, head, &mut laid_out);
-            let keep_alive = turn.keep_alive
-                && !progress.close()
-                && !local.stopping.get()
-                && !turn.awaits_continue
-                && !local.config.keepalive.is_zero();
+            let keep_alive =
+                turn.keep_alive && !local.stopping.get() && !turn.awaits_continue && !local.config.keepalive.is_zero();
             let id = turn.id.show();
             let how = Circumstances {
                 http11: turn.http11,
@@ -329,7 +346,10 @@ impl Connection {
             framing = Framing::Empty;
         }
         self.write_out().await?;
-        Ok(Some(Stage::Body { framing, status: written.status }))
+        Ok(Some(Stage::Body {
+            framing,
+            status: written.status,
+        }))
     }
 
     /// Appends available bytes of the body to `out`, framed; what does not belong to the body is dropped. The framing of what is left.
@@ -364,7 +384,12 @@ impl Connection {
     }
 
     /// Sends what is available of the body; the framing of what is left.
-    async fn send_body(&mut self, turn: &mut Turn, framing: Framing, progress: ResponseProgress) -> Result<Framing, Interrupted> {
+    async fn send_body(
+        &mut self,
+        turn: &mut Turn,
+        framing: Framing,
+        progress: ResponseProgress,
+    ) -> Result<Framing, Interrupted> {
         turn.began = self.local.clock();
         match framing {
             Framing::Length(left) if left > 0 => {
@@ -415,10 +440,15 @@ impl Connection {
     }
 
     async fn send_last_chunk(&mut self) -> Result<(), Interrupted> {
-        let mut out = self.local.out.borrow_mut();
-        out.clear();
-        out.extend_from_slice(LAST_CHUNK);
-        drop(out);
+        self.send_bytes(LAST_CHUNK).await
+    }
+
+    async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Interrupted> {
+        {
+            let mut out = self.local.out.borrow_mut();
+            out.clear();
+            out.extend_from_slice(bytes);
+        }
         self.write_out().await
     }
 
@@ -426,17 +456,20 @@ impl Connection {
 
     /// The answer was sent whole.
     async fn finish(&mut self, turn: &mut Turn, status: u16) -> After {
-        let closes = self.local.exchange.progress(turn.slot).close();
         self.log(turn, status, Outcome::Ok);
         if turn.body.is_done() {
             self.local.leave(turn.slot);
         } else {
             self.local.give_up(turn.slot);
         }
-        if !turn.keep_alive || closes {
+        if !turn.keep_alive {
             return After::Linger;
         }
-        if turn.body.is_done() || self.drain(turn).await { After::Next } else { After::Linger }
+        if turn.body.is_done() || self.drain(turn).await {
+            After::Next
+        } else {
+            After::Linger
+        }
     }
 
     /// Takes the rest of a body that nobody reads off the wire; `false` when it is too long or does not come.
@@ -455,7 +488,9 @@ impl Connection {
                         Poll::Ready(Ok(length)) => self.pending.extend(&scratch[..length]),
                     }
                 }
-                let Ok(used) = turn.body.discard(self.pending.as_slice()) else { return Poll::Ready(false) };
+                let Ok(used) = turn.body.discard(self.pending.as_slice()) else {
+                    return Poll::Ready(false);
+                };
                 self.pending.consume(used);
                 drained += used as u64;
                 if drained > DRAINED {
@@ -472,7 +507,9 @@ impl Connection {
         let (method, target) = self.method_and_target(turn);
         let again = turn.idempotent && !turn.retried && turn.body.is_done() && self.local.exchange.requeue(turn.slot);
         tracing::warn!(
-            request_id = turn.id.show().as_str(), method, target,
+            request_id = turn.id.show().as_str(),
+            method,
+            target,
             outcome = if again { "queued once more" } else { "answered 502" },
             "the worker of a request died"
         );
@@ -482,7 +519,10 @@ impl Connection {
             self.local.defer_wake();
             return None;
         }
-        Some(self.fail(turn, 502, "The worker that ran this request died.", Outcome::WorkerDied).await)
+        Some(
+            self.fail(turn, 502, "The worker that ran this request died.", Outcome::WorkerDied)
+                .await,
+        )
     }
 
     /// An answer of the server's own if none was begun, else a cut.
@@ -502,7 +542,14 @@ impl Connection {
     async fn fail(&mut self, turn: &mut Turn, status: u16, reason: &str, outcome: Outcome) -> After {
         let keep_alive = turn.keep_alive && turn.body.is_done() && !self.local.stopping.get() && status != 408;
         let id = turn.id.show();
-        let page = Page { status, reason, http11: turn.http11, to_head: turn.to_head, keep_alive, id: id.as_bytes() };
+        let page = Page {
+            status,
+            reason,
+            http11: turn.http11,
+            to_head: turn.to_head,
+            keep_alive,
+            id: id.as_bytes(),
+        };
         self.local.out.borrow_mut().clear();
         turn.sent = page.write(&self.local, &mut self.local.out.borrow_mut());
         self.log(turn, status, outcome);

@@ -89,8 +89,18 @@ impl Connection {
         let peer = Box::new(stream.peer(&local.config.trusted));
         let presence = Rc::new(Presence::default());
         let place = local.presences.add(Rc::clone(&presence));
-        let registered = Registered { local: Rc::clone(&local), place };
-        Self { local, presence, stream, peer, pending: Buffer::default(), _registered: registered }
+        let registered = Registered {
+            local: Rc::clone(&local),
+            place,
+        };
+        Self {
+            local,
+            presence,
+            stream,
+            peer,
+            pending: Buffer::default(),
+            _registered: registered,
+        }
     }
 
     /// Serves the connection to its end, or until it moves: then the thread it moves to, and the socket.
@@ -145,7 +155,10 @@ impl Connection {
                 // A connection that said nothing (again) is closed without a word.
                 Err(Ended::Expired) if before => return Next::Closed,
                 Err(Ended::Expired) => {
-                    return Next::Refused(Refusal { status: 408, reason: "the head of the request did not arrive in time" });
+                    return Next::Refused(Refusal {
+                        status: 408,
+                        reason: "the head of the request did not arrive in time",
+                    });
                 }
                 Err(Ended::Gone) => return Next::Closed,
             }
@@ -180,7 +193,10 @@ impl Connection {
                         self.pending.extend(bytes);
                         Ok(Read::More)
                     }
-                    Err(refusal) => Err(Ended::Refused(refusal)),
+                    Err(refusal) => {
+                        self.pending.extend(bytes);
+                        Err(Ended::Refused(refusal))
+                    }
                 })
             }
             Poll::Pending if self.presence.expired() => Poll::Ready(Err(Ended::Expired)),
@@ -200,11 +216,18 @@ impl Connection {
 
     /// Answers what was not even a request.
     async fn refuse(&mut self, refusal: Refusal) {
+        self.log_refused(refusal.status);
         if refusal != OVERLOADED {
             tracing::debug!(peer = %self.peer.remote, status = refusal.status, reason = refusal.reason, "a request was refused");
         }
-        let page =
-            Page { status: refusal.status, reason: refusal.reason, http11: true, to_head: false, keep_alive: false, id: b"" };
+        let page = Page {
+            status: refusal.status,
+            reason: refusal.reason,
+            http11: true,
+            to_head: false,
+            keep_alive: false,
+            id: b"",
+        };
         self.local.out.borrow_mut().clear();
         page.write(&self.local, &mut self.local.out.borrow_mut());
         let _client_may_be_gone = self.write_out().await;

@@ -85,7 +85,9 @@ impl Router {
         let mut listeners = Some(listeners);
         let mut ended = Vec::new();
         for (number, commands) in (0..).zip(receivers) {
-            let doorbell = exchange.doorbell(number).ok_or_else(|| io::Error::other("the exchange has too few doorbells"))?;
+            let doorbell = exchange
+                .doorbell(number)
+                .ok_or_else(|| io::Error::other("the exchange has too few doorbells"))?;
             let start = Start {
                 number,
                 config: Arc::clone(&config),
@@ -99,10 +101,12 @@ impl Router {
                 listeners: listeners.take().unwrap_or_default(),
             };
             let (report, end) = oneshot::channel();
-            std::thread::Builder::new().name(format!("router-{number}")).spawn(move || {
-                // Nobody waits for it any more: then nobody is interested in how it ended.
-                let _reported = report.send(thread::run(start));
-            })?;
+            std::thread::Builder::new()
+                .name(format!("router-{number}"))
+                .spawn(move || {
+                    // Nobody waits for it any more: then nobody is interested in how it ended.
+                    let _reported = report.send(thread::run(start));
+                })?;
             ended.push(end);
         }
         Ok(Self { threads, ended })

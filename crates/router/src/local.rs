@@ -11,11 +11,11 @@ use hostler_log::AccessLog;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{Notify, mpsc};
 
+use crate::RouterEvent;
 use crate::config::Config;
 use crate::id::RequestId;
-use crate::presence::{Presence, Presences};
-use crate::RouterEvent;
 use crate::load::Load;
+use crate::presence::{Presence, Presences};
 
 /// Requests after which workers are woken and answers fetched even though the thread has not come to rest.
 const BATCH: u32 = 32;
@@ -79,7 +79,9 @@ impl Local {
         events: mpsc::Sender<RouterEvent>,
     ) -> Self {
         let slots = exchange.config().slots as usize;
-        let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+        let seed = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos() as u64);
         Self {
             number,
             config,
@@ -100,7 +102,9 @@ impl Local {
             clock: Cell::new(now_ns()),
             date: RefCell::default(),
             ids: Cell::new(0),
-            id_prefix: mix(seed ^ u64::from(rustix::process::getpid().as_raw_nonzero().get() as u32) << 32 ^ u64::from(number)),
+            id_prefix: mix(seed
+                ^ u64::from(rustix::process::getpid().as_raw_nonzero().get() as u32) << 32
+                ^ u64::from(number)),
         }
     }
 
@@ -210,7 +214,11 @@ impl Local {
     /// Leaves a slot whose answer was sent whole to its worker, which still runs what the application does after it.
     pub(crate) fn leave(&self, slot: u32) {
         let mut owners = self.owners.borrow_mut();
-        owners[slot as usize] = if self.exchange.release(slot) { Owner::Nobody } else { Owner::Orphan };
+        owners[slot as usize] = if self.exchange.release(slot) {
+            Owner::Nobody
+        } else {
+            Owner::Orphan
+        };
     }
 
     pub(crate) fn tell(&self, event: RouterEvent) {

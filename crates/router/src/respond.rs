@@ -97,7 +97,11 @@ pub(crate) fn write_head(local: &Local, laid_out: &[u8], how: Circumstances<'_>,
     }
     connection(out, how.http11, keep_alive);
     out.extend_from_slice(b"\r\n");
-    Some(Written { status: response.status, framing, keep_alive })
+    Some(Written {
+        status: response.status,
+        framing,
+        keep_alive,
+    })
 }
 
 /// Writes early hints (RFC 8297); `None` when they are damaged.

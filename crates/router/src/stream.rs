@@ -88,7 +88,12 @@ impl Stream {
             Self::Tcp(stream) => {
                 let remote = stream.peer_addr().ok();
                 let server = stream.local_addr().ok();
-                let text = |address: Option<IpAddr>| address.map(|ip| ip.to_canonical().to_string()).unwrap_or_default().into();
+                let text = |address: Option<IpAddr>| {
+                    address
+                        .map(|ip| ip.to_canonical().to_string())
+                        .unwrap_or_default()
+                        .into()
+                };
                 Peer {
                     remote: text(remote.map(|address| address.ip())),
                     remote_port: remote.map_or(0, |address| address.port()),
@@ -97,9 +102,13 @@ impl Stream {
                     trusted: remote.is_some_and(|address| trusted.contains(address.ip())),
                 }
             }
-            Self::Unix(_) => {
-                Peer { remote: "".into(), remote_port: 0, server: "".into(), server_port: 0, trusted: true }
-            }
+            Self::Unix(_) => Peer {
+                remote: "".into(),
+                remote_port: 0,
+                server: "".into(),
+                server_port: 0,
+                trusted: true,
+            },
         }
     }
 }

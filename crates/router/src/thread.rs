@@ -73,10 +73,28 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
         .on_thread_park(hook(Local::before_park))
         .on_thread_unpark(hook(Local::after_park))
         .build_local(LocalOptions::default())?;
-    let Start { number, config, exchange, doorbell, access_log, load, events, commands, threads, listeners } = start;
+    let Start {
+        number,
+        config,
+        exchange,
+        doorbell,
+        access_log,
+        load,
+        events,
+        commands,
+        threads,
+        listeners,
+    } = start;
     let local = Rc::new(Local::new(number, config, exchange, access_log, load, events));
-    LOCAL.with(|place| place.set(Rc::clone(&local))).map_err(|_| io::Error::other("a router thread was started twice"))?;
-    let thread = Rc::new(Thread { local, threads, changed: Notify::new(), stop_accepting: Notify::new() });
+    LOCAL
+        .with(|place| place.set(Rc::clone(&local)))
+        .map_err(|_| io::Error::other("a router thread was started twice"))?;
+    let thread = Rc::new(Thread {
+        local,
+        threads,
+        changed: Notify::new(),
+        stop_accepting: Notify::new(),
+    });
     runtime.block_on(thread.serve(doorbell, commands, listeners))
 }
 
@@ -88,7 +106,10 @@ impl Thread {
         listeners: Vec<Bound>,
     ) -> io::Result<()> {
         // Nobody waits for it: its edge ends the thread's sleep, and the hook before the next one looks at the bell.
-        #[expect(deprecated, reason = "the replacement is unsafe, for descriptors that close themselves, which an OwnedFd does not")]
+        #[expect(
+            deprecated,
+            reason = "the replacement is unsafe, for descriptors that close themselves, which an OwnedFd does not"
+        )]
         let _doorbell = AsyncFd::with_interest(doorbell, Interest::READABLE)?;
         for bound in listeners {
             let acceptor = Acceptor::new(bound)?;
@@ -168,9 +189,13 @@ impl Thread {
 
     /// Gives a connection to another thread, or keeps it when that one has no room for it.
     fn hand_over(self: &Rc<Self>, target: u32, socket: Detached) {
-        let Some(sender) = self.threads.get(target as usize) else { return };
-        if let Err(mpsc::error::TrySendError::Full(Command::Take(socket)) | mpsc::error::TrySendError::Closed(Command::Take(socket))) =
-            sender.try_send(Command::Take(socket))
+        let Some(sender) = self.threads.get(target as usize) else {
+            return;
+        };
+        if let Err(
+            mpsc::error::TrySendError::Full(Command::Take(socket))
+            | mpsc::error::TrySendError::Closed(Command::Take(socket)),
+        ) = sender.try_send(Command::Take(socket))
             && let Ok(stream) = socket.attach()
         {
             self.spawn(stream);

@@ -31,6 +31,9 @@ pub(crate) fn unreadable(worker: u16, pid: u32, error: &io::Error) -> bool {
     let one_packet = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
     if one_packet {
         tracing::warn!(worker, pid, %error, "a worker sent something that is not a message; it was dropped");
+    } else if error.kind() == io::ErrorKind::ConnectionReset {
+        // It ended with a message unread, as one does that is told to stop and does not look: its end is told elsewhere.
+        tracing::debug!(worker, pid, "the channel of a worker was reset");
     } else {
         tracing::warn!(worker, pid, %error, "the channel of a worker broke");
     }
@@ -60,7 +63,8 @@ pub(crate) fn remark(remark: &Remark) {
             tracing::error!(worker, ?limit, "a worker was not ready in time; it is killed");
         }
         Remark::RequestTimedOut { worker } => {
-            tracing::warn!(worker, "a request ran past its timeout; its worker is replaced");
+            // The router, which knows the request, has said it to the operator.
+            tracing::debug!(worker, "a request ran past its timeout; its worker is replaced");
         }
         Remark::StopOverdue { worker, limit } => {
             tracing::warn!(

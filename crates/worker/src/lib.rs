@@ -7,6 +7,7 @@ mod application;
 mod life;
 mod report;
 mod text;
+mod watch;
 mod wsgi;
 
 use pyo3::prelude::*;

@@ -1,18 +1,20 @@
 //! The life of a worker process: start, import, threads, stop.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 use hostler_channel::{Channel, FromWorker, Interface, ToWorker, WorkerStart, clip, descriptors};
 use hostler_exchange::WorkerSide;
+use hostler_exchange::head::read_request;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use rustix::pipe::PipeFlags;
 
 use crate::application::{self, Application, Failure};
-use crate::{report, wsgi};
+use crate::{report, watch, wsgi};
 
-/// The signal on which a worker prints the Python stacks of all its threads to standard error: SIGSTKFLT, which nothing else uses.
+/// The signal on which a worker prints the Python stacks of all its threads, for [`watch`] to log: SIGSTKFLT, which nothing else uses.
 const STACKS_SIGNAL: i32 = 16;
 /// What the process exits with when the application could not be loaded; the reason went over the channel.
 const EXIT_NOT_LOADED: i32 = 65;
@@ -23,28 +25,60 @@ static SIDE: OnceLock<WorkerSide> = OnceLock::new();
 pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
     // SAFETY: the supervisor passes its channel at this number, and nothing else in this process owns it.
     let channel = report::open(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(descriptors::CHANNEL) }));
-    let Some(ToWorker::Start(start)) = channel.receive().map_err(|error| PyRuntimeError::new_err(error.to_string()))? else {
-        return Err(PyRuntimeError::new_err("the supervisor closed the channel before it said what to run"));
+    let Some(ToWorker::Start(start)) = channel
+        .receive()
+        .map_err(|error| PyRuntimeError::new_err(error.to_string()))?
+    else {
+        return Err(PyRuntimeError::new_err(
+            "the supervisor closed the channel before it said what to run",
+        ));
     };
-    watch(channel)?;
-    prepare_interpreter(py, &start)?;
+    let (stacks, print_to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
+        .map_err(|error| PyRuntimeError::new_err(format!("no pipe for stacks: {error}")))?;
+    watch::start(channel, stacks).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    prepare_interpreter(py, &start, print_to)?;
     let application = match application::load(py, &start.app, start.interface) {
         Ok(application) => application,
         Err(failure) => refuse(py, failure),
     };
     if application.interface == Interface::Asgi {
-        refuse(py, Failure {
-            message: format!("{} is an ASGI application, and this version serves WSGI only", start.app),
-            traceback: None,
-        });
+        refuse(
+            py,
+            Failure {
+                message: format!(
+                    "{} is an ASGI application, and this version serves WSGI only",
+                    start.app
+                ),
+                traceback: None,
+            },
+        );
     }
-    let python = Python::version_str().split_whitespace().next().unwrap_or_default().to_owned();
-    let ready = FromWorker::Ready { interface: application.interface, python };
+    let python = Python::version_str()
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let ready = FromWorker::Ready {
+        interface: application.interface,
+        python,
+    };
     if start.check_only {
         report::send(py, &ready);
         return Ok(());
     }
     serve(py, &start, application, &ready)
+}
+
+/// What this worker runs now: for each request its id, and its method and target.
+pub(crate) fn running() -> Vec<(String, String)> {
+    let requests = SIDE
+        .get()
+        .into_iter()
+        .flat_map(|side| side.running().map(|taken| side.head(taken)));
+    requests
+        .filter_map(read_request)
+        .map(|(request, _)| (wsgi::id(&request), wsgi::name(&request)))
+        .collect()
 }
 
 /// Tells the supervisor why nothing can be served, and ends the process.
@@ -58,29 +92,8 @@ fn refuse(py: Python<'_>, failure: Failure) -> ! {
     std::process::exit(EXIT_NOT_LOADED)
 }
 
-/// Watches the channel on a thread of its own: a supervisor that is gone takes its workers with it, whatever they do.
-fn watch(channel: &'static Channel) -> PyResult<()> {
-    std::thread::Builder::new()
-        .name("hostler-watch".to_owned())
-        .stack_size(64 * 1024)
-        .spawn(move || {
-            loop {
-                match channel.receive::<ToWorker>() {
-                    // The shared memory says the same, and rang the threads already.
-                    Ok(Some(_)) => {}
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Ok(None) | Err(_) => {
-                        let _killed = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-                    }
-                }
-            }
-        })
-        .map(drop)
-        .map_err(|error| PyRuntimeError::new_err(format!("no thread to watch the supervisor: {error}")))
-}
-
 /// Signals, module path, and what the process says of itself.
-fn prepare_interpreter(py: Python<'_>, start: &WorkerStart) -> PyResult<()> {
+fn prepare_interpreter(py: Python<'_>, start: &WorkerStart, print_to: OwnedFd) -> PyResult<()> {
     let signal = py.import("signal")?;
     // A terminal's Ctrl-C reaches every process of the group; the supervisor decides what it means.
     signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_IGN")?))?;
@@ -91,11 +104,10 @@ fn prepare_interpreter(py: Python<'_>, start: &WorkerStart) -> PyResult<()> {
     }
     let options = PyDict::new(py);
     options.set_item("all_threads", true)?;
-    // Standard error may be closed, or something without a descriptor: then there is nowhere to print stacks to.
-    let registered = py.import("faulthandler")?.call_method("register", (STACKS_SIGNAL,), Some(&options));
-    if let Err(error) = registered {
-        report::log(py, hostler_channel::Severity::Warning, format!("stacks cannot be printed: {error}"), None, "");
-    }
+    // The handler writes to it at any time from now on, so it is given away for good.
+    options.set_item("file", print_to.into_raw_fd())?;
+    py.import("faulthandler")?
+        .call_method("register", (STACKS_SIGNAL,), Some(&options))?;
     Ok(())
 }
 
@@ -104,7 +116,9 @@ fn serve(py: Python<'_>, start: &WorkerStart, application: Application, ready: &
     // SAFETY: the supervisor passes these descriptors at these numbers, and nothing else in this process owns them.
     let inherited = |number: i32| unsafe { OwnedFd::from_raw_fd(number) };
     let memory = inherited(descriptors::MEMORY);
-    let doorbells = (0..i32::from(start.router_threads)).map(|thread| inherited(descriptors::ROUTER + thread)).collect();
+    let doorbells = (0..i32::from(start.router_threads))
+        .map(|thread| inherited(descriptors::ROUTER + thread))
+        .collect();
     let side = WorkerSide::attach(memory, start.worker, doorbells)
         .map_err(|error| PyRuntimeError::new_err(format!("the exchange cannot be used: {error}")))?;
     let side = SIDE.get_or_init(|| side);

@@ -49,8 +49,19 @@ pub(crate) fn traceback(py: Python<'_>, error: &PyErr) -> String {
 
 /// An exception in one line: `ValueError: no such thing`.
 pub(crate) fn summary(py: Python<'_>, error: &PyErr) -> String {
-    let name = error.get_type(py).name().map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
-    let text = error.value(py).str().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = error
+        .get_type(py)
+        .name()
+        .map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
+    let text = error
+        .value(py)
+        .str()
+        .map(|text| text.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let text = text.lines().next().unwrap_or_default().to_owned();
-    if text.is_empty() { name } else { format!("{name}: {text}") }
+    if text.is_empty() {
+        name
+    } else {
+        format!("{name}: {text}")
+    }
 }

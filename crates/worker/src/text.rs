@@ -21,7 +21,9 @@ pub(crate) fn to_latin1<'py>(text: &Bound<'py, PyString>, what: &str) -> PyResul
     unsafe { Bound::from_owned_ptr_or_err(text.py(), bytes) }
         .map(|bytes| bytes.cast_into::<PyBytes>().map_err(PyErr::from))
         .map_err(|_| {
-            PyValueError::new_err(format!("{what} has characters outside latin-1 (PEP 3333: native strings hold bytes): {text:?}"))
+            PyValueError::new_err(format!(
+                "{what} has characters outside latin-1 (PEP 3333: native strings hold bytes): {text:?}"
+            ))
         })?
 }
 
@@ -33,5 +35,8 @@ pub(crate) fn references(object: &Bound<'_, PyAny>) -> u32 {
 
 /// The short name of an object's type, for messages.
 pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> String {
-    object.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
+    object
+        .get_type()
+        .name()
+        .map_or_else(|_| "an object".to_owned(), |name| name.to_string())
 }

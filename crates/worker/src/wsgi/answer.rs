@@ -8,8 +8,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostler_exchange::{Taken, Wait, WorkerSide, head, response_flag};
-use pyo3::exceptions::{PyConnectionAbortedError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+
+use super::gone::ClientDisconnected;
 
 /// An answer, shared between the serving thread, `start_response` and `write`.
 #[derive(Clone)]
@@ -50,9 +52,15 @@ pub(crate) enum Client {
 pub(crate) enum Ending {
     Complete,
     /// Fewer bytes than declared.
-    Short { declared: u64, written: u64 },
+    Short {
+        declared: u64,
+        written: u64,
+    },
     /// More bytes than declared; the excess was dropped.
-    Excess { declared: u64, written: u64 },
+    Excess {
+        declared: u64,
+        written: u64,
+    },
 }
 
 impl Answer {
@@ -83,7 +91,9 @@ impl Answer {
         if self.bodiless() {
             return 0;
         }
-        let wanted = self.declared.map_or(u64::MAX, |declared| declared.saturating_sub(before));
+        let wanted = self
+            .declared
+            .map_or(u64::MAX, |declared| declared.saturating_sub(before));
         length.min(usize::try_from(wanted).unwrap_or(usize::MAX))
     }
 
@@ -95,7 +105,10 @@ impl Answer {
 
 impl Shared {
     pub(crate) fn new(side: &'static WorkerSide) -> Self {
-        Self { answer: Arc::default(), side }
+        Self {
+            answer: Arc::default(),
+            side,
+        }
     }
 
     /// Nobody else holds it: it can serve the next request.
@@ -108,7 +121,12 @@ impl Shared {
     pub(crate) fn open(&self, taken: Taken, to_head: bool) {
         let mut answer = self.lock();
         let head = std::mem::take(&mut answer.head);
-        *answer = Answer { taken: Some(taken), to_head, head, ..Answer::default() };
+        *answer = Answer {
+            taken: Some(taken),
+            to_head,
+            head,
+            ..Answer::default()
+        };
         answer.head.clear();
     }
 
@@ -132,7 +150,11 @@ impl Shared {
         loop {
             left = &left[self.side.write(taken, left)..];
             if left.is_empty() {
-                return Ok(if self.side.abandoned(taken) { Client::Gone } else { Client::There });
+                return Ok(if self.side.abandoned(taken) {
+                    Client::Gone
+                } else {
+                    Client::There
+                });
             }
             self.side.publish(taken);
             if py.detach(|| self.side.await_room(taken)) == Wait::Abandoned {
@@ -156,7 +178,9 @@ impl Shared {
         loop {
             let (wanted, bodiless) = {
                 let answer = self.lock();
-                let wanted = answer.declared.map_or(u64::MAX, |declared| declared.saturating_sub(answer.written));
+                let wanted = answer
+                    .declared
+                    .map_or(u64::MAX, |declared| declared.saturating_sub(answer.written));
                 (usize::try_from(wanted).unwrap_or(usize::MAX), answer.bodiless())
             };
             if wanted == 0 || bodiless {
@@ -210,9 +234,8 @@ impl Shared {
         self.side.flag(
             taken,
             match ending {
-                Ending::Complete => response_flag::COMPLETE,
+                Ending::Complete | Ending::Excess { .. } => response_flag::COMPLETE,
                 Ending::Short { .. } => response_flag::FAILED,
-                Ending::Excess { .. } => response_flag::COMPLETE | response_flag::CLOSE,
             },
         );
         Ok(ending)
@@ -243,7 +266,9 @@ impl Shared {
             return Ok(());
         }
         if !answer.started {
-            return Err(PyRuntimeError::new_err("the application gave a body without calling start_response"));
+            return Err(PyRuntimeError::new_err(
+                "the application gave a body without calling start_response",
+            ));
         }
         let length = answer.head.len();
         if length > self.side.response_ring() || self.side.write(taken, &answer.head) < length {
@@ -261,14 +286,21 @@ impl Shared {
 /// The laid-out head of a response from its parts; headers follow by [`head::write_header`].
 pub(crate) fn lay_out(status: u16, reason: &[u8], headers: usize, to: &mut Vec<u8>) {
     to.clear();
-    head::Response { status, reason, headers: headers.min(usize::from(u16::MAX)) as u16 }.write(to);
+    head::Response {
+        status,
+        reason,
+        headers: headers.min(usize::from(u16::MAX)) as u16,
+    }
+    .write(to);
 }
 
 fn current(answer: &Answer) -> PyResult<Taken> {
-    answer.taken.ok_or_else(|| PyRuntimeError::new_err("this request is over: its answer was completed"))
+    answer
+        .taken
+        .ok_or_else(|| PyRuntimeError::new_err("this request is over: its answer was completed"))
 }
 
 /// What `write` raises when nobody is there.
 pub(crate) fn gone() -> PyErr {
-    PyConnectionAbortedError::new_err("the client closed the connection before the answer was complete")
+    ClientDisconnected::new_err("the client closed the connection before the answer was complete")
 }

@@ -6,9 +6,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hostler_exchange::{BodyChunk, RequestEnd, Taken, WorkerSide};
-use pyo3::exceptions::{PyConnectionAbortedError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
+
+use super::gone::ClientDisconnected;
 
 /// How much is taken out of shared memory at once when lines are looked for.
 const CHUNK: usize = 16 * 1024;
@@ -54,7 +56,10 @@ impl State {
 
 impl Input {
     pub(crate) fn new(side: &'static WorkerSide) -> Self {
-        Self { side, state: Mutex::default() }
+        Self {
+            side,
+            state: Mutex::default(),
+        }
     }
 
     pub(crate) fn open(&self, taken: Taken) {
@@ -83,7 +88,9 @@ impl Input {
             let taken = {
                 let mut state = self.lock();
                 let Some(taken) = state.taken else {
-                    return Err(PyValueError::new_err("wsgi.input was read after the end of its request"));
+                    return Err(PyValueError::new_err(
+                        "wsgi.input was read after the end of its request",
+                    ));
                 };
                 if state.ended {
                     return Ok(false);
@@ -92,7 +99,11 @@ impl Input {
                 let before = state.buffer.len();
                 state.buffer.resize(before + wanted, 0);
                 let chunk = self.side.read_body(taken, &mut state.buffer[before..]);
-                let length = if let BodyChunk::Bytes(length) = chunk { length } else { 0 };
+                let length = if let BodyChunk::Bytes(length) = chunk {
+                    length
+                } else {
+                    0
+                };
                 state.buffer.truncate(before + length);
                 match chunk {
                     BodyChunk::Bytes(_) => return Ok(true),
@@ -144,7 +155,10 @@ impl Input {
             {
                 let mut state = self.lock();
                 let buffered = state.buffered();
-                let newline = buffered[searched..].iter().position(|byte| *byte == b'\n').map(|at| searched + at + 1);
+                let newline = buffered[searched..]
+                    .iter()
+                    .position(|byte| *byte == b'\n')
+                    .map(|at| searched + at + 1);
                 let length = newline.unwrap_or(buffered.len()).min(limit);
                 if newline.is_some() || length == limit || state.ended {
                     return Ok(PyBytes::new(py, state.take(length)));
@@ -228,7 +242,7 @@ fn limit(size: Option<isize>) -> usize {
 }
 
 fn broken(end: RequestEnd) -> PyErr {
-    PyConnectionAbortedError::new_err(match end {
+    ClientDisconnected::new_err(match end {
         RequestEnd::Refused => "the body of the request is malformed or too long, and was refused",
         _ => "the client closed the connection, or stalled, before the whole body was received",
     })

@@ -4,6 +4,7 @@ mod answer;
 mod environ;
 mod errors;
 mod file;
+mod gone;
 mod input;
 mod known;
 mod names;
@@ -13,7 +14,7 @@ mod values;
 use hostler_channel::{Severity, WorkerStart};
 use hostler_exchange::head::{Request, read_request};
 use hostler_exchange::{Taken, Thread, WorkerSide};
-use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
@@ -22,6 +23,7 @@ use self::answer::{Client, Ending, Shared};
 use self::environ::{Environs, Fixed};
 use self::errors::Errors;
 use self::file::FileWrapper;
+use self::gone::ClientDisconnected;
 use self::input::Input;
 use self::start_response::{EarlyHints, StartResponse, chunk};
 use crate::report;
@@ -122,7 +124,7 @@ impl Server {
         };
         if let Err(error) = served {
             desk.answer.fail();
-            self.report(py, taken, &request, &error);
+            report_failure(py, &request, &error);
         }
         desk.answer.close();
         desk.input.get().close();
@@ -156,24 +158,15 @@ impl Server {
         }
         Ok(())
     }
-
-    /// The traceback of a failed request, in one piece. A client that left is not the application's fault.
-    fn report(&self, py: Python<'_>, taken: Taken, request: &Request<'_>, error: &PyErr) {
-        let summary = report::summary(py, error);
-        if self.side.abandoned(taken) && error.is_instance_of::<PyConnectionError>(py) {
-            let what = format!("{} was given up: {summary}", name(request));
-            return report::log(py, Severity::Info, what, None, &id(request));
-        }
-        let detail = report::traceback(py, error);
-        report::log(py, Severity::Error, format!("{} failed: {summary}", name(request)), Some(&detail), &id(request));
-    }
 }
 
 impl Desk {
     /// Puts this thread's objects into the base of its `environ`s.
     fn lay_out(&self, py: Python<'_>) -> PyResult<()> {
-        self.environs.set_base(py, intern!(py, "wsgi.input"), self.input.bind(py))?;
-        self.environs.set_base(py, intern!(py, "wsgi.early_hints"), self.early_hints.bind(py))
+        self.environs
+            .set_base(py, intern!(py, "wsgi.input"), self.input.bind(py))?;
+        self.environs
+            .set_base(py, intern!(py, "wsgi.early_hints"), self.early_hints.bind(py))
     }
 
     /// Replaces what the application kept of the last request: one reference is the desk's, one the base's.
@@ -185,12 +178,21 @@ impl Desk {
         if kept_answer {
             self.answer = Shared::new(side);
             self.start_response = Py::new(py, StartResponse::new(py, self.answer.clone())?)?;
-            self.early_hints = Py::new(py, EarlyHints { answer: self.answer.clone() })?;
+            self.early_hints = Py::new(
+                py,
+                EarlyHints {
+                    answer: self.answer.clone(),
+                },
+            )?;
         }
         if kept_input {
             self.input = Py::new(py, Input::new(side))?;
         }
-        if kept_answer || kept_input { self.lay_out(py) } else { Ok(()) }
+        if kept_answer || kept_input {
+            self.lay_out(py)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -212,11 +214,18 @@ fn deliver(py: Python<'_>, desk: &Desk, result: &Bound<'_, PyAny>) -> PyResult<C
     if result.is_none() || result.is_instance_of::<PyBytes>() || result.is_instance_of::<PyString>() {
         return Err(PyTypeError::new_err(format!(
             "the application returned {}, not an iterable of bytes: return a list, like [b\"...\"] (PEP 3333)",
-            if result.is_none() { "None".to_owned() } else { type_name(result) }
+            if result.is_none() {
+                "None".to_owned()
+            } else {
+                type_name(result)
+            }
         )));
     }
     let chunks = result.try_iter().map_err(|_| {
-        PyTypeError::new_err(format!("the application returned {}, not an iterable of bytes (PEP 3333)", type_name(result)))
+        PyTypeError::new_err(format!(
+            "the application returned {}, not an iterable of bytes (PEP 3333)",
+            type_name(result)
+        ))
     })?;
     for data in chunks {
         let data = data?;
@@ -229,7 +238,11 @@ fn deliver(py: Python<'_>, desk: &Desk, result: &Bound<'_, PyAny>) -> PyResult<C
     Ok(Client::There)
 }
 
-fn deliver_all<'py>(py: Python<'py>, answer: &Shared, chunks: impl Iterator<Item = Bound<'py, PyAny>>) -> PyResult<Client> {
+fn deliver_all<'py>(
+    py: Python<'py>,
+    answer: &Shared,
+    chunks: impl Iterator<Item = Bound<'py, PyAny>>,
+) -> PyResult<Client> {
     for data in chunks {
         if answer.write(py, chunk(&data, YIELDED)?.as_bytes())? == Client::Gone {
             return Ok(Client::Gone);
@@ -240,25 +253,50 @@ fn deliver_all<'py>(py: Python<'py>, answer: &Shared, chunks: impl Iterator<Item
 
 const YIELDED: &str = "the application's iterable gave";
 
+/// The traceback of a failed request, in one piece. A client that left is not the application's fault.
+fn report_failure(py: Python<'_>, request: &Request<'_>, error: &PyErr) {
+    let summary = report::summary(py, error);
+    if error.is_instance_of::<ClientDisconnected>(py) {
+        return report::log(
+            py,
+            Severity::Info,
+            format!("{} was given up: {summary}", name(request)),
+            None,
+            &id(request),
+        );
+    }
+    let detail = report::traceback(py, error);
+    report::log(
+        py,
+        Severity::Error,
+        format!("{} failed: {summary}", name(request)),
+        Some(&detail),
+        &id(request),
+    );
+}
+
 /// Tells of an answer whose length was not what it said.
 fn complain(py: Python<'_>, request: &Request<'_>, ending: Ending) {
     let (severity, what) = match ending {
         Ending::Complete => return,
-        Ending::Short { declared, written } => {
-            (Severity::Error, format!("declared Content-Length {declared} but gave {written} bytes: the answer was cut off"))
-        }
-        Ending::Excess { declared, written } => {
-            (Severity::Warning, format!("declared Content-Length {declared} but gave {written} bytes: the excess was dropped"))
-        }
+        Ending::Short { declared, written } => (
+            Severity::Error,
+            format!("declared Content-Length {declared} but gave {written} bytes: the answer is not whole"),
+        ),
+        Ending::Excess { declared, written } => (
+            Severity::Warning,
+            format!("declared Content-Length {declared} but gave {written} bytes: the excess was dropped"),
+        ),
     };
     report::log(py, severity, format!("{} {what}", name(request)), None, &id(request));
 }
 
-fn name(request: &Request<'_>) -> String {
+/// Method and target of a request, shortened.
+pub(crate) fn name(request: &Request<'_>) -> String {
     let target: String = String::from_utf8_lossy(request.target).chars().take(200).collect();
     format!("{} {target}", String::from_utf8_lossy(request.method))
 }
 
-fn id(request: &Request<'_>) -> String {
+pub(crate) fn id(request: &Request<'_>) -> String {
     String::from_utf8_lossy(request.id).into_owned()
 }

@@ -13,14 +13,19 @@ const PLACES: usize = 512;
 /// The longest string that is kept, in bytes.
 const LONGEST: usize = 128;
 
+/// A string, and the bytes it was made of.
+type Kept = (Box<[u8]>, Py<PyString>);
+
 /// The kept strings.
 pub(crate) struct Values {
-    places: Vec<Option<(Box<[u8]>, Py<PyString>)>>,
+    places: Vec<Option<Kept>>,
 }
 
 impl Values {
     pub(crate) fn new() -> Self {
-        Self { places: std::iter::repeat_with(|| None).take(PLACES).collect() }
+        Self {
+            places: std::iter::repeat_with(|| None).take(PLACES).collect(),
+        }
     }
 
     /// The `str` of some bytes, from the kept ones or to be kept.
