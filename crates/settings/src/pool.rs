@@ -18,7 +18,7 @@ settings! {
     /// How many requests a worker process runs at once, each in a thread.
     threads: u32 = 1, range(1..=64);
 
-    /// How long a request may run, in seconds; 0 is without end.
+    /// How long a request may run without giving or taking a byte, in seconds; 0 is without end.
     /// Past it the client gets 504, and the worker is replaced.
     timeout: Duration = Duration::from_secs(30), letter('t') range(0..=DAY) apply(Apply::Live);
 

@@ -26,12 +26,20 @@ Each installs what it needs: Python packages into target/venv, Debian packages w
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
+    let asks_for_help = arguments
+        .iter()
+        .take_while(|word| *word != "--")
+        .any(|word| word == "-h" || word == "--help");
+    if asks_for_help {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let outcome = match arguments.split_first() {
         Some((command, rest)) => match command.as_str() {
             "demo" => demo::run(rest),
             "test" => test::run(rest),
             "bench" => bench::run(rest),
-            "help" | "-h" | "--help" => {
+            "help" => {
                 println!("{USAGE}");
                 return ExitCode::SUCCESS;
             }
