@@ -147,10 +147,7 @@ impl Channel {
     pub fn send<M: Serialize>(&self, message: &M) -> io::Result<()> {
         let packet = serde_json::to_vec(message)?;
         if packet.len() > MAX_PACKET {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "message longer than a packet",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "message longer than a packet"));
         }
         rustix::net::send(&self.socket, &packet, SendFlags::NOSIGNAL)?;
         Ok(())
@@ -182,9 +179,7 @@ pub fn clip(text: &str) -> String {
     if text.len() <= MAX_TEXT {
         return text.to_owned();
     }
-    let start = (text.len() - MAX_TEXT..text.len())
-        .find(|&i| text.is_char_boundary(i))
-        .unwrap_or(text.len());
+    let start = (text.len() - MAX_TEXT..text.len()).find(|&i| text.is_char_boundary(i)).unwrap_or(text.len());
     format!("[… {start} bytes cut]\n{}", &text[start..])
 }
 
@@ -204,10 +199,7 @@ mod tests {
         });
         theirs.send(&sent).unwrap();
         assert_eq!(ours.receive::<FromWorker>().unwrap(), Some(sent));
-        assert_eq!(
-            ours.receive::<FromWorker>().unwrap_err().kind(),
-            io::ErrorKind::WouldBlock
-        );
+        assert_eq!(ours.receive::<FromWorker>().unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(theirs);
         assert_eq!(ours.receive::<FromWorker>().unwrap(), None);
     }

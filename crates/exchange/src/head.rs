@@ -167,14 +167,7 @@ pub fn read_response(bytes: &[u8]) -> Option<(Response<'_>, Headers<'_>)> {
     let reason = from.u16()?;
     let headers = from.u16()?;
     let reason = from.take(reason.into())?;
-    Some((
-        Response {
-            status,
-            reason,
-            headers,
-        },
-        Headers { from, left: headers },
-    ))
+    Some((Response { status, reason, headers }, Headers { from, left: headers }))
 }
 
 /// The headers of a head, one after the other; `None` in the middle for a head that does not fit its lengths.

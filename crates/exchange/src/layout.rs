@@ -45,18 +45,8 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let rules: [(&'static str, u32, bool, &'static str); 7] = [
             ("workers", self.workers, (1..=1024).contains(&self.workers), "1 to 1024"),
-            (
-                "threads",
-                self.threads,
-                (1..=u32::from(MAX_THREADS)).contains(&self.threads),
-                "1 to 64",
-            ),
-            (
-                "router_threads",
-                self.router_threads,
-                (1..=64).contains(&self.router_threads),
-                "1 to 64",
-            ),
+            ("threads", self.threads, (1..=u32::from(MAX_THREADS)).contains(&self.threads), "1 to 64"),
+            ("router_threads", self.router_threads, (1..=64).contains(&self.router_threads), "1 to 64"),
             ("slots", self.slots, (1..=16_384).contains(&self.slots), "1 to 16384"),
             (
                 "head_size",
@@ -64,26 +54,12 @@ impl Config {
                 self.head_size > 0 && self.head_size.is_multiple_of(4096) && self.head_size <= 1 << 22,
                 "a multiple of 4096, at most 4 MiB",
             ),
-            (
-                "request_ring",
-                self.request_ring,
-                is_ring(self.request_ring),
-                "a power of two from 16 to 16 MiB",
-            ),
-            (
-                "response_ring",
-                self.response_ring,
-                is_ring(self.response_ring),
-                "a power of two from 16 to 16 MiB",
-            ),
+            ("request_ring", self.request_ring, is_ring(self.request_ring), "a power of two from 16 to 16 MiB"),
+            ("response_ring", self.response_ring, is_ring(self.response_ring), "a power of two from 16 to 16 MiB"),
         ];
         for (what, value, holds, must) in rules {
             if !holds {
-                return Err(ConfigError {
-                    what,
-                    value: u64::from(value),
-                    must,
-                });
+                return Err(ConfigError { what, value: u64::from(value), must });
             }
         }
         Ok(())
@@ -143,10 +119,8 @@ impl Layout {
         let thread_count = config.workers as usize * config.threads as usize;
         let slots_at = up(threads + thread_count * size_of::<ThreadEntry>(), LINE);
         let areas = up(slots_at + slots * size_of::<Slot>(), PAGE);
-        let area_size = up(
-            config.head_size as usize + config.request_ring as usize + config.response_ring as usize,
-            PAGE,
-        );
+        let area_size =
+            up(config.head_size as usize + config.request_ring as usize + config.response_ring as usize, PAGE);
         Self {
             queue,
             ring,
@@ -171,11 +145,7 @@ fn up(value: usize, to: usize) -> usize {
 
 // The queue's two counters lie a line apart; this is only here so that a change of the queue is not forgotten in the layout.
 const _: fn(&Queue<'_>) = |queue| {
-    let Queue {
-        head: _,
-        tail: _,
-        ring: _,
-    } = queue;
+    let Queue { head: _, tail: _, ring: _ } = queue;
 };
 
 #[cfg(test)]
@@ -224,10 +194,7 @@ mod tests {
         };
         good.check().unwrap();
         for bad in [
-            Config {
-                request_ring: 24,
-                ..good
-            },
+            Config { request_ring: 24, ..good },
             Config { slots: 0, ..good },
             Config { threads: 65, ..good },
             Config { head_size: 100, ..good },

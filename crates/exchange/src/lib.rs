@@ -24,10 +24,7 @@
 //!
 //! A wake-up is a system call only when the other side sleeps: each side announces that it is about to sleep, looks again, then sleeps.
 
-#![cfg_attr(
-    loom,
-    expect(dead_code, reason = "only the protocols are modelled, not what uses them")
-)]
+#![cfg_attr(loom, expect(dead_code, reason = "only the protocols are modelled, not what uses them"))]
 
 mod bell;
 #[cfg(not(loom))]

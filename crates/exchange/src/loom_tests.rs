@@ -30,11 +30,7 @@ impl Words {
     }
 
     fn queue(&self) -> Queue<'_> {
-        Queue {
-            head: &self.head,
-            tail: &self.tail,
-            ring: &self.ring,
-        }
+        Queue { head: &self.head, tail: &self.tail, ring: &self.ring }
     }
 }
 
@@ -56,11 +52,8 @@ fn each_entry_is_taken_once_and_in_a_ring_that_wraps() {
         // Into the second cell, and then into the first again once it was taken.
         assert!(words.queue().push(entry(2)));
         let pushed = words.queue().push(entry(3));
-        let mut taken: Vec<u32> = takers
-            .into_iter()
-            .filter_map(|taker| taker.join().unwrap())
-            .map(|entry| entry.slot)
-            .collect();
+        let mut taken: Vec<u32> =
+            takers.into_iter().filter_map(|taker| taker.join().unwrap()).map(|entry| entry.slot).collect();
         while let Some(entry) = words.queue().pop(&words.intents[0]) {
             taken.push(entry.slot);
         }
@@ -73,26 +66,14 @@ fn each_entry_is_taken_once_and_in_a_ring_that_wraps() {
 fn an_entry_and_its_duplicate_start_one_run() {
     loom::model(|| {
         let slot = Arc::new(Slot::new());
-        slot.state.store(
-            State {
-                sequence: 1,
-                worker: 0,
-                phase: Phase::Queued,
-            }
-            .pack(),
-            Ordering::Release,
-        );
+        slot.state.store(State { sequence: 1, worker: 0, phase: Phase::Queued }.pack(), Ordering::Release);
         let takers: Vec<_> = (1..=2)
             .map(|worker| {
                 let slot = Arc::clone(&slot);
                 thread::spawn(move || slot.start(1, worker))
             })
             .collect();
-        let won = takers
-            .into_iter()
-            .map(|taker| taker.join().unwrap())
-            .filter(|won| *won)
-            .count();
+        let won = takers.into_iter().map(|taker| taker.join().unwrap()).filter(|won| *won).count();
         assert_eq!(won, 1);
         assert_eq!(slot.state().phase, Phase::Running);
     });
@@ -102,11 +83,7 @@ fn an_entry_and_its_duplicate_start_one_run() {
 fn a_request_that_is_cancelled_is_not_run() {
     loom::model(|| {
         let slot = Arc::new(Slot::new());
-        let queued = State {
-            sequence: 1,
-            worker: 0,
-            phase: Phase::Queued,
-        };
+        let queued = State { sequence: 1, worker: 0, phase: Phase::Queued };
         slot.state.store(queued.pack(), Ordering::Release);
         let taker = {
             let slot = Arc::clone(&slot);
@@ -148,11 +125,7 @@ struct BellWords {
 
 impl BellWords {
     fn bell(&self) -> Bell<'_> {
-        Bell {
-            sleeping: &self.sleeping,
-            summary: &self.summary,
-            news: &self.news,
-        }
+        Bell { sleeping: &self.sleeping, summary: &self.summary, news: &self.news }
     }
 }
 
@@ -214,10 +187,7 @@ fn a_push_wakes_a_thread_that_is_about_to_sleep_or_is_seen_by_it() {
         assert!(words.queue().push(entry(1)));
         let claimed = Staff { workers: &*workers }.claim_sleeper();
         let awake = sleeper.join().unwrap();
-        assert!(
-            awake || claimed.is_some(),
-            "it sleeps, the queue holds something, and nobody rings"
-        );
+        assert!(awake || claimed.is_some(), "it sleeps, the queue holds something, and nobody rings");
     });
 }
 

@@ -41,19 +41,12 @@ unsafe impl Sync for Memory {}
 impl Memory {
     /// Makes new memory, all zero, sealed against a change of its size.
     pub(crate) fn create(config: Config) -> io::Result<Self> {
-        config
-            .check()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        config.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let layout = Layout::of(&config);
         let fd = rustix::fs::memfd_create("hostler-exchange", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         rustix::fs::ftruncate(&fd, layout.total as u64)?;
         rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-        let memory = Self {
-            base: map(&fd, layout.total)?,
-            fd,
-            config,
-            layout,
-        };
+        let memory = Self { base: map(&fd, layout.total)?, fd, config, layout };
         // SAFETY: the header is the first page of a fresh mapping that nobody else has.
         unsafe { memory.base.cast::<Header>().write(Header { magic: MAGIC, config }) };
         Ok(memory)
@@ -61,12 +54,8 @@ impl Memory {
 
     /// Maps memory that the router made.
     pub(crate) fn attach(fd: OwnedFd) -> io::Result<Self> {
-        let invalid = |what: &str| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("not an exchange of this version: {what}"),
-            )
-        };
+        let invalid =
+            |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("not an exchange of this version: {what}"));
         let size = rustix::fs::fstat(&fd)?.st_size as usize;
         if size < size_of::<Header>() {
             return Err(invalid("too small"));
@@ -82,12 +71,7 @@ impl Memory {
         if layout.total != size {
             return Err(invalid("size and configuration differ"));
         }
-        Ok(Self {
-            base,
-            fd,
-            config: header.config,
-            layout,
-        })
+        Ok(Self { base, fd, config: header.config, layout })
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -107,11 +91,7 @@ impl Memory {
 
     pub(crate) fn queue(&self) -> Queue<'_> {
         let counters: &[AtomicU64] = self.view(self.layout.queue, 32);
-        Queue {
-            head: &counters[0],
-            tail: &counters[16],
-            ring: self.view(self.layout.ring, self.layout.ring_length),
-        }
+        Queue { head: &counters[0], tail: &counters[16], ring: self.view(self.layout.ring, self.layout.ring_length) }
     }
 
     pub(crate) fn bell(&self, thread: u32) -> Option<Bell<'_>> {
@@ -128,9 +108,7 @@ impl Memory {
     }
 
     pub(crate) fn staff(&self) -> Staff<'_> {
-        Staff {
-            workers: self.view::<Worker>(self.layout.workers, self.config.workers as usize),
-        }
+        Staff { workers: self.view::<Worker>(self.layout.workers, self.config.workers as usize) }
     }
 
     /// The threads of one worker; none for a worker out of range.
@@ -139,10 +117,7 @@ impl Memory {
             return &[];
         }
         let each = self.config.threads as usize;
-        self.view(
-            self.layout.threads + usize::from(worker) * each * size_of::<ThreadEntry>(),
-            each,
-        )
+        self.view(self.layout.threads + usize::from(worker) * each * size_of::<ThreadEntry>(), each)
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
@@ -158,31 +133,19 @@ impl Memory {
 
     /// The area for the head of a request.
     pub(crate) fn head(&self, slot: u32) -> Bytes {
-        Bytes {
-            start: self.area(slot),
-            size: self.config.head_size as usize,
-        }
+        Bytes { start: self.area(slot), size: self.config.head_size as usize }
     }
 
     pub(crate) fn request_ring(&self, slot: u32) -> Bytes {
         // SAFETY: the ring follows the head inside the slot's area.
         let start = unsafe { self.area(slot).add(self.config.head_size as usize) };
-        Bytes {
-            start,
-            size: self.config.request_ring as usize,
-        }
+        Bytes { start, size: self.config.request_ring as usize }
     }
 
     pub(crate) fn response_ring(&self, slot: u32) -> Bytes {
         // SAFETY: the ring follows the request ring inside the slot's area.
-        let start = unsafe {
-            self.area(slot)
-                .add((self.config.head_size + self.config.request_ring) as usize)
-        };
-        Bytes {
-            start,
-            size: self.config.response_ring as usize,
-        }
+        let start = unsafe { self.area(slot).add((self.config.head_size + self.config.request_ring) as usize) };
+        Bytes { start, size: self.config.response_ring as usize }
     }
 
     /// Gives the pages of a slot's area back to the system; they read as zero after.
@@ -208,14 +171,7 @@ impl Drop for Memory {
 fn map(fd: &OwnedFd, size: usize) -> io::Result<NonNull<u8>> {
     // SAFETY: a new mapping at an address of the kernel's choice.
     let address = unsafe {
-        rustix::mm::mmap(
-            std::ptr::null_mut(),
-            size,
-            ProtFlags::READ | ProtFlags::WRITE,
-            MapFlags::SHARED,
-            fd,
-            0,
-        )
+        rustix::mm::mmap(std::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd, 0)
     }?;
     NonNull::new(address.cast()).ok_or_else(|| io::Error::other("mmap returned null"))
 }
@@ -230,17 +186,9 @@ pub(crate) struct Bytes {
 impl Bytes {
     /// Copies `from` to `offset`; the range must be inside.
     pub(crate) fn write_at(&self, offset: usize, from: &[u8]) {
-        assert!(
-            offset.checked_add(from.len()).is_some_and(|end| end <= self.size),
-            "write outside a slot's area"
-        );
+        assert!(offset.checked_add(from.len()).is_some_and(|end| end <= self.size), "write outside a slot's area");
         // SAFETY: inside by the assertion; `from` is private memory, so they do not overlap.
-        unsafe {
-            self.start
-                .as_ptr()
-                .add(offset)
-                .copy_from_nonoverlapping(from.as_ptr(), from.len())
-        }
+        unsafe { self.start.as_ptr().add(offset).copy_from_nonoverlapping(from.as_ptr(), from.len()) }
     }
 
     /// The bytes from `offset`. They may change while they are looked at: hand them to the kernel, or copy them.
@@ -248,10 +196,7 @@ impl Bytes {
     /// # Safety
     /// The caller makes sure that the view does not outlive the mapping, and that a change under the reader does no harm.
     pub(crate) unsafe fn slice<'m>(&self, offset: usize, length: usize) -> &'m [u8] {
-        assert!(
-            offset.checked_add(length).is_some_and(|end| end <= self.size),
-            "read outside a slot's area"
-        );
+        assert!(offset.checked_add(length).is_some_and(|end| end <= self.size), "read outside a slot's area");
         // SAFETY: inside by the assertion; the rest is the caller's promise.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset), length) }
     }
@@ -261,10 +206,7 @@ impl Bytes {
     /// # Safety
     /// As [`Bytes::slice`], and nobody else writes to the range meanwhile.
     pub(crate) unsafe fn slice_mut<'m>(&self, offset: usize, length: usize) -> &'m mut [u8] {
-        assert!(
-            offset.checked_add(length).is_some_and(|end| end <= self.size),
-            "write outside a slot's area"
-        );
+        assert!(offset.checked_add(length).is_some_and(|end| end <= self.size), "write outside a slot's area");
         // SAFETY: inside by the assertion; the rest is the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().add(offset), length) }
     }

@@ -19,10 +19,7 @@ impl Entry {
     }
 
     pub(crate) fn unpack(word: u64) -> Self {
-        Self {
-            slot: word as u32,
-            sequence: (word >> 32) as u32,
-        }
+        Self { slot: word as u32, sequence: (word >> 32) as u32 }
     }
 }
 
@@ -58,10 +55,7 @@ impl Queue<'_> {
             let word = self.cell(head).load(Ordering::Relaxed);
             intent.store(word, Ordering::Relaxed);
             // Release: whoever sees the new head sees the intent. A successful exchange proves `word` was the entry at `head`.
-            match self
-                .head
-                .compare_exchange_weak(head, head.wrapping_add(1), Ordering::AcqRel, Ordering::Acquire)
-            {
+            match self.head.compare_exchange_weak(head, head.wrapping_add(1), Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Some(Entry::unpack(word)),
                 Err(now) => head = now,
             }

@@ -35,6 +35,8 @@ struct Producer {
     free: Vec<u32>,
     /// The sequence of each slot's present use.
     sequences: Vec<u32>,
+    /// Slots that are in use: none is freed twice, whatever stands in its state word.
+    used: Vec<bool>,
     /// Slots that were used since their pages were last given back.
     touched: Vec<bool>,
 }
@@ -82,6 +84,17 @@ impl ResponseProgress {
     }
 }
 
+impl Producer {
+    /// Puts a slot back; `false` when it was free already.
+    fn free(&mut self, slot: u32) -> bool {
+        let used = std::mem::take(&mut self.used[slot as usize]);
+        if used {
+            self.free.push(slot);
+        }
+        used
+    }
+}
+
 impl Exchange {
     /// Makes the memory and the doorbells.
     ///
@@ -90,14 +103,7 @@ impl Exchange {
     pub fn create(config: Config) -> io::Result<Self> {
         let memory = Memory::create(config)?;
         let eventfds = |count: u32| -> io::Result<Vec<OwnedFd>> {
-            (0..count)
-                .map(|_| {
-                    Ok(rustix::event::eventfd(
-                        0,
-                        EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
-                    )?)
-                })
-                .collect()
+            (0..count).map(|_| Ok(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)).collect()
         };
         Ok(Self {
             router_doorbells: eventfds(config.router_threads)?,
@@ -105,6 +111,7 @@ impl Exchange {
             producer: Mutex::new(Producer {
                 free: (0..config.slots).rev().collect(),
                 sequences: vec![0; config.slots as usize],
+                used: vec![false; config.slots as usize],
                 touched: vec![false; config.slots as usize],
             }),
             memory,
@@ -141,6 +148,7 @@ impl Exchange {
         let sequence = producer.sequences[place].wrapping_add(1);
         producer.sequences[place] = sequence;
         producer.touched[place] = true;
+        producer.used[place] = true;
         let slot = self.slot(number);
         self.memory.head(number).write_at(0, head);
         self.memory.request_ring(number).write_at(0, body);
@@ -153,16 +161,8 @@ impl Exchange {
         if self.enqueue(slot, number, sequence) {
             return Some(Submitted { slot: number });
         }
-        slot.state.store(
-            State {
-                sequence,
-                worker: 0,
-                phase: Phase::Free,
-            }
-            .pack(),
-            Ordering::Relaxed,
-        );
-        producer.free.push(number);
+        slot.state.store(State { sequence, worker: 0, phase: Phase::Free }.pack(), Ordering::Relaxed);
+        producer.free(number);
         None
     }
 
@@ -183,35 +183,19 @@ impl Exchange {
     /// Makes the slot QUEUED and pushes its entry. The producer's lock must be held.
     fn enqueue(&self, slot: &Slot, number: u32, sequence: u32) -> bool {
         // The entry's release, and the taker's acquire of it, publish all that was stored above.
-        slot.state.store(
-            State {
-                sequence,
-                worker: 0,
-                phase: Phase::Queued,
-            }
-            .pack(),
-            Ordering::Release,
-        );
+        slot.state.store(State { sequence, worker: 0, phase: Phase::Queued }.pack(), Ordering::Release);
         self.memory.queue().push(Entry { slot: number, sequence })
     }
 
     /// Wakes one thread for the queue, when it holds something and one sleeps. Whoever is woken wakes the next when that helps.
     pub fn wake_worker(&self) -> bool {
         self.memory.queue().len() != 0
-            && self
-                .memory
-                .staff()
-                .claim_sleeper()
-                .is_some_and(|sleeper| self.ring_thread(sleeper))
+            && self.memory.staff().claim_sleeper().is_some_and(|sleeper| self.ring_thread(sleeper))
     }
 
     /// Whether what the queue holds should not wait for more to come with it: see the rule for wake-ups in the crate's primer.
     pub fn is_urgent(&self) -> bool {
-        let work = self
-            .memory
-            .staff()
-            .slowest()
-            .map(|each| each.saturating_mul(self.memory.queue().len()));
+        let work = self.memory.staff().slowest().map(|each| each.saturating_mul(self.memory.queue().len()));
         work.is_none_or(|work| work > WORTH_A_WAKE_UP_NS)
     }
 
@@ -289,7 +273,8 @@ impl Exchange {
             && control.wishes.fetch_and(!wishes, Ordering::AcqRel) & wishes != 0
         {
             control.rung.fetch_add(1, Ordering::AcqRel);
-            let _woken = futex::wake(&control.rung, futex::Flags::empty(), 1);
+            // All of them: one thread of an application may wait for the body while another waits for room.
+            let _woken = futex::wake(&control.rung, futex::Flags::empty(), i32::MAX as u32);
         }
     }
 
@@ -361,9 +346,7 @@ impl Exchange {
     /// Says that the early hints were taken.
     pub fn hints_taken(&self, slot: u32) {
         let control = self.slot(slot);
-        control
-            .response_flags
-            .fetch_and(!response_flag::HINTS, Ordering::AcqRel);
+        control.response_flags.fetch_and(!response_flag::HINTS, Ordering::AcqRel);
         self.grant(slot, wish::HINTS);
     }
 
@@ -392,42 +375,21 @@ impl Exchange {
 
     /// Takes a request back that no worker has begun; `false` when one has.
     pub fn cancel(&self, slot: u32) -> bool {
-        let sequence = self.producer().sequences[slot as usize];
-        let control = self.slot(slot);
-        if !control.transition(
-            State {
-                sequence,
-                worker: 0,
-                phase: Phase::Queued,
-            },
-            0,
-            Phase::Free,
-        ) {
-            return false;
-        }
-        self.producer().free.push(slot);
-        true
+        let mut producer = self.producer();
+        let queued = State { sequence: producer.sequences[slot as usize], worker: 0, phase: Phase::Queued };
+        self.slot(slot).transition(queued, 0, Phase::Free) && producer.free(slot)
     }
 
-    /// Frees a slot that is done or lost; `false` when a worker still has it.
+    /// Frees a slot that is done or lost; `false` when a worker still has it, or it is free already.
     pub fn release(&self, slot: u32) -> bool {
-        let state = self.slot(slot).state();
-        if matches!(state.phase, Phase::Queued | Phase::Running) {
+        if matches!(self.slot(slot).state().phase, Phase::Queued | Phase::Running) {
             return false;
         }
         let mut producer = self.producer();
         let sequence = producer.sequences[slot as usize];
-        self.slot(slot).state.store(
-            State {
-                sequence,
-                worker: 0,
-                phase: Phase::Free,
-            }
-            .pack(),
-            Ordering::Relaxed,
-        );
-        producer.free.push(slot);
-        true
+        let free = State { sequence, worker: 0, phase: Phase::Free };
+        self.slot(slot).state.store(free.pack(), Ordering::Relaxed);
+        producer.free(slot)
     }
 
     /// Queues a lost request once more, if nothing of its answer was sent and its whole body is still in the ring.
@@ -511,9 +473,7 @@ impl Exchange {
             .worker_doorbells
             .get(usize::from(worker))
             .ok_or_else(|| io::Error::other(format!("there is no worker {worker}")))?;
-        let all = [self.memory.fd(), own.as_fd()]
-            .into_iter()
-            .chain(self.router_doorbells.iter().map(AsFd::as_fd));
+        let all = [self.memory.fd(), own.as_fd()].into_iter().chain(self.router_doorbells.iter().map(AsFd::as_fd));
         all.map(|fd| fd.try_clone_to_owned()).collect()
     }
 

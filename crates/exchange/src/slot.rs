@@ -93,11 +93,7 @@ impl State {
     }
 
     pub(crate) fn unpack(word: u64) -> Self {
-        Self {
-            sequence: (word >> 32) as u32,
-            worker: (word >> 8) as u16,
-            phase: Phase::from_bits(word),
-        }
+        Self { sequence: (word >> 32) as u32, worker: (word >> 8) as u16, phase: Phase::from_bits(word) }
     }
 }
 
@@ -162,40 +158,18 @@ impl Slot {
 
     /// Changes the state if it still is `from`; the sequence stays.
     pub(crate) fn transition(&self, from: State, worker: u16, phase: Phase) -> bool {
-        let to = State {
-            sequence: from.sequence,
-            worker,
-            phase,
-        };
-        self.state
-            .compare_exchange(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        let to = State { sequence: from.sequence, worker, phase };
+        self.state.compare_exchange(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// QUEUED to RUNNING, for the taker of an entry; `false` for a stale or duplicate entry.
     pub(crate) fn start(&self, sequence: u32, worker: u16) -> bool {
-        self.transition(
-            State {
-                sequence,
-                worker: 0,
-                phase: Phase::Queued,
-            },
-            worker,
-            Phase::Running,
-        )
+        self.transition(State { sequence, worker: 0, phase: Phase::Queued }, worker, Phase::Running)
     }
 
     /// RUNNING to DONE, by the worker that runs it.
     pub(crate) fn finish(&self, sequence: u32, worker: u16) -> bool {
-        self.transition(
-            State {
-                sequence,
-                worker,
-                phase: Phase::Running,
-            },
-            worker,
-            Phase::Done,
-        )
+        self.transition(State { sequence, worker, phase: Phase::Running }, worker, Phase::Done)
     }
 }
 
@@ -206,38 +180,19 @@ mod tests {
     #[test]
     fn a_stale_entry_starts_nothing() {
         let slot = Slot::new();
-        slot.state.store(
-            State {
-                sequence: 7,
-                worker: 0,
-                phase: Phase::Queued,
-            }
-            .pack(),
-            Ordering::Relaxed,
-        );
+        slot.state.store(State { sequence: 7, worker: 0, phase: Phase::Queued }.pack(), Ordering::Relaxed);
         assert!(!slot.start(6, 1));
         assert!(slot.start(7, 1));
         assert!(!slot.start(7, 2), "a duplicate entry loses");
         assert!(!slot.finish(7, 2));
         assert!(slot.finish(7, 1));
-        assert_eq!(
-            slot.state(),
-            State {
-                sequence: 7,
-                worker: 1,
-                phase: Phase::Done
-            }
-        );
+        assert_eq!(slot.state(), State { sequence: 7, worker: 1, phase: Phase::Done });
     }
 
     #[test]
     fn any_word_unpacks() {
         assert_eq!(State::unpack(u64::MAX).phase, Phase::Free);
-        let state = State {
-            sequence: u32::MAX,
-            worker: u16::MAX,
-            phase: Phase::Lost,
-        };
+        let state = State { sequence: u32::MAX, worker: u16::MAX, phase: Phase::Lost };
         assert_eq!(State::unpack(state.pack()), state);
     }
 }

@@ -97,11 +97,7 @@ impl Worker {
     pub(crate) fn served(&self, took_ns: u64) {
         let took = u32::try_from(took_ns).unwrap_or(u32::MAX);
         let known = self.service_ns.load(Ordering::Relaxed);
-        let next = if took >= known {
-            took
-        } else {
-            known - (known - took) / 64
-        };
+        let next = if took >= known { took } else { known - (known - took) / 64 };
         if next != known {
             self.service_ns.store(next, Ordering::Relaxed);
         }
@@ -113,10 +109,7 @@ impl Staff<'_> {
     pub(crate) fn may_take(&self, worker: u16) -> bool {
         match self.workers.get(usize::from(worker)) {
             Some(own) if own.is_idle() => true,
-            Some(_) => !self
-                .workers
-                .iter()
-                .any(|other| other.sleepers.load(Ordering::Relaxed) != 0 && other.is_idle()),
+            Some(_) => !self.workers.iter().any(|other| other.sleepers.load(Ordering::Relaxed) != 0 && other.is_idle()),
             None => false,
         }
     }
@@ -129,10 +122,7 @@ impl Staff<'_> {
 
     /// How long a request takes at the slowest worker; `None` while one is not known. Nanoseconds.
     pub(crate) fn slowest(&self) -> Option<u64> {
-        let present = self
-            .workers
-            .iter()
-            .filter(|worker| worker.present.load(Ordering::Relaxed) == 1);
+        let present = self.workers.iter().filter(|worker| worker.present.load(Ordering::Relaxed) == 1);
         present
             .map(|worker| match worker.service_ns.load(Ordering::Relaxed) {
                 0 => None,
@@ -147,10 +137,7 @@ impl Staff<'_> {
                 && suits(worker)
                 && let Some(thread) = worker.claim()
             {
-                return Some(Sleeper {
-                    worker: index as u16,
-                    thread,
-                });
+                return Some(Sleeper { worker: index as u16, thread });
             }
         }
         None

@@ -71,11 +71,7 @@ impl WorkerSide {
                 "the exchange has no such worker, or other router threads",
             ));
         }
-        Ok(Self {
-            memory,
-            worker,
-            router_doorbells,
-        })
+        Ok(Self { memory, worker, router_doorbells })
     }
 
     /// How many threads the exchange has room for.
@@ -104,10 +100,7 @@ impl WorkerSide {
         (0..).zip(self.memory.slots()).filter_map(|(slot, control)| {
             let state = control.state();
             let own = state.phase == Phase::Running && state.worker == self.worker;
-            own.then_some(Taken {
-                slot,
-                sequence: state.sequence,
-            })
+            own.then_some(Taken { slot, sequence: state.sequence })
         })
     }
 
@@ -150,6 +143,9 @@ impl WorkerSide {
     /// Copies what is there of the body.
     pub fn read_body(&self, taken: Taken, to: &mut [u8]) -> BodyChunk {
         let slot = self.slot(taken);
+        if !self.holds(taken) {
+            return BodyChunk::End(RequestEnd::Aborted);
+        }
         // The end first: bytes that were written before it are then seen too.
         let end = RequestEnd::from_bits(slot.request_end.load(Ordering::Acquire));
         let written = slot.request_written.load(Ordering::Acquire);
@@ -157,11 +153,7 @@ impl WorkerSide {
         let ring = self.memory.request_ring(taken.slot);
         let available = (written.saturating_sub(read) as usize).min(ring.size);
         if available == 0 || matches!(end, RequestEnd::Aborted | RequestEnd::Refused) {
-            return if end == RequestEnd::Open {
-                BodyChunk::Nothing
-            } else {
-                BodyChunk::End(end)
-            };
+            return if end == RequestEnd::Open { BodyChunk::Nothing } else { BodyChunk::End(end) };
         }
         let length = available.min(to.len());
         ring.ring_read(read, &mut to[..length]);
@@ -181,10 +173,8 @@ impl WorkerSide {
     /// Bytes of the body that can be read now.
     pub fn body_available(&self, taken: Taken) -> usize {
         let slot = self.slot(taken);
-        let unread = slot
-            .request_written
-            .load(Ordering::Acquire)
-            .saturating_sub(slot.request_read.load(Ordering::Relaxed));
+        let unread =
+            slot.request_written.load(Ordering::Acquire).saturating_sub(slot.request_read.load(Ordering::Relaxed));
         unread.min(u64::from(self.memory.config.request_ring)) as usize
     }
 
@@ -204,21 +194,20 @@ impl WorkerSide {
     /// Room in the response ring, in bytes.
     pub fn room(&self, taken: Taken) -> usize {
         let slot = self.slot(taken);
-        let unread = slot
-            .response_written
-            .load(Ordering::Relaxed)
-            .saturating_sub(slot.response_read.load(Ordering::Acquire));
+        let unread =
+            slot.response_written.load(Ordering::Relaxed).saturating_sub(slot.response_read.load(Ordering::Acquire));
         (u64::from(self.memory.config.response_ring)).saturating_sub(unread) as usize
     }
 
     /// Appends what fits, and returns how much that was. Nobody is told before [`WorkerSide::publish`].
     pub fn write(&self, taken: Taken, bytes: &[u8]) -> usize {
+        if !self.holds(taken) {
+            return 0;
+        }
         let fits = bytes.len().min(self.room(taken));
         let slot = self.slot(taken);
         let written = slot.response_written.load(Ordering::Relaxed);
-        self.memory
-            .response_ring(taken.slot)
-            .ring_write(written, &bytes[..fits]);
+        self.memory.response_ring(taken.slot).ring_write(written, &bytes[..fits]);
         slot.response_written.store(written + fits as u64, Ordering::Release);
         fits
     }
@@ -256,7 +245,8 @@ impl WorkerSide {
     ///
     /// Only before the head; `Abandoned` when nobody is there to take them.
     pub fn hint(&self, taken: Taken, head: &[u8]) -> Wait {
-        if self.write(taken, head) < head.len() {
+        // All or nothing: the answer's own head needs the ring empty.
+        if self.room(taken) < head.len() || self.write(taken, head) < head.len() {
             return Wait::Abandoned;
         }
         let slot = self.slot(taken);
@@ -279,9 +269,7 @@ impl WorkerSide {
     /// Waits until there is room in the response ring. Blocks.
     pub fn await_room(&self, taken: Taken) -> Wait {
         self.await_router(taken, wish::ROOM, false, |slot| {
-            slot.response_written
-                .load(Ordering::Relaxed)
-                .saturating_sub(slot.response_read.load(Ordering::Acquire))
+            slot.response_written.load(Ordering::Relaxed).saturating_sub(slot.response_read.load(Ordering::Acquire))
                 < u64::from(self.memory.config.response_ring)
         })
     }
@@ -298,7 +286,7 @@ impl WorkerSide {
             let rung = slot.rung.load(Ordering::Acquire);
             slot.wishes.fetch_or(wish, Ordering::AcqRel);
             fence(Ordering::SeqCst);
-            if self.abandoned(taken) {
+            if self.abandoned(taken) || !self.holds(taken) {
                 return Wait::Abandoned;
             }
             if ready(slot) {
@@ -310,6 +298,13 @@ impl WorkerSide {
             }
             let _woken = futex::wait(&slot.rung, futex::Flags::empty(), rung, None);
         }
+    }
+
+    /// Whether the request is still this worker's: a thread of the application may outlive the request it wrote for, and its slot serves
+    /// another by then.
+    fn holds(&self, taken: Taken) -> bool {
+        let state = self.slot(taken).state();
+        state.sequence == taken.sequence && state.worker == self.worker && state.phase == Phase::Running
     }
 
     fn ring(&self, taken: Taken) {
@@ -347,14 +342,9 @@ impl Thread<'_> {
                 .is_some_and(|slot| slot.start(entry.sequence, side.worker));
             intent.store(0, Ordering::Release);
             if won {
-                let taken = Taken {
-                    slot: entry.slot,
-                    sequence: entry.sequence,
-                };
+                let taken = Taken { slot: entry.slot, sequence: entry.sequence };
                 side.entry().running.fetch_add(1, Ordering::AcqRel);
-                side.slot(taken)
-                    .started_ns
-                    .store(now.unwrap_or_else(now_ns), Ordering::Relaxed);
+                side.slot(taken).started_ns.store(now.unwrap_or_else(now_ns), Ordering::Relaxed);
                 self.wake_next(&queue);
                 return Some(taken);
             }
@@ -378,10 +368,14 @@ impl Thread<'_> {
         let slot = side.slot(taken);
         let now = now_ns();
         slot.finished_ns.store(now, Ordering::Relaxed);
-        side.entry()
-            .served(now.saturating_sub(slot.started_ns.load(Ordering::Relaxed)));
+        side.entry().served(now.saturating_sub(slot.started_ns.load(Ordering::Relaxed)));
         side.entry().running.fetch_sub(1, Ordering::AcqRel);
         slot.finish(taken.sequence, side.worker);
+        if slot.wishes.load(Ordering::Relaxed) != 0 {
+            // A thread of the application still waits for something that will not come.
+            slot.rung.fetch_add(1, Ordering::AcqRel);
+            let _woken = futex::wake(&slot.rung, futex::Flags::empty(), i32::MAX as u32);
+        }
         side.ring(taken);
         now
     }

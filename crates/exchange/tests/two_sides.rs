@@ -193,12 +193,7 @@ fn hints_are_taken_before_the_answer_goes_on() {
     let side = Arc::new(attach(&exchange, 0));
     let submitted = exchange.submit(0, b"", b"", RequestEnd::Complete).unwrap();
     let mut hints = Vec::new();
-    head::Response {
-        status: 103,
-        reason: b"",
-        headers: 0,
-    }
-    .write(&mut hints);
+    head::Response { status: 103, reason: b"", headers: 0 }.write(&mut hints);
     thread::scope(|scope| {
         scope.spawn(|| {
             let taken = side.thread(0).take(None).unwrap();

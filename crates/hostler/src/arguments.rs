@@ -48,9 +48,7 @@ pub(crate) fn read(
         Some(("check", matches)) => (Verb::Check, matches),
         // clap lets no other through; if it did, this is what it would say.
         _ => {
-            return Err(command()
-                .error(clap::error::ErrorKind::InvalidSubcommand, "unknown command")
-                .into());
+            return Err(command().error(clap::error::ErrorKind::InvalidSubcommand, "unknown command").into());
         }
     };
     Ok((verb, settings(matches, surroundings)?))
@@ -58,17 +56,11 @@ pub(crate) fn read(
 
 fn settings(matches: &ArgMatches, surroundings: &Surroundings) -> Result<Settings, Refused> {
     let mut reading = Reading::new();
-    reading.environment(|name| {
-        surroundings
-            .variable(name)
-            .map(|value| value.to_string_lossy().into_owned())
-    });
+    reading.environment(|name| surroundings.variable(name).map(|value| value.to_string_lossy().into_owned()));
     // `run` has no such argument, which is not a mistake here.
     if let Ok(Some(path)) = matches.try_get_one::<PathBuf>(FILE) {
-        let text = text_of(&surroundings.absolute(path)).map_err(|source| Refused::File {
-            path: path.clone(),
-            source,
-        })?;
+        let text =
+            text_of(&surroundings.absolute(path)).map_err(|source| Refused::File { path: path.clone(), source })?;
         reading.file(path, &text);
     }
     reading.command_line(matches);
@@ -83,10 +75,7 @@ const FILE: &str = "FILE";
 
 fn command() -> Command {
     let file = || {
-        Arg::new(FILE)
-            .value_name("FILE.toml")
-            .value_parser(value_parser!(PathBuf))
-            .help("The file with the settings")
+        Arg::new(FILE).value_name("FILE.toml").value_parser(value_parser!(PathBuf)).help("The file with the settings")
     };
     Command::new("hostler")
         .version(env!("CARGO_PKG_VERSION"))
@@ -146,39 +135,21 @@ mod tests {
     #[test]
     fn serve_and_check_read_the_file_and_options_win() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(
-            directory.path().join("site.toml"),
-            "workers = 2\nthreads = 2\napp = \"a:b\"\n",
-        )
-        .unwrap();
-        let mut surroundings = Surroundings {
-            directory: directory.path().to_owned(),
-            ..Surroundings::default()
-        };
+        std::fs::write(directory.path().join("site.toml"), "workers = 2\nthreads = 2\napp = \"a:b\"\n").unwrap();
+        let mut surroundings = Surroundings { directory: directory.path().to_owned(), ..Surroundings::default() };
         surroundings.variables.insert("WEB_CONCURRENCY".into(), "9".into());
-        for line in [
-            "hostler serve site.toml --threads 5",
-            "hostler check --file site.toml --threads 5",
-        ] {
+        for line in ["hostler serve site.toml --threads 5", "hostler check --file site.toml --threads 5"] {
             let (_, settings) = read_line(line, &surroundings).unwrap();
-            assert_eq!(
-                (settings.pool.workers, settings.pool.threads),
-                (CountOrAuto::Count(2), 5)
-            );
+            assert_eq!((settings.pool.workers, settings.pool.threads), (CountOrAuto::Count(2), 5));
         }
         let (_, settings) = read_line("hostler check --file site.toml c:d", &surroundings).unwrap();
         assert_eq!(settings.app.app.map(|app| app.to_string()).as_deref(), Some("c:d"));
         let (_, settings) = read_line("hostler run", &surroundings).unwrap();
         assert_eq!(settings.pool.workers, CountOrAuto::Count(9), "gunicorn's variable");
         std::fs::write(directory.path().join("site.toml"), "worker = 2\nthreads = 0\n").unwrap();
-        let told = read_line("hostler serve site.toml -t x", &surroundings)
-            .unwrap_err()
-            .to_string();
+        let told = read_line("hostler serve site.toml -t x", &surroundings).unwrap_err().to_string();
         assert_eq!(told.lines().count(), 3, "{told}");
-        assert!(
-            told.starts_with("site.toml:1: unknown key `worker`: did you mean `workers`?"),
-            "{told}"
-        );
+        assert!(told.starts_with("site.toml:1: unknown key `worker`: did you mean `workers`?"), "{told}");
     }
 
     #[test]
@@ -193,9 +164,6 @@ mod tests {
     fn help_and_version_are_answers() {
         assert!(told("hostler --version").starts_with("hostler 0."));
         let help = told("hostler help run");
-        assert!(
-            help.contains("Usage: hostler run [OPTIONS] [APP]") && help.contains("Workers:"),
-            "{help}"
-        );
+        assert!(help.contains("Usage: hostler run [OPTIONS] [APP]") && help.contains("Workers:"), "{help}");
     }
 }

@@ -39,13 +39,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error, INTERNAL),
     };
     let environment = surroundings.variables.into_iter().collect();
-    let served = serve::Served {
-        settings,
-        application,
-        python,
-        extension,
-        environment,
-    };
+    let served = serve::Served { settings, application, python, extension, environment };
     match verb {
         Verb::Run | Verb::Serve => serve::run(&served),
         Verb::Check => serve::check(&served),
@@ -65,11 +59,7 @@ fn surroundings() -> std::io::Result<Surroundings> {
 fn answer(error: &clap::Error) -> ExitCode {
     // Standard output may be closed, and then there is nobody to tell.
     let _ = error.print();
-    if error.use_stderr() {
-        ExitCode::from(USAGE)
-    } else {
-        ExitCode::SUCCESS
-    }
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }
 
 fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {

@@ -105,11 +105,7 @@ async fn serve(served: &Served, logs: &Logs, listeners: Vec<Bound>) -> Result<()
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let router_config = translate::router(&served.settings, cores);
     let workers = served.settings.pool.workers.resolve(cores) as u16;
-    let exchange = Arc::new(Exchange::create(translate::exchange(
-        &served.settings,
-        workers,
-        router_config.threads,
-    ))?);
+    let exchange = Arc::new(Exchange::create(translate::exchange(&served.settings, workers, router_config.threads))?);
     let options = translate::supervisor(served, workers, router_config.threads as u16);
     let (notices, mut notice) = mpsc::channel(64);
     let (events, mut event) = mpsc::channel(served.settings.pool.limit_concurrency as usize);
@@ -118,13 +114,7 @@ async fn serve(served: &Served, logs: &Logs, listeners: Vec<Bound>) -> Result<()
 
     let Some(mut router) = boot(&mut notice, &mut signals, &supervisor, logs, || {
         let names: Vec<String> = listeners.iter().map(|bound| bound.name.clone()).collect();
-        let router = Router::start(
-            router_config.clone(),
-            &exchange,
-            listeners,
-            || logs.access_log(),
-            &events,
-        )?;
+        let router = Router::start(router_config.clone(), &exchange, listeners, || logs.access_log(), &events)?;
         for name in names {
             tracing::info!("listening on {name}");
         }
@@ -194,23 +184,23 @@ async fn stop(
     supervisor: &Handle,
 ) -> Result<(), Ended> {
     let patience = served.settings.pool.graceful_timeout;
-    tracing::info!(
-        graceful_timeout = patience.as_secs_f64(),
-        "stopping: running requests are finished"
-    );
+    tracing::info!(graceful_timeout = patience.as_secs_f64(), "stopping: running requests are finished");
     router.stop();
     let deadline = tokio::time::sleep(patience);
     tokio::pin!(deadline);
-    let mut draining = true;
+    let (mut draining, mut finished) = (true, false);
     while draining {
         tokio::select! {
             ended = router.stopped() => {
                 ended?;
                 draining = false;
+                finished = true;
             }
             () = &mut deadline => {
                 tracing::warn!("requests still ran at the end of graceful_timeout, and were cut off");
                 router.abort();
+                // Their time is over too: what they run was cut off.
+                supervisor.stop(false);
                 draining = false;
             }
             asked = signals.next() => match asked {
@@ -225,7 +215,9 @@ async fn stop(
             },
         }
     }
-    supervisor.stop(true);
+    if finished {
+        supervisor.stop(true);
+    }
     loop {
         tokio::select! {
             () = supervisor.stopped() => break,
@@ -305,9 +297,7 @@ impl Logs {
     }
 
     fn access_log(&self) -> Option<AccessLog> {
-        self.access
-            .as_ref()
-            .map(|(format, sink)| AccessLog::new(*format, Arc::clone(sink)))
+        self.access.as_ref().map(|(format, sink)| AccessLog::new(*format, Arc::clone(sink)))
     }
 
     fn reopen(&self) {
@@ -359,21 +349,14 @@ fn code_of(failure: &Failure) -> u8 {
 
 fn log_failure(failure: &Failure) {
     match failure {
-        Failure::Import {
-            traceback: Some(detail),
-            ..
-        } => tracing::error!(detail, "{failure}"),
+        Failure::Import { traceback: Some(detail), .. } => tracing::error!(detail, "{failure}"),
         _ => tracing::error!("{failure}"),
     }
 }
 
 fn say_failure(failure: &Failure) {
     say(&failure.to_string());
-    if let Failure::Import {
-        traceback: Some(traceback),
-        ..
-    } = failure
-    {
+    if let Failure::Import { traceback: Some(traceback), .. } = failure {
         say(traceback.trim_end());
     }
 }

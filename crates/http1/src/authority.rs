@@ -59,10 +59,7 @@ fn is_bracketed(rest: &[u8]) -> bool {
 fn is_port(port: &[u8]) -> bool {
     port.len() <= 5
         && port.iter().all(u8::is_ascii_digit)
-        && port
-            .iter()
-            .fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'))
-            <= 65535
+        && port.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0')) <= 65535
 }
 
 #[cfg(test)]
@@ -143,14 +140,9 @@ mod tests {
 
     #[test]
     fn ports_named() {
-        for (text, named) in [
-            ("a", false),
-            ("a:", false),
-            ("a:1", true),
-            ("[::1]", false),
-            ("[::1]:443", true),
-            ("a1", false),
-        ] {
+        for (text, named) in
+            [("a", false), ("a:", false), ("a:1", true), ("[::1]", false), ("[::1]:443", true), ("a1", false)]
+        {
             assert_eq!(has_port(text.as_bytes()), named, "{text:?}");
         }
     }

@@ -44,10 +44,7 @@ static HOST: [bool; 256] = {
     while index < 256 {
         let byte = index as u8;
         table[index] = byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b'+' | b';' | b'='
-            );
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b'+' | b';' | b'=');
         index += 1;
     }
     table
@@ -75,16 +72,8 @@ mod tests {
         let alphanumeric = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
         for byte in 0..=u8::MAX {
             let common = alphanumeric.contains(&byte);
-            assert_eq!(
-                is_token(byte),
-                common || b"!#$%&'*+-.^_`|~".contains(&byte),
-                "token {byte:#x}"
-            );
-            assert_eq!(
-                is_host(byte),
-                common || b"-._~!$&'()*+;=".contains(&byte),
-                "host {byte:#x}"
-            );
+            assert_eq!(is_token(byte), common || b"!#$%&'*+-.^_`|~".contains(&byte), "token {byte:#x}");
+            assert_eq!(is_host(byte), common || b"-._~!$&'()*+;=".contains(&byte), "host {byte:#x}");
             let digit = (byte as char).to_digit(16).map(|value| value as u8);
             assert_eq!(hexadecimal_digit(byte), digit, "hexadecimal {byte:#x}");
         }

@@ -160,11 +160,7 @@ impl ChunkedDecoder {
         if let State::Refused(refusal) = self.state {
             return Err(refusal);
         }
-        Ok(Decoded {
-            consumed: input.len() - rest.len(),
-            produced,
-            finished: self.is_finished(),
-        })
+        Ok(Decoded { consumed: input.len() - rest.len(), produced, finished: self.is_finished() })
     }
 
     /// One byte of framing.
@@ -219,11 +215,7 @@ impl ChunkedDecoder {
     fn after_size(&mut self) -> State {
         let credit = self.remaining.saturating_mul(2).saturating_add(EXTENSION_PER_CHUNK);
         self.extension = self.extension.saturating_sub(u32::try_from(credit).unwrap_or(u32::MAX));
-        if self.remaining == 0 {
-            State::Trailer
-        } else {
-            State::Data
-        }
+        if self.remaining == 0 { State::Trailer } else { State::Data }
     }
 
     fn trailer(&mut self, byte: u8) -> Result<State, Refusal> {
@@ -261,15 +253,9 @@ impl ChunkedDecoder {
         // A name too long to be kept is too long to be equal to a forbidden one; its start still counts.
         let long = self.name_length > self.name.len();
         let name = self.name.get(..self.name_length).unwrap_or(&self.name);
-        let forbidden = if long {
-            trailer::is_forbidden_start(name)
-        } else {
-            trailer::is_forbidden(name)
-        };
+        let forbidden = if long { trailer::is_forbidden_start(name) } else { trailer::is_forbidden(name) };
         if forbidden {
-            return Err(Refusal::bad_request(
-                "a field that is not allowed in the trailer section",
-            ));
+            return Err(Refusal::bad_request("a field that is not allowed in the trailer section"));
         }
         Ok(State::TrailerValue)
     }
@@ -277,21 +263,14 @@ impl ChunkedDecoder {
 
 /// The LF of a CRLF.
 fn line_feed(byte: u8, next: State) -> Result<State, Refusal> {
-    if byte == b'\n' {
-        Ok(next)
-    } else {
-        Err(BARE_CARRIAGE_RETURN)
-    }
+    if byte == b'\n' { Ok(next) } else { Err(BARE_CARRIAGE_RETURN) }
 }
 
 /// One byte of a chunk extension (RFC 9112 section 7.1.1; quoted-string: RFC 9110 section 5.6.4).
 fn extension_step(state: State, byte: u8) -> Result<State, Refusal> {
     let white_space = matches!(byte, b' ' | b'\t');
     // The places where an extension, and so the line, may end.
-    let may_end = matches!(
-        state,
-        State::ExtensionName | State::ExtensionToken | State::ExtensionQuotedEnd
-    );
+    let may_end = matches!(state, State::ExtensionName | State::ExtensionToken | State::ExtensionQuotedEnd);
     let may_continue = may_end || matches!(state, State::ExtensionNameEnd | State::ExtensionNext);
     match state {
         _ if may_end && byte == b'\r' => Ok(State::SizeLineFeed),

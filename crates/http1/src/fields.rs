@@ -76,18 +76,10 @@ impl<'b> Seen<'b> {
                     once(&mut seen.content_type, (), "there are several Content-Type headers")?;
                 }
                 14 if is(name, "content-length") => {
-                    once(
-                        &mut seen.content_length,
-                        parse_length(value)?,
-                        "there are several Content-Length headers",
-                    )?;
+                    once(&mut seen.content_length, parse_length(value)?, "there are several Content-Length headers")?;
                 }
                 17 if is(name, "transfer-encoding") => {
-                    once(
-                        &mut seen.transfer_encoding,
-                        value,
-                        "there are several Transfer-Encoding headers",
-                    )?;
+                    once(&mut seen.transfer_encoding, value, "there are several Transfer-Encoding headers")?;
                 }
                 _ => {}
             }
@@ -113,9 +105,7 @@ impl<'b> Seen<'b> {
             return Err(Refusal::expectation_failed("there are several Expect headers"));
         }
         if !is_bytes(value, "100-continue") {
-            return Err(Refusal::expectation_failed(
-                "the only expectation that is met is 100-continue",
-            ));
+            return Err(Refusal::expectation_failed("the only expectation that is met is 100-continue"));
         }
         Ok(())
     }
@@ -125,12 +115,10 @@ impl<'b> Seen<'b> {
         match (self.transfer_encoding, self.content_length) {
             (None, None) => Ok(Framing::None),
             (None, Some(length)) => Ok(Framing::Length(length)),
-            (Some(_), Some(_)) => Err(Refusal::bad_request(
-                "there are both Content-Length and Transfer-Encoding",
-            )),
-            (Some(_), None) if version == Version::Http10 => Err(Refusal::bad_request(
-                "there is Transfer-Encoding in an HTTP/1.0 request",
-            )),
+            (Some(_), Some(_)) => Err(Refusal::bad_request("there are both Content-Length and Transfer-Encoding")),
+            (Some(_), None) if version == Version::Http10 => {
+                Err(Refusal::bad_request("there is Transfer-Encoding in an HTTP/1.0 request"))
+            }
             (Some(value), None) if is_bytes(value, "chunked") => Ok(Framing::Chunked),
             (Some(value), None) => Err(refuse_transfer_encoding(value)),
         }

@@ -66,10 +66,7 @@ pub fn parse_head<'h, 'b>(
         return Ok(None);
     };
     let skipped = buffer.len() - text.len();
-    let limits = Limits {
-        fields: limits.fields.min(scratch.len()),
-        ..*limits
-    };
+    let limits = Limits { fields: limits.fields.min(scratch.len()), ..*limits };
     let scratch = scratch.get_mut(..limits.fields).unwrap_or_default();
 
     let mut request = Request::new(&mut []);
@@ -82,27 +79,15 @@ pub fn parse_head<'h, 'b>(
         return Err(Refusal::bad_request("the request line is malformed"));
     };
     let headers: &'h [Header<'b>] = request.headers;
-    let version = if request.version == Some(1) {
-        Version::Http11
-    } else {
-        Version::Http10
-    };
+    let version = if request.version == Some(1) { Version::Http11 } else { Version::Http10 };
 
     check_lines(text.get(..length).unwrap_or_default(), headers, &limits)?;
     limits.check_head(skipped + length)?;
     check_method(method)?;
     let target = target::parse(method, raw)?;
-    let Fields {
-        host,
-        framing,
-        keep_alive,
-        expect_continue,
-        upgrade,
-    } = fields::examine(headers, version)?;
+    let Fields { host, framing, keep_alive, expect_continue, upgrade } = fields::examine(headers, version)?;
     if target.authority.is_some() && host.is_some_and(<[u8]>::is_empty) {
-        return Err(Refusal::bad_request(
-            "the Host header is empty although the request target names a host",
-        ));
+        return Err(Refusal::bad_request("the Host header is empty although the request target names a host"));
     }
     Ok(Some(Head {
         method,
@@ -142,9 +127,7 @@ fn check_lines(head: &[u8], headers: &[Header<'_>], limits: &Limits) -> Result<(
         return Err(BARE_LINE_FEED);
     };
     let start = head.as_ptr().addr();
-    let mut line_starts = headers
-        .iter()
-        .map(|header| header.name.as_ptr().addr().wrapping_sub(start));
+    let mut line_starts = headers.iter().map(|header| header.name.as_ptr().addr().wrapping_sub(start));
     let Some(mut line) = line_starts.next() else {
         return limits.check_request_line(fields_end);
     };

@@ -25,31 +25,20 @@ pub struct Limits {
 impl Default for Limits {
     /// gunicorn's defaults for the line and the fields, and 64 KiB for the whole.
     fn default() -> Self {
-        Self {
-            request_line: 4094,
-            fields: 100,
-            field_size: 8190,
-            head: 64 * 1024,
-        }
+        Self { request_line: 4094, fields: 100, field_size: 8190, head: 64 * 1024 }
     }
 }
 
 impl Limits {
     /// Refuses the length of a request line, given without its CRLF.
     pub(crate) const fn check_request_line(&self, length: usize) -> Result<(), Refusal> {
-        if length > self.request_line {
-            Err(Refusal::request_line_too_long())
-        } else {
-            Ok(())
-        }
+        if length > self.request_line { Err(Refusal::request_line_too_long()) } else { Ok(()) }
     }
 
     /// Refuses the length of a field line, given without its CRLF.
     pub(crate) const fn check_field(&self, length: usize) -> Result<(), Refusal> {
         if length > self.field_size {
-            return Err(Refusal::fields_too_large(
-                "a header field is larger than limit_request_field_size allows",
-            ));
+            return Err(Refusal::fields_too_large("a header field is larger than limit_request_field_size allows"));
         }
         Ok(())
     }
@@ -57,9 +46,7 @@ impl Limits {
     /// Refuses the number of fields that are there.
     pub(crate) const fn check_count(&self, count: usize) -> Result<(), Refusal> {
         if count > self.fields {
-            return Err(Refusal::fields_too_large(
-                "there are more header fields than limit_request_fields allows",
-            ));
+            return Err(Refusal::fields_too_large("there are more header fields than limit_request_fields allows"));
         }
         Ok(())
     }
@@ -67,9 +54,7 @@ impl Limits {
     /// Refuses the length of the whole head, in bytes.
     pub(crate) const fn check_head(&self, length: usize) -> Result<(), Refusal> {
         if length > self.head {
-            return Err(Refusal::fields_too_large(
-                "the request head is larger than the server allows",
-            ));
+            return Err(Refusal::fields_too_large("the request head is larger than the server allows"));
         }
         Ok(())
     }

@@ -20,10 +20,7 @@ impl Refusal {
 
     /// 414 URI Too Long (RFC 9110 section 15.5.15).
     pub(crate) const fn request_line_too_long() -> Self {
-        Self {
-            status: 414,
-            reason: "the request line is longer than limit_request_line allows",
-        }
+        Self { status: 414, reason: "the request line is longer than limit_request_line allows" }
     }
 
     /// 417 Expectation Failed (RFC 9110 section 15.5.18).

@@ -26,9 +26,7 @@ pub struct Target<'b> {
 /// browsers send `|`, `{`, `}`, `^`, the back-quote and the backslash in queries as they are.
 pub(crate) fn parse<'b>(method: &str, raw: &'b str) -> Result<Target<'b>, Refusal> {
     if !raw.is_ascii() {
-        return Err(Refusal::bad_request(
-            "the request target has bytes outside ASCII: percent-encode them",
-        ));
+        return Err(Refusal::bad_request("the request target has bytes outside ASCII: percent-encode them"));
     }
     let bytes = raw.as_bytes();
     if method == "CONNECT" {
@@ -36,12 +34,7 @@ pub(crate) fn parse<'b>(method: &str, raw: &'b str) -> Result<Target<'b>, Refusa
     }
     match bytes {
         [b'/', ..] => split(raw, bytes, None),
-        b"*" if method == "OPTIONS" => Ok(Target {
-            raw,
-            path: b"*",
-            query: b"",
-            authority: None,
-        }),
+        b"*" if method == "OPTIONS" => Ok(Target { raw, path: b"*", query: b"", authority: None }),
         b"*" => Err(Refusal::bad_request("the target * is for OPTIONS only")),
         _ => parse_absolute(raw, bytes),
     }
@@ -86,9 +79,7 @@ fn parse_absolute<'b>(raw: &'b str, bytes: &'b [u8]) -> Result<Target<'b>, Refus
     let end = memchr2(b'/', b'?', rest).unwrap_or(rest.len());
     let (host, path_and_query) = rest.split_at(end);
     if !authority::is_valid(host) {
-        return Err(Refusal::bad_request(
-            "the authority of the request target is not host[:port]",
-        ));
+        return Err(Refusal::bad_request("the authority of the request target is not host[:port]"));
     }
     let mut target = split(raw, path_and_query, Some(host))?;
     if target.path.is_empty() {
@@ -107,25 +98,13 @@ fn strip_scheme(bytes: &[u8]) -> Option<&[u8]> {
 
 /// Cuts at the first `?`. A fragment has no place in a request target, and servers differ in what they make of one.
 fn split<'b>(raw: &'b str, bytes: &'b [u8], authority: Option<&'b [u8]>) -> Result<Target<'b>, Refusal> {
-    let fragment = Err(Refusal::bad_request(
-        "the request target has a fragment (#): percent-encode it as %23",
-    ));
+    let fragment = Err(Refusal::bad_request("the request target has a fragment (#): percent-encode it as %23"));
     let Some(position) = memchr2(b'?', b'#', bytes) else {
-        return Ok(Target {
-            raw,
-            path: bytes,
-            query: b"",
-            authority,
-        });
+        return Ok(Target { raw, path: bytes, query: b"", authority });
     };
     let (path, query) = bytes.split_at(position);
     match query {
-        [b'?', query @ ..] if memchr(b'#', query).is_none() => Ok(Target {
-            raw,
-            path,
-            query,
-            authority,
-        }),
+        [b'?', query @ ..] if memchr(b'#', query).is_none() => Ok(Target { raw, path, query, authority }),
         _ => fragment,
     }
 }

@@ -41,11 +41,7 @@ fn served() {
         let shown = String::from_utf8_lossy(input);
         assert_eq!(decode(input), Ok(Some((body.to_vec(), input.len()))), "{shown:?}");
         // What follows belongs to the next request, whatever it is.
-        assert_eq!(
-            decode(&[input, &b"\r\nGET"[..]].concat()),
-            Ok(Some((body.to_vec(), input.len()))),
-            "{shown:?}"
-        );
+        assert_eq!(decode(&[input, &b"\r\nGET"[..]].concat()), Ok(Some((body.to_vec(), input.len()))), "{shown:?}");
         for end in 0..input.len() {
             assert_eq!(decode(&input[..end]), Ok(None), "the first {end} bytes of {shown:?}");
         }
@@ -183,10 +179,7 @@ fn forbidden_trailers() {
         "WWW-Authenticate",
     ] {
         let refusal = decode(format!("0\r\nX: y\r\n{name}: a\r\n\r\n").as_bytes()).unwrap_err();
-        assert_eq!(
-            refusal.reason, "a field that is not allowed in the trailer section",
-            "{name}"
-        );
+        assert_eq!(refusal.reason, "a field that is not allowed in the trailer section", "{name}");
     }
 }
 
@@ -217,10 +210,7 @@ fn a_full_output_stops_it() {
     assert_eq!((second.consumed, second.produced, &output), (2, 2, b"he"));
     let mut output = [0; 3];
     let third = decoder.decode(&input[5..], &mut output).unwrap();
-    assert_eq!(
-        (third.consumed, third.produced, third.finished, &output),
-        (10, 3, true, b"llo")
-    );
+    assert_eq!((third.consumed, third.produced, third.finished, &output), (10, 3, true, b"llo"));
 }
 
 /// Feeds `piece` again and again; gives the number of bytes until it was refused.
@@ -248,31 +238,19 @@ fn floods_are_bounded() {
     assert_eq!(flood(b"", b"1\r\nx\r\n", 1 << 20), Ok(()), "small chunks may go on");
 
     let (fed, refusal) = flood(b"1;", b"a", 1 << 20).unwrap_err();
-    assert!(
-        fed <= 16 * 1024 && refusal.status == 400,
-        "one endless extension: {fed} {refusal}"
-    );
+    assert!(fed <= 16 * 1024 && refusal.status == 400, "one endless extension: {fed} {refusal}");
     let (fed, refusal) = flood(b"1;a=\"", b"a", 1 << 20).unwrap_err();
-    assert!(
-        fed <= 16 * 1024 && refusal.status == 400,
-        "one endless string: {fed} {refusal}"
-    );
+    assert!(fed <= 16 * 1024 && refusal.status == 400, "one endless string: {fed} {refusal}");
     let many = [b"1;", &[b'a'; 1000][..], b"\r\nx\r\n"].concat();
     let (fed, refusal) = flood(b"", &many, 1 << 20).unwrap_err();
-    assert!(
-        fed <= 20 * 1024 && refusal.status == 400,
-        "an extension with each byte: {fed} {refusal}"
-    );
+    assert!(fed <= 20 * 1024 && refusal.status == 400, "an extension with each byte: {fed} {refusal}");
 
     for piece in [&b"X: y\r\n"[..], b"a"] {
         let (fed, refusal) = flood(b"0\r\n", piece, 1 << 20).unwrap_err();
         assert!(fed <= 8 * 1024 && refusal.status == 431, "trailers: {fed} {refusal}");
     }
     let (fed, refusal) = flood(b"0\r\nX:", b" ", 1 << 20).unwrap_err();
-    assert!(
-        fed <= 8 * 1024 && refusal.status == 431,
-        "one endless trailer: {fed} {refusal}"
-    );
+    assert!(fed <= 8 * 1024 && refusal.status == 431, "one endless trailer: {fed} {refusal}");
     let (fed, refusal) = flood(b"", b"0", 1 << 20).unwrap_err();
     assert!(fed <= 16 && refusal.status == 400, "zeros: {fed} {refusal}");
 }

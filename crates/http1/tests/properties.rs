@@ -9,12 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 /// Small enough that generated heads reach them.
-const LIMITS: Limits = Limits {
-    request_line: 80,
-    fields: 6,
-    field_size: 60,
-    head: 250,
-};
+const LIMITS: Limits = Limits { request_line: 80, fields: 6, field_size: 60, head: 250 };
 
 /// What random bytes would hardly ever spell. Concatenated at random they make heads that are nearly right.
 const HEAD_PIECES: [&[u8]; 48] = [
@@ -97,13 +92,8 @@ const CHUNKED_PIECES: [&[u8]; 24] = [
 
 /// Half of them begin and end well, or few would be served.
 fn near_head() -> impl Strategy<Value = Vec<u8>> {
-    (any::<bool>(), vec(select(&HEAD_PIECES[..]), 0..10)).prop_map(|(framed, pieces)| {
-        if framed {
-            frame(&pieces.concat())
-        } else {
-            pieces.concat()
-        }
-    })
+    (any::<bool>(), vec(select(&HEAD_PIECES[..]), 0..10))
+        .prop_map(|(framed, pieces)| if framed { frame(&pieces.concat()) } else { pieces.concat() })
 }
 
 /// Something, or nothing, between a good first line and a good end.
@@ -133,11 +123,7 @@ fn outline(bytes: &[u8]) -> Result<Option<Outline>, Refusal> {
         length: head.length,
         method: head.method.to_owned(),
         target: head.target.raw.to_owned(),
-        fields: head
-            .headers
-            .iter()
-            .map(|header| (header.name.to_owned(), header.value.to_vec()))
-            .collect(),
+        fields: head.headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect(),
         framing: head.framing,
         keep_alive: head.keep_alive,
     }))
@@ -153,21 +139,14 @@ fn check_head(bytes: &[u8]) {
         match &earlier {
             Ok(None) => {}
             Ok(Some(_)) => assert_eq!(now, earlier, "{end} bytes of {:?}", String::from_utf8_lossy(bytes)),
-            Err(_) => assert!(
-                now.is_err(),
-                "{end} bytes of {:?}: {now:?}",
-                String::from_utf8_lossy(bytes)
-            ),
+            Err(_) => assert!(now.is_err(), "{end} bytes of {:?}: {now:?}", String::from_utf8_lossy(bytes)),
         }
         earlier = now;
     }
     if let Ok(Some(outline)) = whole {
         check_served(&bytes[..outline.length], &outline);
     }
-    assert!(
-        bytes.len() < LIMITS.head || !matches!(earlier, Ok(None)),
-        "waits although the limit is reached"
-    );
+    assert!(bytes.len() < LIMITS.head || !matches!(earlier, Ok(None)), "waits although the limit is reached");
 }
 
 /// A served head against a reading of the same bytes that is as plain as can be.
@@ -186,35 +165,18 @@ fn check_served(head: &[u8], outline: &Outline) {
 
     let fields: Vec<(String, Vec<u8>)> = lines
         .map(|line| {
-            assert!(
-                line.chars().count() <= LIMITS.field_size,
-                "one character stands for one byte"
-            );
+            assert!(line.chars().count() <= LIMITS.field_size, "one character stands for one byte");
             let (name, value) = line.split_once(':').expect("a colon");
             assert!(!name.is_empty() && !name.contains([' ', '\t']));
-            (
-                name.to_owned(),
-                value
-                    .trim_matches([' ', '\t'])
-                    .chars()
-                    .map(|character| character as u8)
-                    .collect(),
-            )
+            (name.to_owned(), value.trim_matches([' ', '\t']).chars().map(|character| character as u8).collect())
         })
         .collect();
     assert_eq!(fields, outline.fields);
     assert!(fields.len() <= LIMITS.fields);
     let all = |wanted: &str| -> Vec<&[u8]> {
-        fields
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(wanted))
-            .map(|(_, value)| &value[..])
-            .collect()
+        fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| &value[..]).collect()
     };
-    match (
-        all("content-length")[..].as_ref(),
-        all("transfer-encoding")[..].as_ref(),
-    ) {
+    match (all("content-length")[..].as_ref(), all("transfer-encoding")[..].as_ref()) {
         ([], []) => assert_eq!(outline.framing, Framing::None),
         ([length], []) => {
             let length = std::str::from_utf8(length).expect("digits").parse().expect("a number");
@@ -248,11 +210,7 @@ fn decode_in_pieces(input: &[u8], reads: &[usize], writes: &[usize]) -> Result<B
         body.extend_from_slice(&output[..decoded.produced]);
         consumed += decoded.consumed;
         if decoded.finished {
-            assert_eq!(
-                decoder.decode(&input[consumed..], &mut output)?.consumed,
-                0,
-                "reads on after the end"
-            );
+            assert_eq!(decoder.decode(&input[consumed..], &mut output)?.consumed, 0, "reads on after the end");
             return Ok((body, consumed, true));
         }
         if consumed == arrived {
@@ -304,30 +262,14 @@ struct EncodedChunk {
 
 fn encoded_chunk() -> impl Strategy<Value = EncodedChunk> {
     let extension = select(&["", ";a", ";a=b", "; a = \"b; \\\" c\" ;d", ";\ta"][..]);
-    (vec(any::<u8>(), 1..300), 0..12_usize, any::<bool>(), extension).prop_map(|(data, zeros, capitals, extension)| {
-        EncodedChunk {
-            data,
-            zeros,
-            capitals,
-            extension,
-        }
-    })
+    (vec(any::<u8>(), 1..300), 0..12_usize, any::<bool>(), extension)
+        .prop_map(|(data, zeros, capitals, extension)| EncodedChunk { data, zeros, capitals, extension })
 }
 
 fn encode(chunks: &[EncodedChunk], trailer: &str) -> Vec<u8> {
     let mut output = Vec::new();
-    for EncodedChunk {
-        data,
-        zeros,
-        capitals,
-        extension,
-    } in chunks
-    {
-        let size = if *capitals {
-            format!("{:X}", data.len())
-        } else {
-            format!("{:x}", data.len())
-        };
+    for EncodedChunk { data, zeros, capitals, extension } in chunks {
+        let size = if *capitals { format!("{:X}", data.len()) } else { format!("{:x}", data.len()) };
         output.extend_from_slice(format!("{}{size}{extension}\r\n", "0".repeat(*zeros)).as_bytes());
         output.extend_from_slice(data);
         output.extend_from_slice(b"\r\n");
@@ -408,63 +350,47 @@ fn examples_of_percent_decoding() {
 /// Bytes for the fuzzer: one below the number of pieces stands for a piece, any other for itself.
 fn spell(input: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
     let single: Vec<[u8; 1]> = (0..=u8::MAX).map(|byte| [byte]).collect();
-    let letter = |byte: &u8| {
-        pieces
-            .get(usize::from(*byte))
-            .copied()
-            .unwrap_or(&single[usize::from(*byte)])
-    };
+    let letter = |byte: &u8| pieces.get(usize::from(*byte)).copied().unwrap_or(&single[usize::from(*byte)]);
     input.iter().flat_map(|byte| letter(byte).to_vec()).collect()
 }
 
 #[test]
 fn fuzz_parse_head() {
-    bolero::check!()
-        .with_iterations(50_000)
-        .with_max_len(12)
-        .for_each(|input: &[u8]| {
-            let _ = outline(input);
-            let bytes = spell(input, &HEAD_PIECES);
-            if let Ok(Some(outline)) = outline(&bytes) {
-                check_served(&bytes[..outline.length], &outline);
-            }
-        });
+    bolero::check!().with_iterations(50_000).with_max_len(12).for_each(|input: &[u8]| {
+        let _ = outline(input);
+        let bytes = spell(input, &HEAD_PIECES);
+        if let Ok(Some(outline)) = outline(&bytes) {
+            check_served(&bytes[..outline.length], &outline);
+        }
+    });
 }
 
 #[test]
 fn fuzz_chunked_decoder() {
-    bolero::check!()
-        .with_iterations(50_000)
-        .with_max_len(64)
-        .for_each(|input: &[u8]| {
-            let _ = decode_whole(input);
-            let bytes = spell(input, &CHUNKED_PIECES);
-            let whole = decode_whole(&bytes);
-            assert_eq!(decode_in_pieces(&bytes, &[1, 7], &[3, 0, 64]), whole);
-            if let Ok((body, consumed, finished)) = whole {
-                assert!(consumed == bytes.len() || finished);
-                assert!(body.len() <= consumed);
-            }
-        });
+    bolero::check!().with_iterations(50_000).with_max_len(64).for_each(|input: &[u8]| {
+        let _ = decode_whole(input);
+        let bytes = spell(input, &CHUNKED_PIECES);
+        let whole = decode_whole(&bytes);
+        assert_eq!(decode_in_pieces(&bytes, &[1, 7], &[3, 0, 64]), whole);
+        if let Ok((body, consumed, finished)) = whole {
+            assert!(consumed == bytes.len() || finished);
+            assert!(body.len() <= consumed);
+        }
+    });
 }
 
 #[test]
 fn fuzz_percent_decode_path() {
-    bolero::check!()
-        .with_iterations(50_000)
-        .with_max_len(64)
-        .for_each(|input: &[u8]| {
-            check_percent_decoding(input);
-            check_percent_decoding(&spell(input, &[b"%", b"%4", b"%41", b"%fF", b"%g", b"0", b"a"]));
-        });
+    bolero::check!().with_iterations(50_000).with_max_len(64).for_each(|input: &[u8]| {
+        check_percent_decoding(input);
+        check_percent_decoding(&spell(input, &[b"%", b"%4", b"%41", b"%fF", b"%g", b"0", b"a"]));
+    });
 }
 
 /// The version is told apart where it matters: the same fields mean different things.
 #[test]
 fn versions_differ() {
     let mut scratch = [const { MaybeUninit::uninit() }; 4];
-    let head = parse_head(b"GET / HTTP/1.0\r\n\r\n", &LIMITS, &mut scratch)
-        .unwrap()
-        .unwrap();
+    let head = parse_head(b"GET / HTTP/1.0\r\n\r\n", &LIMITS, &mut scratch).unwrap().unwrap();
     assert!(head.version == Version::Http10 && !head.keep_alive && head.host.is_none());
 }

@@ -129,21 +129,15 @@ fn parse_tcp(text: &str) -> Result<Address, AddressError> {
 
 fn split_port(text: &str) -> Result<(Host, &str), AddressError> {
     if let Some(rest) = text.strip_prefix('[') {
-        let (inside, after) = rest
-            .split_once(']')
-            .ok_or_else(|| because("the bracket is not closed"))?;
-        let port = after
-            .strip_prefix(':')
-            .ok_or_else(|| because("no :PORT follows the bracket"))?;
+        let (inside, after) = rest.split_once(']').ok_or_else(|| because("the bracket is not closed"))?;
+        let port = after.strip_prefix(':').ok_or_else(|| because("no :PORT follows the bracket"))?;
         return Ok((bracketed(inside)?, port));
     }
     let Some((host, port)) = text.rsplit_once(':') else {
         return Err(because(format!("\"{text}\" has no port")));
     };
     if host.contains(':') {
-        return Err(because(format!(
-            "an IPv6 address is written in brackets, as in [::1]:{port}"
-        )));
+        return Err(because(format!("an IPv6 address is written in brackets, as in [::1]:{port}")));
     }
     if host.is_empty() {
         return Ok((Host::All, port));
@@ -152,9 +146,7 @@ fn split_port(text: &str) -> Result<(Host, &str), AddressError> {
         return Ok((Host::Ip(ip), port));
     }
     // A name made of digits and dots alone is a mistyped IPv4 address; the resolver would take "1.2.3" for 1.2.0.3.
-    let is_name = host
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
     if !is_name || host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(because(format!("\"{host}\" is not a host")));
     }
@@ -173,11 +165,7 @@ fn bracketed(inside: &str) -> Result<Host, AddressError> {
 
 /// Digits alone: `str::parse` would also take a sign.
 fn decimal(text: &str) -> Option<u32> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 fn because(reason: impl Into<String>) -> AddressError {
@@ -207,10 +195,7 @@ mod tests {
             assert_eq!(text.parse::<Address>().unwrap(), expected);
             assert_eq!(expected.to_string(), text);
         }
-        assert_eq!(
-            "unix:///run/x.sock".parse::<Address>().unwrap(),
-            Address::UnixPath("/run/x.sock".into())
-        );
+        assert_eq!("unix:///run/x.sock".parse::<Address>().unwrap(), Address::UnixPath("/run/x.sock".into()));
     }
 
     #[test]

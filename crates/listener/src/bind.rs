@@ -23,11 +23,7 @@ pub struct Options {
 impl Default for Options {
     /// A backlog of 2048 as gunicorn's, and socket files as the umask says.
     fn default() -> Self {
-        Options {
-            backlog: 2048,
-            unix_mode: None,
-            unix_owner: None,
-        }
+        Options { backlog: 2048, unix_mode: None, unix_owner: None }
     }
 }
 
@@ -43,10 +39,8 @@ impl Default for Options {
 ///
 /// Blocks: on the resolver, and for at most 5 seconds a unix path on another server that starts beside this one.
 pub fn bind_all(addresses: &[String], options: &Options) -> Result<Vec<Bound>, Vec<BindError>> {
-    let parsed: Vec<Result<Address, Problem>> = addresses
-        .iter()
-        .map(|text| text.parse().map_err(Problem::Syntax))
-        .collect();
+    let parsed: Vec<Result<Address, Problem>> =
+        addresses.iter().map(|text| text.parse().map_err(Problem::Syntax)).collect();
     let wildcard_ports = wildcard_v4_ports(&parsed);
     let mut seen = HashSet::new();
     let mut bound = Vec::new();
@@ -60,10 +54,7 @@ pub fn bind_all(addresses: &[String], options: &Options) -> Result<Vec<Bound>, V
         });
         match result {
             Ok(sockets) => bound.extend(sockets),
-            Err(problem) => errors.push(BindError {
-                address: text.clone(),
-                problem,
-            }),
+            Err(problem) => errors.push(BindError { address: text.clone(), problem }),
         }
     }
     if errors.is_empty() { Ok(bound) } else { Err(errors) }

@@ -34,19 +34,11 @@ pub struct Bound {
 
 impl Bound {
     pub(crate) fn tcp(listener: TcpListener, address: SocketAddr) -> Self {
-        Bound {
-            listener: Listener::Tcp(listener),
-            name: format!("http://{address}"),
-            file: None,
-        }
+        Bound { listener: Listener::Tcp(listener), name: format!("http://{address}"), file: None }
     }
 
     pub(crate) fn unix(listener: UnixListener, name: String, file: Option<SocketFile>) -> Self {
-        Bound {
-            listener: Listener::Unix(listener),
-            name,
-            file,
-        }
+        Bound { listener: Listener::Unix(listener), name, file }
     }
 
     /// Stops listening. A socket file is unlinked if this process made it and it is still the same file; one that

@@ -136,9 +136,6 @@ pub enum Problem {
 
 impl Problem {
     pub(crate) fn system(action: &'static str) -> impl Fn(rustix::io::Errno) -> Problem {
-        move |error| Problem::System {
-            action,
-            error: error.into(),
-        }
+        move |error| Problem::System { action, error: error.into() }
     }
 }

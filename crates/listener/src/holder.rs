@@ -37,11 +37,7 @@ impl Holder {
             .filter_map(|path| fs::read_to_string(path).ok())
             .flat_map(|table| listening_inodes(&table, wanted))
             .collect();
-        let mut pids = if inodes.is_empty() {
-            Vec::new()
-        } else {
-            processes_with(&inodes)
-        };
+        let mut pids = if inodes.is_empty() { Vec::new() } else { processes_with(&inodes) };
         pids.sort_unstable();
         match pids.split_first() {
             Some((first, others)) => Holder::of_process(*first, others.len()),
@@ -54,11 +50,7 @@ impl Holder {
         match pid {
             0 => Holder::Unseen,
             pid if pid == std::process::id() => Holder::Ourselves,
-            pid => Holder::Process {
-                pid,
-                command: command_line(pid),
-                others,
-            },
+            pid => Holder::Process { pid, command: command_line(pid), others },
         }
     }
 }

@@ -28,28 +28,16 @@ pub(crate) fn take(number: u32) -> Result<Bound, Problem> {
         return Ok(Bound::unix(listener, name, None));
     }
     let listener = std::net::TcpListener::from(socket);
-    let address = listener.local_addr().map_err(|error| Problem::System {
-        action: "getsockname",
-        error,
-    })?;
+    let address = listener.local_addr().map_err(|error| Problem::System { action: "getsockname", error })?;
     Ok(Bound::tcp(listener, address))
 }
 
 fn duplicate(number: u32) -> Result<OwnedFd, Problem> {
     let refused = |error| match error {
         Errno::BADF => Problem::NotOpen(number),
-        Errno::NOSYS => Problem::NoDuplicate {
-            number,
-            why: "unknown to this kernel",
-        },
-        Errno::PERM => Problem::NoDuplicate {
-            number,
-            why: "forbidden",
-        },
-        error => Problem::System {
-            action: "duplicating the descriptor",
-            error: error.into(),
-        },
+        Errno::NOSYS => Problem::NoDuplicate { number, why: "unknown to this kernel" },
+        Errno::PERM => Problem::NoDuplicate { number, why: "forbidden" },
+        error => Problem::System { action: "duplicating the descriptor", error: error.into() },
     };
     let raw = i32::try_from(number).map_err(|_| Problem::NotOpen(number))?;
     let ourselves = pidfd_open(getpid(), PidfdFlags::empty()).map_err(refused)?;
@@ -58,10 +46,7 @@ fn duplicate(number: u32) -> Result<OwnedFd, Problem> {
 
 /// That it is a socket, of a family and type we can serve, and listens.
 fn check(number: u32, socket: &OwnedFd) -> Result<AddressFamily, Problem> {
-    let unfit = |found: &str| Problem::NotAListener {
-        number,
-        found: found.to_owned(),
-    };
+    let unfit = |found: &str| Problem::NotAListener { number, found: found.to_owned() };
     let kind = FileType::from_raw_mode(fstat(socket).map_err(Problem::system("fstat"))?.st_mode);
     if kind != FileType::Socket {
         return Err(unfit(match kind {
@@ -127,9 +112,7 @@ mod tests {
     }
 
     fn is_cloexec(descriptor: impl AsFd) -> bool {
-        rustix::io::fcntl_getfd(descriptor)
-            .unwrap()
-            .contains(rustix::io::FdFlags::CLOEXEC)
+        rustix::io::fcntl_getfd(descriptor).unwrap().contains(rustix::io::FdFlags::CLOEXEC)
     }
 
     #[test]

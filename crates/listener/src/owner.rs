@@ -45,9 +45,7 @@ impl FromStr for Owner {
             return Err(OwnerError::Empty);
         }
         Ok(Owner {
-            user: lookup(user, OwnerError::NoUser, |name| {
-                Ok(User::from_name(name)?.map(|user| user.uid.as_raw()))
-            })?,
+            user: lookup(user, OwnerError::NoUser, |name| Ok(User::from_name(name)?.map(|user| user.uid.as_raw())))?,
             group: lookup(group, OwnerError::NoGroup, |name| {
                 Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()))
             })?,
@@ -73,10 +71,7 @@ fn lookup(
     match by_name(name) {
         Ok(Some(number)) => Ok(Some(number)),
         Ok(None) => Err(missing(name.to_owned())),
-        Err(error) => Err(OwnerError::Lookup {
-            name: name.to_owned(),
-            error,
-        }),
+        Err(error) => Err(OwnerError::Lookup { name: name.to_owned(), error }),
     }
 }
 
@@ -97,14 +92,8 @@ mod tests {
     fn mistakes() {
         assert_eq!("".parse::<Owner>(), Err(OwnerError::Empty));
         assert_eq!(":".parse::<Owner>(), Err(OwnerError::Empty));
-        assert_eq!(
-            "no-such-user-here".parse::<Owner>(),
-            Err(OwnerError::NoUser("no-such-user-here".into()))
-        );
-        assert_eq!(
-            "root:no-such-group".parse::<Owner>(),
-            Err(OwnerError::NoGroup("no-such-group".into()))
-        );
+        assert_eq!("no-such-user-here".parse::<Owner>(), Err(OwnerError::NoUser("no-such-user-here".into())));
+        assert_eq!("root:no-such-group".parse::<Owner>(), Err(OwnerError::NoGroup("no-such-group".into())));
         assert!("4294967295".parse::<Owner>().is_err());
         assert!("99999999999".parse::<Owner>().is_err());
     }

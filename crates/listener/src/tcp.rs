@@ -79,10 +79,7 @@ fn bind_name(addresses: &[SocketAddr], backlog: i32) -> Result<Vec<Bound>, Probl
 }
 
 fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
-    let unresolved = |error| Problem::Unresolved {
-        host: name.to_owned(),
-        error,
-    };
+    let unresolved = |error| Problem::Unresolved { host: name.to_owned(), error };
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in (name, port).to_socket_addrs().map_err(unresolved)? {
         if !addresses.contains(&address) {
@@ -101,10 +98,7 @@ fn listen(address: SocketAddr, v6_only: bool, backlog: i32) -> Result<Bound, Pro
 
 fn listen_with_address(address: SocketAddr, v6_only: bool, backlog: i32) -> Result<(Bound, SocketAddr), Problem> {
     let listener = open(address, v6_only, backlog).map_err(|error| explain(address, error, first_free_port()))?;
-    let real = listener.local_addr().map_err(|error| Problem::System {
-        action: "getsockname",
-        error,
-    })?;
+    let real = listener.local_addr().map_err(|error| Problem::System { action: "getsockname", error })?;
     Ok((Bound::tcp(listener, real), real))
 }
 
@@ -128,10 +122,7 @@ fn explain(address: SocketAddr, error: io::Error, first_free: u16) -> Problem {
         Some(Errno::ADDRINUSE) => Problem::PortInUse(Holder::of_port(address)),
         Some(Errno::ACCESS) if address.port() < first_free => Problem::Privileged { first_free },
         Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT) => Problem::NoSuchInterface(address.ip()),
-        _ => Problem::System {
-            action: "opening the socket",
-            error,
-        },
+        _ => Problem::System { action: "opening the socket", error },
     }
 }
 
@@ -140,10 +131,7 @@ fn is_family_missing(problem: &Problem) -> bool {
 }
 
 fn first_free_port() -> u16 {
-    fs::read_to_string(FIRST_FREE_PORT)
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(1024)
+    fs::read_to_string(FIRST_FREE_PORT).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
 }
 
 #[cfg(test)]
@@ -172,9 +160,7 @@ mod tests {
     #[test]
     fn a_socket_is_non_blocking_close_on_exec_and_takes_connections() {
         let bound = bind(&ip("127.0.0.1"), 0, false, 16).unwrap();
-        let [bound] = bound.as_slice() else {
-            panic!("one socket")
-        };
+        let [bound] = bound.as_slice() else { panic!("one socket") };
         let address = address(bound);
         assert_eq!(bound.name, format!("http://{address}"));
         assert_ne!(address.port(), 0);
@@ -212,11 +198,7 @@ mod tests {
         let bound = bind(&Host::Name("localhost".into()), 0, false, 16).unwrap();
         let port = address(&bound[0]).port();
         assert!(bound.iter().all(|bound| address(bound).port() == port));
-        assert!(
-            bound
-                .iter()
-                .all(|bound| address(bound).ip().to_canonical().is_loopback())
-        );
+        assert!(bound.iter().all(|bound| address(bound).ip().to_canonical().is_loopback()));
     }
 
     #[test]
@@ -235,9 +217,7 @@ mod tests {
     fn a_port_of_another_process_names_pid_and_command() {
         let bound = bind(&ip("127.0.0.1"), 0, false, 16).unwrap();
         let address = address(&bound[0]);
-        let Listener::Tcp(listener) = &bound[0].listener else {
-            panic!("a TCP socket was asked for")
-        };
+        let Listener::Tcp(listener) = &bound[0].listener else { panic!("a TCP socket was asked for") };
         // Another process is made to hold the socket as its standard error, alone.
         let stderr = listener.try_clone().unwrap();
         let mut child = std::process::Command::new("cat")
@@ -264,10 +244,7 @@ mod tests {
         let address = "127.0.0.1:80".parse().unwrap();
         let refused = || io::Error::from(Errno::ACCESS);
         let message = explain(address, refused(), 1024).to_string();
-        assert!(
-            message.contains("ports below 1024 need the capability CAP_NET_BIND_SERVICE"),
-            "{message}"
-        );
+        assert!(message.contains("ports below 1024 need the capability CAP_NET_BIND_SERVICE"), "{message}");
         // The same error of a port that needs no privilege is a security module's.
         assert!(matches!(explain(address, refused(), 0), Problem::System { .. }));
     }
@@ -283,11 +260,6 @@ mod tests {
     fn a_name_that_does_not_exist_is_refused() {
         // RFC 6761: never resolves.
         let problem = bind(&Host::Name("no-such-host.invalid".into()), 1, false, 16).unwrap_err();
-        assert!(
-            problem
-                .to_string()
-                .contains("\"no-such-host.invalid\" cannot be resolved"),
-            "{problem}"
-        );
+        assert!(problem.to_string().contains("\"no-such-host.invalid\" cannot be resolved"), "{problem}");
     }
 }

@@ -51,34 +51,22 @@ const MODE_BITS: u32 = 0o777;
 /// Listens on the socket file `path`, taking over one on which nobody answers. Blocks for 5 seconds at most, while
 /// another server makes its socket in the same directory.
 pub(crate) fn bind_path(path: &Path, mode: Option<u32>, owner: Option<Owner>, backlog: i32) -> Result<Bound, Problem> {
-    let path = std::path::absolute(path).map_err(|error| Problem::System {
-        action: "finding the current directory",
-        error,
-    })?;
+    let path = std::path::absolute(path)
+        .map_err(|error| Problem::System { action: "finding the current directory", error })?;
     let length = path.as_os_str().len();
     if length > NAME_LIMIT {
         return Err(Problem::TooLong { length });
     }
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(Problem::NotASocket {
-            path,
-            kind: "a directory",
-        });
+        return Err(Problem::NotASocket { path, kind: "a directory" });
     };
-    let place = Place {
-        directory: open_directory(directory)?,
-        name,
-        path: &path,
-    };
+    let place = Place { directory: open_directory(directory)?, name, path: &path };
     place.lock()?;
     let there = place.look()?;
     let socket = place.make(mode, owner, backlog, there)?;
     let listener = UnixListener::from(OwnedFd::from(socket.socket));
     let name = format!("unix:{}", path.display());
-    let file = SocketFile {
-        path: path.clone(),
-        file: socket.file,
-    };
+    let file = SocketFile { path: path.clone(), file: socket.file };
     Ok(Bound::unix(listener, name, Some(file)))
 }
 
@@ -101,11 +89,7 @@ pub(crate) fn bind_abstract(name: &[u8], backlog: i32) -> Result<Bound, Problem>
         result => result.map_err(system("bind"))?,
     }
     socket.listen(backlog).map_err(system("listen"))?;
-    Ok(Bound::unix(
-        UnixListener::from(OwnedFd::from(socket)),
-        format!("unix:@{}", String::from_utf8_lossy(name)),
-        None,
-    ))
+    Ok(Bound::unix(UnixListener::from(OwnedFd::from(socket)), format!("unix:@{}", String::from_utf8_lossy(name)), None))
 }
 
 /// Where a socket file shall be. The lock lasts as long as `directory` is open.
@@ -170,10 +154,7 @@ impl Place<'_> {
             FileType::Fifo => "a pipe",
             _ => "a device",
         };
-        Err(Problem::NotASocket {
-            path: self.path.to_owned(),
-            kind,
-        })
+        Err(Problem::NotASocket { path: self.path.to_owned(), kind })
     }
 
     fn make(&self, mode: Option<u32>, owner: Option<Owner>, backlog: i32, there: There) -> Result<Made, Problem> {
@@ -181,9 +162,7 @@ impl Place<'_> {
         self.clear(&new_name)?;
         let socket = new_socket()?;
         let address = SockAddr::unix(self.bindable(&new_name)).map_err(system("the path"))?;
-        socket
-            .bind(&address)
-            .map_err(|error| self.explain_io("create", error))?;
+        socket.bind(&address).map_err(|error| self.explain_io("create", error))?;
         let made = self.dress(&new_name, mode, owner).and_then(|file| {
             // Only now can anybody connect, and by now mode and owner are right.
             socket.listen(backlog).map_err(system("listen"))?;
@@ -205,10 +184,7 @@ impl Place<'_> {
             Err(error) => return Err(self.explain("look at", error)),
         };
         if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
-            return Err(Problem::NotASocket {
-                path: self.path.with_file_name(new_name),
-                kind: "another file",
-            });
+            return Err(Problem::NotASocket { path: self.path.with_file_name(new_name), kind: "another file" });
         }
         unlinkat(&self.directory, new_name, AtFlags::empty()).map_err(|error| self.explain("replace", error))
     }
@@ -243,10 +219,7 @@ impl Place<'_> {
             let user = owner.user.map(Uid::from_raw);
             let group = owner.group.map(Gid::from_raw);
             chownat(&file, "", user, group, AtFlags::EMPTY_PATH).map_err(|error| match error {
-                Errno::PERM => Problem::Owner {
-                    user: geteuid().as_raw(),
-                    wanted: shown(owner),
-                },
+                Errno::PERM => Problem::Owner { user: geteuid().as_raw(), wanted: shown(owner) },
                 error => self.explain("change the owner of", error),
             })?;
         }
@@ -278,16 +251,11 @@ impl Place<'_> {
 
     fn explain(&self, action: &'static str, error: Errno) -> Problem {
         match error {
-            Errno::ACCESS | Errno::PERM => Problem::NoPermission {
-                action,
-                path: self.path.to_owned(),
-                user: geteuid().as_raw(),
-            },
+            Errno::ACCESS | Errno::PERM => {
+                Problem::NoPermission { action, path: self.path.to_owned(), user: geteuid().as_raw() }
+            }
             Errno::ROFS => Problem::ReadOnly(self.path.to_owned()),
-            error => Problem::System {
-                action: "making the socket file",
-                error: error.into(),
-            },
+            error => Problem::System { action: "making the socket file", error: error.into() },
         }
     }
 
@@ -312,11 +280,9 @@ fn open_directory(directory: &Path) -> Result<OwnedFd, Problem> {
     openat(CWD, directory, flags, Mode::empty()).map_err(|error| match error {
         Errno::NOENT => Problem::NoDirectory(directory.to_owned()),
         Errno::NOTDIR => Problem::NotADirectory(directory.to_owned()),
-        Errno::ACCESS | Errno::PERM => Problem::NoPermission {
-            action: "read the directory",
-            path: directory.to_owned(),
-            user: geteuid().as_raw(),
-        },
+        Errno::ACCESS | Errno::PERM => {
+            Problem::NoPermission { action: "read the directory", path: directory.to_owned(), user: geteuid().as_raw() }
+        }
         error => Problem::system("opening the directory")(error),
     })
 }
@@ -326,10 +292,7 @@ fn answer_at(address: &SockAddr) -> Result<Answer, Problem> {
     let probe = new_socket()?;
     let Err(error) = probe.connect(address) else {
         // Through nix: rustix's process ids cannot be 0, as one of another PID namespace is.
-        let pid = getsockopt(&probe, PeerCredentials)
-            .ok()
-            .and_then(|peer| u32::try_from(peer.pid()).ok())
-            .unwrap_or(0);
+        let pid = getsockopt(&probe, PeerCredentials).ok().and_then(|peer| u32::try_from(peer.pid()).ok()).unwrap_or(0);
         return Ok(Answer::Process(Holder::of_process(pid, 0)));
     };
     match Errno::from_io_error(&error) {

@@ -14,10 +14,8 @@ fn bind(path: &Path) -> Result<Bound, Problem> {
 }
 
 fn entries(directory: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -27,10 +25,7 @@ fn a_socket_file_appears_with_its_mode_and_owner_and_goes_at_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.sock");
     let ours = fs::metadata(directory.path()).unwrap();
-    let owner = Owner {
-        user: Some(ours.uid()),
-        group: Some(ours.gid()),
-    };
+    let owner = Owner { user: Some(ours.uid()), group: Some(ours.gid()) };
     for mode in [0o660, 0o777, 0o600] {
         let bound = bind_path(&path, Some(mode), Some(owner), 16).unwrap();
         let file = fs::symlink_metadata(&path).unwrap();
@@ -45,11 +40,7 @@ fn a_socket_file_appears_with_its_mode_and_owner_and_goes_at_the_end() {
         assert!(flags.contains(OFlags::NONBLOCK));
         UnixStream::connect(&path).unwrap();
         let second = bound.listener.try_clone().unwrap();
-        assert!(
-            rustix::io::fcntl_getfd(&second)
-                .unwrap()
-                .contains(rustix::io::FdFlags::CLOEXEC)
-        );
+        assert!(rustix::io::fcntl_getfd(&second).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
         bound.close();
         assert!(entries(directory.path()).is_empty());
     }
@@ -59,10 +50,7 @@ fn a_socket_file_appears_with_its_mode_and_owner_and_goes_at_the_end() {
 fn root_gives_the_file_away_and_others_are_told_that_they_may_not() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.sock");
-    let owner = Some(Owner {
-        user: Some(12345),
-        group: Some(54321),
-    });
+    let owner = Some(Owner { user: Some(12345), group: Some(54321) });
     if geteuid().is_root() {
         let _bound = bind_path(&path, None, owner, 16).unwrap();
         let file = fs::symlink_metadata(&path).unwrap();
@@ -163,11 +151,7 @@ fn what_is_no_socket_is_never_deleted() {
     symlink(&file, &link).unwrap();
     let sub = directory.path().join("sub");
     fs::create_dir(&sub).unwrap();
-    for (path, kind) in [
-        (&file, "a regular file"),
-        (&link, "a symbolic link"),
-        (&sub, "a directory"),
-    ] {
+    for (path, kind) in [(&file, "a regular file"), (&link, "a symbolic link"), (&sub, "a directory")] {
         let message = bind(path).unwrap_err().to_string();
         assert!(message.contains(kind), "{message}");
     }
@@ -213,10 +197,7 @@ fn names_are_at_most_107_bytes_long() {
         bound.close();
     }
     assert!(matches!(bind(&fill(108)), Err(Problem::TooLong { length: 108 })));
-    assert!(matches!(
-        bind_abstract(&[b'x'; 108], 16),
-        Err(Problem::TooLong { length: 108 })
-    ));
+    assert!(matches!(bind_abstract(&[b'x'; 108], 16), Err(Problem::TooLong { length: 108 })));
     assert!(entries(directory.path()).is_empty());
 }
 

@@ -47,12 +47,7 @@ fn combined() {
         "192.0.2.1 - - [21/Nov/2026:04:00:00 +0000] \"GET /a?b=c HTTP/1.1\" 200 12 \"-\" \"curl/8\" request_id=7f3a \
          queue=0.000012 application=0.001500 total=61.000000 worker=4711 outcome=ok\n"
     );
-    let empty = AccessRecord {
-        bytes: 0,
-        request_id: None,
-        worker: None,
-        ..record()
-    };
+    let empty = AccessRecord { bytes: 0, request_id: None, worker: None, ..record() };
     let line = line(Format::Combined, &empty);
     assert!(line.contains("\" 200 - \"-\""), "{line}");
     assert!(line.contains(" request_id=- "), "{line}");
@@ -136,32 +131,30 @@ fn any_bytes_keep_the_shape() {
     bolero::check!()
         .with_iterations(5_000)
         .with_type::<(String, String, Vec<u8>, Vec<u8>, String, u16, u64, u64, u32)>()
-        .for_each(
-            |(method, target, referer, user_agent, id, status, bytes, time, worker)| {
-                let record = AccessRecord {
-                    method,
-                    target,
-                    referer: Some(referer),
-                    user_agent: Some(user_agent),
-                    request_id: Some(id),
-                    status: *status,
-                    bytes: *bytes,
-                    received: UNIX_EPOCH + Duration::from_micros(*time),
-                    queue: Duration::from_nanos(*time),
-                    worker: Some(*worker),
-                    ..record()
-                };
-                assert_combined(&line(Format::Combined, &record));
-                let line = line(Format::Json, &record);
-                assert_eq!(line.chars().filter(|character| character.is_control()).count(), 1);
-                let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-                assert_eq!(value.as_object().unwrap().len(), 15);
-                assert_eq!(value["target"], **target);
-                assert_eq!(value["request_id"], **id);
-                assert_eq!(value["referer"], *String::from_utf8_lossy(referer));
-                assert_eq!(value["bytes"], *bytes);
-            },
-        );
+        .for_each(|(method, target, referer, user_agent, id, status, bytes, time, worker)| {
+            let record = AccessRecord {
+                method,
+                target,
+                referer: Some(referer),
+                user_agent: Some(user_agent),
+                request_id: Some(id),
+                status: *status,
+                bytes: *bytes,
+                received: UNIX_EPOCH + Duration::from_micros(*time),
+                queue: Duration::from_nanos(*time),
+                worker: Some(*worker),
+                ..record()
+            };
+            assert_combined(&line(Format::Combined, &record));
+            let line = line(Format::Json, &record);
+            assert_eq!(line.chars().filter(|character| character.is_control()).count(), 1);
+            let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(value.as_object().unwrap().len(), 15);
+            assert_eq!(value["target"], **target);
+            assert_eq!(value["request_id"], **id);
+            assert_eq!(value["referer"], *String::from_utf8_lossy(referer));
+            assert_eq!(value["bytes"], *bytes);
+        });
 }
 
 /// One line of printable ASCII, with its four quoted parts at most four more for a request id.
@@ -191,8 +184,5 @@ fn assert_combined(line: &str) {
     assert_eq!(words.len(), 16, "{outside}");
     assert_eq!([words[5], words[8], words[9]], ["QQ"; 3], "{outside}");
     let keys: Vec<&str> = words[10..].iter().map(|word| word.split_once('=').unwrap().0).collect();
-    assert_eq!(
-        keys,
-        ["request_id", "queue", "application", "total", "worker", "outcome"]
-    );
+    assert_eq!(keys, ["request_id", "queue", "application", "total", "worker", "outcome"]);
 }

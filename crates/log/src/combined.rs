@@ -14,9 +14,7 @@ pub(crate) struct Combined {
 
 impl Combined {
     pub(crate) fn new() -> Self {
-        Combined {
-            time: SecondCache::common(),
-        }
+        Combined { time: SecondCache::common() }
     }
 
     pub(crate) fn append(&mut self, out: &mut Vec<u8>, record: &AccessRecord) {

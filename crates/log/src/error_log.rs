@@ -79,21 +79,13 @@ pub(crate) fn line_start() -> String {
 }
 
 fn start_at(now: Duration) -> String {
-    format!(
-        "{}.{:03}Z [{}]",
-        SecondCache::rfc3339().text(now),
-        now.subsec_millis(),
-        std::process::id()
-    )
+    format!("{}.{:03}Z [{}]", SecondCache::rfc3339().text(now), now.subsec_millis(), std::process::id())
 }
 
 fn subscriber(target: &Target, level: LevelFilter) -> Result<(impl Subscriber + Send + Sync, ErrorLog), Error> {
     let sink = Arc::new(Sink::open(target)?);
     let (filter, level) = reload::Layer::new(level);
-    let lines = Lines {
-        sink: Arc::clone(&sink),
-        coloured: is_coloured(target),
-    };
+    let lines = Lines { sink: Arc::clone(&sink), coloured: is_coloured(target) };
     let subscriber = Registry::default().with(filter).with(lines);
     Ok((subscriber, ErrorLog { sink, level }))
 }

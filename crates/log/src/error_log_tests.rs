@@ -58,10 +58,7 @@ fn the_level_can_be_changed() {
             log.set_level(LevelFilter::DEBUG);
         }
     });
-    assert_eq!(
-        text,
-        "WARN seen at warn round=0\nDEBUG seen at debug round=1\nWARN seen at warn round=1\n"
-    );
+    assert_eq!(text, "WARN seen at warn round=0\nDEBUG seen at debug round=1\nWARN seen at warn round=1\n");
 }
 
 #[test]
@@ -94,14 +91,8 @@ fn a_slow_request_is_a_warning_with_its_fields() {
 
 #[test]
 fn colours_are_for_terminals() {
-    let fields = Fields {
-        message: "a\x1b[0m".into(),
-        ..Fields::default()
-    };
-    assert_eq!(
-        render("START", Level::ERROR, &fields, true),
-        "\x1b[2mSTART\x1b[0m \x1b[31mERROR\x1b[0m a\\x1b[0m\n"
-    );
+    let fields = Fields { message: "a\x1b[0m".into(), ..Fields::default() };
+    assert_eq!(render("START", Level::ERROR, &fields, true), "\x1b[2mSTART\x1b[0m \x1b[31mERROR\x1b[0m a\\x1b[0m\n");
     assert!(!is_coloured(&Target::File("x".into())));
 }
 
@@ -119,8 +110,5 @@ fn a_second_error_log_of_a_process_is_refused() {
     let first = init_error_log(&Target::Stderr, LevelFilter::OFF).unwrap();
     assert_eq!(first.sink().dropped(), 0);
     first.reopen().unwrap();
-    assert!(matches!(
-        init_error_log(&Target::Stderr, LevelFilter::OFF),
-        Err(Error::AlreadyInstalled)
-    ));
+    assert!(matches!(init_error_log(&Target::Stderr, LevelFilter::OFF), Err(Error::AlreadyInstalled)));
 }

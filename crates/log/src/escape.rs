@@ -5,9 +5,7 @@
 /// that is not printable ASCII becomes `\xHH`. Reversible, and free of raw control characters whatever comes in.
 pub(crate) fn quoted_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut rest = bytes;
-    while let Some(position) = rest
-        .iter()
-        .position(|byte| !(0x20..0x7f).contains(byte) || matches!(byte, b'"' | b'\\'))
+    while let Some(position) = rest.iter().position(|byte| !(0x20..0x7f).contains(byte) || matches!(byte, b'"' | b'\\'))
     {
         let (plain, after) = rest.split_at(position);
         out.extend_from_slice(plain);
@@ -26,10 +24,7 @@ pub(crate) fn quoted_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
 pub(crate) fn bare_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.is_empty() {
         out.push(b'-');
-    } else if bytes
-        .iter()
-        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'='))
-    {
+    } else if bytes.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=')) {
         out.extend_from_slice(bytes);
     } else {
         out.push(b'"');

@@ -14,9 +14,7 @@ pub(crate) struct Json {
 
 impl Json {
     pub(crate) fn new() -> Self {
-        Json {
-            time: SecondCache::rfc3339(),
-        }
+        Json { time: SecondCache::rfc3339() }
     }
 
     pub(crate) fn append(&mut self, out: &mut Vec<u8>, record: &AccessRecord) {

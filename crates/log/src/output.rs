@@ -69,19 +69,13 @@ impl Output {
                 let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
                 let path = format!("/proc/self/fd/{}", stream.as_raw_fd());
                 if let Ok(descriptor) = openat(CWD, path, flags, Mode::empty()) {
-                    return Ok(Output {
-                        descriptor,
-                        kind: Kind::Stream,
-                    });
+                    return Ok(Output { descriptor, kind: Kind::Stream });
                 }
                 // Another user's terminal or pipe, after privileges were given up.
                 Kind::SharedStream
             }
         };
-        Ok(Output {
-            descriptor: fcntl_dupfd_cloexec(stream, 3)?,
-            kind,
-        })
+        Ok(Output { descriptor: fcntl_dupfd_cloexec(stream, 3)?, kind })
     }
 
     /// Writes what can be written now, in one system call, and returns how much that was.

@@ -195,11 +195,7 @@ impl Sink {
                 Ok(written) => state.written += written,
                 Err(Errno::AGAIN) => return Err(Errno::AGAIN),
                 Err(error) => {
-                    let begun = if state.written > 0 && error != Errno::PIPE {
-                        1
-                    } else {
-                        0
-                    };
+                    let begun = if state.written > 0 && error != Errno::PIPE { 1 } else { 0 };
                     let lost: u64 = state.kept.iter().skip(begun).map(|kept| kept.records).sum();
                     state.kept.truncate(begun);
                     state.kept_bytes = state.kept.iter().map(|kept| kept.bytes.len()).sum();
@@ -217,20 +213,14 @@ impl Sink {
     fn lose(&self, state: &mut State, records: u64, reason: &str) {
         self.dropped.fetch_add(records, Ordering::Relaxed);
         if state.lost.is_none() {
-            (self.notice)(&format!(
-                "the log {} cannot be written, records are being lost: {reason}",
-                self.target
-            ));
+            (self.notice)(&format!("the log {} cannot be written, records are being lost: {reason}", self.target));
         }
         *state.lost.get_or_insert(0) += records;
     }
 
     fn recovered(&self, state: &mut State) {
         if let Some(lost) = state.lost.take() {
-            (self.notice)(&format!(
-                "the log {} can be written again, lost records: {lost}",
-                self.target
-            ));
+            (self.notice)(&format!("the log {} can be written again, lost records: {lost}", self.target));
         }
     }
 }
@@ -266,10 +256,7 @@ struct Kept {
 impl State {
     fn keep(&mut self, bytes: &[u8], records: u64) {
         self.kept_bytes += bytes.len();
-        self.kept.push_back(Kept {
-            bytes: bytes.to_vec(),
-            records,
-        });
+        self.kept.push_back(Kept { bytes: bytes.to_vec(), records });
     }
 
     fn forget_first(&mut self) -> Option<Kept> {
@@ -281,10 +268,7 @@ impl State {
 }
 
 fn open(target: &Target) -> Result<Output, Error> {
-    Output::open(target).map_err(|error| Error::Open {
-        target: target.clone(),
-        source: error.into(),
-    })
+    Output::open(target).map_err(|error| Error::Open { target: target.clone(), source: error.into() })
 }
 
 fn advice(error: &io::Error) -> &'static str {

@@ -29,11 +29,7 @@ fn sink(path: &Path) -> Sink {
 /// A named pipe and its reader, which does not wait.
 fn pipe(path: &Path) -> File {
     rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path)
-        .unwrap()
+    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path).unwrap()
 }
 
 fn read_available(reader: &mut File) -> Vec<u8> {

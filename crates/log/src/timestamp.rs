@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// `2026-11-21T04:00:00` or `21/Nov/2026:04:00:00 +0000`, formatted once a second.
 #[derive(Debug)]
@@ -17,20 +15,12 @@ pub(crate) struct SecondCache {
 impl SecondCache {
     /// Apache's form (`%t` without its brackets). The offset is +0000: the time is UTC.
     pub(crate) fn common() -> Self {
-        SecondCache {
-            second: None,
-            text: String::new(),
-            format: common,
-        }
+        SecondCache { second: None, text: String::new(), format: common }
     }
 
     /// RFC 3339 up to the second, with no fraction and no offset.
     pub(crate) fn rfc3339() -> Self {
-        SecondCache {
-            second: None,
-            text: String::new(),
-            format: rfc3339,
-        }
+        SecondCache { second: None, text: String::new(), format: rfc3339 }
     }
 
     pub(crate) fn text(&mut self, since_epoch: Duration) -> &str {
@@ -68,11 +58,7 @@ impl Civil {
         let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_from_march = (5 * day_of_year + 2) / 153;
-        let month = if month_from_march < 10 {
-            month_from_march + 3
-        } else {
-            month_from_march - 9
-        };
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
         Civil {
             year: era * 400 + year_of_era + u64::from(month <= 2),
             month: month as usize,
@@ -118,10 +104,7 @@ mod tests {
             assert_eq!(cache.text(Duration::from_secs(second)), expected);
             assert_eq!(cache.text(Duration::from_secs(second)), expected);
         }
-        assert_eq!(
-            SecondCache::common().text(Duration::new(1_795_233_600, 999)),
-            "21/Nov/2026:04:00:00 +0000"
-        );
+        assert_eq!(SecondCache::common().text(Duration::new(1_795_233_600, 999)), "21/Nov/2026:04:00:00 +0000");
         // The farthest time there is neither overflows nor panics.
         assert!(!cache.text(Duration::MAX).is_empty());
         assert_eq!(since_epoch(UNIX_EPOCH - Duration::from_secs(1)), Duration::ZERO);

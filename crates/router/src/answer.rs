@@ -64,9 +64,7 @@ impl Connection {
                     turn.body = crate::body::Body::Done;
                     turn.keep_alive = false;
                     if matches!(stage, Stage::Head) {
-                        return self
-                            .fail(&mut turn, refusal.status, refusal.reason, Outcome::BadBody)
-                            .await;
+                        return self.fail(&mut turn, refusal.status, refusal.reason, Outcome::BadBody).await;
                     }
                     continue;
                 }
@@ -92,7 +90,7 @@ impl Connection {
                 }
                 continue;
             }
-            if turn.awaits_continue && self.local.exchange.wants_body(turn.slot) {
+            if turn.awaits_continue && matches!(stage, Stage::Head) && self.local.exchange.wants_body(turn.slot) {
                 turn.awaits_continue = false;
                 if let Err(interrupted) = self.send_continue().await {
                     return Some(self.interrupted(turn, interrupted));
@@ -109,23 +107,16 @@ impl Connection {
                 Stage::Head => match progress.phase {
                     _ if progress.failed() => {
                         return Some(
-                            self.fail(turn, 500, "The application failed; its log says why.", Outcome::Failed)
-                                .await,
+                            self.fail(turn, 500, "The application failed; its log says why.", Outcome::Failed).await,
                         );
                     }
                     Phase::Lost => return self.lost(turn).await,
                     Phase::Done | Phase::Free => {
-                        return Some(
-                            self.fail(turn, 500, "The application gave no answer.", Outcome::Failed)
-                                .await,
-                        );
+                        return Some(self.fail(turn, 500, "The application gave no answer.", Outcome::Failed).await);
                     }
                     Phase::Queued | Phase::Running => return None,
                 },
-                Stage::Body {
-                    framing: Framing::Empty | Framing::Length(0),
-                    status,
-                } if self.over(progress) => {
+                Stage::Body { framing: Framing::Empty | Framing::Length(0), status } if self.over(progress) => {
                     return Some(self.finish(turn, status).await);
                 }
                 Stage::Body { framing, status } if progress.available > 0 => {
@@ -137,7 +128,7 @@ impl Connection {
                 Stage::Body { framing, status } => {
                     if progress.complete() && !progress.failed() {
                         return Some(match framing {
-                            Framing::Length(left) if left > 0 => self.cut(turn, status, Outcome::CutOff),
+                            Framing::Length(left) if left > 0 => self.cut(turn, framing, status, Outcome::CutOff),
                             Framing::Chunked => match self.send_last_chunk().await {
                                 Ok(()) => self.finish(turn, status).await,
                                 Err(interrupted) => self.interrupted(turn, interrupted),
@@ -146,9 +137,9 @@ impl Connection {
                         });
                     }
                     match progress.phase {
-                        _ if progress.failed() => return Some(self.cut(turn, status, Outcome::CutOff)),
-                        Phase::Lost => return Some(self.cut(turn, status, Outcome::WorkerDied)),
-                        Phase::Done | Phase::Free => return Some(self.cut(turn, status, Outcome::CutOff)),
+                        _ if progress.failed() => return Some(self.cut(turn, framing, status, Outcome::CutOff)),
+                        Phase::Lost => return Some(self.cut(turn, framing, status, Outcome::WorkerDied)),
+                        Phase::Done | Phase::Free => return Some(self.cut(turn, framing, status, Outcome::CutOff)),
                         Phase::Queued | Phase::Running => return None,
                     }
                 }
@@ -174,11 +165,7 @@ impl Connection {
         {
             return Poll::Ready(event);
         }
-        if self.presence.expired() {
-            Poll::Ready(Event::Expired)
-        } else {
-            Poll::Pending
-        }
+        if self.presence.expired() { Poll::Ready(Event::Expired) } else { Poll::Pending }
     }
 
     /// Moves the body on, as far as the socket has bytes and the slot has room.
@@ -249,19 +236,20 @@ impl Connection {
         let progress = exchange.progress(turn.slot);
         let (_, started, _) = exchange.times(turn.slot);
         match progress.phase {
-            Phase::Queued if exchange.progress(turn.slot).phase == Phase::Queued => Some(
-                self.fail(turn, 503, "No worker became free in time.", Outcome::Overloaded)
-                    .await,
-            ),
+            Phase::Queued if self.local.take_back(turn.slot) => {
+                turn.taken_back = true;
+                Some(self.fail(turn, 503, "No worker became free in time.", Outcome::Overloaded).await)
+            }
             Phase::Running => {
                 // Time in the queue is not the worker's, and neither is time since it last moved.
-                let since = started.max(turn.began);
-                let ran = Duration::from_nanos(now_ns().saturating_sub(since));
+                let now = now_ns();
+                let since = started.min(now).max(turn.began);
+                let ran = Duration::from_nanos(now.saturating_sub(since));
                 if ran < timeout {
                     self.limit(timeout - ran);
                     return None;
                 }
-                let (method, target) = self.method_and_target(turn);
+                let (method, target) = self.local.first_line(turn.slot);
                 tracing::error!(
                     request_id = turn.id.show().as_str(),
                     method,
@@ -270,27 +258,16 @@ impl Connection {
                     seconds = timeout.as_secs_f64(),
                     "a request ran past its timeout: its worker is replaced"
                 );
-                self.local.tell(RouterEvent::TimedOut {
-                    worker: progress.worker,
-                });
+                self.local.tell(RouterEvent::TimedOut { worker: progress.worker });
                 Some(self.broken(turn, stage, 504, Outcome::TimedOut).await)
             }
             _ => {
-                // It ended this moment: its news is on the way.
+                // It began or ended this moment, or a worker damaged its state: it is looked at.
                 self.limit(timeout);
+                self.presence.bring_news();
                 None
             }
         }
-    }
-
-    /// The request's first line, from where the worker got it.
-    pub(crate) fn method_and_target(&self, turn: &Turn) -> (String, String) {
-        let mut head = Vec::new();
-        self.local.exchange.read_head(turn.slot, &mut head);
-        hostler_exchange::head::read_request(&head).map_or_else(Default::default, |(request, _)| {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(200).collect();
-            (text(request.method), text(request.target))
-        })
     }
 
     // ---- Sending -----------------------------------------------------------------------------------------------------------
@@ -301,9 +278,7 @@ impl Connection {
 
     async fn send_hints(&mut self, turn: &Turn, progress: ResponseProgress) -> Result<(), Interrupted> {
         let mut laid_out = Vec::new();
-        self.local
-            .exchange
-            .read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
+        self.local.exchange.read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
         self.local.out.borrow_mut().clear();
         let written = turn.http11 && write_hints(&laid_out, &mut self.local.out.borrow_mut()).is_some();
         let sent = if written { self.write_out().await } else { Ok(()) };
@@ -346,10 +321,7 @@ impl Connection {
             framing = Framing::Empty;
         }
         self.write_out().await?;
-        Ok(Some(Stage::Body {
-            framing,
-            status: written.status,
-        }))
+        Ok(Some(Stage::Body { framing, status: written.status }))
     }
 
     /// Appends available bytes of the body to `out`, framed; what does not belong to the body is dropped. The framing of what is left.
@@ -465,11 +437,7 @@ impl Connection {
         if !turn.keep_alive {
             return After::Linger;
         }
-        if turn.body.is_done() || self.drain(turn).await {
-            After::Next
-        } else {
-            After::Linger
-        }
+        if turn.body.is_done() || self.drain(turn).await { After::Next } else { After::Linger }
     }
 
     /// Takes the rest of a body that nobody reads off the wire; `false` when it is too long or does not come.
@@ -504,7 +472,7 @@ impl Connection {
 
     /// The worker died with the request. It is queued once more if that can do no harm, else answered 502.
     async fn lost(&mut self, turn: &mut Turn) -> Option<After> {
-        let (method, target) = self.method_and_target(turn);
+        let (method, target) = self.local.first_line(turn.slot);
         let again = turn.idempotent && !turn.retried && turn.body.is_done() && self.local.exchange.requeue(turn.slot);
         tracing::warn!(
             request_id = turn.id.show().as_str(),
@@ -519,10 +487,7 @@ impl Connection {
             self.local.defer_wake();
             return None;
         }
-        Some(
-            self.fail(turn, 502, "The worker that ran this request died.", Outcome::WorkerDied)
-                .await,
-        )
+        Some(self.fail(turn, 502, "The worker that ran this request died.", Outcome::WorkerDied).await)
     }
 
     /// An answer of the server's own if none was begun, else a cut.
@@ -534,7 +499,7 @@ impl Connection {
         };
         match *stage {
             Stage::Head => self.fail(turn, status, reason, outcome).await,
-            Stage::Body { status, .. } => self.cut(turn, status, outcome),
+            Stage::Body { framing, status } => self.cut(turn, framing, status, outcome),
         }
     }
 
@@ -542,18 +507,13 @@ impl Connection {
     async fn fail(&mut self, turn: &mut Turn, status: u16, reason: &str, outcome: Outcome) -> After {
         let keep_alive = turn.keep_alive && turn.body.is_done() && !self.local.stopping.get() && status != 408;
         let id = turn.id.show();
-        let page = Page {
-            status,
-            reason,
-            http11: turn.http11,
-            to_head: turn.to_head,
-            keep_alive,
-            id: id.as_bytes(),
-        };
+        let page = Page { status, reason, http11: turn.http11, to_head: turn.to_head, keep_alive, id: id.as_bytes() };
         self.local.out.borrow_mut().clear();
         turn.sent = page.write(&self.local, &mut self.local.out.borrow_mut());
         self.log(turn, status, outcome);
-        self.local.give_up(turn.slot);
+        if !turn.taken_back {
+            self.local.give_up(turn.slot);
+        }
         match self.write_out().await {
             Ok(()) if keep_alive => After::Next,
             Ok(()) => After::Linger,
@@ -562,7 +522,10 @@ impl Connection {
     }
 
     /// The head is out, the rest will not come: the client must see that it is not whole.
-    fn cut(&mut self, turn: &mut Turn, status: u16, outcome: Outcome) -> After {
+    fn cut(&mut self, turn: &mut Turn, framing: Framing, status: u16, outcome: Outcome) -> After {
+        if framing == Framing::Close {
+            self.stream.reset_at_close();
+        }
         self.log(turn, status, outcome);
         self.local.give_up(turn.slot);
         After::Cut

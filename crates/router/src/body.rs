@@ -33,10 +33,7 @@ pub(crate) struct Fed {
 }
 
 /// A longer body than is allowed.
-pub(crate) const TOO_LONG: Refusal = Refusal {
-    status: 413,
-    reason: "the body is longer than limit_request_body",
-};
+pub(crate) const TOO_LONG: Refusal = Refusal { status: 413, reason: "the body is longer than limit_request_body" };
 
 impl Body {
     pub(crate) fn new(framing: Framing, limit: Option<u64>) -> Result<Self, Refusal> {
@@ -44,11 +41,7 @@ impl Body {
             Framing::None | Framing::Length(0) => Ok(Self::Done),
             Framing::Length(length) if limit.is_some_and(|limit| length > limit) => Err(TOO_LONG),
             Framing::Length(length) => Ok(Self::Length(length)),
-            Framing::Chunked => Ok(Self::Chunked {
-                decoder: Box::new(ChunkedDecoder::new()),
-                received: 0,
-                limit,
-            }),
+            Framing::Chunked => Ok(Self::Chunked { decoder: Box::new(ChunkedDecoder::new()), received: 0, limit }),
         }
     }
 
@@ -96,12 +89,7 @@ impl Body {
     }
 
     fn feed_chunks(&mut self, bytes: &[u8], mut room: usize, mut store: impl FnMut(&[u8])) -> Result<Fed, Refusal> {
-        let Self::Chunked {
-            decoder,
-            received,
-            limit,
-        } = self
-        else {
+        let Self::Chunked { decoder, received, limit } = self else {
             return Ok(Fed { used: 0, stored: false });
         };
         let mut decoded = [0; DECODE];

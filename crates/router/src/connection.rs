@@ -27,6 +27,10 @@ use crate::turn::Turn;
 
 /// How long a closed connection is read from, so that the client can read the last answer: a close with unread bytes resets it.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long a connection without a request is kept open when the server stops.
+const LAST_CALL: Duration = Duration::from_millis(300);
+/// Received bytes that cannot end a head are gathered up to this many before the head is looked at again.
+const REPARSE: usize = 1024;
 /// How much is read and thrown away then, in bytes.
 const LINGER_BYTES: usize = 1 << 20;
 
@@ -39,6 +43,8 @@ pub(crate) struct Connection {
     pub(crate) peer: Box<Peer>,
     /// Bytes that were read and not used.
     pub(crate) pending: Buffer,
+    /// The server stops, and the connection was given its last moment.
+    last_call: bool,
     _registered: Registered,
 }
 
@@ -89,18 +95,8 @@ impl Connection {
         let peer = Box::new(stream.peer(&local.config.trusted));
         let presence = Rc::new(Presence::default());
         let place = local.presences.add(Rc::clone(&presence));
-        let registered = Registered {
-            local: Rc::clone(&local),
-            place,
-        };
-        Self {
-            local,
-            presence,
-            stream,
-            peer,
-            pending: Buffer::default(),
-            _registered: registered,
-        }
+        let registered = Registered { local: Rc::clone(&local), place };
+        Self { local, presence, stream, peer, pending: Buffer::default(), last_call: false, _registered: registered }
     }
 
     /// Serves the connection to its end, or until it moves: then the thread it moves to, and the socket.
@@ -168,13 +164,18 @@ impl Connection {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Read, Ended>> {
         self.presence.attend(context.waker());
         let local = Rc::clone(&self.local);
+        local.breathe();
         let mut scratch = local.scratch.borrow_mut();
         match self.stream.poll_read(context, &mut scratch) {
             Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(Ended::Gone)),
             Poll::Ready(Ok(length)) => {
                 let bytes = &scratch[..length];
                 if !self.pending.is_empty() {
+                    let before = self.pending.as_slice().len();
                     self.pending.extend(bytes);
+                    if !bytes.contains(&b'\n') && before / REPARSE == (before + length) / REPARSE {
+                        return Poll::Ready(Ok(Read::More));
+                    }
                     drop(scratch);
                     return Poll::Ready(match self.begin_pending() {
                         Ok(Some(turn)) => Ok(Read::Begun(turn)),
@@ -200,8 +201,12 @@ impl Connection {
                 })
             }
             Poll::Pending if self.presence.expired() => Poll::Ready(Err(Ended::Expired)),
-            // Nothing was begun on it: a server that stops owes it no answer.
-            Poll::Pending if local.stopping.get() && self.pending.is_empty() => Poll::Ready(Err(Ended::Gone)),
+            Poll::Pending if local.stopping.get() && !self.last_call => {
+                // Nothing was begun on it. But a request may be on its way, or stand unread in a socket that was accepted just now.
+                self.last_call = true;
+                self.limit(LAST_CALL);
+                Poll::Pending
+            }
             Poll::Pending => Poll::Pending,
         }
     }

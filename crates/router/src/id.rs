@@ -23,21 +23,9 @@ impl RequestId {
     /// The id as text; empty for none.
     pub(crate) fn show(&self) -> Shown<'_> {
         match self {
-            Self::None => Shown {
-                digits: [0; 32],
-                theirs: None,
-                length: 0,
-            },
-            Self::Ours(number) => Shown {
-                digits: hexadecimal(*number),
-                theirs: None,
-                length: 32,
-            },
-            Self::Theirs(text) => Shown {
-                digits: [0; 32],
-                theirs: Some(text),
-                length: 0,
-            },
+            Self::None => Shown { digits: [0; 32], theirs: None, length: 0 },
+            Self::Ours(number) => Shown { digits: hexadecimal(*number), theirs: None, length: 32 },
+            Self::Theirs(text) => Shown { digits: [0; 32], theirs: Some(text), length: 0 },
         }
     }
 }
@@ -70,10 +58,7 @@ mod tests {
     #[test]
     fn ids_are_shown_as_text() {
         assert_eq!(RequestId::None.show().as_str(), "");
-        assert_eq!(
-            RequestId::Ours(0xab << 120 | 0x1f).show().as_str(),
-            "ab00000000000000000000000000001f"
-        );
+        assert_eq!(RequestId::Ours(0xab << 120 | 0x1f).show().as_str(), "ab00000000000000000000000000001f");
         assert_eq!(RequestId::Theirs(b"abc".to_vec().into()).show().as_str(), "abc");
     }
 }

@@ -85,9 +85,8 @@ impl Router {
         let mut listeners = Some(listeners);
         let mut ended = Vec::new();
         for (number, commands) in (0..).zip(receivers) {
-            let doorbell = exchange
-                .doorbell(number)
-                .ok_or_else(|| io::Error::other("the exchange has too few doorbells"))?;
+            let doorbell =
+                exchange.doorbell(number).ok_or_else(|| io::Error::other("the exchange has too few doorbells"))?;
             let start = Start {
                 number,
                 config: Arc::clone(&config),
@@ -101,12 +100,10 @@ impl Router {
                 listeners: listeners.take().unwrap_or_default(),
             };
             let (report, end) = oneshot::channel();
-            std::thread::Builder::new()
-                .name(format!("router-{number}"))
-                .spawn(move || {
-                    // Nobody waits for it any more: then nobody is interested in how it ended.
-                    let _reported = report.send(thread::run(start));
-                })?;
+            std::thread::Builder::new().name(format!("router-{number}")).spawn(move || {
+                // Nobody waits for it any more: then nobody is interested in how it ended.
+                let _reported = report.send(thread::run(start));
+            })?;
             ended.push(end);
         }
         Ok(Self { threads, ended })
@@ -132,15 +129,16 @@ impl Router {
         }
     }
 
-    /// Waits until all threads have ended.
+    /// Waits until all threads have ended. Cancel safe: it can be dropped and called again.
     ///
     /// # Errors
     /// When one could not run, or panicked.
     pub async fn stopped(&mut self) -> io::Result<()> {
-        for end in &mut self.ended {
-            end.await.map_err(|_| io::Error::other("a router thread panicked"))??;
+        while let Some(end) = self.ended.first_mut() {
+            let ended = end.await;
+            self.ended.remove(0);
+            ended.map_err(|_| io::Error::other("a router thread panicked"))??;
         }
-        self.ended.clear();
         Ok(())
     }
 }

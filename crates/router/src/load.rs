@@ -41,11 +41,7 @@ pub(crate) struct Meter {
 
 impl Load {
     pub(crate) fn new(threads: u32) -> Self {
-        Self {
-            threads: std::iter::repeat_with(ThreadLoad::default)
-                .take(threads as usize)
-                .collect(),
-        }
+        Self { threads: std::iter::repeat_with(ThreadLoad::default).take(threads as usize).collect() }
     }
 
     /// The thread a connection of `own` should move to now, if it should.
@@ -72,9 +68,7 @@ impl Load {
             meter.idle = None;
             return;
         }
-        let lightest = (0u32..)
-            .zip(&self.threads)
-            .min_by_key(|(_, load)| load.share.load(Ordering::Relaxed));
+        let lightest = (0u32..).zip(&self.threads).min_by_key(|(_, load)| load.share.load(Ordering::Relaxed));
         if let Some((target, lightest)) = lightest
             && target != own
             && lightest.share.load(Ordering::Relaxed) + 200 < share
@@ -82,19 +76,14 @@ impl Load {
         {
             let fewer = lightest.connections.load(Ordering::Relaxed);
             load.target.store(target, Ordering::Relaxed);
-            load.surplus
-                .store((connections as u32).saturating_sub(fewer) / 2, Ordering::Relaxed);
+            load.surplus.store((connections as u32).saturating_sub(fewer) / 2, Ordering::Relaxed);
         }
     }
 }
 
 impl Meter {
     pub(crate) fn new() -> Self {
-        Self {
-            at: hostler_exchange::now_ns(),
-            used: thread_time(),
-            idle: None,
-        }
+        Self { at: hostler_exchange::now_ns(), used: thread_time(), idle: None }
     }
 
     /// The thread's processor share since the last call, in thousandths.
@@ -122,11 +111,7 @@ fn thread_time() -> u64 {
 /// Idle time of all processors in milliseconds (proc(5), /proc/stat: the fourth figure, in hundredths of a second).
 fn idle_time() -> u64 {
     let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let ticks = text
-        .split_ascii_whitespace()
-        .nth(4)
-        .and_then(|idle| idle.parse::<u64>().ok())
-        .unwrap_or(0);
+    let ticks = text.split_ascii_whitespace().nth(4).and_then(|idle| idle.parse::<u64>().ok()).unwrap_or(0);
     Duration::from_millis(ticks * 10).as_millis() as u64
 }
 

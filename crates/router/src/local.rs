@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use hostler_exchange::{Exchange, RequestEnd, now_ns};
+use hostler_exchange::head::read_request;
+use hostler_exchange::{Exchange, Phase, RequestEnd, now_ns};
 use hostler_log::AccessLog;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{Notify, mpsc};
@@ -27,8 +28,10 @@ pub(crate) const READ_SIZE: usize = 64 * 1024;
 enum Owner {
     #[default]
     Nobody,
-    /// Its connection is done with it, its worker is not: it is freed with the next news.
-    Orphan,
+    /// Its connection is done with it since then, its worker is not: it is freed with the next news.
+    Orphan {
+        since: u64,
+    },
     Connection(Rc<Presence>),
 }
 
@@ -55,6 +58,8 @@ pub(crate) struct Local {
     gathering: Notify,
     events: mpsc::Sender<RouterEvent>,
     owners: RefCell<Vec<Owner>>,
+    orphans: Cell<u32>,
+    reads: Cell<u32>,
     unwoken: Cell<u32>,
     clock: Cell<u64>,
     date: RefCell<Date>,
@@ -79,9 +84,7 @@ impl Local {
         events: mpsc::Sender<RouterEvent>,
     ) -> Self {
         let slots = exchange.config().slots as usize;
-        let seed = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_nanos() as u64);
+        let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
         Self {
             number,
             config,
@@ -98,6 +101,8 @@ impl Local {
             gathering: Notify::new(),
             events,
             owners: RefCell::new(std::iter::repeat_with(Owner::default).take(slots).collect()),
+            orphans: Cell::new(0),
+            reads: Cell::new(0),
             unwoken: Cell::new(0),
             clock: Cell::new(now_ns()),
             date: RefCell::default(),
@@ -116,6 +121,64 @@ impl Local {
     pub(crate) fn tick(&self) {
         self.clock.set(now_ns());
         self.presences.check(self.clock.get());
+        self.check_orphans();
+        self.turn();
+    }
+
+    /// Called with each read of a head: a thread that never comes to rest must not keep workers and answers waiting.
+    pub(crate) fn breathe(&self) {
+        self.reads.set(self.reads.get().wrapping_add(1));
+        if self.reads.get().is_multiple_of(BATCH) {
+            self.turn();
+        }
+    }
+
+    fn turn(&self) {
+        self.wake_workers();
+        self.hear_news();
+    }
+
+    /// Whether slots are in use that no connection waits for.
+    pub(crate) fn has_orphans(&self) -> bool {
+        self.orphans.get() > 0
+    }
+
+    /// The time limit of requests whose connection is done with them: the client left, or all was sent and `close()` still runs.
+    fn check_orphans(&self) {
+        let Some(timeout) = self.config.timeout else { return };
+        if !self.has_orphans() {
+            return;
+        }
+        let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+        for (slot, owner) in (0u32..).zip(self.owners.borrow_mut().iter_mut()) {
+            let Owner::Orphan { since } = owner else { continue };
+            if self.clock.get().saturating_sub(*since) < timeout {
+                continue;
+            }
+            // Told once.
+            *since = u64::MAX;
+            let progress = self.exchange.progress(slot);
+            if progress.phase == Phase::Running {
+                let (method, target) = self.first_line(slot);
+                tracing::error!(
+                    method,
+                    target,
+                    worker = progress.worker,
+                    "a request ran past its timeout after its client was done with it: its worker is replaced"
+                );
+                self.tell(RouterEvent::TimedOut { worker: progress.worker });
+            }
+        }
+    }
+
+    /// Method and target of a request, from where its worker got them.
+    pub(crate) fn first_line(&self, slot: u32) -> (String, String) {
+        let mut head = Vec::new();
+        self.exchange.read_head(slot, &mut head);
+        read_request(&head).map_or_else(Default::default, |(request, _)| {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(200).collect();
+            (text(request.method), text(request.target))
+        })
     }
 
     /// Puts a request into the queue; `None` when all slots are in use.
@@ -130,8 +193,7 @@ impl Local {
     pub(crate) fn defer_wake(&self) {
         self.unwoken.set(self.unwoken.get() + 1);
         if self.unwoken.get() >= BATCH {
-            self.wake_workers();
-            self.hear_news();
+            self.turn();
         }
     }
 
@@ -164,8 +226,11 @@ impl Local {
             let mut owners = self.owners.borrow_mut();
             match &owners[slot as usize] {
                 Owner::Connection(presence) => woken += usize::from(presence.bring_news()),
-                Owner::Orphan if self.exchange.release(slot) => owners[slot as usize] = Owner::Nobody,
-                Owner::Orphan | Owner::Nobody => {}
+                Owner::Orphan { .. } if self.exchange.release(slot) => {
+                    owners[slot as usize] = Owner::Nobody;
+                    self.orphans.set(self.orphans.get() - 1);
+                }
+                Owner::Orphan { .. } | Owner::Nobody => {}
             }
         });
         woken
@@ -203,22 +268,31 @@ impl Local {
         if self.exchange.release(slot) || self.exchange.cancel(slot) {
             return;
         }
-        owners[slot as usize] = Owner::Orphan;
         self.exchange.abandon(slot);
         // It may have ended since: then nothing more would tell us.
-        if self.exchange.release(slot) {
-            owners[slot as usize] = Owner::Nobody;
+        if !self.exchange.release(slot) {
+            owners[slot as usize] = self.orphan();
         }
+    }
+
+    fn orphan(&self) -> Owner {
+        self.orphans.set(self.orphans.get() + 1);
+        Owner::Orphan { since: self.clock.get() }
+    }
+
+    /// Takes a request back that no worker has begun; its slot is free then.
+    pub(crate) fn take_back(&self, slot: u32) -> bool {
+        let cancelled = self.exchange.cancel(slot);
+        if cancelled {
+            self.owners.borrow_mut()[slot as usize] = Owner::Nobody;
+        }
+        cancelled
     }
 
     /// Leaves a slot whose answer was sent whole to its worker, which still runs what the application does after it.
     pub(crate) fn leave(&self, slot: u32) {
         let mut owners = self.owners.borrow_mut();
-        owners[slot as usize] = if self.exchange.release(slot) {
-            Owner::Nobody
-        } else {
-            Owner::Orphan
-        };
+        owners[slot as usize] = if self.exchange.release(slot) { Owner::Nobody } else { self.orphan() };
     }
 
     pub(crate) fn tell(&self, event: RouterEvent) {

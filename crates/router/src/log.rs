@@ -17,12 +17,7 @@ impl Connection {
         let Some(log) = &mut *self.local.access_log.borrow_mut() else {
             return;
         };
-        let line = self
-            .pending
-            .as_slice()
-            .split(|byte| *byte == b'\n')
-            .next()
-            .unwrap_or_default();
+        let line = self.pending.as_slice().split(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = String::from_utf8_lossy(&line[..line.len().min(LONGEST_LINE)]);
         let mut words = line.trim_end().splitn(3, ' ').filter(|word| !word.is_empty());
         let mut word = || words.next().unwrap_or("-");
@@ -41,20 +36,12 @@ impl Connection {
             application: Duration::ZERO,
             total: Duration::ZERO,
             worker: None,
-            outcome: if status == 503 {
-                Outcome::Overloaded.name()
-            } else {
-                "refused"
-            },
+            outcome: if status == 503 { Outcome::Overloaded.name() } else { "refused" },
         });
     }
 
     fn remote(&self) -> &str {
-        if self.peer.remote.is_empty() {
-            "unix"
-        } else {
-            &self.peer.remote
-        }
+        if self.peer.remote.is_empty() { "unix" } else { &self.peer.remote }
     }
 
     /// Records the end of a request. The slot must still be the request's.
@@ -79,11 +66,7 @@ impl Connection {
             request_id: Some(id.as_str()).filter(|id| !id.is_empty()),
             received: record.received,
             queue: span(queued, if started == 0 { now } else { started }),
-            application: if started == 0 {
-                Duration::ZERO
-            } else {
-                span(started, finished)
-            },
+            application: if started == 0 { Duration::ZERO } else { span(started, finished) },
             total: span(queued, now),
             worker: worker.map(u32::from),
             outcome: outcome.name(),

@@ -55,10 +55,7 @@ impl Presence {
     /// Sets the limit, `after` from `now`; an earlier one is forgotten.
     pub(crate) fn limit(&self, now: u64, after: Duration) {
         self.expired.set(false);
-        self.limit.set(
-            now.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX))
-                .max(1),
-        );
+        self.limit.set(now.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)).max(1));
     }
 
     pub(crate) fn no_limit(&self) {

@@ -22,10 +22,8 @@ const MOST_FIELDS: usize = 1000;
 const LONGEST_ID: usize = 128;
 
 /// All slots are in use.
-pub(crate) const OVERLOADED: Refusal = Refusal {
-    status: 503,
-    reason: "limit_concurrency requests are in flight already",
-};
+pub(crate) const OVERLOADED: Refusal =
+    Refusal { status: 503, reason: "limit_concurrency requests are in flight already" };
 
 /// A request that was begun.
 #[derive(Debug)]
@@ -55,14 +53,7 @@ pub(crate) fn begin(
             let here = usize::try_from(length).unwrap_or(usize::MAX).min(rest.len()).min(ring);
             let left = length - here as u64;
             body = if left == 0 { Body::Done } else { Body::Length(left) };
-            (
-                &rest[..here],
-                if left == 0 {
-                    RequestEnd::Complete
-                } else {
-                    RequestEnd::Open
-                },
-            )
+            (&rest[..here], if left == 0 { RequestEnd::Complete } else { RequestEnd::Open })
         }
         Framing::Chunked => (&rest[..0], RequestEnd::Open),
         _ => (&rest[..0], RequestEnd::Complete),
@@ -81,15 +72,13 @@ pub(crate) fn begin(
         awaits_continue: head.expect_continue && !body.is_done() && first.is_empty(),
         body,
         retried: false,
+        taken_back: false,
         sent: 0,
         began: local.clock(),
         id,
         record: logged.then(|| Box::new(record(&head))),
     };
-    Ok(Some(Begun {
-        turn,
-        used: head.length + first.len(),
-    }))
+    Ok(Some(Begun { turn, used: head.length + first.len() }))
 }
 
 /// Lays the head out for the worker; returns the request's id.
@@ -122,20 +111,13 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
     let shown = id.show();
     // An absolute target's authority is the host, whatever Host says (RFC 9112 section 3.2.2).
     let host = head.target.authority.or(head.host).unwrap_or_default();
-    let (server, server_port) = if peer.server.is_empty() {
-        host_and_port(host)
-    } else {
-        (peer.server.as_bytes(), peer.server_port)
-    };
+    let (server, server_port) =
+        if peer.server.is_empty() { host_and_port(host) } else { (peer.server.as_bytes(), peer.server_port) };
     let request = Request {
         version: if head.version == Version::Http11 { 11 } else { 10 },
         https,
         chunked: head.framing == Framing::Chunked,
-        content_length: if let Framing::Length(length) = head.framing {
-            Some(length)
-        } else {
-            None
-        },
+        content_length: if let Framing::Length(length) = head.framing { Some(length) } else { None },
         method: head.method.as_bytes(),
         remote: peer.remote.as_bytes(),
         remote_port: peer.remote_port,
@@ -183,20 +165,13 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
 fn is_sane_id(value: &[u8]) -> bool {
     !value.is_empty()
         && value.len() <= LONGEST_ID
-        && value
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~:@+/=".contains(byte))
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~:@+/=".contains(byte))
 }
 
 /// The server as a client on a unix socket named it.
 fn host_and_port(host: &[u8]) -> (&[u8], u16) {
-    let colon = host
-        .iter()
-        .rposition(|byte| *byte == b':')
-        .filter(|at| !host[*at..].contains(&b']'));
-    let (name, port) = colon.map_or((host, None), |at| {
-        (&host[..at], std::str::from_utf8(&host[at + 1..]).ok())
-    });
+    let colon = host.iter().rposition(|byte| *byte == b':').filter(|at| !host[*at..].contains(&b']'));
+    let (name, port) = colon.map_or((host, None), |at| (&host[..at], std::str::from_utf8(&host[at + 1..]).ok()));
     let name: &[u8] = if name.is_empty() { b"localhost" } else { name };
     (name, port.and_then(|port| port.parse().ok()).unwrap_or(80))
 }
@@ -204,10 +179,7 @@ fn host_and_port(host: &[u8]) -> (&[u8], u16) {
 /// What the access log will want to know.
 fn record(head: &Head<'_, '_>) -> Record {
     let find = |name: &str| {
-        head.headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| header.value.to_vec())
+        head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.to_vec())
     };
     Record {
         received: SystemTime::now(),
@@ -238,14 +210,7 @@ mod tests {
     #[test]
     fn ids_that_could_forge_a_log_line_are_not_taken() {
         assert!(is_sane_id(b"req-1.2_3:4@5"));
-        for bad in [
-            b"".as_slice(),
-            b"a b",
-            b"a\"",
-            b"a\\",
-            &[b'a'; 129],
-            "\u{e9}".as_bytes(),
-        ] {
+        for bad in [b"".as_slice(), b"a b", b"a\"", b"a\\", &[b'a'; 129], "\u{e9}".as_bytes()] {
             assert!(!is_sane_id(bad));
         }
     }

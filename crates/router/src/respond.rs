@@ -97,24 +97,27 @@ pub(crate) fn write_head(local: &Local, laid_out: &[u8], how: Circumstances<'_>,
     }
     connection(out, how.http11, keep_alive);
     out.extend_from_slice(b"\r\n");
-    Some(Written {
-        status: response.status,
-        framing,
-        keep_alive,
-    })
+    Some(Written { status: response.status, framing, keep_alive })
 }
 
 /// Writes early hints (RFC 8297); `None` when they are damaged.
 pub(crate) fn write_hints(laid_out: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let (response, headers) = read_response(laid_out)?;
+    let (response, mut headers) = read_response(laid_out)?;
+    if response.status != 103 || !response.reason.iter().copied().all(is_value) {
+        return None;
+    }
     let start = out.len();
     status_line(out, response.status, response.reason);
-    for (name, value) in headers {
-        if response.status != 103 || !name.iter().all(|byte| is_token(*byte)) || !value.iter().copied().all(is_value) {
+    for (name, value) in headers.by_ref() {
+        if !name.iter().all(|byte| is_token(*byte)) || !value.iter().copied().all(is_value) {
             out.truncate(start);
             return None;
         }
         header(out, name, value);
+    }
+    if headers.left() != 0 {
+        out.truncate(start);
+        return None;
     }
     out.extend_from_slice(b"\r\n");
     Some(())

@@ -74,6 +74,13 @@ impl Stream {
         }
     }
 
+    /// Makes the coming close a reset, where the end of the stream would look like the end of the answer.
+    pub(crate) fn reset_at_close(&self) {
+        if let Self::Tcp(stream) = self {
+            let _best_effort = stream.set_zero_linger();
+        }
+    }
+
     /// Ends our direction.
     pub(crate) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
@@ -89,10 +96,7 @@ impl Stream {
                 let remote = stream.peer_addr().ok();
                 let server = stream.local_addr().ok();
                 let text = |address: Option<IpAddr>| {
-                    address
-                        .map(|ip| ip.to_canonical().to_string())
-                        .unwrap_or_default()
-                        .into()
+                    address.map(|ip| ip.to_canonical().to_string()).unwrap_or_default().into()
                 };
                 Peer {
                     remote: text(remote.map(|address| address.ip())),
@@ -102,13 +106,9 @@ impl Stream {
                     trusted: remote.is_some_and(|address| trusted.contains(address.ip())),
                 }
             }
-            Self::Unix(_) => Peer {
-                remote: "".into(),
-                remote_port: 0,
-                server: "".into(),
-                server_port: 0,
-                trusted: true,
-            },
+            Self::Unix(_) => {
+                Peer { remote: "".into(), remote_port: 0, server: "".into(), server_port: 0, trusted: true }
+            }
         }
     }
 }

@@ -73,28 +73,12 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
         .on_thread_park(hook(Local::before_park))
         .on_thread_unpark(hook(Local::after_park))
         .build_local(LocalOptions::default())?;
-    let Start {
-        number,
-        config,
-        exchange,
-        doorbell,
-        access_log,
-        load,
-        events,
-        commands,
-        threads,
-        listeners,
-    } = start;
+    let Start { number, config, exchange, doorbell, access_log, load, events, commands, threads, listeners } = start;
     let local = Rc::new(Local::new(number, config, exchange, access_log, load, events));
     LOCAL
         .with(|place| place.set(Rc::clone(&local)))
         .map_err(|_| io::Error::other("a router thread was started twice"))?;
-    let thread = Rc::new(Thread {
-        local,
-        threads,
-        changed: Notify::new(),
-        stop_accepting: Notify::new(),
-    });
+    let thread = Rc::new(Thread { local, threads, changed: Notify::new(), stop_accepting: Notify::new() });
     runtime.block_on(thread.serve(doorbell, commands, listeners))
 }
 
@@ -122,8 +106,9 @@ impl Thread {
         let mut meter = Meter::new();
         let mut turn = 0u32;
         loop {
-            let occupied = self.local.presences.count() > 0;
-            if self.local.stopping.get() && !occupied {
+            let connected = self.local.presences.count() > 0;
+            let occupied = connected || self.local.has_orphans();
+            if self.local.stopping.get() && !connected {
                 self.flush_log();
                 return Ok(());
             }
@@ -204,7 +189,8 @@ impl Thread {
 
     async fn accept(self: Rc<Self>, acceptor: Acceptor) {
         let mut complained = false;
-        loop {
+        // The notice reaches only who waits for it: `stopping` is for who was asleep.
+        while !self.local.stopping.get() {
             let accepted = tokio::select! {
                 biased;
                 accepted = acceptor.accept() => accepted,
@@ -226,8 +212,12 @@ impl Thread {
             }
         }
         // Who stands in the backlog has connected: a close would reset them.
-        while let Some(Ok(stream)) = acceptor.accept_now().await {
-            self.spawn(stream);
+        for _ in 0..2 {
+            while let Some(Ok(stream)) = acceptor.accept_now().await {
+                self.spawn(stream);
+            }
+            // The runtime looks at its sockets before it comes back.
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -286,11 +276,12 @@ impl Acceptor {
 
     /// One connection of the backlog, without waiting.
     async fn accept_now(&self) -> Option<io::Result<Stream>> {
-        poll_fn(|context| match self.poll_accept(context) {
+        let accept = poll_fn(|context| match self.poll_accept(context) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
             Poll::Pending => Poll::Ready(None),
-        })
-        .await
+        });
+        // The runtime's budget would make a long backlog look empty.
+        tokio::task::unconstrained(accept).await
     }
 
     fn poll_accept(&self, context: &mut std::task::Context<'_>) -> Poll<io::Result<Stream>> {

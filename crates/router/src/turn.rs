@@ -21,6 +21,8 @@ pub(crate) struct Turn {
     pub(crate) body: Body,
     /// It was queued a second time after its first worker died.
     pub(crate) retried: bool,
+    /// It was taken out of the queue again: its slot is free already.
+    pub(crate) taken_back: bool,
     /// Bytes of the answer's body that were sent.
     pub(crate) sent: u64,
     /// When it began, on the thread's clock; the last progress counts as one.

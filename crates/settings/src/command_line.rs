@@ -23,12 +23,7 @@ pub fn positional() -> Vec<Arg> {
 pub(crate) fn inputs(matches: &ArgMatches) -> Vec<(&'static SettingMeta, Input)> {
     let given = |meta: &'static SettingMeta| {
         // A command need not take every setting: `serve` has no application by its place.
-        let words: Vec<Input> = matches
-            .try_get_many::<String>(meta.key)
-            .ok()??
-            .cloned()
-            .map(Input::Word)
-            .collect();
+        let words: Vec<Input> = matches.try_get_many::<String>(meta.key).ok()??.cloned().map(Input::Word).collect();
         let input = match meta.kind {
             Kind::List(_) => Input::List(words),
             _ => words.into_iter().next_back()?,
@@ -56,15 +51,10 @@ fn argument(meta: &'static SettingMeta) -> Arg {
         argument = argument.short(letter);
     }
     if let Some((name, others)) = meta.options.split_first() {
-        argument = argument
-            .long(name.as_str())
-            .visible_aliases(others.iter().map(String::as_str));
+        argument = argument.long(name.as_str()).visible_aliases(others.iter().map(String::as_str));
     }
     if meta.kind == Kind::Boolean {
-        argument = argument
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true");
+        argument = argument.num_args(0..=1).require_equals(true).default_missing_value("true");
     }
     argument
 }
@@ -129,12 +119,7 @@ mod tests {
         assert_eq!(settings.limits.limit_request_line, 4000);
         assert_eq!(settings.limits.limit_request_fields, 50);
         assert_eq!(settings.limits.limit_request_field_size, 4000);
-        let variables: Vec<_> = settings
-            .app
-            .env
-            .iter()
-            .map(|variable| variable.value.as_str())
-            .collect();
+        let variables: Vec<_> = settings.app.env.iter().map(|variable| variable.value.as_str()).collect();
         assert_eq!(variables, ["b", "d,e"]);
         assert_eq!(settings.app.pidfile, Some(PathBuf::from("f")));
         assert_eq!(settings.app.umask, Some(Mode(0o22)));
@@ -145,10 +130,7 @@ mod tests {
         assert_eq!(settings.app.pythonpath, [PathBuf::from("a"), PathBuf::from("b")]);
         assert_eq!(settings.log.log_level, LogLevel::Debug);
         assert_eq!(settings.log.error_logfile, LogFile::Path(PathBuf::from("err.log")));
-        assert_eq!(
-            settings.app.app.map(|app| app.to_string()).as_deref(),
-            Some("site.wsgi:application")
-        );
+        assert_eq!(settings.app.app.map(|app| app.to_string()).as_deref(), Some("site.wsgi:application"));
     }
 
     #[test]
@@ -174,16 +156,7 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once() {
-        let mistakes = read(&[
-            "-w",
-            "0",
-            "-t",
-            "-5",
-            "--log-level",
-            "loud",
-            "--limit-concurrency",
-            "9999999999",
-        ]);
+        let mistakes = read(&["-w", "0", "-t", "-5", "--log-level", "loud", "--limit-concurrency", "9999999999"]);
         let expected = "\
 command line: --workers wants between 1 and 512, found `0`
 command line: --timeout wants a time, found `-5`, which is below zero
@@ -208,12 +181,7 @@ command line: --log-level wants one of \"debug\", \"info\", \"warning\", \"error
     #[test]
     fn help_shows_groups_defaults_and_words() {
         let help = command().render_help().to_string();
-        for part in [
-            "Workers:",
-            "-w, --workers <N|auto>",
-            "[default: 75]",
-            "[one of: drop, refuse, dangerous]",
-        ] {
+        for part in ["Workers:", "-w, --workers <N|auto>", "[default: 75]", "[one of: drop, refuse, dangerous]"] {
             assert!(help.contains(part), "{part} in\n{help}");
         }
     }

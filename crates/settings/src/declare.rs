@@ -104,13 +104,9 @@ fn normalized(meta: &SettingMeta, input: &Input) -> Input {
         Input::Word(text) => Input::List(split(text, Input::Word)),
         Input::Text(text) => Input::List(split(text, Input::Text)),
         // The command line gives every occurrence of the option as a word.
-        Input::List(items) if items.iter().all(|item| matches!(item, Input::Word(_))) => Input::List(
-            items
-                .iter()
-                .filter_map(Input::text)
-                .flat_map(|text| split(text, Input::Word))
-                .collect(),
-        ),
+        Input::List(items) if items.iter().all(|item| matches!(item, Input::Word(_))) => {
+            Input::List(items.iter().filter_map(Input::text).flat_map(|text| split(text, Input::Word)).collect())
+        }
         Input::Table(entries) if *item == Kind::Variable => {
             Input::List(entries.iter().map(|(name, value)| variable(name, value)).collect())
         }

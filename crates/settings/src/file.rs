@@ -22,21 +22,12 @@ pub(crate) struct Entry {
 /// mistake.
 pub(crate) fn entries(path: &Path, text: &str) -> (Vec<Entry>, Vec<Mistake>) {
     let line_of = |span: Option<Range<usize>>| line(text, span.map_or(0, |span| span.start));
-    let mistake = |line, message| Mistake {
-        place: Place::File {
-            path: path.to_owned(),
-            line,
-        },
-        message,
-    };
+    let mistake = |line, message| Mistake { place: Place::File { path: path.to_owned(), line }, message };
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
             let reason = error.message().trim().replace('\n', ", ");
-            return (
-                Vec::new(),
-                vec![mistake(line_of(error.span()), format!("is not TOML: {reason}"))],
-            );
+            return (Vec::new(), vec![mistake(line_of(error.span()), format!("is not TOML: {reason}"))]);
         }
     };
     let (mut entries, mut mistakes) = (Vec::new(), Vec::new());
@@ -44,11 +35,7 @@ pub(crate) fn entries(path: &Path, text: &str) -> (Vec<Entry>, Vec<Mistake>) {
     for (key, item) in table {
         let line = line_of(table.key(key).and_then(|key| key.span()).or_else(|| item.span()));
         match metas().iter().find(|meta| meta.key == key) {
-            Some(meta) => entries.push(Entry {
-                meta,
-                input: input(item, text),
-                line,
-            }),
+            Some(meta) => entries.push(Entry { meta, input: input(item, text), line }),
             None => mistakes.push(mistake(line, unknown(key, item))),
         }
     }
@@ -92,21 +79,15 @@ fn input(item: &Item, text: &str) -> Input {
     match item {
         Item::Value(value) => value_input(value, text),
         Item::Table(table) => Input::Table(table_input(table, text)),
-        Item::ArrayOfTables(tables) => Input::List(
-            tables
-                .iter()
-                .map(|table| Input::Table(table_input(table, text)))
-                .collect(),
-        ),
+        Item::ArrayOfTables(tables) => {
+            Input::List(tables.iter().map(|table| Input::Table(table_input(table, text))).collect())
+        }
         Item::None => Input::Table(Vec::new()),
     }
 }
 
 fn table_input(table: &Table, text: &str) -> Vec<(String, Input)> {
-    table
-        .iter()
-        .map(|(key, item)| (key.to_owned(), input(item, text)))
-        .collect()
+    table.iter().map(|(key, item)| (key.to_owned(), input(item, text))).collect()
 }
 
 fn value_input(value: &Value, text: &str) -> Input {
@@ -115,21 +96,15 @@ fn value_input(value: &Value, text: &str) -> Input {
         Value::Integer(integer) => {
             // Only the text tells how the number was written.
             let written = integer.span().and_then(|span| text.get(span));
-            Input::Integer {
-                value: *integer.value(),
-                octal: written.is_some_and(|written| written.starts_with("0o")),
-            }
+            Input::Integer { value: *integer.value(), octal: written.is_some_and(|written| written.starts_with("0o")) }
         }
         Value::Float(float) => Input::Float(*float.value()),
         Value::Boolean(boolean) => Input::Boolean(*boolean.value()),
         Value::Datetime(_) => Input::Date,
         Value::Array(array) => Input::List(array.iter().map(|value| value_input(value, text)).collect()),
-        Value::InlineTable(table) => Input::Table(
-            table
-                .iter()
-                .map(|(key, value)| (key.to_owned(), value_input(value, text)))
-                .collect(),
-        ),
+        Value::InlineTable(table) => {
+            Input::Table(table.iter().map(|(key, value)| (key.to_owned(), value_input(value, text))).collect())
+        }
     }
 }
 
@@ -188,10 +163,7 @@ mod tests {
         let settings = settings.unwrap();
         assert_eq!(settings.bind.bind, [":80"]);
         assert_eq!(settings.http.forwarded_allow_ips.len(), 2);
-        let variable = |name: &str, value: &str| Variable {
-            name: name.into(),
-            value: value.into(),
-        };
+        let variable = |name: &str, value: &str| Variable { name: name.into(), value: value.into() };
         assert_eq!(settings.app.env, [variable("A", "b=c"), variable("D", "")]);
     }
 
@@ -245,10 +217,7 @@ umask = 22
         let told = mistakes("workers = 4\ntimeout = = 3\n");
         assert!(told[0].starts_with("site.toml:2: is not TOML: "), "{told:?}");
         let told = mistakes("workers = 4\nworkers = 5\n");
-        assert!(
-            told[0].starts_with("site.toml:2: is not TOML: duplicate key"),
-            "{told:?}"
-        );
+        assert!(told[0].starts_with("site.toml:2: is not TOML: duplicate key"), "{told:?}");
     }
 
     #[test]

@@ -104,9 +104,5 @@ impl Kind {
 }
 
 fn quoted(words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|word| format!("{word:?}"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
 }

@@ -78,13 +78,7 @@ impl SettingMeta {
         Self {
             key,
             group,
-            doc: doc
-                .lines()
-                .map(str::trim)
-                .collect::<Vec<_>>()
-                .join("\n")
-                .trim()
-                .to_owned(),
+            doc: doc.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned(),
             kind: T::KIND,
             placeholder: T::KIND.placeholder(),
             optional: T::OPTIONAL,
@@ -102,10 +96,7 @@ impl SettingMeta {
     }
 
     pub(crate) fn range(mut self, range: std::ops::RangeInclusive<u64>) -> Self {
-        self.range = Some(Range {
-            least: *range.start(),
-            most: *range.end(),
-        });
+        self.range = Some(Range { least: *range.start(), most: *range.end() });
         self
     }
 
@@ -167,20 +158,14 @@ impl SettingMeta {
     #[must_use]
     pub fn range_in_words(&self) -> Option<String> {
         let power = if self.power_of_two { "a power of two " } else { "" };
-        self.range.map(|range| {
-            format!(
-                "{power}between {} and {}",
-                self.kind.show(range.least),
-                self.kind.show(range.most)
-            )
-        })
+        self.range
+            .map(|range| format!("{power}between {} and {}", self.kind.show(range.least), self.kind.show(range.most)))
     }
 
     /// Whether a measure is in range.
     #[must_use]
     pub fn allows(&self, measure: u64) -> bool {
-        self.range
-            .is_none_or(|range| (range.least..=range.most).contains(&measure))
+        self.range.is_none_or(|range| (range.least..=range.most).contains(&measure))
             && (!self.power_of_two || measure.is_power_of_two())
     }
 }

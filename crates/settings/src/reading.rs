@@ -17,15 +17,7 @@ use crate::{App, Bind, Http, Limits, Log, Pool, Settings, command_line, file};
 pub fn metas() -> &'static [SettingMeta] {
     static METAS: OnceLock<Vec<SettingMeta>> = OnceLock::new();
     METAS.get_or_init(|| {
-        [
-            App::metas(),
-            Bind::metas(),
-            Pool::metas(),
-            Http::metas(),
-            Limits::metas(),
-            Log::metas(),
-        ]
-        .concat()
+        [App::metas(), Bind::metas(), Pool::metas(), Http::metas(), Limits::metas(), Log::metas()].concat()
     })
 }
 
@@ -60,10 +52,7 @@ impl Reading {
         let (entries, mistakes) = file::entries(path, text);
         self.mistakes.extend(mistakes);
         for entry in entries {
-            self.set(entry.meta, &entry.input, || Place::File {
-                path: path.to_owned(),
-                line: entry.line,
-            });
+            self.set(entry.meta, &entry.input, || Place::File { path: path.to_owned(), line: entry.line });
         }
         // A person reads a file from top to bottom, whatever kind the mistakes are of.
         self.mistakes[earlier..].sort_by_key(|mistake| match mistake.place {
@@ -84,22 +73,11 @@ impl Reading {
     /// # Errors
     /// All mistakes of all sources, in the order in which they were met.
     pub fn finish(self) -> Result<Settings, Mistakes> {
-        if self.mistakes.is_empty() {
-            Ok(self.settings)
-        } else {
-            Err(Mistakes(self.mistakes))
-        }
+        if self.mistakes.is_empty() { Ok(self.settings) } else { Err(Mistakes(self.mistakes)) }
     }
 
     fn set(&mut self, meta: &'static SettingMeta, input: &Input, place: impl FnOnce() -> Place) {
-        let Settings {
-            app,
-            bind,
-            pool,
-            http,
-            limits,
-            log,
-        } = &mut self.settings;
+        let Settings { app, bind, pool, http, limits, log } = &mut self.settings;
         let outcome = app
             .set(meta, input)
             .or_else(|| bind.set(meta, input))
@@ -110,10 +88,7 @@ impl Reading {
         if let Some(Err(message)) = outcome {
             let place = place();
             let name = place.name_of(meta);
-            self.mistakes.push(Mistake {
-                place,
-                message: format!("{name} {message}"),
-            });
+            self.mistakes.push(Mistake { place, message: format!("{name} {message}") });
         }
     }
 }
@@ -126,9 +101,13 @@ mod tests {
 
     #[test]
     fn later_sources_win() {
-        let matches = clap::Command::new("run")
-            .args(command_line::arguments())
-            .get_matches_from(["run", "--threads", "3", "-b", ":3"]);
+        let matches = clap::Command::new("run").args(command_line::arguments()).get_matches_from([
+            "run",
+            "--threads",
+            "3",
+            "-b",
+            ":3",
+        ]);
         let mut reading = Reading::new();
         reading.environment(|name| (name == "WEB_CONCURRENCY").then(|| "7".to_owned()));
         reading.file(Path::new("x"), "threads = 2\nbacklog = 5\nbind = [\":1\", \":2\"]");
@@ -146,10 +125,7 @@ mod tests {
         reading.environment(|_| Some("*".to_owned()));
         reading.file(Path::new("x"), "workers = 2");
         let told = reading.finish().unwrap_err().to_string();
-        assert_eq!(
-            told,
-            "environment: $WEB_CONCURRENCY wants a whole number or \"auto\", found `*`"
-        );
+        assert_eq!(told, "environment: $WEB_CONCURRENCY wants a whole number or \"auto\", found `*`");
 
         let mut reading = Reading::new();
         reading.environment(|name| (name == "FORWARDED_ALLOW_IPS").then(|| "*".to_owned()));
@@ -177,10 +153,7 @@ mod tests {
         for meta in metas() {
             let summary = meta.doc.lines().next().unwrap_or_default();
             assert!(summary.ends_with('.') && summary.len() < 120, "{}: {summary}", meta.key);
-            let ranged = matches!(
-                meta.kind,
-                Kind::Count | Kind::CountOrAuto | Kind::Bytes | Kind::Duration
-            );
+            let ranged = matches!(meta.kind, Kind::Count | Kind::CountOrAuto | Kind::Bytes | Kind::Duration);
             assert_eq!(meta.range.is_some(), ranged, "{}", meta.key);
         }
     }

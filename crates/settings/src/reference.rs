@@ -31,9 +31,7 @@ fn section(meta: &SettingMeta) -> String {
     let mut facts = vec![format!("- Value: {}", value(meta))];
     facts.push(format!(
         "- Default: {}",
-        meta.default
-            .as_ref()
-            .map_or_else(|| "unset".to_owned(), |default| format!("`{default}`"))
+        meta.default.as_ref().map_or_else(|| "unset".to_owned(), |default| format!("`{default}`"))
     ));
     if let Some(range) = meta.range_in_words() {
         facts.push(format!("- Range: {range}"));
@@ -77,9 +75,6 @@ mod tests {
             fs::write(path, &text).unwrap();
         }
         let stored = fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            stored == text,
-            "REFERENCE.md is out of date: run HOSTLER_UPDATE=1 cargo test -p hostler-settings"
-        );
+        assert!(stored == text, "REFERENCE.md is out of date: run HOSTLER_UPDATE=1 cargo test -p hostler-settings");
     }
 }

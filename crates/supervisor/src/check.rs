@@ -31,38 +31,25 @@ pub struct Checked {
 /// # Errors
 /// Why it could not be loaded.
 pub fn check(options: Options) -> Result<Checked, Failure> {
-    let start = WorkerStart {
-        worker: 0,
-        check_only: true,
-        ..options.start.clone()
-    };
+    let start = WorkerStart { worker: 0, check_only: true, ..options.start.clone() };
     let shared = no_memory(start.router_threads).map_err(died)?;
     let process = launch(&options, start, shared).map_err(died)?;
     let result = listen(&process, options.boot_timeout);
     let (status, killed) = end(&process, EXIT_TIME);
     result.unwrap_or_else(|| {
         let cause = if killed { Cause::BootTimeout } else { Cause::Unasked };
-        let death = Death {
-            worker: 0,
-            pid: process.pid,
-            status,
-            cause,
-        };
+        let death = Death { worker: 0, pid: process.pid, status, cause };
         Err(died(death.describe(0)))
     })
 }
 
 fn died(detail: impl ToString) -> Failure {
-    Failure::DiedAtBoot {
-        detail: detail.to_string(),
-    }
+    Failure::DiedAtBoot { detail: detail.to_string() }
 }
 
 /// Memory, doorbell and one doorbell for each router thread.
 fn no_memory(router_threads: u16) -> io::Result<Vec<OwnedFd>> {
-    (0..2 + router_threads)
-        .map(|_| Ok(File::options().read(true).write(true).open("/dev/null")?.into()))
-        .collect()
+    (0..2 + router_threads).map(|_| Ok(File::options().read(true).write(true).open("/dev/null")?.into())).collect()
 }
 
 /// The word of the process; `None` when it ended, or the time did, without one.
@@ -112,10 +99,8 @@ fn end(process: &Process, limit: Duration) -> (Ended, bool) {
 
 /// Waits until one of `descriptors` is readable; false when the deadline came first.
 fn wait(descriptors: &[&dyn AsFd], deadline: Instant) -> bool {
-    let mut watched: Vec<PollFd<'_>> = descriptors
-        .iter()
-        .map(|descriptor| PollFd::new(descriptor, PollFlags::IN))
-        .collect();
+    let mut watched: Vec<PollFd<'_>> =
+        descriptors.iter().map(|descriptor| PollFd::new(descriptor, PollFlags::IN)).collect();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let Ok(timeout) = Timespec::try_from(left) else {

@@ -54,11 +54,7 @@ impl Supervisor {
         };
         let runtime = tokio::runtime::Handle::current();
         runtime.spawn(driver.run(receiver));
-        Handle {
-            events: sender,
-            observed: observer,
-            runtime,
-        }
+        Handle { events: sender, observed: observer, runtime }
     }
 }
 
@@ -198,10 +194,7 @@ impl Driver {
         let of_pool = |error: io::Error| format!("the shared memory has no place for worker {worker}: {error}");
         self.pool.prepare(worker).map_err(of_pool)?;
         let shared = self.pool.descriptors(worker).map_err(of_pool)?;
-        let start = WorkerStart {
-            worker,
-            ..self.options.start.clone()
-        };
+        let start = WorkerStart { worker, ..self.options.start.clone() };
         let process = process::launch(&self.options, start, shared).map_err(|error| error.to_string())?;
         let watched =
             Watched::new(worker, process).map_err(|error| format!("a new worker cannot be watched: {error}"))?;
@@ -222,9 +215,7 @@ impl Driver {
     }
 
     fn recover(&mut self, death: &Death) {
-        let Death {
-            worker, pid, status, ..
-        } = *death;
+        let Death { worker, pid, status, .. } = *death;
         if let Some(place) = self.processes.get_mut(usize::from(worker)) {
             *place = None;
         }
@@ -232,13 +223,7 @@ impl Driver {
         report::death(death, requests);
         if death.is_unasked() {
             let description = death.describe(requests);
-            self.notify(Notice::WorkerDied {
-                worker,
-                pid,
-                status,
-                requests,
-                description,
-            });
+            self.notify(Notice::WorkerDied { worker, pid, status, requests, description });
         }
     }
 
@@ -254,12 +239,7 @@ impl Driver {
         let workers = self
             .machine
             .observe()
-            .map(|(worker, pid, state, since)| WorkerStatus {
-                worker,
-                pid,
-                state,
-                since: moment(since),
-            })
+            .map(|(worker, pid, state, since)| WorkerStatus { worker, pid, state, since: moment(since) })
             .collect();
         self.observed.send_modify(|observed| observed.workers = workers);
     }

@@ -70,12 +70,7 @@ impl Death {
 
     /// One line: who, how, and what it cost.
     pub(crate) fn describe(&self, requests: usize) -> String {
-        let Self {
-            worker,
-            pid,
-            status,
-            cause,
-        } = self;
+        let Self { worker, pid, status, cause } = self;
         let mut line = match cause {
             Cause::BootTimeout => format!("worker {worker} (pid {pid}) was not ready in time and was killed"),
             Cause::RequestTimeout => {
@@ -115,10 +110,7 @@ fn signal_name(number: i32) -> Option<&'static str> {
         (Signal::XCPU, "SIGXCPU"),
         (Signal::SYS, "SIGSYS"),
     ];
-    NAMES
-        .iter()
-        .find(|(signal, _)| signal.as_raw() == number)
-        .map(|(_, name)| *name)
+    NAMES.iter().find(|(signal, _)| signal.as_raw() == number).map(|(_, name)| *name)
 }
 
 #[cfg(test)]
@@ -127,25 +119,13 @@ mod tests {
 
     #[test]
     fn a_death_is_told_in_one_line() {
-        let death = |status, cause| Death {
-            worker: 3,
-            pid: 1234,
-            status,
-            cause,
-        };
+        let death = |status, cause| Death { worker: 3, pid: 1234, status, cause };
         let segv = death(Ended::Signaled(11), Cause::Unasked);
-        assert_eq!(
-            segv.describe(2),
-            "worker 3 (pid 1234) was killed by SIGSEGV while it ran 2 requests"
-        );
+        assert_eq!(segv.describe(2), "worker 3 (pid 1234) was killed by SIGSEGV while it ran 2 requests");
         let exit = death(Ended::Exited(1), Cause::Unasked);
         assert_eq!(exit.describe(0), "worker 3 (pid 1234) exited with status 1");
         let killed = death(Ended::Signaled(9), Cause::Unasked);
-        assert!(
-            killed
-                .describe(1)
-                .contains("SIGKILL while it ran 1 request; if nobody did that")
-        );
+        assert!(killed.describe(1).contains("SIGKILL while it ran 1 request; if nobody did that"));
         let slow = death(Ended::Signaled(9), Cause::RequestTimeout);
         assert_eq!(
             slow.describe(1),

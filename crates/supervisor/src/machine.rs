@@ -88,16 +88,8 @@ impl Machine {
             Event::Start => self.start(),
             Event::Spawned { worker, pid } => self.spawned(worker, pid),
             Event::SpawnFailed { worker, error } => self.spawn_failed(worker, error),
-            Event::WorkerReady {
-                worker,
-                interface,
-                python,
-            } => self.worker_ready(worker, interface, python),
-            Event::WorkerFailed {
-                worker,
-                message,
-                traceback,
-            } => self.worker_failed(worker, message, traceback),
+            Event::WorkerReady { worker, interface, python } => self.worker_ready(worker, interface, python),
+            Event::WorkerFailed { worker, message, traceback } => self.worker_failed(worker, message, traceback),
             Event::Exited { worker, status } => self.exited(worker, status),
             Event::TimedOut { worker } => self.timed_out(worker),
             Event::Tick => self.tick(),
@@ -117,9 +109,7 @@ impl Machine {
 
     /// Index, process, state, and the moment it began, of each worker.
     pub(crate) fn observe(&self) -> impl Iterator<Item = (u16, Option<u32>, WorkerState, Duration)> + '_ {
-        (0u16..)
-            .zip(&self.workers)
-            .map(|(index, worker)| (index, worker.pid, worker.state.public(), worker.since))
+        (0u16..).zip(&self.workers).map(|(index, worker)| (index, worker.pid, worker.state.public(), worker.since))
     }
 
     fn start(&mut self) {
@@ -137,12 +127,7 @@ impl Machine {
         if self.state(worker) != Some(State::Spawning) {
             return;
         }
-        self.set_state(
-            worker,
-            State::Starting {
-                until: self.now + self.limits.boot_timeout,
-            },
-        );
+        self.set_state(worker, State::Starting { until: self.now + self.limits.boot_timeout });
         self.workers[usize::from(worker)].begin(pid);
         if self.phase == Phase::Stopping {
             self.dismiss(worker, !self.stop_now);
@@ -172,11 +157,7 @@ impl Machine {
         if self.phase == Phase::Booting {
             self.phase = Phase::Serving;
             let after = self.now.saturating_sub(self.started);
-            self.actions.push(Action::Notify(Notice::Ready {
-                interface,
-                python,
-                after,
-            }));
+            self.actions.push(Action::Notify(Notice::Ready { interface, python, after }));
         }
         if !self.all_ready_told && self.workers.iter().all(|worker| worker.state == State::Ready) {
             self.all_ready_told = true;
@@ -189,20 +170,11 @@ impl Machine {
             return;
         }
         self.workers[usize::from(worker)].cause = Cause::Failed;
-        self.set_state(
-            worker,
-            State::Leaving {
-                until: self.now + TERMINATE_TIME,
-            },
-        );
+        self.set_state(worker, State::Leaving { until: self.now + TERMINATE_TIME });
         if self.phase == Phase::Booting {
             self.fail(Failure::Import { message, traceback });
         } else {
-            self.actions.push(Action::Remark(Remark::ImportFailed {
-                worker,
-                message,
-                traceback,
-            }));
+            self.actions.push(Action::Remark(Remark::ImportFailed { worker, message, traceback }));
         }
     }
 
@@ -211,12 +183,7 @@ impl Machine {
             return;
         };
         let Some(pid) = entry.pid.take() else { return };
-        let death = Death {
-            worker,
-            pid,
-            status,
-            cause: entry.cause,
-        };
+        let death = Death { worker, pid, status, cause: entry.cause };
         self.actions.push(Action::Recover(death.clone()));
         match self.phase {
             Phase::Booting => self.died_at_boot(worker, death.describe(0)),
@@ -297,14 +264,8 @@ impl Machine {
             State::Backoff { .. } => self.set_state(worker, State::Absent),
             _ if !graceful => self.kill(worker),
             State::Ready => {
-                self.set_state(
-                    worker,
-                    State::Retiring {
-                        until: self.now + self.limits.graceful_timeout,
-                    },
-                );
-                self.actions
-                    .extend([Action::Retire { worker }, Action::SendStop { worker }]);
+                self.set_state(worker, State::Retiring { until: self.now + self.limits.graceful_timeout });
+                self.actions.extend([Action::Retire { worker }, Action::SendStop { worker }]);
             }
             // It runs no request, and while it imports the application it reads no message.
             State::Starting { .. } => self.terminate(worker),
@@ -315,38 +276,19 @@ impl Machine {
     /// Kills a worker that hangs, after it had the time to write where.
     fn condemn(&mut self, worker: u16, cause: Cause) {
         self.workers[usize::from(worker)].cause = cause;
-        self.set_state(
-            worker,
-            State::Condemned {
-                until: self.now + STACKS_TIME,
-            },
-        );
+        self.set_state(worker, State::Condemned { until: self.now + STACKS_TIME });
         self.actions.push(Action::Retire { worker });
-        self.actions.push(Action::Signal {
-            worker,
-            signal: WorkerSignal::Stacks,
-        });
+        self.actions.push(Action::Signal { worker, signal: WorkerSignal::Stacks });
     }
 
     fn terminate(&mut self, worker: u16) {
-        self.set_state(
-            worker,
-            State::Terminating {
-                until: self.now + TERMINATE_TIME,
-            },
-        );
-        self.actions.push(Action::Signal {
-            worker,
-            signal: WorkerSignal::Terminate,
-        });
+        self.set_state(worker, State::Terminating { until: self.now + TERMINATE_TIME });
+        self.actions.push(Action::Signal { worker, signal: WorkerSignal::Terminate });
     }
 
     fn kill(&mut self, worker: u16) {
         self.set_state(worker, State::Killed);
-        self.actions.push(Action::Signal {
-            worker,
-            signal: WorkerSignal::Kill,
-        });
+        self.actions.push(Action::Signal { worker, signal: WorkerSignal::Kill });
     }
 
     fn spawn(&mut self, worker: u16) {
@@ -372,12 +314,7 @@ impl Machine {
         if delay.is_zero() {
             self.spawn(worker);
         } else {
-            self.set_state(
-                worker,
-                State::Backoff {
-                    until: self.now + delay,
-                },
-            );
+            self.set_state(worker, State::Backoff { until: self.now + delay });
             self.actions.push(Action::Remark(Remark::BackingOff { worker, delay }));
         }
     }

@@ -33,15 +33,8 @@ pub(crate) const STACKS: Signal = Signal::STKFLT;
 
 /// What systemd told the server about itself, which a worker must not take for its own (`sd_listen_fds(3)`, `sd_notify(3)`,
 /// `sd_watchdog_enabled(3)`).
-const SYSTEMD_VARIABLES: [&str; 7] = [
-    "LISTEN_FDS",
-    "LISTEN_FDNAMES",
-    "LISTEN_PID",
-    "LISTEN_PIDFDID",
-    "NOTIFY_SOCKET",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-];
+const SYSTEMD_VARIABLES: [&str; 7] =
+    ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
 /// A process that was just started and is not waited for yet.
 #[derive(Debug)]
@@ -80,27 +73,17 @@ pub(crate) fn launch(options: &Options, start: WorkerStart, shared: Vec<OwnedFd>
         .collect();
     let highest = mappings.last().map_or(descriptors::CHANNEL, |mapping| mapping.child_fd);
     let mut command = command(options);
-    command
-        .fd_mappings(mappings)
-        .map_err(|error| LaunchError::Descriptors(io::Error::other(error)))?;
+    command.fd_mappings(mappings).map_err(|error| LaunchError::Descriptors(io::Error::other(error)))?;
 
     let placeholders = occupy_up_to(highest).map_err(LaunchError::Descriptors)?;
-    let child = command.spawn().map_err(|source| LaunchError::Python {
-        python: options.python.clone(),
-        source,
-    })?;
+    let child = command.spawn().map_err(|source| LaunchError::Python { python: options.python.clone(), source })?;
     drop(placeholders);
-    watch_descriptor(child)
-        .map(|(pid, pidfd)| Process { pid, pidfd, channel })
-        .map_err(LaunchError::Watch)
+    watch_descriptor(child).map(|(pid, pidfd)| Process { pid, pidfd, channel }).map_err(LaunchError::Watch)
 }
 
 /// Collects the status of an ended process; `None` while it runs.
 pub(crate) fn reap(pidfd: &OwnedFd) -> Option<Ended> {
-    match rustix::process::waitid(
-        WaitId::PidFd(pidfd.as_fd()),
-        WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
-    ) {
+    match rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
         Ok(Some(status)) => Some(Ended::from_wait(&status)),
         Ok(None) | Err(rustix::io::Errno::INTR) => None,
         Err(_) => Some(Ended::Unknown),
@@ -142,16 +125,9 @@ fn is_systemd_variable(name: &OsStr) -> bool {
 
 /// `Command` reports a directory that is missing as if the program were.
 fn check_directory(options: &Options) -> Result<(), LaunchError> {
-    let error = |source| LaunchError::Directory {
-        path: options.directory.clone(),
-        source,
-    };
+    let error = |source| LaunchError::Directory { path: options.directory.clone(), source };
     let found = std::fs::metadata(&options.directory).map_err(error)?;
-    if found.is_dir() {
-        Ok(())
-    } else {
-        Err(error(io::ErrorKind::NotADirectory.into()))
-    }
+    if found.is_dir() { Ok(()) } else { Err(error(io::ErrorKind::NotADirectory.into())) }
 }
 
 /// Takes every free descriptor number up to `highest`.

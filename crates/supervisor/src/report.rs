@@ -11,12 +11,7 @@ use crate::machine::Remark;
 
 /// One record of a worker. `detail` holds its further lines.
 pub(crate) fn record(worker: u16, pid: u32, record: &LogRecord) {
-    let LogRecord {
-        severity,
-        message,
-        detail,
-        request_id,
-    } = record;
+    let LogRecord { severity, message, detail, request_id } = record;
     let (detail, request_id) = (detail.as_deref(), request_id.as_deref());
     match severity {
         Severity::Error => tracing::error!(worker, pid, request_id, detail, "{message}"),
@@ -43,21 +38,13 @@ pub(crate) fn unreadable(worker: u16, pid: u32, error: &io::Error) -> bool {
 /// Something the machine noticed.
 pub(crate) fn remark(remark: &Remark) {
     match remark {
-        Remark::ImportFailed {
-            worker,
-            message,
-            traceback,
-        } => {
+        Remark::ImportFailed { worker, message, traceback } => {
             let detail = traceback.as_deref();
             tracing::error!(worker, error = %message, detail, "a new worker could not load the application");
         }
         Remark::SpawnFailed { worker, error } => tracing::error!(worker, %error, "a worker could not be started"),
         Remark::BackingOff { worker, delay } => {
-            tracing::warn!(
-                worker,
-                ?delay,
-                "a worker keeps dying; it is started again after a delay"
-            );
+            tracing::warn!(worker, ?delay, "a worker keeps dying; it is started again after a delay");
         }
         Remark::SlowBoot { worker, limit } => {
             tracing::error!(worker, ?limit, "a worker was not ready in time; it is killed");
@@ -67,11 +54,7 @@ pub(crate) fn remark(remark: &Remark) {
             tracing::debug!(worker, "a request ran past its timeout; its worker is replaced");
         }
         Remark::StopOverdue { worker, limit } => {
-            tracing::warn!(
-                worker,
-                ?limit,
-                "a worker did not finish within graceful_timeout; it is terminated"
-            );
+            tracing::warn!(worker, ?limit, "a worker did not finish within graceful_timeout; it is terminated");
         }
         Remark::TerminateOverdue { worker } => tracing::warn!(worker, "a worker ignored SIGTERM; it is killed"),
     }

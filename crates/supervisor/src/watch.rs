@@ -49,12 +49,7 @@ impl Watched {
             }
         };
         match AsyncFd::try_with_interest(pidfd, Interest::READABLE) {
-            Ok(pidfd) => Ok(Self {
-                worker,
-                pid,
-                pidfd,
-                channel,
-            }),
+            Ok(pidfd) => Ok(Self { worker, pid, pidfd, channel }),
             Err(error) => {
                 let (pidfd, error) = error.into_parts();
                 abandon(&pidfd);
@@ -115,16 +110,8 @@ impl Watched {
                 report::record(worker, self.pid, &record);
                 return true;
             }
-            Ok(Some(FromWorker::Ready { interface, python })) => Event::WorkerReady {
-                worker,
-                interface,
-                python,
-            },
-            Ok(Some(FromWorker::Failed { message, traceback })) => Event::WorkerFailed {
-                worker,
-                message,
-                traceback,
-            },
+            Ok(Some(FromWorker::Ready { interface, python })) => Event::WorkerReady { worker, interface, python },
+            Ok(Some(FromWorker::Failed { message, traceback })) => Event::WorkerFailed { worker, message, traceback },
             Ok(None) => return false,
             Err(error) => return report::unreadable(worker, self.pid, &error),
         };

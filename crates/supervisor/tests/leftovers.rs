@@ -1,10 +1,7 @@
 //! Nothing is left behind: no process, no zombie, no descriptor. A binary of its own, because both are counted for the whole
 //! process.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "the whole binary is a test; clippy knows only the functions marked as such"
-)]
+#![allow(clippy::unwrap_used, reason = "the whole binary is a test; clippy knows only the functions marked as such")]
 
 mod fake;
 
@@ -31,16 +28,11 @@ fn nothing_is_left() {
 
 /// Serving with a death, a failure at boot, a start that fails, a check.
 fn cycle(python: &std::path::Path) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let dies_once = "ready()\nif start['worker'] == 0: os._exit(1)\nreceive()\n";
         let mut running = Running::start(options(python, 2, dies_once));
-        running
-            .until(|notice| matches!(notice, Notice::WorkerDied { .. }))
-            .await;
+        running.until(|notice| matches!(notice, Notice::WorkerDied { .. })).await;
         running.stop(true).await;
 
         let mut running = Running::start(options(python, 2, "sys.exit(2)"));
@@ -66,7 +58,5 @@ fn descriptors() -> BTreeSet<String> {
 
 fn children() -> String {
     let threads = fs::read_dir("/proc/self/task").unwrap();
-    threads
-        .map(|thread| fs::read_to_string(thread.unwrap().path().join("children")).unwrap())
-        .collect()
+    threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("children")).unwrap()).collect()
 }

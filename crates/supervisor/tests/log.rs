@@ -1,10 +1,7 @@
 //! What reaches the log. A binary of its own: `tracing` remembers whether anybody wants an event for the whole process, and may
 //! ask the thread of a test that has no log.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "the whole binary is a test; clippy knows only the functions marked as such"
-)]
+#![allow(clippy::unwrap_used, reason = "the whole binary is a test; clippy knows only the functions marked as such")]
 
 mod fake;
 
@@ -25,19 +22,14 @@ receive()
 "#;
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .without_time()
-        .with_target(false);
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
     // The whole runtime of this test is on this thread, and so is the log.
     let guard = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
     let mut running = Running::start(options(&python, 1, program));
     running.until(|notice| *notice == Notice::AllReady).await;
     let pid = running.pid(0).unwrap();
     kill(pid);
-    running
-        .until(|notice| matches!(notice, Notice::WorkerDied { .. }))
-        .await;
+    running.until(|notice| matches!(notice, Notice::WorkerDied { .. })).await;
     running.stop(true).await;
     drop(guard);
 
@@ -48,10 +40,7 @@ receive()
         format!(" WARN odd worker=0 pid={pid}"),
     ];
     assert_eq!(about_it[..2], expected, "{text}");
-    assert!(
-        about_it[2].starts_with(&format!("ERROR worker 0 (pid {pid}) was killed by SIGKILL")),
-        "{text}"
-    );
+    assert!(about_it[2].starts_with(&format!("ERROR worker 0 (pid {pid}) was killed by SIGKILL")), "{text}");
 }
 
 #[derive(Clone, Default)]

@@ -1,9 +1,6 @@
 //! The driver with real processes: small Python programs that speak the channel's protocol.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "the whole binary is a test; clippy knows only the functions marked as such"
-)]
+#![allow(clippy::unwrap_used, reason = "the whole binary is a test; clippy knows only the functions marked as such")]
 
 mod fake;
 
@@ -28,32 +25,13 @@ macro_rules! python_or_skip {
 async fn workers_become_ready_and_stop_when_told() {
     let python = python_or_skip!("workers_become_ready_and_stop_when_told");
     let mut running = Running::start(options(&python, 2, SERVE));
-    let Notice::Ready { interface, python, .. } = running.next().await else {
-        panic!("not ready")
-    };
+    let Notice::Ready { interface, python, .. } = running.next().await else { panic!("not ready") };
     assert_eq!((interface, python.as_str()), (Interface::Wsgi, "3.11.7"));
     assert_eq!(running.next().await, Notice::AllReady);
-    assert!(
-        running
-            .handle
-            .workers()
-            .iter()
-            .all(|status| status.state == WorkerState::Ready)
-    );
+    assert!(running.handle.workers().iter().all(|status| status.state == WorkerState::Ready));
     let calls = running.stop(true).await;
-    for call in [
-        "prepare 0",
-        "prepare 1",
-        "retire 0",
-        "retire 1",
-        "recover 0",
-        "recover 1",
-    ] {
-        assert_eq!(
-            calls.iter().filter(|made| *made == call).count(),
-            1,
-            "{call} in {calls:?}"
-        );
+    for call in ["prepare 0", "prepare 1", "retire 0", "retire 1", "recover 0", "recover 1"] {
+        assert_eq!(calls.iter().filter(|made| *made == call).count(), 1, "{call} in {calls:?}");
     }
 }
 
@@ -82,9 +60,7 @@ send({"failed": {"message": json.dumps(found, sort_keys=True), "traceback": None
     }
     set(&mut options, "LISTEN_ADDRESS", "of the application");
     let mut running = Running::start(options);
-    let Notice::Failed(Failure::Import { message, .. }) = running.next().await else {
-        panic!("no answer")
-    };
+    let Notice::Failed(Failure::Import { message, .. }) = running.next().await else { panic!("no answer") };
     // Whatever the tests themselves inherited is no doing of the supervisor's.
     let expected = format!(
         r#"{{"beyond": {:?}, "directory": "{}", "environment": {{"LISTEN_ADDRESS": "of the application", "MARK": "kept"}}, "kinds": ["/dev/null", "socket", "/dev/null", "pipe", "pipe"], "worker": 0}}"#,
@@ -105,17 +81,10 @@ if start["worker"] == 0:
 receive()
 "#;
     let mut running = Running::start(options(&python, 3, program));
-    let failure = Failure::Import {
-        message: "no module named site".into(),
-        traceback: Some("Traceback: ...".into()),
-    };
+    let failure = Failure::Import { message: "no module named site".into(), traceback: Some("Traceback: ...".into()) };
     assert_eq!(running.next().await, Notice::Failed(failure));
     let calls = running.ended().await;
-    assert_eq!(
-        calls.iter().filter(|call| call.starts_with("prepare")).count(),
-        3,
-        "{calls:?}"
-    );
+    assert_eq!(calls.iter().filter(|call| call.starts_with("prepare")).count(), 3, "{calls:?}");
 }
 
 #[tokio::test]
@@ -123,14 +92,10 @@ async fn dying_at_boot_three_times_is_the_end() {
     let python = python_or_skip!("dying_at_boot_three_times_is_the_end");
     let mut running = Running::start(options(&python, 1, "os.kill(os.getpid(), signal.SIGSEGV)"));
     for _ in 0..3 {
-        let Notice::WorkerDied { status, .. } = running.next().await else {
-            panic!("not a death")
-        };
+        let Notice::WorkerDied { status, .. } = running.next().await else { panic!("not a death") };
         assert_eq!(status, Ended::Signaled(11));
     }
-    let Notice::Failed(Failure::DiedAtBoot { detail }) = running.next().await else {
-        panic!("not failed")
-    };
+    let Notice::Failed(Failure::DiedAtBoot { detail }) = running.next().await else { panic!("not failed") };
     assert!(detail.ends_with("was killed by SIGSEGV"), "{detail}");
     running.ended().await;
 }
@@ -139,23 +104,13 @@ async fn dying_at_boot_three_times_is_the_end() {
 async fn a_python_that_is_not_there_is_named() {
     let mut options = options("/nonexistent/bin/python".as_ref(), 2, SERVE);
     let mut running = Running::start(options.clone());
-    let Notice::Failed(Failure::DiedAtBoot { detail }) = running.next().await else {
-        panic!("not failed")
-    };
-    assert!(
-        detail.starts_with("/nonexistent/bin/python cannot be run: No such file"),
-        "{detail}"
-    );
+    let Notice::Failed(Failure::DiedAtBoot { detail }) = running.next().await else { panic!("not failed") };
+    assert!(detail.starts_with("/nonexistent/bin/python cannot be run: No such file"), "{detail}");
     running.ended().await;
 
     options.directory = "/nonexistent/site".into();
-    let Err(Failure::DiedAtBoot { detail }) = check(options) else {
-        panic!("not failed")
-    };
-    assert!(
-        detail.starts_with("the working directory /nonexistent/site cannot be entered: No such"),
-        "{detail}"
-    );
+    let Err(Failure::DiedAtBoot { detail }) = check(options) else { panic!("not failed") };
+    assert!(detail.starts_with("the working directory /nonexistent/site cannot be entered: No such"), "{detail}");
 }
 
 #[tokio::test]
@@ -165,33 +120,16 @@ async fn a_worker_that_is_killed_is_replaced_after_recovery() {
     running.until(|notice| *notice == Notice::AllReady).await;
     let first = running.pid(1).unwrap();
     kill(first);
-    let Notice::WorkerDied {
-        worker,
-        pid,
-        status,
-        requests,
-        description,
-    } = running.next().await
-    else {
+    let Notice::WorkerDied { worker, pid, status, requests, description } = running.next().await else {
         panic!("not a death")
     };
     assert_eq!((worker, pid, status, requests), (1, first, Ended::Signaled(9), 2));
-    assert!(
-        description.contains("was killed by SIGKILL while it ran 2 requests"),
-        "{description}"
-    );
+    assert!(description.contains("was killed by SIGKILL while it ran 2 requests"), "{description}");
     let second = wait_for_ready(&running, 1).await;
     assert_ne!(first, second);
     let calls = running.stop(true).await;
-    let of_worker_1: Vec<_> = calls
-        .iter()
-        .filter(|call| call.ends_with('1'))
-        .map(String::as_str)
-        .collect();
-    assert_eq!(
-        of_worker_1,
-        ["prepare 1", "recover 1", "prepare 1", "retire 1", "recover 1"]
-    );
+    let of_worker_1: Vec<_> = calls.iter().filter(|call| call.ends_with('1')).map(String::as_str).collect();
+    assert_eq!(of_worker_1, ["prepare 1", "recover 1", "prepare 1", "retire 1", "recover 1"]);
 }
 
 #[tokio::test]
@@ -207,19 +145,8 @@ os._exit(3)
 "#;
     let mut running = Running::start(options(&python, 1, program));
     assert!(matches!(running.next().await, Notice::Ready { .. }));
-    let died = running
-        .until(|notice| matches!(notice, Notice::WorkerDied { .. }))
-        .await;
-    assert!(
-        matches!(
-            died,
-            Notice::WorkerDied {
-                status: Ended::Exited(3),
-                ..
-            }
-        ),
-        "{died:?}"
-    );
+    let died = running.until(|notice| matches!(notice, Notice::WorkerDied { .. })).await;
+    assert!(matches!(died, Notice::WorkerDied { status: Ended::Exited(3), .. }), "{died:?}");
     running.stop(false).await;
 }
 
@@ -267,13 +194,8 @@ hang()
     let first = running.pid(0).unwrap();
     running.handle.timed_out(0);
     running.handle.timed_out(7);
-    let Notice::WorkerDied { description, .. } = running.next().await else {
-        panic!("not a death")
-    };
-    assert!(
-        description.contains("killed because a request ran past its timeout"),
-        "{description}"
-    );
+    let Notice::WorkerDied { description, .. } = running.next().await else { panic!("not a death") };
+    assert!(description.contains("killed because a request ran past its timeout"), "{description}");
     assert_ne!(wait_for_ready(&running, 0).await, first);
     let stacks = std::fs::read_to_string(directory.path().join("stacks")).unwrap();
     assert!(stacks.contains(" in hang"), "{stacks}");
@@ -287,9 +209,7 @@ async fn a_worker_that_is_not_ready_in_time_counts_as_dead_at_boot() {
     options.boot_timeout = Duration::from_millis(300);
     let mut running = Running::start(options);
     let failed = running.until(|notice| matches!(notice, Notice::Failed(_))).await;
-    let Notice::Failed(Failure::DiedAtBoot { detail }) = failed else {
-        panic!("{failed:?}")
-    };
+    let Notice::Failed(Failure::DiedAtBoot { detail }) = failed else { panic!("{failed:?}") };
     assert!(detail.ends_with("was not ready in time and was killed"), "{detail}");
     running.ended().await;
 }
@@ -299,27 +219,12 @@ fn check_reports_what_it_found() {
     let python = python_or_skip!("check_reports_what_it_found");
     let program = "assert start['check_only']\nos.fstat(6)\nready()\n";
     let checked = check(options(&python, 1, program)).unwrap();
-    assert_eq!(
-        (checked.interface, checked.python.as_str()),
-        (Interface::Wsgi, "3.11.7")
-    );
+    assert_eq!((checked.interface, checked.python.as_str()), (Interface::Wsgi, "3.11.7"));
 
-    let failed = check(options(
-        &python,
-        1,
-        "send({'failed': {'message': 'no', 'traceback': 'why'}})",
-    ));
-    assert_eq!(
-        failed,
-        Err(Failure::Import {
-            message: "no".into(),
-            traceback: Some("why".into())
-        })
-    );
+    let failed = check(options(&python, 1, "send({'failed': {'message': 'no', 'traceback': 'why'}})"));
+    assert_eq!(failed, Err(Failure::Import { message: "no".into(), traceback: Some("why".into()) }));
 
-    let Err(Failure::DiedAtBoot { detail }) = check(options(&python, 1, "sys.exit(4)")) else {
-        panic!("not failed")
-    };
+    let Err(Failure::DiedAtBoot { detail }) = check(options(&python, 1, "sys.exit(4)")) else { panic!("not failed") };
     assert!(detail.ends_with("exited with status 4"), "{detail}");
 
     // A child of the process that holds the channel open does not keep us waiting.
@@ -332,22 +237,13 @@ os._exit(0)
 "#;
     let mut forks = options(&python, 1, program);
     forks.directory = directory.path().to_owned();
-    let Err(Failure::DiedAtBoot { detail }) = check(forks) else {
-        panic!("not failed")
-    };
-    kill(
-        std::fs::read_to_string(directory.path().join("child"))
-            .unwrap()
-            .parse()
-            .unwrap(),
-    );
+    let Err(Failure::DiedAtBoot { detail }) = check(forks) else { panic!("not failed") };
+    kill(std::fs::read_to_string(directory.path().join("child")).unwrap().parse().unwrap());
     assert!(detail.ends_with("exited with status 0"), "{detail}");
 
     let mut slow = options(&python, 1, "time.sleep(60)");
     slow.boot_timeout = Duration::from_millis(100);
-    let Err(Failure::DiedAtBoot { detail }) = check(slow) else {
-        panic!("not failed")
-    };
+    let Err(Failure::DiedAtBoot { detail }) = check(slow) else { panic!("not failed") };
     assert!(detail.ends_with("was not ready in time and was killed"), "{detail}");
 }
 
@@ -356,9 +252,7 @@ fn the_bootstrap_says_when_the_extension_does_not_fit() {
     let python = python_or_skip!("the_bootstrap_says_when_the_extension_does_not_fit");
     let mut options = options(&python, 1, "");
     options.bootstrap = None;
-    let Err(Failure::Import { message, .. }) = check(options) else {
-        panic!("not failed")
-    };
+    let Err(Failure::Import { message, .. }) = check(options) else { panic!("not failed") };
     assert!(message.starts_with("Python 3."), "{message}");
     assert!(
         message.contains(" cannot load Hostler's extension: /nonexistent/_hostler.so: cannot open shared object file"),
@@ -373,11 +267,7 @@ fn the_bootstrap_leaves_no_trace() {
     let directory = tempfile::tempdir().unwrap();
     // Would be imported instead of the standard library's, were the working directory on sys.path.
     std::fs::write(directory.path().join("os.py"), "raise SystemExit('the wrong os')").unwrap();
-    std::fs::write(
-        directory.path().join("importlib.py"),
-        "raise SystemExit('the wrong importlib')",
-    )
-    .unwrap();
+    std::fs::write(directory.path().join("importlib.py"), "raise SystemExit('the wrong importlib')").unwrap();
     let extension = directory.path().join("_hostler.py");
     let module = r#"
 import json, os, socket, sys
@@ -395,17 +285,13 @@ def main():
     options.directory = directory.path().to_owned();
     options.extension = extension;
     options.umask = Some(0o027);
-    let Err(Failure::Import { message, .. }) = check(options) else {
-        panic!("not failed")
-    };
+    let Err(Failure::Import { message, .. }) = check(options) else { panic!("not failed") };
     assert_eq!(message, r#"[["hostler"], false, "0o27", ["main"], "_hostler"]"#);
 }
 
 /// Our descriptors above `number` that are not close-on-exec.
 fn inheritable_beyond(number: i32) -> Vec<i32> {
-    let names = std::fs::read_dir("/proc/self/fdinfo")
-        .unwrap()
-        .map(|entry| entry.unwrap());
+    let names = std::fs::read_dir("/proc/self/fdinfo").unwrap().map(|entry| entry.unwrap());
     let mut found: Vec<i32> = names
         .filter(|entry| {
             let info = std::fs::read_to_string(entry.path()).unwrap_or_default();

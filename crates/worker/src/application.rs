@@ -34,10 +34,7 @@ pub(crate) fn load(py: Python<'_>, specification: &str, interface: Interface) ->
     let mut object = module.clone();
     for name in path.split('.') {
         object = object.getattr(name).map_err(|_| Failure {
-            message: format!(
-                "module {module_name:?} has no attribute {path:?}; {}",
-                found_instead(&module)
-            ),
+            message: format!("module {module_name:?} has no attribute {path:?}; {}", found_instead(&module)),
             traceback: None,
         })?;
     }
@@ -61,10 +58,7 @@ pub(crate) fn load(py: Python<'_>, specification: &str, interface: Interface) ->
         Interface::Auto => interface_of(&object),
         told => told,
     };
-    Ok(Application {
-        callable: object.unbind(),
-        interface,
-    })
+    Ok(Application { callable: object.unbind(), interface })
 }
 
 fn import<'py>(py: Python<'py>, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
@@ -72,14 +66,9 @@ fn import<'py>(py: Python<'py>, name: &str) -> Result<Bound<'py, PyAny>, Failure
         Ok(module) => Ok(module.into_any()),
         Err(error) => {
             // Only the module itself missing is told as such; what it imports in turn comes with its traceback.
-            let missing: Option<String> = error
-                .value(py)
-                .getattr("name")
-                .ok()
-                .and_then(|name| name.extract().ok());
-            let own = missing
-                .as_deref()
-                .is_some_and(|missing| name == missing || name.starts_with(&format!("{missing}.")));
+            let missing: Option<String> = error.value(py).getattr("name").ok().and_then(|name| name.extract().ok());
+            let own =
+                missing.as_deref().is_some_and(|missing| name == missing || name.starts_with(&format!("{missing}.")));
             if own && error.is_instance_of::<PyModuleNotFoundError>(py) {
                 return Err(Failure {
                     message: format!("there is no module {name:?}; {}", searched(py)),
@@ -89,17 +78,11 @@ fn import<'py>(py: Python<'py>, name: &str) -> Result<Bound<'py, PyAny>, Failure
             let what = if error.is_instance_of::<PySystemExit>(py) {
                 format!("importing {name} called exit: is it a script without `if __name__ == \"__main__\"`?")
             } else if error.is_instance_of::<PyImportError>(py) {
-                format!(
-                    "importing {name} failed, as something it needs is missing: {}",
-                    report::summary(py, &error)
-                )
+                format!("importing {name} failed, as something it needs is missing: {}", report::summary(py, &error))
             } else {
                 format!("importing {name} failed: {}", report::summary(py, &error))
             };
-            Err(Failure {
-                message: what,
-                traceback: Some(report::traceback(py, &error)),
-            })
+            Err(Failure { message: what, traceback: Some(report::traceback(py, &error)) })
         }
     }
 }
@@ -108,31 +91,19 @@ fn import<'py>(py: Python<'py>, name: &str) -> Result<Bound<'py, PyAny>, Failure
 fn searched(py: Python<'_>) -> String {
     let paths = || -> PyResult<Vec<String>> { py.import("sys")?.getattr("path")?.cast_into::<PyList>()?.extract() };
     let paths = paths().unwrap_or_default();
-    let own: Vec<&str> = paths
-        .iter()
-        .map(String::as_str)
-        .filter(|path| !path.contains("/lib/python"))
-        .collect();
+    let own: Vec<&str> = paths.iter().map(String::as_str).filter(|path| !path.contains("/lib/python")).collect();
     format!("looked in {}; see --chdir and --pythonpath", own.join(", "))
 }
 
 /// The callables that a module defines itself, likely applications first.
 fn found_instead(module: &Bound<'_, PyAny>) -> String {
     let mut names = Vec::new();
-    if let Ok(dictionary) = module
-        .getattr("__dict__")
-        .and_then(|dict| dict.cast_into::<PyDict>().map_err(PyErr::from))
+    if let Ok(dictionary) = module.getattr("__dict__").and_then(|dict| dict.cast_into::<PyDict>().map_err(PyErr::from))
     {
-        let own = module
-            .getattr("__name__")
-            .and_then(|name| name.extract::<String>())
-            .unwrap_or_default();
+        let own = module.getattr("__name__").and_then(|name| name.extract::<String>()).unwrap_or_default();
         for (name, value) in dictionary {
             let Ok(name) = name.extract::<String>() else { continue };
-            let defined_in = value
-                .getattr("__module__")
-                .and_then(|name| name.extract::<String>())
-                .unwrap_or_default();
+            let defined_in = value.getattr("__module__").and_then(|name| name.extract::<String>()).unwrap_or_default();
             let is_class = value.is_instance_of::<pyo3::types::PyType>();
             let likely = ["app", "application", "create_app", "make_app"].contains(&name.as_str());
             if !name.starts_with('_') && value.is_callable() && !is_class && (defined_in == own || likely) {
@@ -167,17 +138,10 @@ fn interface_of(object: &Bound<'_, PyAny>) -> Interface {
             return Ok(true);
         }
         let parameters = inspect.call_method1("signature", (object,))?.getattr("parameters")?;
-        let names: Vec<String> = parameters
-            .call_method0("keys")?
-            .try_iter()?
-            .map(|name| name?.extract())
-            .collect::<PyResult<_>>()?;
+        let names: Vec<String> =
+            parameters.call_method0("keys")?.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>()?;
         Ok(names.len() >= 3 && names[0] == "scope" && names[1] == "receive" && names[2] == "send")
     };
     // An object that cannot be looked at is called as WSGI, the older of the two.
-    if looks_asgi().unwrap_or(false) {
-        Interface::Asgi
-    } else {
-        Interface::Wsgi
-    }
+    if looks_asgi().unwrap_or(false) { Interface::Asgi } else { Interface::Wsgi }
 }

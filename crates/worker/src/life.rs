@@ -25,13 +25,9 @@ static SIDE: OnceLock<WorkerSide> = OnceLock::new();
 pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
     // SAFETY: the supervisor passes its channel at this number, and nothing else in this process owns it.
     let channel = report::open(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(descriptors::CHANNEL) }));
-    let Some(ToWorker::Start(start)) = channel
-        .receive()
-        .map_err(|error| PyRuntimeError::new_err(error.to_string()))?
+    let Some(ToWorker::Start(start)) = channel.receive().map_err(|error| PyRuntimeError::new_err(error.to_string()))?
     else {
-        return Err(PyRuntimeError::new_err(
-            "the supervisor closed the channel before it said what to run",
-        ));
+        return Err(PyRuntimeError::new_err("the supervisor closed the channel before it said what to run"));
     };
     let (stacks, print_to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
         .map_err(|error| PyRuntimeError::new_err(format!("no pipe for stacks: {error}")))?;
@@ -45,23 +41,13 @@ pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
         refuse(
             py,
             Failure {
-                message: format!(
-                    "{} is an ASGI application, and this version serves WSGI only",
-                    start.app
-                ),
+                message: format!("{} is an ASGI application, and this version serves WSGI only", start.app),
                 traceback: None,
             },
         );
     }
-    let python = Python::version_str()
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    let ready = FromWorker::Ready {
-        interface: application.interface,
-        python,
-    };
+    let python = Python::version_str().split_whitespace().next().unwrap_or_default().to_owned();
+    let ready = FromWorker::Ready { interface: application.interface, python };
     if start.check_only {
         report::send(py, &ready);
         return Ok(());
@@ -71,22 +57,14 @@ pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
 
 /// What this worker runs now: for each request its id, and its method and target.
 pub(crate) fn running() -> Vec<(String, String)> {
-    let requests = SIDE
-        .get()
-        .into_iter()
-        .flat_map(|side| side.running().map(|taken| side.head(taken)));
-    requests
-        .filter_map(read_request)
-        .map(|(request, _)| (wsgi::id(&request), wsgi::name(&request)))
-        .collect()
+    let requests = SIDE.get().into_iter().flat_map(|side| side.running().map(|taken| side.head(taken)));
+    requests.filter_map(read_request).map(|(request, _)| (wsgi::id(&request), wsgi::name(&request))).collect()
 }
 
 /// Tells the supervisor why nothing can be served, and ends the process.
 fn refuse(py: Python<'_>, failure: Failure) -> ! {
-    let failed = FromWorker::Failed {
-        message: clip(&failure.message),
-        traceback: failure.traceback.as_deref().map(clip),
-    };
+    let failed =
+        FromWorker::Failed { message: clip(&failure.message), traceback: failure.traceback.as_deref().map(clip) };
     report::send(py, &failed);
     // `os._exit`: whatever the half-imported application registered or started must not hold this process.
     std::process::exit(EXIT_NOT_LOADED)
@@ -106,8 +84,7 @@ fn prepare_interpreter(py: Python<'_>, start: &WorkerStart, print_to: OwnedFd) -
     options.set_item("all_threads", true)?;
     // The handler writes to it at any time from now on, so it is given away for good.
     options.set_item("file", print_to.into_raw_fd())?;
-    py.import("faulthandler")?
-        .call_method("register", (STACKS_SIGNAL,), Some(&options))?;
+    py.import("faulthandler")?.call_method("register", (STACKS_SIGNAL,), Some(&options))?;
     Ok(())
 }
 
@@ -116,9 +93,8 @@ fn serve(py: Python<'_>, start: &WorkerStart, application: Application, ready: &
     // SAFETY: the supervisor passes these descriptors at these numbers, and nothing else in this process owns them.
     let inherited = |number: i32| unsafe { OwnedFd::from_raw_fd(number) };
     let memory = inherited(descriptors::MEMORY);
-    let doorbells = (0..i32::from(start.router_threads))
-        .map(|thread| inherited(descriptors::ROUTER + thread))
-        .collect();
+    let doorbells =
+        (0..i32::from(start.router_threads)).map(|thread| inherited(descriptors::ROUTER + thread)).collect();
     let side = WorkerSide::attach(memory, start.worker, doorbells)
         .map_err(|error| PyRuntimeError::new_err(format!("the exchange cannot be used: {error}")))?;
     let side = SIDE.get_or_init(|| side);

@@ -35,10 +35,9 @@ pub(crate) fn log(py: Python<'_>, severity: Severity, message: String, detail: O
 /// The traceback of an exception, as Python prints it; at least its text when that fails.
 pub(crate) fn traceback(py: Python<'_>, error: &PyErr) -> String {
     let format = || -> PyResult<String> {
-        let lines = py.import("traceback")?.call_method1(
-            "format_exception",
-            (error.get_type(py), error.value(py), error.traceback(py)),
-        )?;
+        let lines = py
+            .import("traceback")?
+            .call_method1("format_exception", (error.get_type(py), error.value(py), error.traceback(py)))?;
         let text = PyString::new(py, "").call_method1("join", (lines,))?;
         // A message with lone surrogates is no reason to lose the traceback.
         let bytes = text.call_method1("encode", ("utf-8", "backslashreplace"))?;
@@ -49,19 +48,8 @@ pub(crate) fn traceback(py: Python<'_>, error: &PyErr) -> String {
 
 /// An exception in one line: `ValueError: no such thing`.
 pub(crate) fn summary(py: Python<'_>, error: &PyErr) -> String {
-    let name = error
-        .get_type(py)
-        .name()
-        .map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
-    let text = error
-        .value(py)
-        .str()
-        .map(|text| text.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = error.get_type(py).name().map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
+    let text = error.value(py).str().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
     let text = text.lines().next().unwrap_or_default().to_owned();
-    if text.is_empty() {
-        name
-    } else {
-        format!("{name}: {text}")
-    }
+    if text.is_empty() { name } else { format!("{name}: {text}") }
 }

@@ -35,8 +35,5 @@ pub(crate) fn references(object: &Bound<'_, PyAny>) -> u32 {
 
 /// The short name of an object's type, for messages.
 pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> String {
-    object
-        .get_type()
-        .name()
-        .map_or_else(|_| "an object".to_owned(), |name| name.to_string())
+    object.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
 }

@@ -37,11 +37,7 @@ fn watch(channel: &Channel, stacks: &OwnedFd) {
                 severity: Severity::Warning,
                 message: format!(
                     "the Python stacks of a worker that runs {}",
-                    if names.is_empty() {
-                        "nothing".to_owned()
-                    } else {
-                        names.join(", ")
-                    }
+                    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
                 ),
                 detail: Some(clip(text.trim_end())),
                 request_id: (!ids.is_empty()).then(|| ids.join(",")),
@@ -68,10 +64,7 @@ fn watch(channel: &Channel, stacks: &OwnedFd) {
 fn read_stacks(stacks: &OwnedFd) -> String {
     let mut text = Vec::new();
     let mut piece = [0; 4096];
-    let silence = Timespec {
-        tv_sec: 0,
-        tv_nsec: i64::from(SILENCE.subsec_nanos()),
-    };
+    let silence = Timespec { tv_sec: 0, tv_nsec: i64::from(SILENCE.subsec_nanos()) };
     loop {
         let mut event = [PollFd::from_borrowed_fd(stacks.as_fd(), PollFlags::IN)];
         if !matches!(poll(&mut event, Some(&silence)), Ok(ready) if ready > 0) {

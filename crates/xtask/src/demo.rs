@@ -31,21 +31,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     fs::create_dir_all(&data).with_context(|| format!("cannot create the directory {}", data.display()))?;
     for step in example.set_up {
         let mut command = Command::new(venv.program("python"));
-        command
-            .args(*step)
-            .current_dir(&directory)
-            .env(example.data_variable, &data);
+        command.args(*step).current_dir(&directory).env(example.data_variable, &data);
         workspace::run(&mut command)?;
     }
 
     let mut command = Command::new(hostler);
-    command
-        .args(["run", "--bind", &bind, "--workers", "2", "--threads", "4", "--python"])
-        .arg(venv.program("python"));
-    command
-        .arg("--chdir")
-        .arg(&directory)
-        .args(["--access-logfile", "-", example.application]);
+    command.args(["run", "--bind", &bind, "--workers", "2", "--threads", "4", "--python"]).arg(venv.program("python"));
+    command.arg("--chdir").arg(&directory).args(["--access-logfile", "-", example.application]);
     command.env(example.data_variable, &data);
     serve(&mut command, example, &bind, &data)
 }
@@ -98,10 +90,7 @@ fn parse(arguments: &[String]) -> Result<(&'static Example, Option<u16>)> {
     while let Some(argument) = rest.next() {
         if argument == "--port" {
             let value = rest.next().ok_or_else(|| anyhow!("demo: --port needs a number"))?;
-            port = value
-                .parse()
-                .map(Some)
-                .with_context(|| format!("demo: {value:?} is not a port number"))?;
+            port = value.parse().map(Some).with_context(|| format!("demo: {value:?} is not a port number"))?;
         } else {
             let known = EXAMPLES.iter().find(|example| example.name == argument);
             example = known
@@ -116,8 +105,7 @@ fn free_address(port: Option<u16>) -> Result<String> {
     let ports = port.map_or(USUAL_PORT..=USUAL_PORT + 99, |port| port..=port);
     let addresses: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
     let free = addresses.iter().find(|address| TcpListener::bind(address).is_ok());
-    free.cloned()
-        .ok_or_else(|| anyhow!("demo: {} is in use; choose another port with --port", addresses[0]))
+    free.cloned().ok_or_else(|| anyhow!("demo: {} is in use; choose another port with --port", addresses[0]))
 }
 
 /// Runs the server as a child, so that we can say when it answers. It gets its own process group: Ctrl-C then reaches
@@ -126,10 +114,8 @@ fn serve(command: &mut Command, example: &Example, bind: &str, data: &Path) -> R
     use std::os::unix::process::CommandExt;
 
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot watch for Ctrl-C")?;
-    let mut server = command
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot start {}", workspace::shown(command)))?;
+    let mut server =
+        command.process_group(0).spawn().with_context(|| format!("cannot start {}", workspace::shown(command)))?;
     let pid = Pid::from_child(&server);
     thread::spawn(move || {
         for _ in signals.forever() {
@@ -140,22 +126,11 @@ fn serve(command: &mut Command, example: &Example, bind: &str, data: &Path) -> R
 
     if answers(&mut server, bind)? {
         let url = format!("http://{bind}");
-        println!(
-            "\n{} is served at {url}/\n{}",
-            example.name,
-            example.try_this.replace("{url}", &url)
-        );
-        println!(
-            "  its data: {}\nCtrl-C stops it; from elsewhere: kill {}\n",
-            data.display(),
-            server.id()
-        );
+        println!("\n{} is served at {url}/\n{}", example.name, example.try_this.replace("{url}", &url));
+        println!("  its data: {}\nCtrl-C stops it; from elsewhere: kill {}\n", data.display(), server.id());
     }
     let status = server.wait()?;
-    Ok(status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .map_or(ExitCode::FAILURE, ExitCode::from))
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// Waits until the server answers a request. False when it was stopped before that.
@@ -174,10 +149,7 @@ fn answers(server: &mut Child, bind: &str) -> Result<bool> {
         thread::sleep(Duration::from_millis(50));
     }
     server.kill()?;
-    bail!(
-        "the server did not answer on {bind} within {} s; its messages are above",
-        START_LIMIT.as_secs()
-    )
+    bail!("the server did not answer on {bind} within {} s; its messages are above", START_LIMIT.as_secs())
 }
 
 fn first_line(bind: &str) -> Result<String> {
@@ -186,11 +158,7 @@ fn first_line(bind: &str) -> Result<String> {
     stream.write_all(format!("GET / HTTP/1.1\r\nHost: {bind}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(64).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned())
+    Ok(String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
@@ -202,11 +170,7 @@ mod tests {
         let examples = workspace::root().join("examples");
         for example in &EXAMPLES {
             for file in ["README.md", "requirements.txt"] {
-                assert!(
-                    examples.join(example.name).join(file).is_file(),
-                    "examples/{}/{file}",
-                    example.name
-                );
+                assert!(examples.join(example.name).join(file).is_file(), "examples/{}/{file}", example.name);
             }
         }
     }

@@ -26,10 +26,7 @@ Each installs what it needs: Python packages into target/venv, Debian packages w
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let asks_for_help = arguments
-        .iter()
-        .take_while(|word| *word != "--")
-        .any(|word| word == "-h" || word == "--help");
+    let asks_for_help = arguments.iter().take_while(|word| *word != "--").any(|word| word == "-h" || word == "--help");
     if asks_for_help {
         println!("{USAGE}");
         return ExitCode::SUCCESS;

@@ -27,10 +27,7 @@ pub(crate) enum Sign {
 impl Need {
     /// A package that brings the program of the same name.
     pub(crate) const fn program(name: &'static str) -> Self {
-        Self {
-            package: name,
-            sign: Sign::Program(name),
-        }
+        Self { package: name, sign: Sign::Program(name) }
     }
 
     fn is_met(&self) -> bool {
@@ -44,11 +41,7 @@ impl Need {
 /// Makes sure that all of `needs` are there: installs the missing ones as root on Debian, else names them with the
 /// command that installs them.
 pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
-    let missing: Vec<&str> = needs
-        .iter()
-        .filter(|need| !need.is_met())
-        .map(|need| need.package)
-        .collect();
+    let missing: Vec<&str> = needs.iter().filter(|need| !need.is_met()).map(|need| need.package).collect();
     if missing.is_empty() { Ok(()) } else { install(&missing) }
 }
 
@@ -85,19 +78,14 @@ pub(crate) fn find_programs(name: &str) -> Vec<PathBuf> {
     // Debian keeps servers such as nginx in a directory that is not on every user's path.
     let path = env::var_os("PATH").unwrap_or_default();
     let places = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let is_executable = |file: &PathBuf| {
-        file.metadata()
-            .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
-    };
+    let is_executable =
+        |file: &PathBuf| file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
     places.map(|place| place.join(name)).filter(is_executable).collect()
 }
 
 fn apt_get(verb: &[&str], packages: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
-    command
-        .args(["-qq", "-y", "--no-install-recommends"])
-        .args(verb)
-        .args(packages);
+    command.args(["-qq", "-y", "--no-install-recommends"]).args(verb).args(packages);
     command.env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
     workspace::run(&mut command)
 }

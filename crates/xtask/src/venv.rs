@@ -35,14 +35,11 @@ impl Venv {
         let parent = workspace::target_directory("venv")?;
         // Two commands may want the same environment at once: one makes it, the other waits.
         let lock = File::create(parent.join(format!("{name}.lock")))?;
-        lock.lock()
-            .with_context(|| format!("cannot lock {}/{name}.lock", parent.display()))?;
+        lock.lock().with_context(|| format!("cannot lock {}/{name}.lock", parent.display()))?;
 
         let python = find_python()?;
         let stamp = format!("{}\n{requirements}", python.identity);
-        let venv = Self {
-            directory: parent.join(name),
-        };
+        let venv = Self { directory: parent.join(name) };
         let stamp_file = venv.directory.join(STAMP);
         if fs::read_to_string(&stamp_file).is_ok_and(|made_from| made_from == stamp) {
             return Ok(venv);
@@ -59,27 +56,17 @@ impl Venv {
 
     /// `name==version` of each package, as pip lists them.
     pub(crate) fn freeze(&self) -> Result<Vec<String>> {
-        let output = Command::new(self.program("python"))
-            .args(["-m", "pip", "freeze"])
-            .output()?;
-        Ok(String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .map(str::to_owned)
-            .collect())
+        let output = Command::new(self.program("python")).args(["-m", "pip", "freeze"]).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 
     fn make(&self, python: &Path, requirements: &str) -> Result<()> {
         println!("making the virtual environment {}", self.directory.display());
-        workspace::run(
-            Command::new(python)
-                .args(["-m", "venv", "--clear"])
-                .arg(&self.directory),
-        )?;
+        workspace::run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&self.directory))?;
         let list = self.directory.join("requirements.txt");
         fs::write(&list, requirements)?;
         let mut pip = Command::new(self.program("python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-            .arg(&list);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list);
         workspace::run(&mut pip)
     }
 }
@@ -103,11 +90,8 @@ fn find_python() -> Result<Python> {
 
 fn capable_python() -> Option<Python> {
     let probe = |path: PathBuf| {
-        let output = Command::new(&path)
-            .args([OsStr::new("-c"), OsStr::new(PROBE)])
-            .stderr(Stdio::null())
-            .output()
-            .ok()?;
+        let output =
+            Command::new(&path).args([OsStr::new("-c"), OsStr::new(PROBE)]).stderr(Stdio::null()).output().ok()?;
         let identity = String::from_utf8_lossy(&output.stdout).into_owned();
         output.status.success().then_some(Python { path, identity })
     };

@@ -67,24 +67,14 @@ impl Profile {
 /// path of the command.
 pub(crate) fn build_hostler(profile: Profile) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args([
-        "build",
-        "--profile",
-        profile.name(),
-        "-p",
-        "hostler",
-        "-p",
-        "hostler-worker",
-    ]);
+    command.args(["build", "--profile", profile.name(), "-p", "hostler", "-p", "hostler-worker"]);
     run(&mut command)?;
     Ok(target().join(profile.directory()).join("hostler"))
 }
 
 /// Runs `command` with our own input and output. An exit code other than zero is an error that shows the command.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {}", shown(command)))?;
+    let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
     if !status.success() {
         bail!("{} ended with {status}", shown(command));
     }

@@ -31,12 +31,7 @@ pub(crate) enum Error {
          `app`, `application`, `create_app()` or `make_app()` in {}{}. Name it, as in: hostler run package.module:attribute",
         directory.display(), gateway, looked.join(", "), hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default()
     )]
-    Nothing {
-        directory: PathBuf,
-        gateway: &'static str,
-        looked: Vec<String>,
-        hint: Option<String>,
-    },
+    Nothing { directory: PathBuf, gateway: &'static str, looked: Vec<String>, hint: Option<String> },
     #[error(transparent)]
     Django(#[from] django::Error),
 }
@@ -56,41 +51,27 @@ pub(crate) fn locate(settings: &Settings, surroundings: &Surroundings) -> Result
         .as_deref()
         .map_or_else(|| surroundings.directory.clone(), |chdir| surroundings.absolute(chdir));
     if let Err(source) = fs::read_dir(&directory) {
-        return Err(Error::Directory {
-            path: directory,
-            source,
-        });
+        return Err(Error::Directory { path: directory, source });
     }
     let (application, reason) = match &settings.app.app {
         Some(application) if application.target.is_some() => (application.clone(), None),
         Some(application) => {
-            let mut roots: Vec<PathBuf> = settings
-                .app
-                .pythonpath
-                .iter()
-                .map(|path| surroundings.absolute(path))
-                .collect();
+            let mut roots: Vec<PathBuf> =
+                settings.app.pythonpath.iter().map(|path| surroundings.absolute(path)).collect();
             roots.push(directory.clone());
             in_module(&application.module, &roots)
         }
         None => obvious(&directory, settings.app.interface)?,
     };
-    Ok(Located {
-        application,
-        directory,
-        reason,
-    })
+    Ok(Located { application, directory, reason })
 }
 
 /// With a module alone: gunicorn's default attribute, else what the file shows.
 fn in_module(module: &str, roots: &[PathBuf]) -> (Application, Option<String>) {
     let shown = roots.iter().find_map(|root| {
         let (file, source) = read_module(root, module)?;
-        let target = if source.binding("application").is_some() {
-            Some("application".to_owned())
-        } else {
-            target(&source).ok()
-        };
+        let target =
+            if source.binding("application").is_some() { Some("application".to_owned()) } else { target(&source).ok() };
         Some((target?, file))
     });
     match shown {
@@ -128,12 +109,7 @@ fn obvious(directory: &Path, interface: Interface) -> Result<(Application, Optio
         }
     }
     let looked = modules.iter().map(|module| format!("{module}.py")).collect();
-    Err(Error::Nothing {
-        directory: directory.to_owned(),
-        gateway: gateway.file(),
-        looked,
-        hint,
-    })
+    Err(Error::Nothing { directory: directory.to_owned(), gateway: gateway.file(), looked, hint })
 }
 
 /// The application that a file shows. The error is the factory that cannot be called without arguments, if there is one.
@@ -151,20 +127,15 @@ fn target(source: &Source) -> Result<String, Option<&'static str>> {
 /// The file of a module, as it is called from `root`, and what stands in it.
 pub(super) fn read_module(root: &Path, module: &str) -> Option<(String, Source)> {
     let stem = module.replace('.', "/");
-    [format!("{stem}.py"), format!("{stem}/__init__.py")]
-        .into_iter()
-        .find_map(|file| {
-            // A file in another encoding still has its names in ASCII.
-            let bytes = fs::read(root.join(&file)).ok()?;
-            Some((file, Source::parse(&String::from_utf8_lossy(&bytes))))
-        })
+    [format!("{stem}.py"), format!("{stem}/__init__.py")].into_iter().find_map(|file| {
+        // A file in another encoding still has its names in ASCII.
+        let bytes = fs::read(root.join(&file)).ok()?;
+        Some((file, Source::parse(&String::from_utf8_lossy(&bytes))))
+    })
 }
 
 pub(super) fn application(module: &str, target: &str) -> Application {
-    Application {
-        module: module.to_owned(),
-        target: Some(target.to_owned()),
-    }
+    Application { module: module.to_owned(), target: Some(target.to_owned()) }
 }
 
 #[cfg(test)]
@@ -187,10 +158,7 @@ mod tests {
         let directory = project(files);
         let mut reading = Reading::new();
         reading.file(Path::new("site.toml"), toml);
-        let surroundings = Surroundings {
-            directory: directory.path().to_owned(),
-            ..Surroundings::default()
-        };
+        let surroundings = Surroundings { directory: directory.path().to_owned(), ..Surroundings::default() };
         locate(&reading.finish().unwrap(), &surroundings).map_err(|error| error.to_string())
     }
 
@@ -205,18 +173,12 @@ mod tests {
 
     #[test]
     fn what_is_named_in_full_is_taken_as_it_is() {
-        assert_eq!(
-            found(&[("app.py", "app = 1")], "app = \"other:thing\""),
-            ("other:thing".to_owned(), None)
-        );
+        assert_eq!(found(&[("app.py", "app = 1")], "app = \"other:thing\""), ("other:thing".to_owned(), None));
     }
 
     #[test]
     fn the_obvious_files_are_read() {
-        assert_eq!(
-            found(&[("app.py", "app = 1")], ""),
-            took("app:app", "took app:app from app.py")
-        );
+        assert_eq!(found(&[("app.py", "app = 1")], ""), took("app:app", "took app:app from app.py"));
         assert_eq!(
             found(&[("wsgi.py", "application = 1")], ""),
             took("wsgi:application", "took wsgi:application from wsgi.py")
@@ -225,10 +187,7 @@ mod tests {
             found(&[("app.py", "x = 1"), ("main.py", "def make_app(): pass")], ""),
             took("main:make_app()", "took main:make_app() from main.py")
         );
-        assert_eq!(
-            found(&[("application.py", "from x import create_app")], "").0,
-            "application:create_app()"
-        );
+        assert_eq!(found(&[("application.py", "from x import create_app")], "").0, "application:create_app()");
         assert_eq!(
             found(&[("app/__init__.py", "def create_app(config=None): pass")], ""),
             took("app:create_app()", "took app:create_app() from app/__init__.py")
@@ -252,16 +211,10 @@ mod tests {
             ("none.py", "x = 1"),
             ("lib/far.py", "app = 1"),
         ];
-        assert_eq!(
-            found(&files, "app = \"site.web\""),
-            took("site.web:app", "took site.web:app from site/web.py")
-        );
+        assert_eq!(found(&files, "app = \"site.web\""), took("site.web:app", "took site.web:app from site/web.py"));
         assert_eq!(found(&files, "app = \"both\"").0, "both:application");
         assert_eq!(found(&files, "app = \"none\""), ("none:application".to_owned(), None));
-        assert_eq!(
-            found(&files, "app = \"absent\""),
-            ("absent:application".to_owned(), None)
-        );
+        assert_eq!(found(&files, "app = \"absent\""), ("absent:application".to_owned(), None));
         assert_eq!(found(&files, "app = \"far\"\npythonpath = [\"lib\"]").0, "far:app");
     }
 
@@ -271,28 +224,16 @@ mod tests {
         assert_eq!(located.application.to_string(), "app:app");
         assert!(located.directory.is_absolute() && located.directory.ends_with("inner"));
         let message = locate_in(&[], "chdir = \"absent\"").unwrap_err();
-        assert!(
-            message.starts_with("chdir ") && message.contains("No such file or directory"),
-            "{message}"
-        );
+        assert!(message.starts_with("chdir ") && message.contains("No such file or directory"), "{message}");
     }
 
     #[test]
     fn nothing_found_says_where_it_looked_and_what_to_write() {
         let message = locate_in(&[], "").unwrap_err();
-        assert!(
-            message.contains("app.py, wsgi.py, main.py, application.py. Name it"),
-            "{message}"
-        );
+        assert!(message.contains("app.py, wsgi.py, main.py, application.py. Name it"), "{message}");
         let message = locate_in(&[("app.py", "def create_app(config): pass")], "").unwrap_err();
-        assert!(
-            message.contains("; create_app() of app.py wants arguments. Name it"),
-            "{message}"
-        );
+        assert!(message.contains("; create_app() of app.py wants arguments. Name it"), "{message}");
         let message = locate_in(&[("main.py", "print(1)")], "").unwrap_err();
-        assert!(
-            message.contains("; main.py has none of them at its top level"),
-            "{message}"
-        );
+        assert!(message.contains("; main.py has none of them at its top level"), "{message}");
     }
 }

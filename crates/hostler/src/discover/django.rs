@@ -15,12 +15,7 @@ pub(crate) enum Error {
          line `application = get_{}_application()`, or name the application, as in: hostler run package.module:attribute",
         looked.join(", "), kind.to_lowercase()
     )]
-    NoGateway {
-        place: String,
-        settings: String,
-        kind: &'static str,
-        looked: Vec<String>,
-    },
+    NoGateway { place: String, settings: String, kind: &'static str, looked: Vec<String> },
     #[error("there are several Django projects: {}. Name the one to serve, as in: hostler run {}",
         found.join(", "), found.first().map(String::as_str).unwrap_or_default())]
     Several { found: Vec<String> },
@@ -37,11 +32,7 @@ pub(crate) enum Gateway {
 
 impl Gateway {
     pub(crate) fn of(interface: Interface) -> Self {
-        if interface == Interface::Asgi {
-            Self::Asgi
-        } else {
-            Self::Wsgi
-        }
+        if interface == Interface::Asgi { Self::Asgi } else { Self::Wsgi }
     }
 
     pub(crate) fn file(self) -> &'static str {
@@ -71,9 +62,7 @@ pub(crate) fn find(directory: &Path, gateway: Gateway) -> Result<Option<(Applica
     if let Some(settings) = settings_of_manage(directory) {
         return by_settings(directory, &settings, gateway).map(Some);
     }
-    let projects = packages(directory, |package| {
-        read_module(directory, &format!("{package}.settings")).is_some()
-    });
+    let projects = packages(directory, |package| read_module(directory, &format!("{package}.settings")).is_some());
     let served: Vec<&String> = projects
         .iter()
         .filter(|package| read_module(directory, &format!("{package}.{}", gateway.module())).is_some())
@@ -87,14 +76,9 @@ pub(crate) fn find(directory: &Path, gateway: Gateway) -> Result<Option<(Applica
         [] => projects
             .iter()
             .find(|package| is_django(directory, package))
-            .map_or(Ok(None), |package| {
-                by_settings(directory, &format!("{package}.settings"), gateway).map(Some)
-            }),
+            .map_or(Ok(None), |package| by_settings(directory, &format!("{package}.settings"), gateway).map(Some)),
         _ => Err(Error::Several {
-            found: served
-                .iter()
-                .map(|package| format!("{package}.{}:application", gateway.module()))
-                .collect(),
+            found: served.iter().map(|package| format!("{package}.{}:application", gateway.module())).collect(),
         }),
     }
 }
@@ -112,11 +96,8 @@ fn by_settings(directory: &Path, settings: &str, gateway: Gateway) -> Result<(Ap
         (application, reason)
     };
     let mut looked = Vec::new();
-    let named = read_module(directory, settings).and_then(|(_, source)| {
-        source
-            .string(&format!("{}_APPLICATION", gateway.name()))
-            .map(str::to_owned)
-    });
+    let named = read_module(directory, settings)
+        .and_then(|(_, source)| source.string(&format!("{}_APPLICATION", gateway.name())).map(str::to_owned));
     if let Some((module, attribute)) = named.as_deref().and_then(|named| named.rsplit_once('.')) {
         if read_module(directory, module).is_some() {
             return Ok(found(
@@ -139,12 +120,7 @@ fn by_settings(directory: &Path, settings: &str, gateway: Gateway) -> Result<(Ap
     if looked.is_empty() {
         looked.push(gateway.file().to_owned());
     }
-    Err(Error::NoGateway {
-        place,
-        settings: settings.to_owned(),
-        kind: gateway.name(),
-        looked,
-    })
+    Err(Error::NoGateway { place, settings: settings.to_owned(), kind: gateway.name(), looked })
 }
 
 /// The settings module that manage.py sets as `DJANGO_SETTINGS_MODULE`. That line stands inside of a function, so it is
@@ -158,17 +134,11 @@ fn settings_of_manage(directory: &Path) -> Option<String> {
         let quote = behind[start..].chars().next()?;
         let inside = behind[start + 1..].split(quote).next()?;
         let dotted = !inside.is_empty()
-            && inside
-                .chars()
-                .all(|character| character.is_alphanumeric() || matches!(character, '_' | '.'));
+            && inside.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '.'));
         dotted.then(|| inside.to_owned())
     };
     // A formatter may have put the value on a line of its own.
-    let joined = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
-        .collect::<Vec<_>>()
-        .join(" ");
+    let joined = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join(" ");
     let mut rest = joined.as_str();
     while let Some(start) = rest.find("DJANGO_SETTINGS_MODULE") {
         if let Some(settings) = literal(&rest[start..]) {
@@ -185,11 +155,7 @@ fn packages(directory: &Path, wanted: impl Fn(&str) -> bool) -> Vec<String> {
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| {
-            name.chars()
-                .all(|character| character.is_alphanumeric() || character == '_')
-                && wanted(name)
-        })
+        .filter(|name| name.chars().all(|character| character.is_alphanumeric() || character == '_') && wanted(name))
         .collect();
     names.sort();
     names
@@ -197,11 +163,8 @@ fn packages(directory: &Path, wanted: impl Fn(&str) -> bool) -> Vec<String> {
 
 /// Whether a `settings.py` is one of Django: many other programs have a file of that name.
 fn is_django(directory: &Path, package: &str) -> bool {
-    read_module(directory, &format!("{package}.settings")).is_some_and(|(_, source)| {
-        ["ROOT_URLCONF", "INSTALLED_APPS"]
-            .iter()
-            .any(|name| source.binding(name).is_some())
-    })
+    read_module(directory, &format!("{package}.settings"))
+        .is_some_and(|(_, source)| ["ROOT_URLCONF", "INSTALLED_APPS"].iter().any(|name| source.binding(name).is_some()))
 }
 
 #[cfg(test)]
@@ -248,16 +211,9 @@ mod tests {
     #[test]
     fn settings_may_be_a_package_and_the_value_on_its_own_line() {
         let manage = "os.environ.setdefault(\n    \"DJANGO_SETTINGS_MODULE\",\n    \"config.settings.local\",\n)";
-        let files = [
-            ("manage.py", manage),
-            ("config/settings/local.py", ""),
-            ("config/wsgi.py", ""),
-        ];
+        let files = [("manage.py", manage), ("config/settings/local.py", ""), ("config/wsgi.py", "")];
         assert_eq!(found(&files), "config.wsgi:application");
-        let files = [
-            ("manage.py", "os.environ['DJANGO_SETTINGS_MODULE'] = 'a.settings'"),
-            ("a/wsgi.py", ""),
-        ];
+        let files = [("manage.py", "os.environ['DJANGO_SETTINGS_MODULE'] = 'a.settings'"), ("a/wsgi.py", "")];
         assert_eq!(found(&files), "a.wsgi:application");
     }
 
@@ -274,9 +230,7 @@ mod tests {
     #[test]
     fn a_project_without_its_file_says_what_is_missing() {
         let settings = ("mysite/settings.py", "ROOT_URLCONF = 'mysite.urls'\n");
-        let error = find_in(&[("manage.py", MANAGE), settings], Gateway::Wsgi)
-            .unwrap_err()
-            .to_string();
+        let error = find_in(&[("manage.py", MANAGE), settings], Gateway::Wsgi).unwrap_err().to_string();
         assert!(error.starts_with("manage.py belongs to a Django project with the settings mysite.settings that has no WSGI file: looked for mysite/wsgi.py."), "{error}");
         let error = find_in(&[settings], Gateway::Wsgi).unwrap_err().to_string();
         assert!(error.starts_with("mysite/ belongs to a Django project"), "{error}");
@@ -288,24 +242,13 @@ mod tests {
             found(&[("site/settings.py", ""), ("site/wsgi.py", ""), ("other/x.py", "")]),
             "site.wsgi:application"
         );
-        let two = [
-            ("a/settings.py", ""),
-            ("a/wsgi.py", ""),
-            ("b/settings.py", ""),
-            ("b/wsgi.py", ""),
-        ];
+        let two = [("a/settings.py", ""), ("a/wsgi.py", ""), ("b/settings.py", ""), ("b/wsgi.py", "")];
         let error = find_in(&two, Gateway::Wsgi).unwrap_err().to_string();
         assert!(error.contains("a.wsgi:application, b.wsgi:application"), "{error}");
     }
 
     #[test]
     fn what_is_no_django_project_is_left_alone() {
-        assert_eq!(
-            find_in(
-                &[("tool/settings.py", "X = 1"), ("manage.py", "print(1)")],
-                Gateway::Wsgi
-            ),
-            Ok(None)
-        );
+        assert_eq!(find_in(&[("tool/settings.py", "X = 1"), ("manage.py", "print(1)")], Gateway::Wsgi), Ok(None));
     }
 }

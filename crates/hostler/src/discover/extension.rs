@@ -22,18 +22,11 @@ pub(crate) enum Error {
 pub(crate) fn find(surroundings: &Surroundings) -> Result<PathBuf, Error> {
     if let Some(named) = surroundings.variable("HOSTLER_EXTENSION") {
         let path = surroundings.absolute(named.as_ref());
-        return if path.is_file() {
-            Ok(path)
-        } else {
-            Err(Error::Named(path))
-        };
+        return if path.is_file() { Ok(path) } else { Err(Error::Named(path)) };
     }
     let beside = surroundings.executable.parent().unwrap_or(&surroundings.directory);
     let above = beside.parent().unwrap_or(beside);
-    let looked = vec![
-        beside.join("lib_hostler.so"),
-        above.join("lib/hostler/_hostler.abi3.so"),
-    ];
+    let looked = vec![beside.join("lib_hostler.so"), above.join("lib/hostler/_hostler.abi3.so")];
     match looked.iter().find(|path| path.is_file()) {
         Some(path) => Ok(path.clone()),
         None => Err(Error::Missing { looked }),
@@ -51,11 +44,8 @@ mod tests {
         let path = |name: &str| root.path().join(name);
         fs::create_dir_all(path("bin")).unwrap();
         fs::create_dir_all(path("lib/hostler")).unwrap();
-        let mut surroundings = Surroundings {
-            executable: path("bin/hostler"),
-            directory: path("."),
-            ..Surroundings::default()
-        };
+        let mut surroundings =
+            Surroundings { executable: path("bin/hostler"), directory: path("."), ..Surroundings::default() };
         let message = find(&surroundings).unwrap_err().to_string();
         assert!(
             message.contains("bin/lib_hostler.so and ") && message.contains("lib/hostler/_hostler.abi3.so"),
@@ -67,9 +57,7 @@ mod tests {
         fs::write(path("bin/lib_hostler.so"), "").unwrap();
         assert_eq!(find(&surroundings), Ok(path("bin/lib_hostler.so")));
 
-        surroundings
-            .variables
-            .insert("HOSTLER_EXTENSION".into(), path("own.so").into());
+        surroundings.variables.insert("HOSTLER_EXTENSION".into(), path("own.so").into());
         assert_eq!(find(&surroundings), Err(Error::Named(path("own.so"))));
         fs::write(path("own.so"), "").unwrap();
         assert_eq!(find(&surroundings), Ok(path("own.so")));

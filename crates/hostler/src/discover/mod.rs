@@ -26,10 +26,7 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// The value of a variable that is set and not empty.
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
-        self.variables
-            .get(OsStr::new(name))
-            .map(OsString::as_os_str)
-            .filter(|value| !value.is_empty())
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
     /// A path as it was written, made absolute; links stay what they are.

@@ -78,14 +78,12 @@ fn ask_within(python: &Path, limit: Duration) -> Result<Answer, Error> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(
-            |error| match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-                Some(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Error::Missing(error),
-                Some(rustix::io::Errno::ACCESS) => Error::Denied(error),
-                Some(rustix::io::Errno::NOEXEC) => Error::Format(error),
-                _ => Error::Run(error),
-            },
-        )?;
+        .map_err(|error| match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+            Some(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Error::Missing(error),
+            Some(rustix::io::Errno::ACCESS) => Error::Denied(error),
+            Some(rustix::io::Errno::NOEXEC) => Error::Format(error),
+            _ => Error::Run(error),
+        })?;
     let ended = ended_within(&child, limit);
     if !matches!(ended, Ok(true)) {
         // It may have ended meanwhile, so a failure to kill it means nothing.
@@ -100,17 +98,8 @@ fn ask_within(python: &Path, limit: Duration) -> Result<Answer, Error> {
     answer.ok_or_else(|| {
         let errors = text(child.stderr.take());
         // The last line of a traceback is the one that says what is wrong.
-        let said = errors
-            .lines()
-            .rev()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
-        Error::Nonsense {
-            ended: status.to_string(),
-            said,
-        }
+        let said = errors.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+        Error::Nonsense { ended: status.to_string(), said }
     })
 }
 
@@ -155,10 +144,8 @@ mod tests {
 
     #[test]
     fn the_python_of_this_machine_answers() {
-        let Some(path) = ["/usr/bin/python3", "/usr/local/bin/python3"]
-            .into_iter()
-            .map(Path::new)
-            .find(|path| path.exists())
+        let Some(path) =
+            ["/usr/bin/python3", "/usr/local/bin/python3"].into_iter().map(Path::new).find(|path| path.exists())
         else {
             eprintln!("skipped: no python3 here");
             return;
@@ -188,15 +175,9 @@ mod tests {
 
     #[test]
     fn other_programs_are_told_with_what_they_say() {
-        let error = ask_script(
-            "#!/bin/sh\necho first >&2\necho 'ImportError: no json' >&2\nexit 1",
-            TIME_LIMIT,
-        )
-        .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "does not answer as a Python does (exit status: 1): ImportError: no json"
-        );
+        let error =
+            ask_script("#!/bin/sh\necho first >&2\necho 'ImportError: no json' >&2\nexit 1", TIME_LIMIT).unwrap_err();
+        assert_eq!(error.to_string(), "does not answer as a Python does (exit status: 1): ImportError: no json");
         let error = ask_script("not a program\0", TIME_LIMIT).unwrap_err();
         assert!(matches!(error, Error::Format(_)), "{error}");
     }

@@ -28,20 +28,11 @@ pub(crate) struct Python {
 pub(crate) enum Error {
     #[error("{reason}: {} is missing{}. Make the environment anew: python3 -m venv --clear {}", path.display(),
         target.as_deref().map(|target| format!(" (it is a link to {}, which is gone)", target.display())).unwrap_or_default(), venv.display())]
-    VenvWithoutPython {
-        reason: String,
-        venv: PathBuf,
-        path: PathBuf,
-        target: Option<PathBuf>,
-    },
+    VenvWithoutPython { reason: String, venv: PathBuf, path: PathBuf, target: Option<PathBuf> },
     #[error("{reason}: {} was made for another Python than the {}.{} that it has now. Make it anew with\n\
         python3 -m venv --clear {}\nand install the packages again",
         venv.display(), version.0, version.1, venv.display())]
-    VenvOfAnother {
-        reason: String,
-        venv: PathBuf,
-        version: (u32, u32, u32),
-    },
+    VenvOfAnother { reason: String, venv: PathBuf, version: (u32, u32, u32) },
     #[error("{reason}: {} is no virtual environment. Make one: python3 -m venv {}", path.display(), path.display())]
     NoVenv { reason: String, path: PathBuf },
     #[error("found no python3 in $PATH, and no .venv or venv in {}. Install Python, or name one with --python or --venv", .0.display())]
@@ -49,17 +40,9 @@ pub(crate) enum Error {
     #[error("{reason}: there is no program {name} in $PATH")]
     NotInPath { reason: String, name: String },
     #[error("{reason}: {}: {source}", path.display())]
-    Probe {
-        reason: String,
-        path: PathBuf,
-        source: probe::Error,
-    },
+    Probe { reason: String, path: PathBuf, source: probe::Error },
     #[error("{reason}: {} {wrong}", path.display())]
-    Unfit {
-        reason: String,
-        path: PathBuf,
-        wrong: String,
-    },
+    Unfit { reason: String, path: PathBuf, wrong: String },
 }
 
 /// Finds the interpreter: the settings `python`, then `venv`; `.venv` or `venv` in `directory`, the application's;
@@ -81,11 +64,7 @@ pub(crate) fn find(settings: &Settings, directory: &Path, surroundings: &Surroun
     let library = answer.prefix.join(format!("lib/python{}.{}", version.0, version.1));
     if answer.prefix != answer.base_prefix && !library.is_dir() {
         // The distribution's Python went on to another minor version, and the environment's packages stayed behind.
-        return Err(Error::VenvOfAnother {
-            reason,
-            venv: answer.prefix,
-            version,
-        });
+        return Err(Error::VenvOfAnother { reason, venv: answer.prefix, version });
     }
     // A launcher that was found is needed no more; one that was named is kept, for it may prepare something.
     let path = match answer.executable {
@@ -94,12 +73,7 @@ pub(crate) fn find(settings: &Settings, directory: &Path, surroundings: &Surroun
         }
         _ => path,
     };
-    Ok(Python {
-        path,
-        version,
-        prefix: answer.prefix,
-        reason,
-    })
+    Ok(Python { path, version, prefix: answer.prefix, reason })
 }
 
 fn candidate(settings: &Settings, directory: &Path, surroundings: &Surroundings) -> Result<(PathBuf, String), Error> {
@@ -124,10 +98,7 @@ fn candidate(settings: &Settings, directory: &Path, surroundings: &Surroundings)
         }
     }
     if let Some(venv) = surroundings.variable("VIRTUAL_ENV") {
-        return of_venv(
-            surroundings.absolute(venv.as_ref()),
-            "the virtual environment of $VIRTUAL_ENV".to_owned(),
-        );
+        return of_venv(surroundings.absolute(venv.as_ref()), "the virtual environment of $VIRTUAL_ENV".to_owned());
     }
     match in_path(Path::new("python3"), surroundings) {
         Some(path) => Ok((path, "python3 of $PATH".to_owned())),
@@ -141,12 +112,7 @@ fn of_venv(venv: PathBuf, reason: String) -> Result<(PathBuf, String), Error> {
         Ok((path, reason))
     } else if is_venv(&venv) {
         let target = path.read_link().ok();
-        Err(Error::VenvWithoutPython {
-            reason,
-            venv,
-            path,
-            target,
-        })
+        Err(Error::VenvWithoutPython { reason, venv, path, target })
     } else {
         Err(Error::NoVenv { reason, path: venv })
     }
@@ -176,9 +142,7 @@ fn unfit(answer: &Answer) -> Option<String> {
         ));
     }
     if major != 3 || minor < OLDEST {
-        return Some(format!(
-            "is Python {major}.{minor}.{micro}; Hostler needs 3.{OLDEST} or later"
-        ));
+        return Some(format!("is Python {major}.{minor}.{micro}; Hostler needs 3.{OLDEST} or later"));
     }
     if answer.free_threaded {
         return Some(format!(
@@ -221,16 +185,9 @@ mod tests {
     impl World {
         fn new() -> Self {
             let root = tempfile::tempdir().unwrap();
-            let surroundings = Surroundings {
-                directory: root.path().to_owned(),
-                ..Surroundings::default()
-            };
+            let surroundings = Surroundings { directory: root.path().to_owned(), ..Surroundings::default() };
             let _alone = probe::EXECUTABLES.lock().unwrap_or_else(PoisonError::into_inner);
-            Self {
-                root,
-                surroundings,
-                _alone,
-            }
+            Self { root, surroundings, _alone }
         }
 
         fn path(&self, name: &str) -> PathBuf {
@@ -248,12 +205,7 @@ mod tests {
         fn python(&self, name: &str, change: (&str, &str)) -> PathBuf {
             self.script(
                 name,
-                &format!(
-                    "echo '{}'",
-                    ANSWER
-                        .replace(change.0, change.1)
-                        .replace("x86_64", std::env::consts::ARCH)
-                ),
+                &format!("echo '{}'", ANSWER.replace(change.0, change.1).replace("x86_64", std::env::consts::ARCH)),
             )
         }
 
@@ -303,10 +255,7 @@ mod tests {
         assert_eq!(world.find("venv = \"named\"").unwrap().path, named);
         let own = world.python("own/python3.11", ("", ""));
         let found = world.find("venv = \"named\"\npython = \"own/python3.11\"").unwrap();
-        assert_eq!(
-            (found.path, found.version, found.prefix),
-            (own, (3, 11, 2), PathBuf::from("/usr"))
-        );
+        assert_eq!((found.path, found.version, found.prefix), (own, (3, 11, 2), PathBuf::from("/usr")));
         assert_eq!(world.find("python = \"python3\"").unwrap().path, in_path);
         assert_eq!(
             world.find("python = \"python3.99\"").unwrap_err(),
@@ -334,30 +283,18 @@ mod tests {
         );
         symlink("/gone/python3.8", world.path(".venv/bin/python")).unwrap();
         let told = world.find("").unwrap_err();
-        assert!(
-            told.contains("(it is a link to /gone/python3.8, which is gone)"),
-            "{told}"
-        );
+        assert!(told.contains("(it is a link to /gone/python3.8, which is gone)"), "{told}");
         let told = world.find("venv = \"absent\"").unwrap_err();
-        assert!(
-            told.starts_with("the setting venv: ") && told.contains("absent is no virtual environment"),
-            "{told}"
-        );
+        assert!(told.starts_with("the setting venv: ") && told.contains("absent is no virtual environment"), "{told}");
     }
 
     #[test]
     fn a_venv_of_a_python_that_has_moved_on() {
         let world = World::new();
         let prefix = world.path("v");
-        world.python(
-            "v/bin/python",
-            ("\"prefix\": \"/usr\"", &format!("\"prefix\": \"{}\"", prefix.display())),
-        );
+        world.python("v/bin/python", ("\"prefix\": \"/usr\"", &format!("\"prefix\": \"{}\"", prefix.display())));
         let told = world.find("venv = \"v\"").unwrap_err();
-        assert!(
-            told.contains("was made for another Python than the 3.11 that it has now"),
-            "{told}"
-        );
+        assert!(told.contains("was made for another Python than the 3.11 that it has now"), "{told}");
         fs::create_dir_all(prefix.join("lib/python3.11")).unwrap();
         assert_eq!(world.find("venv = \"v\"").unwrap().prefix, prefix);
     }
@@ -370,10 +307,7 @@ mod tests {
             (("3, 11, 2", "2, 7, 18"), "is Python 2.7.18; Hostler needs 3.9 or later"),
             (("cpython", "pypy"), "is pypy and not CPython"),
             (("\"pointer_bits\": 64", "\"pointer_bits\": 32"), "(32 bits)"),
-            (
-                ("\"machine\": \"x86_64\"", "\"machine\": \"s390x\""),
-                "is built for s390x",
-            ),
+            (("\"machine\": \"x86_64\"", "\"machine\": \"s390x\""), "is built for s390x"),
             (("false", "true"), "is a free-threaded build"),
         ] {
             world.python("p/python", change);

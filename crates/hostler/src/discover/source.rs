@@ -20,18 +20,12 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn parse(text: &str) -> Self {
-        Self {
-            statements: statements(text),
-        }
+        Self { statements: statements(text) }
     }
 
     /// What `name` is bound to by the last statement that binds it; `None` where none does, or where it is `None`.
     pub(crate) fn binding(&self, name: &str) -> Option<Binding> {
-        self.statements
-            .iter()
-            .rev()
-            .find_map(|statement| binding(statement, name))
-            .flatten()
+        self.statements.iter().rev().find_map(|statement| binding(statement, name)).flatten()
     }
 
     /// The text that `name` is assigned, where that is a plain string.
@@ -59,13 +53,10 @@ pub(crate) fn quoted(text: &str) -> Option<&str> {
 /// `None`: the statement does not bind the name. `Some(None)`: it binds it to `None`.
 fn binding(statement: &str, name: &str) -> Option<Option<Binding>> {
     let word = |text: &str, word: &str| {
-        text.strip_prefix(word)
-            .filter(|rest| rest.starts_with([' ', '\t']))
-            .map(|rest| rest.trim_start().to_owned())
+        text.strip_prefix(word).filter(|rest| rest.starts_with([' ', '\t'])).map(|rest| rest.trim_start().to_owned())
     };
-    if let Some(definition) = word(statement, "async")
-        .and_then(|rest| word(&rest, "def"))
-        .or_else(|| word(statement, "def"))
+    if let Some(definition) =
+        word(statement, "async").and_then(|rest| word(&rest, "def")).or_else(|| word(statement, "def"))
     {
         let (defined, parameters) = definition.split_once('(')?;
         let needed = needs_arguments(parameters);
@@ -85,10 +76,7 @@ fn binding(statement: &str, name: &str) -> Option<Option<Binding>> {
     if let Some(names) = imported {
         let bound = |part: &str| part.split_once(" as ").map_or(part, |(_, alias)| alias).trim() == name;
         let names = names.replace(['(', ')'], " ");
-        return names
-            .split(',')
-            .any(|part| bound(part.trim()))
-            .then_some(Some(Binding::Object));
+        return names.split(',').any(|part| bound(part.trim())).then_some(Some(Binding::Object));
     }
     assignment(statement, name)
 }
@@ -99,9 +87,7 @@ fn assignment(statement: &str, name: &str) -> Option<Option<Binding>> {
     let mut bound = false;
     while let Some((target, value)) = rest.split_once('=') {
         let target = target.split(':').next().unwrap_or_default().trim();
-        let plain = target
-            .chars()
-            .all(|character| character.is_alphanumeric() || character == '_');
+        let plain = target.chars().all(|character| character.is_alphanumeric() || character == '_');
         // `==` compares; `+=`, `a.b =` and the `=` inside of a call leave no plain name before it.
         if !plain || target.is_empty() || value.starts_with('=') {
             break;
@@ -142,13 +128,7 @@ fn needs_arguments(parameters: &str) -> bool {
 fn statements(text: &str) -> Vec<String> {
     let rest = text.trim_start_matches('\u{feff}');
     let kept = !rest.starts_with([' ', '\t']);
-    let mut scanner = Scanner {
-        rest,
-        statements: Vec::new(),
-        current: String::new(),
-        depth: 0,
-        kept,
-    };
+    let mut scanner = Scanner { rest, statements: Vec::new(), current: String::new(), depth: 0, kept };
     while scanner.step() {}
     scanner.end_of_line();
     scanner.statements
@@ -191,8 +171,7 @@ impl Scanner<'_> {
                     ')' | ']' | '}' => self.depth = self.depth.saturating_sub(1),
                     _ => {}
                 }
-                self.current
-                    .push(if character.is_whitespace() { ' ' } else { character });
+                self.current.push(if character.is_whitespace() { ' ' } else { character });
                 self.skip(character.len_utf8());
             }
         }
@@ -215,11 +194,7 @@ impl Scanner<'_> {
 /// or of the file where it is a triple one.
 fn string_length(text: &str, quote: char) -> usize {
     let triple: String = std::iter::repeat_n(quote, 3).collect();
-    let (fence, many_lines) = if text.starts_with(&triple) {
-        (triple, true)
-    } else {
-        (quote.to_string(), false)
-    };
+    let (fence, many_lines) = if text.starts_with(&triple) { (triple, true) } else { (quote.to_string(), false) };
     let mut position = fence.len();
     while let Some(rest) = text.get(position..).filter(|rest| !rest.is_empty()) {
         if rest.starts_with(&fence) {
@@ -260,14 +235,8 @@ mod tests {
         ] {
             assert_eq!(bound(text, "app"), Some(Binding::Object), "{text}");
         }
-        assert_eq!(
-            bound("def app(environ, start_response):\n    pass", "app"),
-            Some(Binding::FunctionWithParameters)
-        );
-        assert_eq!(
-            bound("async def app(scope, receive, send): ...", "app"),
-            Some(Binding::FunctionWithParameters)
-        );
+        assert_eq!(bound("def app(environ, start_response):\n    pass", "app"), Some(Binding::FunctionWithParameters));
+        assert_eq!(bound("async def app(scope, receive, send): ...", "app"), Some(Binding::FunctionWithParameters));
     }
 
     #[test]
@@ -311,10 +280,7 @@ mod tests {
             "\n    a=1,\n    b=(1, 2),\n",
         ] {
             assert_eq!(
-                bound(
-                    &format!("def create_app({parameters}) -> Flask:\n    pass"),
-                    "create_app"
-                ),
+                bound(&format!("def create_app({parameters}) -> Flask:\n    pass"), "create_app"),
                 Some(Binding::Function),
                 "{parameters}"
             );
@@ -338,17 +304,7 @@ mod tests {
 
     #[test]
     fn broken_files_do_no_harm() {
-        for text in [
-            "\"",
-            "'''",
-            "\\",
-            "(((",
-            ")))\napp = 1",
-            "'\\",
-            "é = 'é",
-            "#",
-            "app ='''\\",
-        ] {
+        for text in ["\"", "'''", "\\", "(((", ")))\napp = 1", "'\\", "é = 'é", "#", "app ='''\\"] {
             let _ = Source::parse(text).binding("app");
         }
     }

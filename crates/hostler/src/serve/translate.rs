@@ -40,29 +40,13 @@ pub(super) fn listeners(settings: &Settings) -> Result<Vec<Bound>, Unbound> {
         None => None,
     };
     if bind.bind.is_empty() {
-        return Err(Unbound::Settings(
-            "bind names no address: there would be nothing to listen on".to_owned(),
-        ));
+        return Err(Unbound::Settings("bind names no address: there would be nothing to listen on".to_owned()));
     }
     // As under gunicorn, umask is about the socket's file too, unless its mode is said.
-    let unix_mode = bind
-        .unix_socket_mode
-        .map(|mode| mode.0)
-        .or(settings.app.umask.map(|umask| 0o777 & !umask.0));
-    bind_all(
-        &bind.bind,
-        &ListenerOptions {
-            backlog: bind.backlog,
-            unix_mode,
-            unix_owner: owner,
-        },
-    )
-    .map_err(|errors| {
+    let unix_mode = bind.unix_socket_mode.map(|mode| mode.0).or(settings.app.umask.map(|umask| 0o777 & !umask.0));
+    bind_all(&bind.bind, &ListenerOptions { backlog: bind.backlog, unix_mode, unix_owner: owner }).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        if errors
-            .iter()
-            .all(|error| matches!(error.problem, Problem::Syntax(_) | Problem::Twice))
-        {
+        if errors.iter().all(|error| matches!(error.problem, Problem::Syntax(_) | Problem::Twice)) {
             Unbound::Settings(lines.join("\n"))
         } else {
             Unbound::System(lines.join("\n"))
@@ -85,13 +69,7 @@ pub(super) fn exchange(settings: &Settings, workers: u16, router_threads: u32) -
 }
 
 pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
-    let Settings {
-        pool,
-        http,
-        limits,
-        log,
-        ..
-    } = settings;
+    let Settings { pool, http, limits, log, .. } = settings;
     let some = |limit: Duration| (!limit.is_zero()).then_some(limit);
     let request_line = limits.limit_request_line as usize;
     let fields = limits.limit_request_fields as usize;
@@ -124,21 +102,11 @@ pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
 }
 
 pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> SupervisorOptions {
-    let Served {
-        settings,
-        application,
-        python,
-        extension,
-        environment,
-    } = served;
+    let Served { settings, application, python, extension, environment } = served;
     let Settings { app, pool, .. } = settings;
     // As gunicorn does it: the directory first, and each entry of pythonpath before what is there.
-    let mut python_path: Vec<String> = app
-        .pythonpath
-        .iter()
-        .rev()
-        .map(|path| absolute(path).to_string_lossy().into_owned())
-        .collect();
+    let mut python_path: Vec<String> =
+        app.pythonpath.iter().rev().map(|path| absolute(path).to_string_lossy().into_owned()).collect();
     python_path.push(application.directory.to_string_lossy().into_owned());
     let mut environment = environment.clone();
     for variable in &app.env {
@@ -162,11 +130,7 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
                 InterfaceSetting::Asgi => Interface::Asgi,
             },
             python_path,
-            root_path: app
-                .root_path
-                .as_ref()
-                .map(|path| path.as_str().to_owned())
-                .unwrap_or_default(),
+            root_path: app.root_path.as_ref().map(|path| path.as_str().to_owned()).unwrap_or_default(),
             multiprocess: workers > 1,
             check_only: false,
         },

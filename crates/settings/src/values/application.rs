@@ -35,10 +35,7 @@ impl Value for Application {
             None => (text, None),
         };
         if module.contains('/') || module.strip_suffix(".py").is_some_and(|stem| !stem.is_empty()) {
-            let dotted = module
-                .trim_start_matches("./")
-                .trim_end_matches(".py")
-                .replace('/', ".");
+            let dotted = module.trim_start_matches("./").trim_end_matches(".py").replace('/', ".");
             let rest = target.unwrap_or("app");
             return Err(format!(
                 "wants the name of a module, found the path of a file `{module}`: write {dotted}:{rest}"
@@ -46,8 +43,7 @@ impl Value for Application {
         }
         // PEP 3131 lets letters of any script into names.
         let name = |part: &str| {
-            part.chars()
-                .all(|character| character.is_alphanumeric() || character == '_')
+            part.chars().all(|character| character.is_alphanumeric() || character == '_')
                 && !part.starts_with(|first: char| first.is_numeric())
                 && !part.is_empty()
         };
@@ -56,10 +52,7 @@ impl Value for Application {
         if !module.split('.').all(name) || !called.is_none_or(|callee| callee.split('.').all(name)) || !closed {
             return Err(wrong(&Self::KIND, input));
         }
-        Ok(Self {
-            module: module.to_owned(),
-            target: target.map(str::to_owned),
-        })
+        Ok(Self { module: module.to_owned(), target: target.map(str::to_owned) })
     }
 
     fn render(&self) -> Option<String> {
@@ -85,25 +78,13 @@ mod tests {
             r#"a:create_app("x:y", debug=True)"#,
             "größe:app",
         ] {
-            assert_eq!(
-                read(text).map(|application| application.to_string()),
-                Ok(text.to_owned())
-            );
+            assert_eq!(read(text).map(|application| application.to_string()), Ok(text.to_owned()));
         }
     }
 
     #[test]
     fn what_names_no_application_is_refused() {
-        for text in [
-            "",
-            ":app",
-            "app:",
-            "a..b:app",
-            "1a:app",
-            "a b:app",
-            "app:create_app(",
-            "app:a-b",
-        ] {
+        for text in ["", ":app", "app:", "a..b:app", "1a:app", "a b:app", "app:create_app(", "app:a-b"] {
             assert!(read(text).is_err(), "{text}");
         }
     }

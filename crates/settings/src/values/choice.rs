@@ -92,18 +92,12 @@ mod tests {
     #[test]
     fn words_are_read_in_any_case() {
         assert_eq!(LogLevel::from_input(&Input::Word("INFO".into())), Ok(LogLevel::Info));
-        assert_eq!(
-            LogLevel::from_input(&Input::Text("critical".into())),
-            Ok(LogLevel::Error)
-        );
+        assert_eq!(LogLevel::from_input(&Input::Text("critical".into())), Ok(LogLevel::Error));
     }
 
     #[test]
     fn another_word_is_answered_with_the_list() {
         let message = HeaderMap::from_input(&Input::Text("keep".into())).unwrap_err();
-        assert_eq!(
-            message,
-            r#"wants one of "drop", "refuse", "dangerous", found the text "keep""#
-        );
+        assert_eq!(message, r#"wants one of "drop", "refuse", "dangerous", found the text "keep""#);
     }
 }

@@ -13,14 +13,7 @@ pub(crate) const HOUR: u64 = 3600 * SECOND;
 /// One day as a measure.
 pub(crate) const DAY: u64 = 24 * HOUR;
 
-const UNITS: [(&str, f64); 6] = [
-    ("ms", 0.001),
-    ("min", 60.0),
-    ("s", 1.0),
-    ("m", 60.0),
-    ("h", 3600.0),
-    ("d", 86_400.0),
-];
+const UNITS: [(&str, f64); 6] = [("ms", 0.001), ("min", 60.0), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
 
 impl Value for Duration {
     const KIND: Kind = Kind::Duration;
@@ -62,14 +55,8 @@ fn seconds(text: &str) -> Option<f64> {
         .unwrap_or((text, 1.0));
     // Rust would also read `inf`, `nan` and `1e9`, which nobody means.
     let plain = !number.is_empty()
-        && number
-            .chars()
-            .all(|character| character.is_ascii_digit() || matches!(character, '.' | '-'));
-    if plain {
-        number.parse::<f64>().ok().map(|number| number * factor)
-    } else {
-        None
-    }
+        && number.chars().all(|character| character.is_ascii_digit() || matches!(character, '.' | '-'));
+    if plain { number.parse::<f64>().ok().map(|number| number * factor) } else { None }
 }
 
 #[cfg(test)]
@@ -94,10 +81,7 @@ mod tests {
         ] {
             assert_eq!(word(text), Ok(Duration::from_millis(expected)), "{text}");
         }
-        assert_eq!(
-            Duration::from_input(&Input::Float(1.5)),
-            Ok(Duration::from_millis(1500))
-        );
+        assert_eq!(Duration::from_input(&Input::Float(1.5)), Ok(Duration::from_millis(1500)));
     }
 
     #[test]

@@ -41,11 +41,7 @@ impl Value for Mode {
 fn octal(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("0o").unwrap_or(text);
     let octal = digits.len() != text.len() || digits.starts_with('0') || matches!(digits.len(), 1 | 3);
-    if octal && digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        u32::from_str_radix(digits, 8).ok()
-    } else {
-        None
-    }
+    if octal && digits.bytes().all(|digit| digit.is_ascii_digit()) { u32::from_str_radix(digits, 8).ok() } else { None }
 }
 
 /// The owner of a socket file: `user`, `user:group` or `:group`; names or numbers.
@@ -64,10 +60,7 @@ impl Value for Owner {
         let text = input.text().ok_or_else(|| wrong(&Self::KIND, input))?;
         let (user, group) = text.split_once(':').unwrap_or((text, ""));
         let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
-        let owner = Self {
-            user: named(user),
-            group: named(group),
-        };
+        let owner = Self { user: named(user), group: named(group) };
         let odd = |name: &Option<String>| name.as_ref().is_some_and(|name| name.contains([':', ' ', '/', '\0']));
         if odd(&owner.user) || odd(&owner.group) || (owner.user.is_none() && owner.group.is_none()) {
             return Err(wrong(&Self::KIND, input));
@@ -77,10 +70,7 @@ impl Value for Owner {
 
     fn render(&self) -> Option<String> {
         let group = self.group.as_ref().map(|group| format!(":{group}")).unwrap_or_default();
-        Some(format!(
-            "{:?}",
-            format!("{}{group}", self.user.as_deref().unwrap_or_default())
-        ))
+        Some(format!("{:?}", format!("{}{group}", self.user.as_deref().unwrap_or_default())))
     }
 }
 
@@ -90,61 +80,23 @@ mod tests {
 
     #[test]
     fn octal_is_read_and_decimal_is_refused() {
-        for (text, bits) in [
-            ("0o660", 0o660),
-            ("0660", 0o660),
-            ("660", 0o660),
-            ("022", 0o22),
-            ("0", 0),
-            ("7", 7),
-        ] {
+        for (text, bits) in [("0o660", 0o660), ("0660", 0o660), ("660", 0o660), ("022", 0o22), ("0", 0), ("7", 7)] {
             assert_eq!(Mode::from_input(&Input::Word(text.into())), Ok(Mode(bits)), "{text}");
         }
         for text in ["22", "88", "0o888", "1777", "01777", "abc", "", "-1", "+77"] {
             assert!(Mode::from_input(&Input::Word(text.into())).is_err(), "{text}");
         }
-        assert_eq!(
-            Mode::from_input(&Input::Integer {
-                value: 0o660,
-                octal: true
-            }),
-            Ok(Mode(0o660))
-        );
-        let message = Mode::from_input(&Input::Integer {
-            value: 660,
-            octal: false,
-        })
-        .unwrap_err();
-        assert!(
-            message.ends_with("found the decimal number 660: write 0o660"),
-            "{message}"
-        );
+        assert_eq!(Mode::from_input(&Input::Integer { value: 0o660, octal: true }), Ok(Mode(0o660)));
+        let message = Mode::from_input(&Input::Integer { value: 660, octal: false }).unwrap_err();
+        assert!(message.ends_with("found the decimal number 660: write 0o660"), "{message}");
     }
 
     #[test]
     fn owners_have_a_user_or_a_group_or_both() {
         let read = |text: &str| Owner::from_input(&Input::Text(text.into()));
-        assert_eq!(
-            read("www-data"),
-            Ok(Owner {
-                user: Some("www-data".into()),
-                group: None
-            })
-        );
-        assert_eq!(
-            read("www:nginx"),
-            Ok(Owner {
-                user: Some("www".into()),
-                group: Some("nginx".into())
-            })
-        );
-        assert_eq!(
-            read(":33"),
-            Ok(Owner {
-                user: None,
-                group: Some("33".into())
-            })
-        );
+        assert_eq!(read("www-data"), Ok(Owner { user: Some("www-data".into()), group: None }));
+        assert_eq!(read("www:nginx"), Ok(Owner { user: Some("www".into()), group: Some("nginx".into()) }));
+        assert_eq!(read(":33"), Ok(Owner { user: None, group: Some("33".into()) }));
         for text in ["", ":", "a:b:c", "a b"] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -21,10 +21,9 @@ impl Value for Variable {
     fn from_input(input: &Input) -> Result<Self, String> {
         match input.text().map(|text| (text, text.split_once('='))) {
             Some((text, _)) if text.contains('\0') => Err("has a NUL character in it".to_owned()),
-            Some((_, Some((name, value)))) if !name.is_empty() => Ok(Self {
-                name: name.to_owned(),
-                value: value.to_owned(),
-            }),
+            Some((_, Some((name, value)))) if !name.is_empty() => {
+                Ok(Self { name: name.to_owned(), value: value.to_owned() })
+            }
             _ => Err(wrong(&Self::KIND, input)),
         }
     }
@@ -108,20 +107,8 @@ mod tests {
     #[test]
     fn a_variable_is_split_at_its_first_equals_sign() {
         let read = |text: &str| Variable::from_input(&Input::Word(text.to_owned()));
-        assert_eq!(
-            read("A=b=c"),
-            Ok(Variable {
-                name: "A".into(),
-                value: "b=c".into()
-            })
-        );
-        assert_eq!(
-            read("A="),
-            Ok(Variable {
-                name: "A".into(),
-                value: String::new()
-            })
-        );
+        assert_eq!(read("A=b=c"), Ok(Variable { name: "A".into(), value: "b=c".into() }));
+        assert_eq!(read("A="), Ok(Variable { name: "A".into(), value: String::new() }));
         assert!(read("A").is_err());
         assert!(read("=b").is_err());
     }

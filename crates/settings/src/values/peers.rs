@@ -22,14 +22,8 @@ pub enum Peers {
 }
 
 impl Peers {
-    pub(crate) const LOOPBACK_V4: Self = Self::Network {
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        prefix: 32,
-    };
-    pub(crate) const LOOPBACK_V6: Self = Self::Network {
-        address: IpAddr::V6(Ipv6Addr::LOCALHOST),
-        prefix: 128,
-    };
+    pub(crate) const LOOPBACK_V4: Self = Self::Network { address: IpAddr::V4(Ipv4Addr::LOCALHOST), prefix: 32 };
+    pub(crate) const LOOPBACK_V6: Self = Self::Network { address: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 };
 
     /// Whether the peer at this address is meant. An IPv4 address that comes mapped into IPv6 (RFC 4291 section
     /// 2.5.5.2), as on a socket that takes both, counts as IPv4.
@@ -82,10 +76,7 @@ impl Value for Peers {
             None => most,
             Some(Ok(prefix)) if prefix <= most => prefix,
             Some(_) => {
-                return Err(format!(
-                    "wants a prefix of 0 to {most} bits, found {}",
-                    input.describe()
-                ));
+                return Err(format!("wants a prefix of 0 to {most} bits, found {}", input.describe()));
             }
         };
         Ok(Self::Network { address, prefix })
@@ -130,15 +121,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in [
-            "",
-            "localhost",
-            "10.0.0.0/33",
-            "::/129",
-            "10.0.0.0/",
-            "1.2.3",
-            "10.0.0.0/x",
-        ] {
+        for text in ["", "localhost", "10.0.0.0/33", "::/129", "10.0.0.0/", "1.2.3", "10.0.0.0/x"] {
             assert!(read(text).is_err(), "{text}");
         }
     }

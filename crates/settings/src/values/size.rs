@@ -46,16 +46,11 @@ pub(crate) fn render(bytes: u64) -> String {
     UNITS
         .iter()
         .find(|(_, factor)| *factor > 1 && bytes >= *factor && bytes.is_multiple_of(*factor))
-        .map_or_else(
-            || bytes.to_string(),
-            |(unit, factor)| format!("{}{unit}", bytes / factor),
-        )
+        .map_or_else(|| bytes.to_string(), |(unit, factor)| format!("{}{unit}", bytes / factor))
 }
 
 fn bytes(text: &str) -> Result<Option<u64>, String> {
-    let digits = text
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let Ok(number) = number.parse::<u64>() else {
         return Ok(None);
@@ -107,36 +102,16 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for text in [
-            "",
-            "-1",
-            "KiB",
-            "1.5MiB",
-            "99999999999999999999",
-            "18446744073709551615KiB",
-            "5 parsecs",
-        ] {
+        for text in ["", "-1", "KiB", "1.5MiB", "99999999999999999999", "18446744073709551615KiB", "5 parsecs"] {
             assert!(word(text).is_err(), "{text}");
         }
-        assert!(
-            u64::from_input(&Input::Integer {
-                value: -1,
-                octal: false
-            })
-            .is_err()
-        );
+        assert!(u64::from_input(&Input::Integer { value: -1, octal: false }).is_err());
         assert!(u64::from_input(&Input::Float(1.0)).is_err());
     }
 
     #[test]
     fn sizes_are_shown_with_the_unit_that_fits() {
-        for (bytes, shown) in [
-            (0, "0"),
-            (4094, "4094"),
-            (65_536, "64KiB"),
-            (MIB, "1MiB"),
-            (1_048_577, "1048577"),
-        ] {
+        for (bytes, shown) in [(0, "0"), (4094, "4094"), (65_536, "64KiB"), (MIB, "1MiB"), (1_048_577, "1048577")] {
             assert_eq!(render(bytes), shown);
         }
     }

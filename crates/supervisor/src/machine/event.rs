@@ -11,35 +11,14 @@ use crate::ended::{Death, Ended};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     Start,
-    Spawned {
-        worker: u16,
-        pid: u32,
-    },
-    SpawnFailed {
-        worker: u16,
-        error: String,
-    },
-    WorkerReady {
-        worker: u16,
-        interface: Interface,
-        python: String,
-    },
-    WorkerFailed {
-        worker: u16,
-        message: String,
-        traceback: Option<String>,
-    },
-    Exited {
-        worker: u16,
-        status: Ended,
-    },
-    TimedOut {
-        worker: u16,
-    },
+    Spawned { worker: u16, pid: u32 },
+    SpawnFailed { worker: u16, error: String },
+    WorkerReady { worker: u16, interface: Interface, python: String },
+    WorkerFailed { worker: u16, message: String, traceback: Option<String> },
+    Exited { worker: u16, status: Ended },
+    TimedOut { worker: u16 },
     Tick,
-    Stop {
-        graceful: bool,
-    },
+    Stop { graceful: bool },
 }
 
 /// What is to be done, in this order.
@@ -79,33 +58,13 @@ pub(crate) enum WorkerSignal {
 /// Something for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Remark {
-    ImportFailed {
-        worker: u16,
-        message: String,
-        traceback: Option<String>,
-    },
-    SpawnFailed {
-        worker: u16,
-        error: String,
-    },
-    BackingOff {
-        worker: u16,
-        delay: Duration,
-    },
-    SlowBoot {
-        worker: u16,
-        limit: Duration,
-    },
-    RequestTimedOut {
-        worker: u16,
-    },
-    StopOverdue {
-        worker: u16,
-        limit: Duration,
-    },
-    TerminateOverdue {
-        worker: u16,
-    },
+    ImportFailed { worker: u16, message: String, traceback: Option<String> },
+    SpawnFailed { worker: u16, error: String },
+    BackingOff { worker: u16, delay: Duration },
+    SlowBoot { worker: u16, limit: Duration },
+    RequestTimedOut { worker: u16 },
+    StopOverdue { worker: u16, limit: Duration },
+    TerminateOverdue { worker: u16 },
 }
 
 /// What is wanted.

@@ -80,11 +80,7 @@ impl World {
             self.act(action);
         }
         for (worker, pid, state, _) in self.machine.observe() {
-            assert_eq!(
-                pid.is_some(),
-                self.alive[usize::from(worker)],
-                "worker {worker} in {state:?}"
-            );
+            assert_eq!(pid.is_some(), self.alive[usize::from(worker)], "worker {worker} in {state:?}");
         }
     }
 
@@ -137,10 +133,7 @@ impl World {
             Step::Stray(worker, kind) if !self.is_alive(worker) => match kind {
                 0 => self.send(ready(worker)),
                 1 => self.send(failed(worker)),
-                2 => self.send(Event::Exited {
-                    worker,
-                    status: Ended::Exited(0),
-                }),
+                2 => self.send(Event::Exited { worker, status: Ended::Exited(0) }),
                 _ => self.send(Event::Start),
             },
             Step::Stop { graceful } => self.stop(graceful),
@@ -163,20 +156,14 @@ impl World {
             self.killed[usize::from(worker)] = false;
             self.send(Event::Spawned { worker, pid: self.pids });
         } else {
-            self.send(Event::SpawnFailed {
-                worker,
-                error: "no".into(),
-            });
+            self.send(Event::SpawnFailed { worker, error: "no".into() });
         }
     }
 
     fn exit(&mut self, worker: u16) {
         self.alive[usize::from(worker)] = false;
         self.unrecovered[usize::from(worker)] = true;
-        self.send(Event::Exited {
-            worker,
-            status: Ended::Signaled(11),
-        });
+        self.send(Event::Exited { worker, status: Ended::Signaled(11) });
         assert!(!self.unrecovered[usize::from(worker)], "a death without recovery");
     }
 
@@ -214,19 +201,11 @@ impl World {
 }
 
 fn ready(worker: u16) -> Event {
-    Event::WorkerReady {
-        worker,
-        interface: Interface::Wsgi,
-        python: String::new(),
-    }
+    Event::WorkerReady { worker, interface: Interface::Wsgi, python: String::new() }
 }
 
 fn failed(worker: u16) -> Event {
-    Event::WorkerFailed {
-        worker,
-        message: String::new(),
-        traceback: None,
-    }
+    Event::WorkerFailed { worker, message: String::new(), traceback: None }
 }
 
 proptest! {

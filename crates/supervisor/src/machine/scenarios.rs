@@ -16,16 +16,8 @@ struct Story {
 
 impl Story {
     fn new(workers: u16) -> Self {
-        let limits = Limits {
-            workers,
-            graceful_timeout: GRACEFUL,
-            boot_timeout: BOOT,
-        };
-        Self {
-            machine: Machine::new(limits),
-            now: Duration::from_secs(1000),
-            pids: 100,
-        }
+        let limits = Limits { workers, graceful_timeout: GRACEFUL, boot_timeout: BOOT };
+        Self { machine: Machine::new(limits), now: Duration::from_secs(1000), pids: 100 }
     }
 
     fn booting(workers: u16) -> Self {
@@ -56,19 +48,11 @@ impl Story {
     }
 
     fn ready(&mut self, worker: u16) -> Vec<Action> {
-        self.on(Event::WorkerReady {
-            worker,
-            interface: Interface::Wsgi,
-            python: "3.11.7".into(),
-        })
+        self.on(Event::WorkerReady { worker, interface: Interface::Wsgi, python: "3.11.7".into() })
     }
 
     fn failed(&mut self, worker: u16) -> Vec<Action> {
-        self.on(Event::WorkerFailed {
-            worker,
-            message: "no".into(),
-            traceback: None,
-        })
+        self.on(Event::WorkerFailed { worker, message: "no".into(), traceback: None })
     }
 
     fn exited(&mut self, worker: u16, status: Ended) -> Vec<Action> {
@@ -88,12 +72,7 @@ impl Story {
 }
 
 fn recovered(worker: u16, pid: u32, status: Ended, cause: Cause) -> Action {
-    Action::Recover(Death {
-        worker,
-        pid,
-        status,
-        cause,
-    })
+    Action::Recover(Death { worker, pid, status, cause })
 }
 
 fn signal(worker: u16, signal: WorkerSignal) -> Action {
@@ -109,11 +88,7 @@ fn ready_is_told_with_the_first_worker_and_once_more_with_the_last() {
     let mut story = Story::booting(2);
     story.now += Duration::from_millis(300);
     let after = Duration::from_millis(300);
-    let ready = Notice::Ready {
-        interface: Interface::Wsgi,
-        python: "3.11.7".into(),
-        after,
-    };
+    let ready = Notice::Ready { interface: Interface::Wsgi, python: "3.11.7".into(), after };
     assert_eq!(story.ready(1), [Action::Notify(ready)]);
     assert_eq!(story.ready(0), [Action::Notify(Notice::AllReady)]);
     story.exited(0, SEGV);
@@ -124,10 +99,7 @@ fn ready_is_told_with_the_first_worker_and_once_more_with_the_last() {
 #[test]
 fn a_first_death_is_replaced_at_once_and_further_ones_ever_later() {
     let mut story = Story::serving(2);
-    assert_eq!(
-        story.exited(1, SEGV),
-        [recovered(1, 101, SEGV, Cause::Unasked), Action::Spawn { worker: 1 }]
-    );
+    assert_eq!(story.exited(1, SEGV), [recovered(1, 101, SEGV, Cause::Unasked), Action::Spawn { worker: 1 }]);
     let mut delays = Vec::new();
     for _ in 0..9 {
         story.spawned(1);
@@ -150,10 +122,7 @@ fn a_first_death_is_replaced_at_once_and_further_ones_ever_later() {
 #[test]
 fn an_import_failure_at_boot_is_the_end() {
     let mut story = Story::booting(3);
-    let failure = Failure::Import {
-        message: "no".into(),
-        traceback: None,
-    };
+    let failure = Failure::Import { message: "no".into(), traceback: None };
     assert_eq!(
         story.failed(1),
         [
@@ -164,10 +133,7 @@ fn an_import_failure_at_boot_is_the_end() {
     );
     // The others fail for the same reason: told once.
     assert_eq!(story.failed(0), []);
-    assert_eq!(
-        story.exited(1, Ended::Exited(1)),
-        [recovered(1, 101, Ended::Exited(1), Cause::Failed)]
-    );
+    assert_eq!(story.exited(1, Ended::Exited(1)), [recovered(1, 101, Ended::Exited(1), Cause::Failed)]);
     story.exited(0, Ended::Exited(1));
     assert_eq!(story.after(TERMINATE_TIME).last(), Some(&signal(2, WorkerSignal::Kill)));
     assert_eq!(story.exited(2, Ended::Signaled(9)).last(), Some(&stopped()));
@@ -178,40 +144,24 @@ fn an_import_failure_later_is_logged_and_tried_again() {
     let mut story = Story::serving(2);
     story.exited(0, SEGV);
     story.spawned(0);
-    let remark = Remark::ImportFailed {
-        worker: 0,
-        message: "no".into(),
-        traceback: None,
-    };
+    let remark = Remark::ImportFailed { worker: 0, message: "no".into(), traceback: None };
     assert_eq!(story.failed(0), [Action::Remark(remark)]);
     // It says so but does not leave.
     assert_eq!(story.after(TERMINATE_TIME), [signal(0, WorkerSignal::Kill)]);
     story.exited(0, Ended::Signaled(9));
-    assert_eq!(
-        story.until_due(),
-        (Duration::from_millis(100), vec![Action::Spawn { worker: 0 }])
-    );
+    assert_eq!(story.until_due(), (Duration::from_millis(100), vec![Action::Spawn { worker: 0 }]));
 }
 
 #[test]
 fn three_silent_deaths_at_boot_are_the_end() {
     let mut story = Story::booting(2);
     let delay = Duration::from_millis(100);
-    assert_eq!(
-        story.exited(0, SEGV)[1],
-        Action::Remark(Remark::BackingOff { worker: 0, delay })
-    );
+    assert_eq!(story.exited(0, SEGV)[1], Action::Remark(Remark::BackingOff { worker: 0, delay }));
     story.exited(1, SEGV);
-    assert_eq!(
-        story.until_due().1,
-        [Action::Spawn { worker: 0 }, Action::Spawn { worker: 1 }]
-    );
+    assert_eq!(story.until_due().1, [Action::Spawn { worker: 0 }, Action::Spawn { worker: 1 }]);
     story.spawned(0);
     let detail = "worker 0 (pid 102) was killed by SIGSEGV".to_owned();
-    assert_eq!(
-        story.exited(0, SEGV)[1..],
-        [Action::Notify(Notice::Failed(Failure::DiedAtBoot { detail }))]
-    );
+    assert_eq!(story.exited(0, SEGV)[1..], [Action::Notify(Notice::Failed(Failure::DiedAtBoot { detail }))]);
     // The other was asked for and is not there yet.
     assert_eq!(story.spawned(1), [signal(1, WorkerSignal::Terminate)]);
     assert_eq!(story.exited(1, Ended::Signaled(15)).last(), Some(&stopped()));
@@ -221,22 +171,13 @@ fn three_silent_deaths_at_boot_are_the_end() {
 fn a_process_that_cannot_be_started_counts_as_dead_at_boot_and_only_waits_later() {
     let mut story = Story::new(1);
     story.on(Event::Start);
-    let fails = || Event::SpawnFailed {
-        worker: 0,
-        error: "no memory".into(),
-    };
+    let fails = || Event::SpawnFailed { worker: 0, error: "no memory".into() };
     story.on(fails());
     story.until_due();
     story.on(fails());
     story.until_due();
     let detail = "no memory".to_owned();
-    assert_eq!(
-        story.on(fails()),
-        [
-            Action::Notify(Notice::Failed(Failure::DiedAtBoot { detail })),
-            stopped()
-        ]
-    );
+    assert_eq!(story.on(fails()), [Action::Notify(Notice::Failed(Failure::DiedAtBoot { detail })), stopped()]);
 
     let mut story = Story::serving(1);
     story.exited(0, SEGV);
@@ -257,10 +198,7 @@ fn a_worker_that_is_not_ready_in_time_is_asked_where_it_hangs_and_killed() {
     assert_eq!(story.ready(0), [], "too late");
     assert_eq!(story.until_due(), (STACKS_TIME, vec![signal(0, WorkerSignal::Kill)]));
     let killed = Ended::Signaled(9);
-    assert_eq!(
-        story.exited(0, killed)[0],
-        recovered(0, 100, killed, Cause::BootTimeout)
-    );
+    assert_eq!(story.exited(0, killed)[0], recovered(0, 100, killed, Cause::BootTimeout));
 }
 
 #[test]
@@ -273,10 +211,7 @@ fn a_request_that_hangs_costs_its_worker() {
     assert_eq!(story.on(Event::TimedOut { worker: 2 }), [], "no such worker");
     assert_eq!(story.until_due(), (STACKS_TIME, vec![signal(1, WorkerSignal::Kill)]));
     let killed = Ended::Signaled(9);
-    let expected = [
-        recovered(1, 101, killed, Cause::RequestTimeout),
-        Action::Spawn { worker: 1 },
-    ];
+    let expected = [recovered(1, 101, killed, Cause::RequestTimeout), Action::Spawn { worker: 1 }];
     assert_eq!(story.exited(1, killed), expected);
     story.spawned(1);
     assert_eq!(story.on(Event::TimedOut { worker: 1 }), [], "meant for the one before");
@@ -289,19 +224,10 @@ fn a_graceful_stop_asks_then_terminates_then_kills() {
     assert_eq!(story.on(Event::Stop { graceful: true }), [ask(0), ask(1)].concat());
     let done = Ended::Exited(0);
     assert_eq!(story.exited(0, done), [recovered(0, 100, done, Cause::Stop)]);
-    let overdue = Action::Remark(Remark::StopOverdue {
-        worker: 1,
-        limit: GRACEFUL,
-    });
-    assert_eq!(
-        story.until_due(),
-        (GRACEFUL, vec![overdue, signal(1, WorkerSignal::Terminate)])
-    );
+    let overdue = Action::Remark(Remark::StopOverdue { worker: 1, limit: GRACEFUL });
+    assert_eq!(story.until_due(), (GRACEFUL, vec![overdue, signal(1, WorkerSignal::Terminate)]));
     let ignored = Action::Remark(Remark::TerminateOverdue { worker: 1 });
-    assert_eq!(
-        story.until_due(),
-        (TERMINATE_TIME, vec![ignored, signal(1, WorkerSignal::Kill)])
-    );
+    assert_eq!(story.until_due(), (TERMINATE_TIME, vec![ignored, signal(1, WorkerSignal::Kill)]));
     assert_eq!(story.exited(1, Ended::Signaled(9)).last(), Some(&stopped()));
     assert_eq!(story.on(Event::Stop { graceful: false }), []);
     assert_eq!(story.on(Event::Start), []);
@@ -311,10 +237,7 @@ fn a_graceful_stop_asks_then_terminates_then_kills() {
 fn a_second_stop_kills_at_once() {
     let mut story = Story::serving(1);
     story.on(Event::Stop { graceful: true });
-    assert_eq!(
-        story.on(Event::Stop { graceful: true }),
-        [signal(0, WorkerSignal::Kill)]
-    );
+    assert_eq!(story.on(Event::Stop { graceful: true }), [signal(0, WorkerSignal::Kill)]);
     assert_eq!(story.on(Event::Stop { graceful: true }), []);
     assert_eq!(story.exited(0, Ended::Signaled(9)).last(), Some(&stopped()));
 }

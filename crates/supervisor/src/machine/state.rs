@@ -140,9 +140,7 @@ pub(super) fn back_off(deaths: u32, was_ready: bool) -> Duration {
         0 | 1 if was_ready => Duration::ZERO,
         0 | 1 => BACK_OFF_FIRST,
         // The first death of a worker that served costs no wait, so its second is the first to wait.
-        more => BACK_OFF_FIRST
-            .saturating_mul(1 << (more - 2).min(16))
-            .min(BACK_OFF_LONGEST),
+        more => BACK_OFF_FIRST.saturating_mul(1 << (more - 2).min(16)).min(BACK_OFF_LONGEST),
     }
 }
 

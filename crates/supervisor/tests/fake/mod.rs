@@ -37,9 +37,7 @@ pub(crate) const SERVE: &str = "ready()\nreceive()\n";
 
 /// The real interpreter behind `python3`; `None`, said by name, when the machine has none.
 pub(crate) fn python(test: &str) -> Option<PathBuf> {
-    let found = Command::new("python3")
-        .args(["-c", "import sys; print(sys.executable)"])
-        .output();
+    let found = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
     match found {
         Ok(output) if output.status.success() => Some(String::from_utf8(output.stdout).unwrap().trim().into()),
         _ => {
@@ -132,20 +130,14 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(options: Options) -> Self {
-        let pool = Arc::new(Record {
-            calls: Mutex::default(),
-            running: 2,
-        });
+        let pool = Arc::new(Record { calls: Mutex::default(), running: 2 });
         let (sender, notices) = mpsc::channel(8);
         let handle = Supervisor::spawn(options, Arc::clone(&pool) as Arc<dyn Pool>, sender);
         Self { handle, pool, notices }
     }
 
     pub(crate) async fn next(&mut self) -> Notice {
-        tokio::time::timeout(PATIENCE, self.notices.recv())
-            .await
-            .expect("a notice in time")
-            .expect("a notice")
+        tokio::time::timeout(PATIENCE, self.notices.recv()).await.expect("a notice in time").expect("a notice")
     }
 
     pub(crate) async fn until(&mut self, wanted: impl Fn(&Notice) -> bool) -> Notice {
@@ -157,10 +149,7 @@ impl Running {
         }
     }
     pub(crate) fn pid(&self, worker: u16) -> Option<u32> {
-        self.handle
-            .workers()
-            .get(usize::from(worker))
-            .and_then(|status| status.pid)
+        self.handle.workers().get(usize::from(worker)).and_then(|status| status.pid)
     }
 
     /// Stops, and waits until everything is gone.
@@ -170,9 +159,7 @@ impl Running {
     }
 
     pub(crate) async fn ended(&mut self) -> Vec<String> {
-        tokio::time::timeout(PATIENCE, self.handle.stopped())
-            .await
-            .expect("stopped in time");
+        tokio::time::timeout(PATIENCE, self.handle.stopped()).await.expect("stopped in time");
         self.until(|notice| *notice == Notice::Stopped).await;
         assert!(self.handle.workers().iter().all(|status| status.pid.is_none()));
         self.pool.calls.lock().unwrap().clone()

@@ -91,9 +91,7 @@ impl Answer {
         if self.bodiless() {
             return 0;
         }
-        let wanted = self
-            .declared
-            .map_or(u64::MAX, |declared| declared.saturating_sub(before));
+        let wanted = self.declared.map_or(u64::MAX, |declared| declared.saturating_sub(before));
         length.min(usize::try_from(wanted).unwrap_or(usize::MAX))
     }
 
@@ -105,10 +103,7 @@ impl Answer {
 
 impl Shared {
     pub(crate) fn new(side: &'static WorkerSide) -> Self {
-        Self {
-            answer: Arc::default(),
-            side,
-        }
+        Self { answer: Arc::default(), side }
     }
 
     /// Nobody else holds it: it can serve the next request.
@@ -121,12 +116,7 @@ impl Shared {
     pub(crate) fn open(&self, taken: Taken, to_head: bool) {
         let mut answer = self.lock();
         let head = std::mem::take(&mut answer.head);
-        *answer = Answer {
-            taken: Some(taken),
-            to_head,
-            head,
-            ..Answer::default()
-        };
+        *answer = Answer { taken: Some(taken), to_head, head, ..Answer::default() };
         answer.head.clear();
     }
 
@@ -148,13 +138,16 @@ impl Shared {
         };
         let mut left = &bytes[..wanted];
         loop {
-            left = &left[self.side.write(taken, left)..];
+            {
+                // Under the lock: a thread that outlived its request must not write into the next one's answer.
+                let answer = self.lock();
+                if answer.taken != Some(taken) {
+                    return Ok(Client::Gone);
+                }
+                left = &left[self.side.write(taken, left)..];
+            }
             if left.is_empty() {
-                return Ok(if self.side.abandoned(taken) {
-                    Client::Gone
-                } else {
-                    Client::There
-                });
+                return Ok(if self.side.abandoned(taken) { Client::Gone } else { Client::There });
             }
             self.side.publish(taken);
             if py.detach(|| self.side.await_room(taken)) == Wait::Abandoned {
@@ -178,9 +171,7 @@ impl Shared {
         loop {
             let (wanted, bodiless) = {
                 let answer = self.lock();
-                let wanted = answer
-                    .declared
-                    .map_or(u64::MAX, |declared| declared.saturating_sub(answer.written));
+                let wanted = answer.declared.map_or(u64::MAX, |declared| declared.saturating_sub(answer.written));
                 (usize::try_from(wanted).unwrap_or(usize::MAX), answer.bodiless())
             };
             if wanted == 0 || bodiless {
@@ -192,6 +183,10 @@ impl Shared {
                     if self.side.await_room(taken) == Wait::Abandoned {
                         return Ok(None);
                     }
+                }
+                let answer = self.lock();
+                if answer.taken != Some(taken) {
+                    return Ok(None);
                 }
                 self.side.write_with(taken, wanted, &mut fill).map(Some)
             })?;
@@ -266,9 +261,7 @@ impl Shared {
             return Ok(());
         }
         if !answer.started {
-            return Err(PyRuntimeError::new_err(
-                "the application gave a body without calling start_response",
-            ));
+            return Err(PyRuntimeError::new_err("the application gave a body without calling start_response"));
         }
         let length = answer.head.len();
         if length > self.side.response_ring() || self.side.write(taken, &answer.head) < length {
@@ -286,18 +279,11 @@ impl Shared {
 /// The laid-out head of a response from its parts; headers follow by [`head::write_header`].
 pub(crate) fn lay_out(status: u16, reason: &[u8], headers: usize, to: &mut Vec<u8>) {
     to.clear();
-    head::Response {
-        status,
-        reason,
-        headers: headers.min(usize::from(u16::MAX)) as u16,
-    }
-    .write(to);
+    head::Response { status, reason, headers: headers.min(usize::from(u16::MAX)) as u16 }.write(to);
 }
 
 fn current(answer: &Answer) -> PyResult<Taken> {
-    answer
-        .taken
-        .ok_or_else(|| PyRuntimeError::new_err("this request is over: its answer was completed"))
+    answer.taken.ok_or_else(|| PyRuntimeError::new_err("this request is over: its answer was completed"))
 }
 
 /// What `write` raises when nobody is there.

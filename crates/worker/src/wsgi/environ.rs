@@ -41,10 +41,7 @@ impl Environs {
         base.set_item(intern!(py, "wsgi.file_wrapper"), &fixed.file_wrapper)?;
         // The body ends where it ends, told or chunked: frameworks may read to the end.
         base.set_item(intern!(py, "wsgi.input_terminated"), true)?;
-        base.set_item(
-            intern!(py, "SERVER_SOFTWARE"),
-            concat!("hostler/", env!("CARGO_PKG_VERSION")),
-        )?;
+        base.set_item(intern!(py, "SERVER_SOFTWARE"), concat!("hostler/", env!("CARGO_PKG_VERSION")))?;
         base.set_item(intern!(py, "SCRIPT_NAME"), fixed.root_path)?;
         base.set_item(intern!(py, "REQUEST_METHOD"), intern!(py, "GET"))?;
         base.set_item(intern!(py, "QUERY_STRING"), "")?;
@@ -88,25 +85,13 @@ impl Environs {
         let path = strip_prefix(request.path, &self.root_path);
         let path_info = self.values.get(py, path)?;
         set(&environ, intern!(py, "PATH_INFO"), &path_info)?;
-        let raw_uri = if request.target == path {
-            path_info
-        } else {
-            self.values.get(py, request.target)?
-        };
+        let raw_uri = if request.target == path { path_info } else { self.values.get(py, request.target)? };
         set(&environ, intern!(py, "RAW_URI"), &raw_uri)?;
         if !request.query.is_empty() {
-            set(
-                &environ,
-                intern!(py, "QUERY_STRING"),
-                &self.values.get(py, request.query)?,
-            )?;
+            set(&environ, intern!(py, "QUERY_STRING"), &self.values.get(py, request.query)?)?;
         }
         if request.method != b"GET" {
-            set(
-                &environ,
-                intern!(py, "REQUEST_METHOD"),
-                &self.values.get(py, request.method)?,
-            )?;
+            set(&environ, intern!(py, "REQUEST_METHOD"), &self.values.get(py, request.method)?)?;
         }
         if request.version != 11 {
             set(&environ, intern!(py, "SERVER_PROTOCOL"), intern!(py, "HTTP/1.0"))?;
@@ -114,19 +99,11 @@ impl Environs {
         if request.https {
             set(&environ, intern!(py, "wsgi.url_scheme"), intern!(py, "https"))?;
         }
-        set(
-            &environ,
-            intern!(py, "REMOTE_ADDR"),
-            &self.values.get(py, request.remote)?,
-        )?;
+        set(&environ, intern!(py, "REMOTE_ADDR"), &self.values.get(py, request.remote)?)?;
         if request.remote_port == 0 {
             environ.del_item(intern!(py, "REMOTE_PORT"))?;
         } else {
-            set(
-                &environ,
-                intern!(py, "REMOTE_PORT"),
-                &self.port(py, request.remote_port)?,
-            )?;
+            set(&environ, intern!(py, "REMOTE_PORT"), &self.port(py, request.remote_port)?)?;
         }
         if !self.add_headers(py, &environ, headers)? {
             environ.del_item(intern!(py, "HTTP_HOST"))?;
@@ -161,14 +138,11 @@ impl Environs {
         for (name, value) in headers.by_ref() {
             let key = self.names.key(py, name)?;
             has_host |= name.eq_ignore_ascii_case(b"host");
-            let value = if passing(name) {
-                latin1(py, value)?
-            } else {
-                self.values.get(py, value)?
-            };
+            let value = if passing(name) { latin1(py, value)? } else { self.values.get(py, value)? };
             let repeated = match seen.mark(key) {
                 Some(repeated) => repeated,
-                None => environ.contains(&key.name)?,
+                // The base has a placeholder for some.
+                None => environ.get_item(&key.name)?.is_some_and(|value| !value.is_none()),
             };
             if repeated {
                 let earlier: Bound<'_, PyAny> = environ.as_any().get_item(&key.name)?;
@@ -209,9 +183,5 @@ fn strip_prefix<'p>(path: &'p [u8], root: &[u8]) -> &'p [u8] {
 fn set(environ: &Bound<'_, PyDict>, key: &Bound<'_, PyString>, value: &Bound<'_, PyString>) -> PyResult<()> {
     // SAFETY: all three are live objects of the right types; the interpreter is attached.
     let status = unsafe { ffi::PyDict_SetItem(environ.as_ptr(), key.as_ptr(), value.as_ptr()) };
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(PyErr::fetch(environ.py()))
-    }
+    if status == 0 { Ok(()) } else { Err(PyErr::fetch(environ.py())) }
 }

@@ -20,10 +20,7 @@ impl FileWrapper {
     #[new]
     #[pyo3(signature = (filelike, blksize=8192))]
     fn new(filelike: Py<PyAny>, blksize: usize) -> Self {
-        Self {
-            file: filelike,
-            block: blksize.max(1),
-        }
+        Self { file: filelike, block: blksize.max(1) }
     }
 
     fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -82,9 +79,7 @@ fn plain_file<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
     let io = py.import("io").ok()?;
     let is = |object: &Bound<'_, PyAny>, class: &str| io.getattr(class).is_ok_and(|class| object.get_type().is(&class));
     // `tempfile.NamedTemporaryFile` wraps the file it made.
-    let wrapper = py
-        .import("tempfile")
-        .and_then(|module| module.getattr("_TemporaryFileWrapper"));
+    let wrapper = py.import("tempfile").and_then(|module| module.getattr("_TemporaryFileWrapper"));
     let file = if wrapper.is_ok_and(|class| object.get_type().is(&class)) {
         object.getattr("file").ok()?
     } else {

@@ -56,10 +56,7 @@ impl State {
 
 impl Input {
     pub(crate) fn new(side: &'static WorkerSide) -> Self {
-        Self {
-            side,
-            state: Mutex::default(),
-        }
+        Self { side, state: Mutex::default() }
     }
 
     pub(crate) fn open(&self, taken: Taken) {
@@ -88,9 +85,7 @@ impl Input {
             let taken = {
                 let mut state = self.lock();
                 let Some(taken) = state.taken else {
-                    return Err(PyValueError::new_err(
-                        "wsgi.input was read after the end of its request",
-                    ));
+                    return Err(PyValueError::new_err("wsgi.input was read after the end of its request"));
                 };
                 if state.ended {
                     return Ok(false);
@@ -99,11 +94,7 @@ impl Input {
                 let before = state.buffer.len();
                 state.buffer.resize(before + wanted, 0);
                 let chunk = self.side.read_body(taken, &mut state.buffer[before..]);
-                let length = if let BodyChunk::Bytes(length) = chunk {
-                    length
-                } else {
-                    0
-                };
+                let length = if let BodyChunk::Bytes(length) = chunk { length } else { 0 };
                 state.buffer.truncate(before + length);
                 match chunk {
                     BodyChunk::Bytes(_) => return Ok(true),
@@ -155,10 +146,7 @@ impl Input {
             {
                 let mut state = self.lock();
                 let buffered = state.buffered();
-                let newline = buffered[searched..]
-                    .iter()
-                    .position(|byte| *byte == b'\n')
-                    .map(|at| searched + at + 1);
+                let newline = buffered[searched..].iter().position(|byte| *byte == b'\n').map(|at| searched + at + 1);
                 let length = newline.unwrap_or(buffered.len()).min(limit);
                 if newline.is_some() || length == limit || state.ended {
                     return Ok(PyBytes::new(py, state.take(length)));

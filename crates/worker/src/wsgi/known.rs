@@ -33,10 +33,7 @@ impl Default for Known {
         Self {
             status: None,
             headers: std::iter::repeat_with(|| None).take(PLACES).collect(),
-            passing: Header {
-                laid_out: Vec::new(),
-                content_length: None,
-            },
+            passing: Header { laid_out: Vec::new(), content_length: None },
         }
     }
 }
@@ -55,10 +52,7 @@ impl Known {
             }
             self.status = Some((status.clone().unbind(), code, reason));
         }
-        Ok(self
-            .status
-            .as_ref()
-            .map_or((0, &[]), |(_, code, reason)| (*code, reason.as_slice())))
+        Ok(self.status.as_ref().map_or((0, &[]), |(_, code, reason)| (*code, reason.as_slice())))
     }
 
     /// A header, laid out.

@@ -163,10 +163,8 @@ impl Server {
 impl Desk {
     /// Puts this thread's objects into the base of its `environ`s.
     fn lay_out(&self, py: Python<'_>) -> PyResult<()> {
-        self.environs
-            .set_base(py, intern!(py, "wsgi.input"), self.input.bind(py))?;
-        self.environs
-            .set_base(py, intern!(py, "wsgi.early_hints"), self.early_hints.bind(py))
+        self.environs.set_base(py, intern!(py, "wsgi.input"), self.input.bind(py))?;
+        self.environs.set_base(py, intern!(py, "wsgi.early_hints"), self.early_hints.bind(py))
     }
 
     /// Replaces what the application kept of the last request: one reference is the desk's, one the base's.
@@ -178,21 +176,12 @@ impl Desk {
         if kept_answer {
             self.answer = Shared::new(side);
             self.start_response = Py::new(py, StartResponse::new(py, self.answer.clone())?)?;
-            self.early_hints = Py::new(
-                py,
-                EarlyHints {
-                    answer: self.answer.clone(),
-                },
-            )?;
+            self.early_hints = Py::new(py, EarlyHints { answer: self.answer.clone() })?;
         }
         if kept_input {
             self.input = Py::new(py, Input::new(side))?;
         }
-        if kept_answer || kept_input {
-            self.lay_out(py)
-        } else {
-            Ok(())
-        }
+        if kept_answer || kept_input { self.lay_out(py) } else { Ok(()) }
     }
 }
 
@@ -214,11 +203,7 @@ fn deliver(py: Python<'_>, desk: &Desk, result: &Bound<'_, PyAny>) -> PyResult<C
     if result.is_none() || result.is_instance_of::<PyBytes>() || result.is_instance_of::<PyString>() {
         return Err(PyTypeError::new_err(format!(
             "the application returned {}, not an iterable of bytes: return a list, like [b\"...\"] (PEP 3333)",
-            if result.is_none() {
-                "None".to_owned()
-            } else {
-                type_name(result)
-            }
+            if result.is_none() { "None".to_owned() } else { type_name(result) }
         )));
     }
     let chunks = result.try_iter().map_err(|_| {
@@ -266,13 +251,7 @@ fn report_failure(py: Python<'_>, request: &Request<'_>, error: &PyErr) {
         );
     }
     let detail = report::traceback(py, error);
-    report::log(
-        py,
-        Severity::Error,
-        format!("{} failed: {summary}", name(request)),
-        Some(&detail),
-        &id(request),
-    );
+    report::log(py, Severity::Error, format!("{} failed: {summary}", name(request)), Some(&detail), &id(request));
 }
 
 /// Tells of an answer whose length was not what it said.

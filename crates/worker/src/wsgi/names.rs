@@ -34,11 +34,7 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn new() -> Self {
-        Self {
-            spellings: FxHashMap::default(),
-            keys: Vec::new(),
-            passing: None,
-        }
+        Self { spellings: FxHashMap::default(), keys: Vec::new(), passing: None }
     }
 
     /// The key for a header's name as it was sent.
@@ -49,21 +45,13 @@ impl Names {
         let text = environ_key(name);
         if self.spellings.len() >= REMEMBERED {
             let name = latin1(py, &text)?.unbind();
-            return Ok(self.passing.insert(Key {
-                name,
-                joint: joint(&text),
-                place: None,
-            }));
+            return Ok(self.passing.insert(Key { name, joint: joint(&text), place: None }));
         }
         let interned = PyString::intern(py, &String::from_utf8_lossy(&text));
         let known = self.keys.iter().position(|key| key.name.is(&interned));
         let place = known.unwrap_or(self.keys.len());
         if known.is_none() {
-            self.keys.push(Key {
-                name: interned.unbind(),
-                joint: joint(&text),
-                place: Some(place),
-            });
+            self.keys.push(Key { name: interned.unbind(), joint: joint(&text), place: Some(place) });
         }
         self.spellings.insert(name.into(), place);
         Ok(&self.keys[place])
@@ -83,10 +71,7 @@ impl Seen {
 
 /// `HTTP_` and the name in upper case with underscores; the two names that CGI knows go without (RFC 3875 section 4.1).
 fn environ_key(name: &[u8]) -> Vec<u8> {
-    let upper: Vec<u8> = name
-        .iter()
-        .map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() })
-        .collect();
+    let upper: Vec<u8> = name.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }).collect();
     match upper.as_slice() {
         b"CONTENT_TYPE" | b"CONTENT_LENGTH" => upper,
         _ => [b"HTTP_", upper.as_slice()].concat(),

@@ -32,11 +32,7 @@ pub(crate) struct EarlyHints {
 impl StartResponse {
     pub(crate) fn new(py: Python<'_>, answer: Shared) -> PyResult<Self> {
         let write = Py::new(py, Write { answer: answer.clone() })?;
-        Ok(Self {
-            answer,
-            write,
-            known: std::sync::Mutex::default(),
-        })
+        Ok(Self { answer, write, known: std::sync::Mutex::default() })
     }
 }
 
@@ -58,9 +54,7 @@ impl StartResponse {
             });
         }
         if answer.started() && exc_info.is_none() {
-            return Err(PyAssertionError::new_err(
-                "start_response was called twice without exc_info (PEP 3333)",
-            ));
+            return Err(PyAssertionError::new_err("start_response was called twice without exc_info (PEP 3333)"));
         }
         let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (code, reason) = known.status(status, parse_status)?;
@@ -71,9 +65,7 @@ impl StartResponse {
             let header = known.header(&header, parse_header)?;
             if let Some(length) = header.content_length {
                 if declared.is_some_and(|declared| declared != length) {
-                    return Err(PyValueError::new_err(
-                        "the response has two Content-Length headers that differ",
-                    ));
+                    return Err(PyValueError::new_err("the response has two Content-Length headers that differ"));
                 }
                 declared = Some(length);
             }
@@ -116,15 +108,12 @@ impl EarlyHints {
 
 /// A chunk of a body: `bytes`, and nothing else.
 pub(crate) fn chunk<'a, 'py>(data: &'a Bound<'py, PyAny>, who: &str) -> PyResult<&'a Bound<'py, PyBytes>> {
-    data.cast::<PyBytes>()
-        .map_err(|_| PyTypeError::new_err(format!("{who} {}, not bytes (PEP 3333)", type_name(data))))
+    data.cast::<PyBytes>().map_err(|_| PyTypeError::new_err(format!("{who} {}, not bytes (PEP 3333)", type_name(data))))
 }
 
 /// The exception of an `exc_info` triple, to be raised again with its traceback.
 fn original(exc_info: &Bound<'_, PyAny>) -> PyResult<PyErr> {
-    let triple = exc_info
-        .cast::<PyTuple>()
-        .map_err(|_| PyTypeError::new_err("exc_info is not a tuple"))?;
+    let triple = exc_info.cast::<PyTuple>().map_err(|_| PyTypeError::new_err("exc_info is not a tuple"))?;
     Ok(PyErr::from_value(triple.get_item(1)?))
 }
 
@@ -144,15 +133,8 @@ fn parse_status(status: &Bound<'_, PyAny>) -> PyResult<(u16, Vec<u8>)> {
         .map_err(|_| PyTypeError::new_err(format!("the status is {}, not a str like '200 OK'", type_name(status))))?;
     let bytes = to_latin1(text, "the status")?;
     let bytes = bytes.as_bytes();
-    let wrong = || {
-        PyValueError::new_err(format!(
-            "the status {text:?} does not begin with a number like '200 OK'"
-        ))
-    };
-    let digits = bytes
-        .get(..3)
-        .filter(|digits| digits.iter().all(u8::is_ascii_digit))
-        .ok_or_else(wrong)?;
+    let wrong = || PyValueError::new_err(format!("the status {text:?} does not begin with a number like '200 OK'"));
+    let digits = bytes.get(..3).filter(|digits| digits.iter().all(u8::is_ascii_digit)).ok_or_else(wrong)?;
     let reason = match bytes.get(3) {
         None => b"",
         Some(b' ') => bytes.get(4..).unwrap_or_default(),
@@ -160,25 +142,18 @@ fn parse_status(status: &Bound<'_, PyAny>) -> PyResult<(u16, Vec<u8>)> {
     };
     let code = digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
     if !(200..=999).contains(&code) {
-        return Err(PyValueError::new_err(format!(
-            "the status {text:?} is not a final one (200 to 999)"
-        )));
+        return Err(PyValueError::new_err(format!("the status {text:?} is not a final one (200 to 999)")));
     }
     if !reason.iter().copied().all(is_value) {
-        return Err(PyValueError::new_err(format!(
-            "the status {text:?} has control characters"
-        )));
+        return Err(PyValueError::new_err(format!("the status {text:?} has control characters")));
     }
     Ok((code, reason.to_vec()))
 }
 
 /// One `(name, value)`.
 fn parse_header(header: &Bound<'_, PyAny>) -> PyResult<Header> {
-    let wrong = || {
-        PyTypeError::new_err(format!(
-            "a header of the response is {header:?}, not a tuple of two str (PEP 3333)"
-        ))
-    };
+    let wrong =
+        || PyTypeError::new_err(format!("a header of the response is {header:?}, not a tuple of two str (PEP 3333)"));
     let pair = header.cast::<PyTuple>().map_err(|_| wrong())?;
     if pair.len() != 2 {
         return Err(wrong());
@@ -204,17 +179,10 @@ fn parse_header(header: &Bound<'_, PyAny>) -> PyResult<Header> {
         )));
     }
     let value = value.trim_ascii();
-    let content_length = if name.eq_ignore_ascii_case(b"content-length") {
-        Some(length(value)?)
-    } else {
-        None
-    };
+    let content_length = if name.eq_ignore_ascii_case(b"content-length") { Some(length(value)?) } else { None };
     let mut laid_out = Vec::with_capacity(name.len() + value.len() + 6);
     head::write_header(&mut laid_out, name, value);
-    Ok(Header {
-        laid_out,
-        content_length,
-    })
+    Ok(Header { laid_out, content_length })
 }
 
 fn length(value: &[u8]) -> PyResult<u64> {
@@ -223,10 +191,7 @@ fn length(value: &[u8]) -> PyResult<u64> {
         .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| {
-            PyValueError::new_err(format!(
-                "Content-Length is {:?}, not a number",
-                String::from_utf8_lossy(value)
-            ))
+            PyValueError::new_err(format!("Content-Length is {:?}, not a number", String::from_utf8_lossy(value)))
         })
 }
 

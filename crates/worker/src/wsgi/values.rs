@@ -23,9 +23,7 @@ pub(crate) struct Values {
 
 impl Values {
     pub(crate) fn new() -> Self {
-        Self {
-            places: std::iter::repeat_with(|| None).take(PLACES).collect(),
-        }
+        Self { places: std::iter::repeat_with(|| None).take(PLACES).collect() }
     }
 
     /// The `str` of some bytes, from the kept ones or to be kept.

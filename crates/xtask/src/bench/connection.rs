@@ -38,10 +38,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE_LIMIT))?;
         stream.set_write_timeout(Some(SILENCE_LIMIT))?;
-        Ok(Self {
-            stream,
-            buffer: Vec::new(),
-        })
+        Ok(Self { stream, buffer: Vec::new() })
     }
 
     /// Asks for `path` and returns the body of the answer.
@@ -84,10 +81,7 @@ impl Connection {
 
     /// Whether the server has closed its side.
     pub(super) fn is_closed(&self) -> bool {
-        let state = self
-            .stream
-            .set_nonblocking(true)
-            .and_then(|()| self.stream.peek(&mut [0]));
+        let state = self.stream.set_nonblocking(true).and_then(|()| self.stream.peek(&mut [0]));
         // An open connection on which nothing comes has nothing to peek at.
         !matches!(state, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
     }
@@ -137,9 +131,8 @@ fn body_length(head: &str) -> Result<u64> {
         bail!("the server answered {status:?}");
     }
     let fields = head.lines().filter_map(|line| line.split_once(':'));
-    let mut lengths = fields
-        .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .map(|(_, value)| value.trim().parse());
+    let mut lengths =
+        fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value.trim().parse());
     Ok(lengths.next().context("the answer has no Content-Length")??)
 }
 
@@ -149,10 +142,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_by_its_length() {
-        assert_eq!(
-            body_length("HTTP/1.1 200 OK\r\ncontent-LENGTH: 14\r\n\r\n").unwrap(),
-            14
-        );
+        assert_eq!(body_length("HTTP/1.1 200 OK\r\ncontent-LENGTH: 14\r\n\r\n").unwrap(), 14);
         assert!(body_length("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n").is_err());
         assert!(body_length("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
     }

@@ -21,34 +21,15 @@ const GRANIANS: &[Server] = &[Server::Granian, Server::GranianOneSt, Server::Gra
 pub(super) fn run(bench: &Bench) -> Result<Results> {
     let targets = CASES.iter().flat_map(|(case, _)| {
         [
-            Target {
-                case,
-                figure: CPU,
-                bound: Bound::AtMostOfBest(0.9, &[Server::Bjoern]),
-            },
-            Target {
-                case,
-                figure: CPU,
-                bound: Bound::AtMostOfBest(0.5, GRANIANS),
-            },
-            Target {
-                case,
-                figure: RATE,
-                bound: Bound::AtLeastOfBest(1.0, &[Server::Bjoern]),
-            },
+            Target { case, figure: CPU, bound: Bound::AtMostOfBest(0.9, &[Server::Bjoern]) },
+            Target { case, figure: CPU, bound: Bound::AtMostOfBest(0.5, GRANIANS) },
+            Target { case, figure: RATE, bound: Bound::AtLeastOfBest(1.0, &[Server::Bjoern]) },
         ]
     });
     let mut results = Results::new("hello", targets.collect());
     for (case, workers) in CASES {
-        let job = Job {
-            module: "hello",
-            workers,
-            threads: 1,
-            connections: CONNECTIONS,
-        };
-        bench.interleave(&mut results, case, &Server::ALL, |server, _| {
-            measure(bench, server, &job)
-        });
+        let job = Job { module: "hello", workers, threads: 1, connections: CONNECTIONS };
+        bench.interleave(&mut results, case, &Server::ALL, |server, _| measure(bench, server, &job));
     }
     Ok(results)
 }
@@ -60,10 +41,7 @@ fn measure(bench: &Bench, server: Server, job: &Job) -> Result<Vec<Figure>> {
     let before = measure::cpu(running.pid());
     let counted = wrk(running.port, seconds)?;
     let used = measure::cpu(running.pid()).saturating_sub(before);
-    Ok(vec![
-        (CPU, used.as_secs_f64() * 1e6 / counted.requests),
-        (RATE, counted.per_second),
-    ])
+    Ok(vec![(CPU, used.as_secs_f64() * 1e6 / counted.requests), (RATE, counted.per_second)])
 }
 
 struct Counted {
@@ -80,19 +58,13 @@ fn wrk(port: u16, seconds: u32) -> Result<Counted> {
 }
 
 fn understand(report: &str) -> Result<Counted> {
-    if let Some(trouble) = report
-        .lines()
-        .map(str::trim)
-        .find(|line| line.starts_with("Socket errors") || line.starts_with("Non-2xx"))
+    if let Some(trouble) =
+        report.lines().map(str::trim).find(|line| line.starts_with("Socket errors") || line.starts_with("Non-2xx"))
     {
         bail!("wrk reports: {trouble}");
     }
-    let requests = report
-        .lines()
-        .find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok());
-    let per_second = report
-        .lines()
-        .find_map(|line| line.strip_prefix("Requests/sec:")?.trim().parse().ok());
+    let requests = report.lines().find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok());
+    let per_second = report.lines().find_map(|line| line.strip_prefix("Requests/sec:")?.trim().parse().ok());
     match (requests, per_second) {
         (Some(requests), Some(per_second)) if requests > 0.0 => Ok(Counted { requests, per_second }),
         _ => bail!("wrk counted no requests: {report}"),

@@ -28,30 +28,20 @@ const MEBIBYTE: f64 = 1024.0 * 1024.0;
 /// Measures with one worker.
 pub(super) fn run(bench: &Bench) -> Result<Results> {
     let mut results = Results::new("idle", Vec::new());
-    let (case, count) = if bench.is_quick() {
-        ("1,000 idle connections", QUICK_IDLE)
-    } else {
-        ("10,000 idle connections", IDLE)
-    };
+    let (case, count) =
+        if bench.is_quick() { ("1,000 idle connections", QUICK_IDLE) } else { ("10,000 idle connections", IDLE) };
     allow_descriptors(u64::from(count) + OTHER_DESCRIPTORS)?;
     bench.interleave(&mut results, case, &SERVERS, |server, _| measure(bench, server, count));
     Ok(results)
 }
 
 fn measure(bench: &Bench, server: Server, count: u32) -> Result<Vec<Figure>> {
-    let job = Job {
-        module: "hello",
-        workers: 1,
-        threads: 1,
-        connections: count,
-    };
+    let job = Job { module: "hello", workers: 1, threads: 1, connections: count };
     let running = Running::start(server, &bench.tools, &job, "/")?;
     let main_at_rest = measure::process_memory(running.pid())?;
     let at_rest = measure::tree_memory(running.pid())?;
 
-    let idle = (0..count)
-        .map(|number| idle_connection(number, running.port))
-        .collect::<Result<Vec<_>>>()?;
+    let idle = (0..count).map(|number| idle_connection(number, running.port)).collect::<Result<Vec<_>>>()?;
     let with_idle = measure::tree_memory(running.pid())?;
     let load = Load {
         port: running.port,
@@ -66,10 +56,7 @@ fn measure(bench: &Bench, server: Server, count: u32) -> Result<Vec<Figure>> {
     let outcome = load.run();
     let closed = idle.iter().filter(|connection| connection.is_closed()).count();
     Ok(vec![
-        (
-            "bytes/connection",
-            (with_idle as f64 - at_rest as f64) / f64::from(count),
-        ),
+        ("bytes/connection", (with_idle as f64 - at_rest as f64) / f64::from(count)),
         ("p50 ms", percentile(&outcome.short, 50.0)),
         ("p99 ms", percentile(&outcome.short, 99.0)),
         ("lost", outcome.lost as f64),
@@ -94,12 +81,6 @@ fn allow_descriptors(wanted: u64) -> Result<()> {
         return Ok(());
     }
     let maximum = limit.maximum.map(|maximum| maximum.max(wanted));
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: Some(wanted),
-            maximum,
-        },
-    )
-    .with_context(|| format!("cannot open {wanted} descriptors; allow them with: ulimit -Hn {wanted}"))
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+        .with_context(|| format!("cannot open {wanted} descriptors; allow them with: ulimit -Hn {wanted}"))
 }

@@ -53,9 +53,7 @@ impl Load {
         // The threads are all there before the first request is due.
         let start = Instant::now() + Duration::from_millis(100);
         let mut outcome = thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.connections)
-                .map(|_| scope.spawn(|| self.drive(start, &next)))
-                .collect();
+            let threads: Vec<_> = (0..self.connections).map(|_| scope.spawn(|| self.drive(start, &next))).collect();
             let outcomes = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
             outcomes.fold(Outcome::default(), Outcome::and)
         });
@@ -113,10 +111,7 @@ pub(super) fn percentile(values: &[Duration], percent: f64) -> f64 {
 fn prefer_this_thread() {
     let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
     let mut command = Command::new("chrt");
-    command
-        .args(["--fifo", "--pid", "1", &thread])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.args(["--fifo", "--pid", "1", &thread]).stdout(Stdio::null()).stderr(Stdio::null());
     let _ = command.status();
 }
 
@@ -125,9 +120,7 @@ fn exchange(port: u16, connection: &mut Option<Connection>, path: &str) -> bool 
     if connection.is_none() {
         *connection = Connection::open(port).ok();
     }
-    let answered = connection
-        .as_mut()
-        .is_some_and(|connection| connection.get(path).is_ok());
+    let answered = connection.as_mut().is_some_and(|connection| connection.get(path).is_ok());
     if !answered {
         *connection = None;
     }
@@ -136,10 +129,7 @@ fn exchange(port: u16, connection: &mut Option<Connection>, path: &str) -> bool 
 
 /// The same scattered number for the same seed and request, so that all servers of a round get the same load (SplitMix64).
 fn scatter(seed: u64, number: u64) -> u64 {
-    let mut mixed = seed
-        .wrapping_mul(0x2545_f491_4f6c_dd1d)
-        .wrapping_add(number)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)

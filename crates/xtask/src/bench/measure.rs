@@ -32,9 +32,7 @@ pub(super) fn tree(root: u32) -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    let pids = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let all: Vec<Process> = pids.filter_map(read).collect();
     let mut members = HashSet::from([root]);
     // A child may have a smaller id than its parent, so the list is gone through until nothing is added.
@@ -49,9 +47,7 @@ pub(super) fn tree(root: u32) -> Vec<Process> {
             break;
         }
     }
-    all.into_iter()
-        .filter(|process| members.contains(&process.pid))
-        .collect()
+    all.into_iter().filter(|process| members.contains(&process.pid)).collect()
 }
 
 /// Processor time, user and system, that the tree has used so far.
@@ -113,17 +109,8 @@ fn scheduled(pid: u32) -> Duration {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return Duration::ZERO;
     };
-    let ran = |text: String| {
-        text.split_ascii_whitespace()
-            .next()?
-            .parse()
-            .ok()
-            .map(Duration::from_nanos)
-    };
-    threads
-        .flatten()
-        .filter_map(|thread| ran(fs::read_to_string(thread.path().join("schedstat")).ok()?))
-        .sum()
+    let ran = |text: String| text.split_ascii_whitespace().next()?.parse().ok().map(Duration::from_nanos);
+    threads.flatten().filter_map(|thread| ran(fs::read_to_string(thread.path().join("schedstat")).ok()?)).sum()
 }
 
 #[cfg(test)]

@@ -24,49 +24,21 @@ const TWENTIETH: f64 = 1.0 / 20.0;
 /// The slow requests sleep, as when a database is waited for.
 pub(super) fn run_sleep(bench: &Bench) -> Result<Results> {
     let targets = vec![
-        Target {
-            case: ONE_THREAD,
-            figure: P90,
-            bound: Bound::AtMostOfBest(TWENTIETH, ONE_THREAD_PEERS),
-        },
-        Target {
-            case: FOUR_THREADS,
-            figure: P99,
-            bound: Bound::AtMostOfBest(1.0, FOUR_THREADS_PEERS),
-        },
+        Target { case: ONE_THREAD, figure: P90, bound: Bound::AtMostOfBest(TWENTIETH, ONE_THREAD_PEERS) },
+        Target { case: FOUR_THREADS, figure: P99, bound: Bound::AtMostOfBest(1.0, FOUR_THREADS_PEERS) },
     ];
-    let mix = Mix {
-        slow: "/sleep",
-        per_second: 200,
-        slow_percent: 3,
-    };
+    let mix = Mix { slow: "/sleep", per_second: 200, slow_percent: 3 };
     Ok(mix.run(bench, Results::new("mixed-sleep", targets)))
 }
 
 /// The slow requests compute, and hold the interpreter's lock of their process.
 pub(super) fn run_compute(bench: &Bench) -> Result<Results> {
     let targets = vec![
-        Target {
-            case: ONE_THREAD,
-            figure: P90,
-            bound: Bound::AtMostOfBest(TWENTIETH, ONE_THREAD_PEERS),
-        },
-        Target {
-            case: FOUR_THREADS,
-            figure: P90,
-            bound: Bound::AtMostOfBest(0.85, FOUR_THREADS_PEERS),
-        },
-        Target {
-            case: FOUR_THREADS,
-            figure: P99,
-            bound: Bound::AtMostOfBest(0.75, FOUR_THREADS_PEERS),
-        },
+        Target { case: ONE_THREAD, figure: P90, bound: Bound::AtMostOfBest(TWENTIETH, ONE_THREAD_PEERS) },
+        Target { case: FOUR_THREADS, figure: P90, bound: Bound::AtMostOfBest(0.85, FOUR_THREADS_PEERS) },
+        Target { case: FOUR_THREADS, figure: P99, bound: Bound::AtMostOfBest(0.75, FOUR_THREADS_PEERS) },
     ];
-    let mix = Mix {
-        slow: "/compute",
-        per_second: 150,
-        slow_percent: 2,
-    };
+    let mix = Mix { slow: "/compute", per_second: 150, slow_percent: 2 };
     Ok(mix.run(bench, Results::new("mixed-compute", targets)))
 }
 
@@ -81,16 +53,9 @@ impl Mix {
 
     fn run(&self, bench: &Bench, mut results: Results) -> Results {
         for (case, threads, peers) in [(ONE_THREAD, 1, ONE_THREAD_PEERS), (FOUR_THREADS, 4, FOUR_THREADS_PEERS)] {
-            let job = Job {
-                module: "mixed",
-                workers: 4,
-                threads,
-                connections: Self::CONNECTIONS,
-            };
+            let job = Job { module: "mixed", workers: 4, threads, connections: Self::CONNECTIONS };
             let servers = [&[Server::Hostler], peers].concat();
-            bench.interleave(&mut results, case, &servers, |server, round| {
-                self.measure(bench, server, &job, round)
-            });
+            bench.interleave(&mut results, case, &servers, |server, round| self.measure(bench, server, &job, round));
         }
         results
     }

@@ -27,13 +27,7 @@ use peers::{Server, Tools};
 use results::{Figure, Results};
 
 /// wrk for the closed loop; the header is what bjoern is compiled against.
-const NEEDS: [Need; 2] = [
-    Need::program("wrk"),
-    Need {
-        package: "libev-dev",
-        sign: Sign::File("/usr/include/ev.h"),
-    },
-];
+const NEEDS: [Need; 2] = [Need::program("wrk"), Need { package: "libev-dev", sign: Sign::File("/usr/include/ev.h") }];
 
 type Benchmark = fn(&Bench) -> Result<Results>;
 
@@ -58,14 +52,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     } else {
         Default::default()
     };
-    let bench = Bench {
-        options,
-        tools: Tools {
-            hostler,
-            venv,
-            applications,
-        },
-    };
+    let bench = Bench { options, tools: Tools { hostler, venv, applications } };
     let circumstances = bench.circumstances()?;
 
     let mut all = Vec::new();
@@ -82,11 +69,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         println!("all samples: {}", path.display());
     }
     let is_complete = all.iter().all(|(results, _)| results.is_complete());
-    Ok(if is_complete {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What all benchmarks are run with.
@@ -125,10 +108,7 @@ impl Bench {
             .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
             .map_or("unknown processor", |(_, model)| model);
         let cores = thread::available_parallelism().map_or(0, usize::from);
-        let machine = format!(
-            "{cores} cores of {model}, Linux {}",
-            read("/proc/sys/kernel/osrelease").trim()
-        );
+        let machine = format!("{cores} cores of {model}, Linux {}", read("/proc/sys/kernel/osrelease").trim());
         Ok(
             json!({"machine": machine, "rounds": self.options.rounds, "quick": self.options.quick, "packages": self.tools.venv.freeze()?}),
         )
@@ -145,12 +125,7 @@ struct Options {
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self {
-            names: Vec::new(),
-            rounds: 0,
-            quick: false,
-            servers: Server::ALL.to_vec(),
-        };
+        let mut options = Self { names: Vec::new(), rounds: 0, quick: false, servers: Server::ALL.to_vec() };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let mut value = || rest.next().ok_or_else(|| anyhow!("bench: {argument} needs a value"));
@@ -161,10 +136,7 @@ impl Options {
                 name if BENCHMARKS.iter().any(|(known, _)| *known == name) => options.names.push(name.to_owned()),
                 unknown => {
                     let known: Vec<&str> = BENCHMARKS.iter().map(|(name, _)| *name).collect();
-                    bail!(
-                        "bench: {unknown:?} is neither a benchmark ({}) nor an option",
-                        known.join(", ")
-                    );
+                    bail!("bench: {unknown:?} is neither a benchmark ({}) nor an option", known.join(", "));
                 }
             }
         }
@@ -194,10 +166,7 @@ mod tests {
     #[test]
     fn options_are_understood() {
         let options = parse("hello idle --rounds 3 --servers bjoern,granian").unwrap();
-        assert_eq!(
-            (options.names, options.rounds),
-            (vec!["hello".to_owned(), "idle".to_owned()], 3)
-        );
+        assert_eq!((options.names, options.rounds), (vec!["hello".to_owned(), "idle".to_owned()], 3));
         assert_eq!(options.servers, [Server::Bjoern, Server::Granian]);
         assert_eq!(parse("--quick").unwrap().rounds, 1);
     }

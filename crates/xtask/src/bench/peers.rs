@@ -23,14 +23,8 @@ pub(super) enum Server {
 }
 
 impl Server {
-    pub(super) const ALL: [Self; 6] = [
-        Self::Hostler,
-        Self::Bjoern,
-        Self::Granian,
-        Self::GranianOneSt,
-        Self::GranianOneMt,
-        Self::Gunicorn,
-    ];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Hostler, Self::Bjoern, Self::Granian, Self::GranianOneSt, Self::GranianOneMt, Self::Gunicorn];
 
     /// The name in tables, and on the command line.
     pub(super) fn name(self) -> &'static str {
@@ -62,11 +56,7 @@ impl Server {
                     &job.threads.to_string(),
                     "--chdir",
                 ]);
-                command
-                    .arg(&tools.applications)
-                    .arg("--python")
-                    .arg(tools.venv.program("python"))
-                    .arg(&application);
+                command.arg(&tools.applications).arg("--python").arg(tools.venv.program("python")).arg(&application);
                 command
             }
             Self::Bjoern => {
@@ -80,18 +70,8 @@ impl Server {
             }
             Self::Granian | Self::GranianOneSt | Self::GranianOneMt => {
                 let mut command = Command::new(tools.venv.program("granian"));
-                command.args([
-                    "--interface",
-                    "wsgi",
-                    "--http",
-                    "1",
-                    "--no-ws",
-                    "--log-level",
-                    "warning",
-                ]);
-                command
-                    .args(["--port", &port.to_string(), "--workers", &workers])
-                    .args(self.granian_threads());
+                command.args(["--interface", "wsgi", "--http", "1", "--no-ws", "--log-level", "warning"]);
+                command.args(["--port", &port.to_string(), "--workers", &workers]).args(self.granian_threads());
                 // What it does not take at once waits in the listener's queue; the default would not hold the idle connections.
                 if job.connections > 1000 {
                     let room = (job.connections * 2).to_string();
@@ -116,9 +96,7 @@ impl Server {
                 command
             }
         };
-        command
-            .current_dir(&tools.applications)
-            .env("PYTHONDONTWRITEBYTECODE", "1");
+        command.current_dir(&tools.applications).env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
 

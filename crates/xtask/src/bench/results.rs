@@ -46,43 +46,20 @@ pub(super) struct Results {
 
 impl Results {
     pub(super) fn new(benchmark: &'static str, targets: Vec<Target>) -> Self {
-        Self {
-            benchmark,
-            targets,
-            samples: Vec::new(),
-            failures: Vec::new(),
-        }
+        Self { benchmark, targets, samples: Vec::new(), failures: Vec::new() }
     }
 
     /// Takes what one server did in one round; a failure is printed at once and again in the end.
     pub(super) fn take(&mut self, case: &'static str, server: Server, round: u32, figures: Result<Vec<Figure>>) {
         match figures {
             Ok(figures) => {
-                let shown: Vec<String> = figures
-                    .iter()
-                    .map(|(name, value)| format!("{} {name}", number(*value)))
-                    .collect();
-                println!(
-                    "{}, {case}, round {}: {}: {}",
-                    self.benchmark,
-                    round + 1,
-                    server.name(),
-                    shown.join(", ")
-                );
-                self.samples.push(Sample {
-                    case,
-                    server,
-                    round,
-                    figures,
-                });
+                let shown: Vec<String> =
+                    figures.iter().map(|(name, value)| format!("{} {name}", number(*value))).collect();
+                println!("{}, {case}, round {}: {}: {}", self.benchmark, round + 1, server.name(), shown.join(", "));
+                self.samples.push(Sample { case, server, round, figures });
             }
             Err(error) => {
-                let failure = format!(
-                    "{}, {case}, round {}: {}: {error:#}",
-                    self.benchmark,
-                    round + 1,
-                    server.name()
-                );
+                let failure = format!("{}, {case}, round {}: {}: {error:#}", self.benchmark, round + 1, server.name());
                 println!("failed: {failure}");
                 self.failures.push(failure);
             }
@@ -108,10 +85,7 @@ impl Results {
             println!("  {:<14}  {}", "", heads.join("  "));
             for server in servers {
                 let median = |name: &str| self.median(case, server, name).map_or_else(|| "-".to_owned(), number);
-                let row: Vec<String> = names
-                    .iter()
-                    .map(|name| format!("{:>1$}", median(name), width(name)))
-                    .collect();
+                let row: Vec<String> = names.iter().map(|name| format!("{:>1$}", median(name), width(name))).collect();
                 println!("  {:<14}  {}", server.name(), row.join("  "));
             }
         }
@@ -128,28 +102,19 @@ impl Results {
     pub(super) fn write(&self, circumstances: &Value) -> Result<PathBuf> {
         let path = workspace::target_directory("bench")?.join(format!("{}.json", self.benchmark));
         let figures = |figures: &[Figure]| {
-            figures
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), json!(value)))
-                .collect::<serde_json::Map<_, _>>()
+            figures.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>()
         };
         let samples: Vec<Value> = self.samples.iter().map(|sample| json!({"case": sample.case, "server": sample.server.name(), "round": sample.round, "figures": figures(&sample.figures)})).collect();
         let mut medians = Vec::new();
         for case in self.cases() {
             for server in self.servers(case) {
                 let names = self.figure_names(case, server);
-                let values: Vec<Figure> = names
-                    .into_iter()
-                    .filter_map(|name| Some((name, self.median(case, server, name)?)))
-                    .collect();
+                let values: Vec<Figure> =
+                    names.into_iter().filter_map(|name| Some((name, self.median(case, server, name)?))).collect();
                 medians.push(json!({"case": case, "server": server.name(), "figures": figures(&values)}));
             }
         }
-        let targets: Vec<Value> = self
-            .targets
-            .iter()
-            .map(|target| self.judge(target).to_json(target))
-            .collect();
+        let targets: Vec<Value> = self.targets.iter().map(|target| self.judge(target).to_json(target)).collect();
         let all = json!({
             "benchmark": self.benchmark, "circumstances": circumstances, "medians": medians, "targets": targets,
             "failures": self.failures, "samples": samples,
@@ -163,16 +128,11 @@ impl Results {
         let Target { case, figure, bound } = target;
         let ours = self.median(case, Server::Hostler, figure);
         let theirs = |servers: &[Server]| {
-            servers
-                .iter()
-                .filter_map(|server| Some((*server, self.median(case, *server, figure)?)))
-                .collect::<Vec<_>>()
+            servers.iter().filter_map(|server| Some((*server, self.median(case, *server, figure)?))).collect::<Vec<_>>()
         };
         let by_value = |left: &(Server, f64), right: &(Server, f64)| left.1.total_cmp(&right.1);
-        let compared = |best: Option<(Server, f64)>| {
-            ours.zip(best)
-                .map(|(ours, (best, theirs))| (ours / theirs, best.name()))
-        };
+        let compared =
+            |best: Option<(Server, f64)>| ours.zip(best).map(|(ours, (best, theirs))| (ours / theirs, best.name()));
         let (wanted, found) = match bound {
             Bound::AtMostOfBest(part, servers) => {
                 let found = compared(theirs(servers).into_iter().min_by(by_value));
@@ -188,10 +148,9 @@ impl Results {
                     found.map(|(ratio, best)| (ratio, ratio >= *part, format!(" of {best}"))),
                 )
             }
-            Bound::LessThan(limit) => (
-                format!("less than {limit}"),
-                ours.map(|ours| (ours, ours < *limit, String::new())),
-            ),
+            Bound::LessThan(limit) => {
+                (format!("less than {limit}"), ours.map(|ours| (ours, ours < *limit, String::new())))
+            }
         };
         let verdict = found.as_ref().map_or_else(
             || "not measured".to_owned(),
@@ -205,10 +164,7 @@ impl Results {
     }
 
     fn median(&self, case: &str, server: Server, figure: &str) -> Option<f64> {
-        let samples = self
-            .samples
-            .iter()
-            .filter(|sample| sample.case == case && sample.server == server);
+        let samples = self.samples.iter().filter(|sample| sample.case == case && sample.server == server);
         let figures = samples.filter_map(|sample| sample.figures.iter().find(|(name, _)| *name == figure));
         median(figures.map(|(_, value)| *value).collect())
     }
@@ -218,22 +174,12 @@ impl Results {
     }
 
     fn servers(&self, case: &str) -> Vec<Server> {
-        distinct(
-            self.samples
-                .iter()
-                .filter(|sample| sample.case == case)
-                .map(|sample| sample.server),
-        )
+        distinct(self.samples.iter().filter(|sample| sample.case == case).map(|sample| sample.server))
     }
 
     fn figure_names(&self, case: &str, server: Server) -> Vec<&'static str> {
-        let sample = self
-            .samples
-            .iter()
-            .find(|sample| sample.case == case && sample.server == server);
-        sample
-            .map(|sample| sample.figures.iter().map(|(name, _)| *name).collect())
-            .unwrap_or_default()
+        let sample = self.samples.iter().find(|sample| sample.case == case && sample.server == server);
+        sample.map(|sample| sample.figures.iter().map(|(name, _)| *name).collect()).unwrap_or_default()
     }
 }
 
@@ -269,11 +215,7 @@ fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 fn names(servers: &[Server]) -> String {
-    servers
-        .iter()
-        .map(|server| server.name())
-        .collect::<Vec<_>>()
-        .join(", ")
+    servers.iter().map(|server| server.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// A value with as many digits as it deserves.
@@ -290,11 +232,8 @@ mod tests {
     use super::*;
 
     fn results(ours: f64, theirs: &[f64]) -> Results {
-        let target = Target {
-            case: "one",
-            figure: "µs",
-            bound: Bound::AtMostOfBest(0.9, &[Server::Bjoern, Server::Granian]),
-        };
+        let target =
+            Target { case: "one", figure: "µs", bound: Bound::AtMostOfBest(0.9, &[Server::Bjoern, Server::Granian]) };
         let mut results = Results::new("test", vec![target]);
         results.take("one", Server::Hostler, 0, Ok(vec![("µs", ours)]));
         for (round, value) in theirs.iter().enumerate() {

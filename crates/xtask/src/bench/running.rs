@@ -35,9 +35,7 @@ impl Running {
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = server.command(tools, job, port);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", workspace::shown(&command)))?;
+        let child = command.spawn().with_context(|| format!("cannot start {}", workspace::shown(&command)))?;
         let mut running = Self { child, port, log };
         running.wait_until_answers(probe)?;
         running.wait_until_settled(job.workers)?;
@@ -55,20 +53,12 @@ impl Running {
             if let Some(status) = self.child.try_wait()? {
                 bail!("ended with {status} before it answered: {}", self.last_words());
             }
-            if Connection::open(self.port)
-                .and_then(|mut connection| connection.get(probe))
-                .is_ok()
-            {
+            if Connection::open(self.port).and_then(|mut connection| connection.get(probe)).is_ok() {
                 return Ok(());
             }
             thread::sleep(POLL);
         }
-        bail!(
-            "did not answer {probe} on port {} within {} s: {}",
-            self.port,
-            START_LIMIT.as_secs(),
-            self.last_words()
-        )
+        bail!("did not answer {probe} on port {} within {} s: {}", self.port, START_LIMIT.as_secs(), self.last_words())
     }
 
     /// The first answer comes from the first worker. The others are there when the tree has stopped changing and working.
@@ -84,22 +74,14 @@ impl Running {
                 return Ok(());
             }
         }
-        bail!(
-            "its {workers} workers did not come to rest within {} s: {}",
-            START_LIMIT.as_secs(),
-            self.last_words()
-        )
+        bail!("its {workers} workers did not come to rest within {} s: {}", START_LIMIT.as_secs(), self.last_words())
     }
 
     /// The end of what the server printed.
     fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().rev().take(5).collect();
-        format!(
-            "{} (more in {})",
-            lines.into_iter().rev().collect::<Vec<_>>().join(" | "),
-            self.log.display()
-        )
+        format!("{} (more in {})", lines.into_iter().rev().collect::<Vec<_>>().join(" | "), self.log.display())
     }
 }
 

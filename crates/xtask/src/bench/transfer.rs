@@ -23,16 +23,10 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 /// Measures both directions.
 pub(super) fn run(bench: &Bench) -> Result<Results> {
     let cases: [(&str, Direction); 2] = [("upload", upload), ("download", download)];
-    let targets = cases.iter().map(|(case, _)| Target {
-        case,
-        figure: GROWTH,
-        bound: Bound::LessThan(GROWTH_LIMIT),
-    });
+    let targets = cases.iter().map(|(case, _)| Target { case, figure: GROWTH, bound: Bound::LessThan(GROWTH_LIMIT) });
     let mut results = Results::new("transfer", targets.collect());
     for (case, direction) in cases {
-        bench.interleave(&mut results, case, &SERVERS, |server, _| {
-            measure(bench, server, direction)
-        });
+        bench.interleave(&mut results, case, &SERVERS, |server, _| measure(bench, server, direction));
     }
     Ok(results)
 }
@@ -50,17 +44,8 @@ fn download(connection: &mut Connection, size: u64) -> Result<u64> {
 }
 
 fn measure(bench: &Bench, server: Server, direction: Direction) -> Result<Vec<Figure>> {
-    let size = if bench.is_quick() {
-        256 * MEBIBYTE
-    } else {
-        1024 * MEBIBYTE
-    };
-    let job = Job {
-        module: "transfer",
-        workers: 1,
-        threads: 1,
-        connections: 1,
-    };
+    let size = if bench.is_quick() { 256 * MEBIBYTE } else { 1024 * MEBIBYTE };
+    let job = Job { module: "transfer", workers: 1, threads: 1, connections: 1 };
     let running = Running::start(server, &bench.tools, &job, "/download?1")?;
     let mut connection = Connection::open(running.port)?;
     // Memory counts from before the first body, so that the buffers which that brings in are growth too.
@@ -77,10 +62,7 @@ fn measure(bench: &Bench, server: Server, direction: Direction) -> Result<Vec<Fi
     }
     Ok(vec![
         ("MB/s", size as f64 / 1e6 / took),
-        (
-            "CPU ms/GiB",
-            used.as_secs_f64() * 1e3 / (size as f64 / (1024 * MEBIBYTE) as f64),
-        ),
+        ("CPU ms/GiB", used.as_secs_f64() * 1e3 / (size as f64 / (1024 * MEBIBYTE) as f64)),
         (GROWTH, (peak as f64 - memory_before as f64) / MEBIBYTE as f64),
     ])
 }
@@ -99,9 +81,7 @@ fn with_peak_memory<T>(pid: u32, work: impl FnOnce() -> Result<T>) -> Result<(T,
         });
         let result = work();
         done.store(true, Ordering::Relaxed);
-        let peak = watch
-            .join()
-            .map_err(|_| anyhow!("the thread that watches the memory panicked"))??;
+        let peak = watch.join().map_err(|_| anyhow!("the thread that watches the memory panicked"))??;
         Ok((result?, peak))
     })
 }

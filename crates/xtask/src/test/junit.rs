@@ -3,19 +3,12 @@
 /// The skipped tests of a JUnit report, as `class.name: reason`.
 pub(super) fn skipped(report: &str) -> Vec<String> {
     let cases = report.split("<testcase ").skip(1);
-    cases
-        .filter_map(|case| case.split_once("<skipped").map(|(case, reason)| describe(case, reason)))
-        .collect()
+    cases.filter_map(|case| case.split_once("<skipped").map(|(case, reason)| describe(case, reason))).collect()
 }
 
 fn describe(case: &str, reason: &str) -> String {
     let value = |text, name| attribute(text, name).unwrap_or_default();
-    format!(
-        "{}.{}: {}",
-        value(case, "classname"),
-        value(case, "name"),
-        value(reason, "message")
-    )
+    format!("{}.{}: {}", value(case, "classname"), value(case, "name"), value(reason, "message"))
 }
 
 fn attribute(element: &str, name: &str) -> Option<String> {
@@ -23,11 +16,7 @@ fn attribute(element: &str, name: &str) -> Option<String> {
     let element = format!(" {element}");
     let (_, rest) = element.split_once(&format!(" {name}=\""))?;
     let (value, _) = rest.split_once('"')?;
-    let plain = value
-        .replace("&quot;", "\"")
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&#10;", " ");
+    let plain = value.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&#10;", " ");
     Some(plain.replace("&amp;", "&"))
 }
 

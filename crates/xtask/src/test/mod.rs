@@ -46,11 +46,7 @@ struct Options {
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self {
-            parts: Vec::new(),
-            no_skip: false,
-            passed_on: Vec::new(),
-        };
+        let mut options = Self { parts: Vec::new(), no_skip: false, passed_on: Vec::new() };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             match argument.as_str() {
@@ -89,9 +85,7 @@ fn rust(steps: &mut Steps, passed_on: &[String]) {
         Some(missing) => Ok(missing),
         None => passed(workspace::cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     });
-    steps.run("cargo test", || {
-        passed(workspace::cargo().args(["test", "--workspace"]))
-    });
+    steps.run("cargo test", || passed(workspace::cargo().args(["test", "--workspace"])));
 }
 
 /// Every interleaving of the exchange's atomics that loom can think of. Built apart, because `--cfg loom` changes
@@ -104,9 +98,7 @@ fn loom(steps: &mut Steps, passed_on: &[String]) {
     }
     command.arg("--target-dir").arg(workspace::target().join("loom"));
     command.env("RUSTFLAGS", "--cfg loom");
-    command
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     steps.run("loom", || {
         passed(command.arg("--").args(passed_on))?;
         // A wrong `cfg` would leave no test at all, which looks just as good as all of them passing.
@@ -144,10 +136,7 @@ fn python(steps: &mut Steps, passed_on: &[String]) {
     steps.run("pytest", || {
         let report = workspace::target_directory("test")?.join("pytest.xml");
         let mut command = Command::new(venv.program("python"));
-        command
-            .args(["-m", "pytest", "-rs", "--junit-xml"])
-            .arg(&report)
-            .args(passed_on);
+        command.args(["-m", "pytest", "-rs", "--junit-xml"]).arg(&report).args(passed_on);
         command.current_dir(&tests).env("HOSTLER", hostler);
         workspace::run(&mut command)?;
         Ok(match junit::skipped(&fs::read_to_string(&report)?) {
@@ -161,10 +150,7 @@ fn python(steps: &mut Steps, passed_on: &[String]) {
 fn component(subcommand: &str, name: &str) -> Option<Outcome> {
     let answers = || {
         let mut command = workspace::cargo();
-        command
-            .args([subcommand, "--version"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
         workspace::run(&mut command).is_ok()
     };
     if answers() {
@@ -201,11 +187,7 @@ impl Steps {
         println!("\n== {name}");
         let began = Instant::now();
         let outcome = work().unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
-        self.0.push(Step {
-            name,
-            outcome,
-            took: began.elapsed(),
-        });
+        self.0.push(Step { name, outcome, took: began.elapsed() });
     }
 
     fn verdict(&self, no_skip: bool) -> ExitCode {
@@ -214,11 +196,7 @@ impl Steps {
             Outcome::Failed(_) => false,
             Outcome::Skipped(_) => !no_skip,
         };
-        if self.0.iter().all(is_good) {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        }
+        if self.0.iter().all(is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
@@ -236,9 +214,7 @@ impl Display for Steps {
             match outcome {
                 Outcome::Passed => {}
                 Outcome::Failed(why) => writeln!(out, "failed: {name}: {why}")?,
-                Outcome::Skipped(what) => what
-                    .iter()
-                    .try_for_each(|what| writeln!(out, "skipped: {name}: {what}"))?,
+                Outcome::Skipped(what) => what.iter().try_for_each(|what| writeln!(out, "skipped: {name}: {what}"))?,
             }
         }
         Ok(())
@@ -261,10 +237,7 @@ mod tests {
 
     #[test]
     fn arguments_for_a_tool_need_one_part() {
-        assert_eq!(
-            parse(&["python", "--", "-k", "upload"]).unwrap().passed_on,
-            ["-k", "upload"]
-        );
+        assert_eq!(parse(&["python", "--", "-k", "upload"]).unwrap().passed_on, ["-k", "upload"]);
         assert!(parse(&["--", "-k", "upload"]).is_err());
         assert!(parse(&["rust", "python", "--", "x"]).is_err());
     }
