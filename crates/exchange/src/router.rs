@@ -321,16 +321,6 @@ impl Exchange {
         self.consume(slot, length);
     }
 
-    /// The next bytes of the answer in place, up to `length` and up to the ring's end.
-    ///
-    /// A faulty worker may change them meanwhile, so they are for the kernel to copy; it is nobody's loss but its own client's.
-    pub fn response_bytes(&self, slot: u32, length: usize) -> &[u8] {
-        let ring = self.memory.response_ring(slot);
-        let (offset, run) = ring.run(self.slot(slot).response_read.load(Ordering::Relaxed), length);
-        // SAFETY: the view lives as long as `self`, which owns the mapping; the caller only hands it to the kernel.
-        unsafe { ring.slice(offset, run) }
-    }
-
     /// Counts `length` bytes of the answer as sent, and wakes the worker when it waits for room and there is enough.
     pub fn consume(&self, slot: u32, length: usize) {
         let control = self.slot(slot);

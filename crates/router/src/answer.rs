@@ -13,8 +13,8 @@ use crate::page::Page;
 use crate::respond::{Circumstances, Framing, chunk_head, write_head, write_hints};
 use crate::turn::{Outcome, Turn};
 
-/// The most bytes of an answer that are copied once more to go out with one call together with their head.
-const COPIED: usize = 16 * 1024;
+/// The most bytes of a body that are sent with one call, together with what stands before them: a head, or the size of a chunk.
+const STEP: usize = 128 * 1024;
 /// How much of a body nobody read is taken off the wire, to keep the connection; bytes.
 const DRAINED: u64 = 1 << 20;
 
@@ -313,10 +313,11 @@ impl Connection {
         let Some(written) = written else { return Ok(None) };
         turn.keep_alive = written.keep_alive;
         let mut framing = written.framing;
-        if there > 0 && there <= COPIED {
-            framing = self.take_body(turn, framing, there);
+        let first = there.min(STEP);
+        if first > 0 {
+            framing = self.take_body(turn, framing, first);
         }
-        if framing == Framing::Chunked && progress.complete() && there <= COPIED {
+        if framing == Framing::Chunked && progress.complete() && first == there {
             local.out.borrow_mut().extend_from_slice(LAST_CHUNK);
             framing = Framing::Empty;
         }
@@ -355,7 +356,9 @@ impl Connection {
         }
     }
 
-    /// Sends what is available of the body; the framing of what is left.
+    /// Sends what is available of the body, a step of it; the framing of what is left.
+    ///
+    /// It is copied out of the ring first: the worker goes on filling the ring while the socket takes it.
     async fn send_body(
         &mut self,
         turn: &mut Turn,
@@ -363,52 +366,10 @@ impl Connection {
         progress: ResponseProgress,
     ) -> Result<Framing, Interrupted> {
         turn.began = self.local.clock();
-        match framing {
-            Framing::Length(left) if left > 0 => {
-                let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(progress.available);
-                let sent = self.write_in_place(turn.slot, wanted).await?;
-                turn.sent += sent as u64;
-                Ok(Framing::Length(left - sent as u64))
-            }
-            Framing::Close => {
-                let sent = self.write_in_place(turn.slot, progress.available).await?;
-                turn.sent += sent as u64;
-                Ok(framing)
-            }
-            _ => {
-                self.local.out.borrow_mut().clear();
-                let framing = self.take_body(turn, framing, progress.available);
-                self.write_out().await?;
-                Ok(framing)
-            }
-        }
-    }
-
-    /// Writes from shared memory straight to the socket, once; how much it took.
-    async fn write_in_place(&mut self, slot: u32, length: usize) -> Result<usize, Interrupted> {
-        let mut limited = false;
-        poll_fn(|context| {
-            let exchange = &self.local.exchange;
-            match self.stream.poll_write(context, exchange.response_bytes(slot, length)) {
-                Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(Interrupted::Gone)),
-                Poll::Ready(Ok(sent)) => {
-                    exchange.consume(slot, sent);
-                    Poll::Ready(Ok(sent))
-                }
-                Poll::Pending => {
-                    self.presence.attend(context.waker());
-                    if limited && self.presence.expired() {
-                        return Poll::Ready(Err(Interrupted::Expired));
-                    }
-                    if !limited {
-                        limited = true;
-                        self.presence.limit(self.local.clock(), self.local.config.send_timeout);
-                    }
-                    Poll::Pending
-                }
-            }
-        })
-        .await
+        self.local.out.borrow_mut().clear();
+        let framing = self.take_body(turn, framing, progress.available.min(STEP));
+        self.write_out().await?;
+        Ok(framing)
     }
 
     async fn send_last_chunk(&mut self) -> Result<(), Interrupted> {

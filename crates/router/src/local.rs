@@ -21,7 +21,7 @@ use crate::presence::{Presence, Presences};
 /// Requests after which workers are woken and answers fetched even though the thread has not come to rest.
 const BATCH: u32 = 32;
 /// Bytes read from a socket at once.
-pub(crate) const READ_SIZE: usize = 64 * 1024;
+pub(crate) const READ_SIZE: usize = 128 * 1024;
 
 /// Who waits for news of a slot.
 #[derive(Debug, Default)]

@@ -33,9 +33,9 @@ settings! {
 
     /// Shared memory for the body of each request on its way to a worker.
     /// A body of any size streams through it; it is held once for each request of `limit_concurrency`.
-    request_buffer: u64 = 64 * KIB, range(16 * KIB..=16 * MIB) power_of_two();
+    request_buffer: u64 = 256 * KIB, range(16 * KIB..=16 * MIB) power_of_two();
 
     /// Shared memory for the answer to each request on its way to the client.
     /// An answer of any size streams through it; a worker that fills it waits for the client.
-    response_buffer: u64 = 64 * KIB, range(16 * KIB..=16 * MIB) power_of_two();
+    response_buffer: u64 = 256 * KIB, range(16 * KIB..=16 * MIB) power_of_two();
 }
