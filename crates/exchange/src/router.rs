@@ -37,6 +37,8 @@ struct Producer {
     sequences: Vec<u32>,
     /// Slots that are in use: none is freed twice, whatever stands in its state word.
     used: Vec<bool>,
+    /// Slots whose request crashed a worker.
+    blamed: Vec<bool>,
     /// Slots that were used since their pages were last given back.
     touched: Vec<bool>,
 }
@@ -112,6 +114,7 @@ impl Exchange {
                 free: (0..config.slots).rev().collect(),
                 sequences: vec![0; config.slots as usize],
                 used: vec![false; config.slots as usize],
+                blamed: vec![false; config.slots as usize],
                 touched: vec![false; config.slots as usize],
             }),
             memory,
@@ -149,6 +152,7 @@ impl Exchange {
         producer.sequences[place] = sequence;
         producer.touched[place] = true;
         producer.used[place] = true;
+        producer.blamed[place] = false;
         let slot = self.slot(number);
         self.memory.head(number).write_at(0, head);
         self.memory.request_ring(number).write_at(0, body);
@@ -382,7 +386,8 @@ impl Exchange {
         producer.free(slot)
     }
 
-    /// Queues a lost request once more, if nothing of its answer was sent and its whole body is still in the ring.
+    /// Queues a lost request once more, if nothing of its answer was sent, its whole body is still in the ring, and it is not known to have
+    /// crashed its worker.
     ///
     /// Whether that is right for the method is the caller's to say. `false` when it cannot be done; the slot is still lost then.
     pub fn requeue(&self, slot: u32) -> bool {
@@ -394,6 +399,9 @@ impl Exchange {
             return false;
         }
         let producer = self.producer();
+        if producer.blamed[slot as usize] {
+            return false;
+        }
         self.clear(control);
         self.enqueue(control, slot, producer.sequences[slot as usize])
     }
@@ -450,6 +458,7 @@ impl Exchange {
         if let Some(entry) = self.memory.staff().workers.get(usize::from(worker)) {
             entry.retired.store(0, Ordering::Relaxed);
             entry.service_ns.store(0, Ordering::Relaxed);
+            entry.served.store(0, Ordering::Relaxed);
             entry.present.store(1, Ordering::Release);
         }
     }
@@ -467,6 +476,12 @@ impl Exchange {
         all.map(|fd| fd.try_clone_to_owned()).collect()
     }
 
+    /// How many requests the present process of `worker` finished.
+    pub fn served(&self, worker: u16) -> u64 {
+        let entry = self.memory.staff().workers.get(usize::from(worker));
+        entry.map_or(0, |entry| u64::from(entry.served.load(Ordering::Relaxed)))
+    }
+
     /// Tells a worker to take nothing more; it finishes what it runs.
     pub fn retire_worker(&self, worker: u16) {
         if let Some(entry) = self.memory.staff().workers.get(usize::from(worker)) {
@@ -478,8 +493,15 @@ impl Exchange {
 
     /// After the process of `worker` was reaped: what it ran is lost and its router thread told, what it was taking is queued again, and
     /// whatever wake-up it owed anybody is given. Returns how many requests it ran.
-    pub fn recover_worker(&self, worker: u16) -> usize {
+    ///
+    /// A process that `crashed` while it ran one request was crashed by it: that one is never queued again, as it would take the next
+    /// worker with it.
+    pub fn recover_worker(&self, worker: u16, crashed: bool) -> usize {
         let mut lost = 0;
+        let running: Vec<u32> = self.running(worker);
+        if let ([only], true) = (running.as_slice(), crashed) {
+            self.producer().blamed[*only as usize] = true;
+        }
         self.requeue_intents(worker);
         for (number, slot) in self.memory.slots().iter().enumerate() {
             let state = slot.state();
@@ -501,6 +523,13 @@ impl Exchange {
         self.ring_all_threads();
         self.wake_worker();
         lost
+    }
+
+    /// The slots that `worker` runs.
+    fn running(&self, worker: u16) -> Vec<u32> {
+        let states = self.memory.slots().iter().map(Slot::state);
+        let own = (0..).zip(states).filter(|(_, state)| state.worker == worker && state.phase == Phase::Running);
+        own.map(|(slot, _)| slot).collect()
     }
 
     fn requeue_intents(&self, worker: u16) {

@@ -28,6 +28,8 @@ pub(crate) struct Worker {
     pub(crate) service_ns: AtomicU32,
     /// 1 when a process serves this entry: the router counts on it.
     pub(crate) present: AtomicU32,
+    /// Requests its process finished; wraps, after a while in which it proved itself.
+    pub(crate) served: AtomicU32,
 }
 
 /// One thread of a worker.
@@ -62,6 +64,7 @@ impl Worker {
             retired: AtomicU32::new(0),
             service_ns: AtomicU32::new(0),
             present: AtomicU32::new(1),
+            served: AtomicU32::new(0),
         }
     }
 

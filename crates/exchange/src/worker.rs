@@ -90,6 +90,17 @@ impl WorkerSide {
         self.entry().retired.load(Ordering::Acquire) == 1
     }
 
+    /// Retires the worker from within: its threads finish what they run and take nothing more. May be called from a signal's handler.
+    pub fn retire(&self) {
+        self.entry().retired.store(1, Ordering::SeqCst);
+        for thread in self.memory.threads(self.worker) {
+            thread.rung.store(1, Ordering::Release);
+            let _woken = futex::wake(&thread.rung, futex::Flags::empty(), 1);
+        }
+        // It may have been woken for something that it will not take now.
+        self.wake_another();
+    }
+
     /// Bytes of the response ring: no response head may be longer.
     pub fn response_ring(&self) -> usize {
         self.memory.config.response_ring as usize
@@ -370,6 +381,7 @@ impl Thread<'_> {
         slot.finished_ns.store(now, Ordering::Relaxed);
         side.entry().served(now.saturating_sub(slot.started_ns.load(Ordering::Relaxed)));
         side.entry().running.fetch_sub(1, Ordering::AcqRel);
+        side.entry().served.fetch_add(1, Ordering::Relaxed);
         slot.finish(taken.sequence, side.worker);
         if slot.wishes.load(Ordering::Relaxed) != 0 {
             // A thread of the application still waits for something that will not come.

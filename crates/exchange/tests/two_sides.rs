@@ -139,7 +139,7 @@ fn what_a_dead_worker_ran_is_lost_and_can_be_queued_once_more() {
     let taken = dead.thread(0).take(None).unwrap();
     let mut chunk = [0; 4];
     assert_eq!(dead.read_body(taken, &mut chunk), BodyChunk::Bytes(4));
-    assert_eq!(exchange.recover_worker(0), 1);
+    assert_eq!(exchange.recover_worker(0, false), 1);
     assert_eq!(exchange.progress(submitted.slot).phase, Phase::Lost);
     let mut rung = Vec::new();
     exchange.answer_bell(0, |slot| rung.push(slot));
@@ -152,6 +152,27 @@ fn what_a_dead_worker_ran_is_lost_and_can_be_queued_once_more() {
     assert_eq!(&chunk, b"body");
     heir.thread(0).finish(taken);
     assert!(exchange.release(submitted.slot));
+}
+
+#[test]
+fn a_request_that_crashed_its_worker_alone_is_not_run_again() {
+    let exchange = Exchange::create(TINY).unwrap();
+    for (together, expected) in [(false, false), (true, true)] {
+        let side = attach(&exchange, 0);
+        let first = exchange.submit(0, b"", b"", RequestEnd::Complete).unwrap();
+        side.thread(0).take(None).unwrap();
+        let second = together.then(|| {
+            let second = exchange.submit(0, b"", b"", RequestEnd::Complete).unwrap();
+            side.thread(1).take(None).unwrap();
+            second
+        });
+        exchange.recover_worker(0, true);
+        assert_eq!(exchange.requeue(first.slot), expected, "together with another: {together}");
+        assert!(exchange.cancel(first.slot) || exchange.release(first.slot));
+        if let Some(second) = second {
+            assert!(exchange.release(second.slot));
+        }
+    }
 }
 
 #[test]

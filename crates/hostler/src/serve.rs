@@ -27,6 +27,9 @@ const DIED_AT_BOOT: u8 = 69;
 /// A socket or another thing of the system cannot be had (sysexits.h: EX_OSERR).
 const SYSTEM: u8 = 71;
 
+/// How often an import that takes long is told of.
+const STILL_IMPORTING: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// What is served, with what.
 pub(crate) struct Served {
     pub(crate) settings: Settings,
@@ -148,8 +151,13 @@ async fn boot(
     logs: &Logs,
     start: impl FnOnce() -> std::io::Result<Router>,
 ) -> Result<Option<Router>, Ended> {
+    let began = tokio::time::Instant::now();
+    let mut waiting = tokio::time::interval_at(began + STILL_IMPORTING, STILL_IMPORTING);
     loop {
         tokio::select! {
+            _ = waiting.tick() => {
+                tracing::info!(seconds = began.elapsed().as_secs(), "the application is still being imported");
+            }
             told = notice.recv() => match told {
                 Some(Notice::Ready { interface, python, after }) => {
                     tracing::info!(?interface, python, seconds = after.as_secs_f64(), "the application is ready");

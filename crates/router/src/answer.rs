@@ -15,6 +15,9 @@ use crate::turn::{Outcome, Turn};
 
 /// The most bytes of a body that are sent with one call, together with what stands before them: a head, or the size of a chunk.
 const STEP: usize = 128 * 1024;
+/// How often a request is queued again after its worker died. The one to blame is known when it ran alone, and not queued again at all;
+/// this is for those that ran beside it.
+const RETRIES: u8 = 2;
 /// How much of a body nobody read is taken off the wire, to keep the connection; bytes.
 const DRAINED: u64 = 1 << 20;
 
@@ -434,7 +437,8 @@ impl Connection {
     /// The worker died with the request. It is queued once more if that can do no harm, else answered 502.
     async fn lost(&mut self, turn: &mut Turn) -> Option<After> {
         let (method, target) = self.local.first_line(turn.slot);
-        let again = turn.idempotent && !turn.retried && turn.body.is_done() && self.local.exchange.requeue(turn.slot);
+        let again =
+            turn.idempotent && turn.retries < RETRIES && turn.body.is_done() && self.local.exchange.requeue(turn.slot);
         tracing::warn!(
             request_id = turn.id.show().as_str(),
             method,
@@ -443,7 +447,7 @@ impl Connection {
             "the worker of a request died"
         );
         if again {
-            turn.retried = true;
+            turn.retries += 1;
             turn.began = self.local.clock();
             self.local.defer_wake();
             return None;

@@ -71,7 +71,7 @@ pub(crate) fn begin(
         keep_alive: head.keep_alive,
         awaits_continue: head.expect_continue && !body.is_done() && first.is_empty(),
         body,
-        retried: false,
+        retries: 0,
         taken_back: false,
         sent: 0,
         began: local.clock(),
@@ -112,7 +112,7 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
     // An absolute target's authority is the host, whatever Host says (RFC 9112 section 3.2.2).
     let host = head.target.authority.or(head.host).unwrap_or_default();
     let (server, server_port) =
-        if peer.server.is_empty() { host_and_port(host) } else { (peer.server.as_bytes(), peer.server_port) };
+        if peer.server.is_empty() { host_and_port(host, https) } else { (peer.server.as_bytes(), peer.server_port) };
     let request = Request {
         version: if head.version == Version::Http11 { 11 } else { 10 },
         https,
@@ -169,11 +169,11 @@ fn is_sane_id(value: &[u8]) -> bool {
 }
 
 /// The server as a client on a unix socket named it.
-fn host_and_port(host: &[u8]) -> (&[u8], u16) {
+fn host_and_port(host: &[u8], https: bool) -> (&[u8], u16) {
     let colon = host.iter().rposition(|byte| *byte == b':').filter(|at| !host[*at..].contains(&b']'));
     let (name, port) = colon.map_or((host, None), |at| (&host[..at], std::str::from_utf8(&host[at + 1..]).ok()));
     let name: &[u8] = if name.is_empty() { b"localhost" } else { name };
-    (name, port.and_then(|port| port.parse().ok()).unwrap_or(80))
+    (name, port.and_then(|port| port.parse().ok()).unwrap_or(if https { 443 } else { 80 }))
 }
 
 /// What the access log will want to know.
@@ -203,8 +203,9 @@ mod tests {
             ("[::1]:81", "[::1]", 81),
             ("", "localhost", 80),
         ] {
-            assert_eq!(host_and_port(host.as_bytes()), (name.as_bytes(), port), "{host}");
+            assert_eq!(host_and_port(host.as_bytes(), false), (name.as_bytes(), port), "{host}");
         }
+        assert_eq!(host_and_port(b"example.org", true), (b"example.org".as_slice(), 443));
     }
 
     #[test]

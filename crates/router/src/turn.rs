@@ -19,8 +19,8 @@ pub(crate) struct Turn {
     /// The client sends its body when it is told to.
     pub(crate) awaits_continue: bool,
     pub(crate) body: Body,
-    /// It was queued a second time after its first worker died.
-    pub(crate) retried: bool,
+    /// How often it was queued again after its worker died.
+    pub(crate) retries: u8,
     /// It was taken out of the queue again: its slot is free already.
     pub(crate) taken_back: bool,
     /// Bytes of the answer's body that were sent.

@@ -22,6 +22,9 @@ settings! {
     /// Past it the client gets 504, and the worker is replaced.
     timeout: Duration = Duration::from_secs(30), letter('t') range(0..=DAY) apply(Apply::Live);
 
+    /// How long the application may take until a worker has imported it, in seconds; past it the worker is killed.
+    boot_timeout: Duration = Duration::from_secs(120), range(1..=DAY) apply(Apply::Live);
+
     /// How long running requests may take to finish when the server stops or a worker is replaced, in seconds.
     graceful_timeout: Duration = Duration::from_secs(30), range(0..=DAY) apply(Apply::Live);
 

@@ -162,6 +162,11 @@ impl Driver {
     }
 
     fn take(&mut self, event: Event) {
+        if let Event::Exited { worker, .. } = event
+            && self.pool.served(worker) > 0
+        {
+            self.follow_up.push_back(Event::Proven { worker });
+        }
         self.follow_up.push_back(event);
         while let Some(event) = self.follow_up.pop_front() {
             for action in self.machine.handle(self.began.elapsed(), event) {
@@ -219,7 +224,7 @@ impl Driver {
         if let Some(place) = self.processes.get_mut(usize::from(worker)) {
             *place = None;
         }
-        let requests = self.pool.recover(worker);
+        let requests = self.pool.recover(worker, death.is_crash());
         report::death(death, requests);
         if death.is_unasked() {
             let description = death.describe(requests);

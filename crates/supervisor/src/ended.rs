@@ -63,6 +63,17 @@ pub(crate) enum Cause {
 }
 
 impl Death {
+    /// Whether the process did it itself: by an exit, or by a signal that only a fault of its own raises.
+    pub(crate) fn is_crash(&self) -> bool {
+        const FAULTS: [Signal; 6] = [Signal::ILL, Signal::ABORT, Signal::BUS, Signal::FPE, Signal::SEGV, Signal::SYS];
+        self.cause == Cause::Unasked
+            && match self.status {
+                Ended::Exited(_) => true,
+                Ended::Signaled(number) => FAULTS.iter().any(|signal| signal.as_raw() == number),
+                Ended::Unknown => false,
+            }
+    }
+
     /// Whether it is news: neither a stop nor the worker itself announced it.
     pub(crate) fn is_unasked(&self) -> bool {
         !matches!(self.cause, Cause::Stop | Cause::Failed)

@@ -42,8 +42,14 @@ pub trait Pool: Send + Sync {
     /// When a descriptor cannot be duplicated.
     fn descriptors(&self, worker: u16) -> io::Result<Vec<OwnedFd>>;
 
+    /// How many requests the worker's present process finished.
+    fn served(&self, worker: u16) -> u64;
+
     /// Called after the process was reaped: whatever it held is answered or queued again. Returns how many requests it ran.
-    fn recover(&self, worker: u16) -> usize;
+    ///
+    /// `crashed` says that the process itself is to blame, and not somebody who killed it: if it ran one request only, that request
+    /// must not be run again.
+    fn recover(&self, worker: u16, crashed: bool) -> usize;
 
     /// Takes no more from the queue; the worker finishes what it runs.
     fn retire(&self, worker: u16);

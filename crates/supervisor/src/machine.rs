@@ -90,6 +90,7 @@ impl Machine {
             Event::SpawnFailed { worker, error } => self.spawn_failed(worker, error),
             Event::WorkerReady { worker, interface, python } => self.worker_ready(worker, interface, python),
             Event::WorkerFailed { worker, message, traceback } => self.worker_failed(worker, message, traceback),
+            Event::Proven { worker } => self.proven(worker),
             Event::Exited { worker, status } => self.exited(worker, status),
             Event::TimedOut { worker } => self.timed_out(worker),
             Event::Tick => self.tick(),
@@ -178,6 +179,13 @@ impl Machine {
         }
     }
 
+    /// A worker that served is no worker that cannot start: what it died of was a request.
+    fn proven(&mut self, worker: u16) {
+        if let Some(entry) = self.workers.get_mut(usize::from(worker)) {
+            entry.proven = true;
+        }
+    }
+
     fn exited(&mut self, worker: u16, status: Ended) {
         let Some(entry) = self.workers.get_mut(usize::from(worker)) else {
             return;
@@ -186,6 +194,11 @@ impl Machine {
         let death = Death { worker, pid, status, cause: entry.cause };
         self.actions.push(Action::Recover(death.clone()));
         match self.phase {
+            // An import that hung once would hang again, for as long.
+            Phase::Booting if death.cause == Cause::BootTimeout => {
+                self.set_state(worker, State::Absent);
+                self.fail(Failure::DiedAtBoot { detail: death.describe(0) });
+            }
             Phase::Booting => self.died_at_boot(worker, death.describe(0)),
             Phase::Serving => self.replace(worker),
             Phase::Idle | Phase::Stopping | Phase::Stopped => self.gone(worker),

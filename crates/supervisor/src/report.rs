@@ -66,6 +66,8 @@ pub(crate) fn death(death: &Death, requests: usize) {
     let Death { worker, pid, cause, .. } = death;
     match cause {
         _ if requests > 0 => tracing::error!(worker, pid, requests, "{description}"),
+        // As when somebody sends SIGTERM to it: it finished what it ran, and nothing was lost.
+        Cause::Unasked if death.status == Ended::Exited(0) => tracing::info!(worker, pid, "{description}"),
         Cause::Unasked | Cause::BootTimeout | Cause::RequestTimeout => {
             tracing::warn!(worker, pid, requests, "{description}");
         }

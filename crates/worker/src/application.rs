@@ -31,6 +31,14 @@ pub(crate) fn load(py: Python<'_>, specification: &str, interface: Interface) ->
         Some(path) => (path, true),
         None => (attribute, false),
     };
+    if path.contains('(') {
+        return Err(Failure {
+            message: format!(
+                "{specification}: a factory is called without arguments; write {module_name}:NAME(), and configure it by the environment"
+            ),
+            traceback: None,
+        });
+    }
     let mut object = module.clone();
     for name in path.split('.') {
         object = object.getattr(name).map_err(|_| Failure {

@@ -100,12 +100,23 @@ fn serve(py: Python<'_>, start: &WorkerStart, application: Application, ready: &
     let side = SIDE.get_or_init(|| side);
     let server = Py::new(py, wsgi::Server::new(side, application.callable, start))?;
     let threads = start_threads(py, &server, start.threads.min(side.threads()))?;
+    // From here on there is something to finish; before, SIGTERM ends the process at once.
+    let signal = py.import("signal")?;
+    signal.call_method1("signal", (signal.getattr("SIGTERM")?, wrap_pyfunction!(retire, py)?))?;
     report::send(py, ready);
     server.get().run(py, 0)?;
     for thread in threads {
         thread.call_method0(py, "join")?;
     }
     Ok(())
+}
+
+/// The handler of SIGTERM, as a plain stop of a service sends it to every process: what runs is finished.
+#[pyfunction]
+fn retire(_signal: i32, _frame: &Bound<'_, PyAny>) {
+    if let Some(side) = SIDE.get() {
+        side.retire();
+    }
 }
 
 /// Python threads for all but the first place, which is the main thread's: applications may expect signals there.

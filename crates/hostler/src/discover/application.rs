@@ -32,6 +32,11 @@ pub(crate) enum Error {
         directory.display(), gateway, looked.join(", "), hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default()
     )]
     Nothing { directory: PathBuf, gateway: &'static str, looked: Vec<String>, hint: Option<String> },
+    #[error("{file}: {attribute} takes no arguments: it looks like a factory; write {module}:{attribute}()")]
+    Factory { file: String, module: String, attribute: String },
+    #[error("pythonpath: {} {}. Name directories that exist, or leave them out", paths.join(", "),
+        if paths.len() == 1 { "is no directory" } else { "are no directories" })]
+    PythonPath { paths: Vec<String> },
     #[error(transparent)]
     Django(#[from] django::Error),
 }
@@ -43,7 +48,8 @@ const FACTORIES: [&str; 2] = ["create_app", "make_app"];
 /// Finds the application that the settings name, or the obvious one.
 ///
 /// # Errors
-/// When the directory is not there or nothing obvious is in it.
+/// When the directory or one of `pythonpath` is not there, nothing obvious is in it, or what was taken is by its source
+/// a factory that is not called.
 pub(crate) fn locate(settings: &Settings, surroundings: &Surroundings) -> Result<Located, Error> {
     let directory = settings
         .app
@@ -53,17 +59,38 @@ pub(crate) fn locate(settings: &Settings, surroundings: &Surroundings) -> Result
     if let Err(source) = fs::read_dir(&directory) {
         return Err(Error::Directory { path: directory, source });
     }
+    let mut roots = roots(&settings.app.pythonpath, surroundings)?;
+    roots.push(directory.clone());
     let (application, reason) = match &settings.app.app {
         Some(application) if application.target.is_some() => (application.clone(), None),
-        Some(application) => {
-            let mut roots: Vec<PathBuf> =
-                settings.app.pythonpath.iter().map(|path| surroundings.absolute(path)).collect();
-            roots.push(directory.clone());
-            in_module(&application.module, &roots)
-        }
+        Some(application) => in_module(&application.module, &roots),
         None => obvious(&directory, settings.app.interface)?,
     };
+    refuse_factory(&application, &roots)?;
     Ok(Located { application, directory, reason })
+}
+
+/// The directories of `pythonpath`. Python passes over those that are not there without a word. Archives of modules are
+/// places to import from as well (zipimport).
+fn roots(pythonpath: &[PathBuf], surroundings: &Surroundings) -> Result<Vec<PathBuf>, Error> {
+    let archive = |path: &Path| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        path.is_file() && matches!(ending, Some("zip" | "egg" | "whl" | "pyz"))
+    };
+    let roots: Vec<PathBuf> = pythonpath.iter().map(|path| surroundings.absolute(path)).collect();
+    let wrong = roots.iter().filter(|path| !path.is_dir() && !archive(path));
+    let paths: Vec<String> = wrong.map(|path| path.display().to_string()).collect();
+    if paths.is_empty() { Ok(roots) } else { Err(Error::PythonPath { paths }) }
+}
+
+/// A factory that is not called would be called for each request, and fail each time.
+fn refuse_factory(application: &Application, roots: &[PathBuf]) -> Result<(), Error> {
+    let (module, Some(attribute)) = (&application.module, &application.target) else { return Ok(()) };
+    let Some((file, source)) = roots.iter().find_map(|root| read_module(root, module)) else { return Ok(()) };
+    if !source.is_factory(attribute) {
+        return Ok(());
+    }
+    Err(Error::Factory { file, module: module.clone(), attribute: attribute.clone() })
 }
 
 /// With a module alone: gunicorn's default attribute, else what the file shows.
@@ -216,6 +243,30 @@ mod tests {
         assert_eq!(found(&files, "app = \"none\""), ("none:application".to_owned(), None));
         assert_eq!(found(&files, "app = \"absent\""), ("absent:application".to_owned(), None));
         assert_eq!(found(&files, "app = \"far\"\npythonpath = [\"lib\"]").0, "far:app");
+    }
+
+    #[test]
+    fn a_factory_that_is_not_called_is_refused() {
+        let files = [("site/web.py", "def create_app(config=None): pass"), ("wsgi.py", "def app(): pass")];
+        assert_eq!(
+            locate_in(&files, "app = \"site.web:create_app\"").unwrap_err(),
+            "site/web.py: create_app takes no arguments: it looks like a factory; write site.web:create_app()"
+        );
+        assert!(locate_in(&files, "").unwrap_err().ends_with("write wsgi:app()"));
+        assert_eq!(found(&files, "app = \"site.web:create_app()\"").0, "site.web:create_app()");
+        let application = [("app.py", "def create_app(environ, start_response): pass")];
+        assert_eq!(found(&application, "app = \"app:create_app\"").0, "app:create_app");
+    }
+
+    #[test]
+    fn pythonpath_names_directories() {
+        let files = [("lib/far.py", "app = 1"), ("file.py", ""), ("packed.zip", "")];
+        assert_eq!(found(&files, "app = \"far\"\npythonpath = [\"packed.zip\", \"lib\"]").0, "far:app");
+        let told = locate_in(&files, "app = \"far\"\npythonpath = [\"absent\", \"lib\", \"file.py\"]").unwrap_err();
+        assert!(told.starts_with("pythonpath: ") && told.contains("file.py are no directories. Name"), "{told}");
+        assert!(told.contains("/absent, ") && !told.contains("lib"), "{told}");
+        let told = locate_in(&[("app.py", "app = 1")], "pythonpath = [\"absent\"]").unwrap_err();
+        assert!(told.contains("absent is no directory. Name"), "{told}");
     }
 
     #[test]

@@ -35,8 +35,14 @@ pub(crate) enum Error {
     VenvOfAnother { reason: String, venv: PathBuf, version: (u32, u32, u32) },
     #[error("{reason}: {} is no virtual environment. Make one: python3 -m venv {}", path.display(), path.display())]
     NoVenv { reason: String, path: PathBuf },
-    #[error("found no python3 in $PATH, and no .venv or venv in {}. Install Python, or name one with --python or --venv", .0.display())]
-    Nowhere(PathBuf),
+    #[error("found no python3 in $PATH, and no .venv or venv in {}{passed_over}. Install Python, or name one with --python or --venv", directory.display())]
+    Nowhere { directory: PathBuf, passed_over: String },
+    #[error(
+        "the settings python ({}) and venv ({}) are both given, and each names a Python: give one of them (an option \
+         with an empty value, as --venv= or --python=, takes back what a file says)",
+        python.display(), venv.display()
+    )]
+    Both { python: PathBuf, venv: PathBuf },
     #[error("{reason}: there is no program {name} in $PATH")]
     NotInPath { reason: String, name: String },
     #[error("{reason}: {}: {source}", path.display())]
@@ -77,6 +83,9 @@ pub(crate) fn find(settings: &Settings, directory: &Path, surroundings: &Surroun
 }
 
 fn candidate(settings: &Settings, directory: &Path, surroundings: &Surroundings) -> Result<(PathBuf, String), Error> {
+    if let (Some(python), Some(venv)) = (&settings.app.python, &settings.app.venv) {
+        return Err(Error::Both { python: python.clone(), venv: venv.clone() });
+    }
     if let Some(python) = &settings.app.python {
         let reason = "the setting python".to_owned();
         if python.components().count() > 1 {
@@ -91,19 +100,37 @@ fn candidate(settings: &Settings, directory: &Path, surroundings: &Surroundings)
     if let Some(venv) = &settings.app.venv {
         return of_venv(surroundings.absolute(venv), "the setting venv".to_owned());
     }
+    // Whoever has such a directory may believe that it is used.
+    let mut passed_over = String::new();
     for name in [".venv", "venv"] {
         let venv = directory.join(name);
         if is_venv(&venv) {
-            return of_venv(venv, format!("the virtual environment {name} beside the application"));
+            return of_venv(venv, format!("the virtual environment {name} beside the application{passed_over}"));
+        }
+        if let Some(lacking) = lacking(&venv) {
+            passed_over.push_str(&format!("; {name} is passed over: {lacking}"));
         }
     }
     if let Some(venv) = surroundings.variable("VIRTUAL_ENV") {
-        return of_venv(surroundings.absolute(venv.as_ref()), "the virtual environment of $VIRTUAL_ENV".to_owned());
+        let reason = format!("the virtual environment of $VIRTUAL_ENV{passed_over}");
+        return of_venv(surroundings.absolute(venv.as_ref()), reason);
     }
     match in_path(Path::new("python3"), surroundings) {
-        Some(path) => Ok((path, "python3 of $PATH".to_owned())),
-        None => Err(Error::Nowhere(directory.to_owned())),
+        Some(path) => Ok((path, format!("python3 of $PATH{passed_over}"))),
+        None => Err(Error::Nowhere { directory: directory.to_owned(), passed_over }),
     }
+}
+
+/// What keeps something that is called like a virtual environment from being one; `None` where there is nothing.
+fn lacking(venv: &Path) -> Option<&'static str> {
+    venv.symlink_metadata().ok()?;
+    Some(if !venv.is_dir() {
+        "it is no directory"
+    } else if !venv.join("bin/python").exists() {
+        "it has no bin/python"
+    } else {
+        "it has no pyvenv.cfg"
+    })
 }
 
 fn of_venv(venv: PathBuf, reason: String) -> Result<(PathBuf, String), Error> {
@@ -268,8 +295,31 @@ mod tests {
         let mut world = World::new();
         fs::create_dir(world.path("venv")).unwrap();
         let in_path = world.python("bin/python3", ("", ""));
+        let told = world.find("").unwrap_err();
+        assert!(told.contains("; venv is passed over: it has no bin/python. Install Python"), "{told}");
         world.set("PATH", &world.path("bin"));
-        assert_eq!(world.find("").unwrap().path, in_path);
+        let python = world.find("").unwrap();
+        assert_eq!(python.path, in_path);
+        assert_eq!(python.reason, "python3 of $PATH; venv is passed over: it has no bin/python");
+        fs::write(world.path(".venv"), "name of an environment").unwrap();
+        world.python("venv/bin/python", ("", ""));
+        assert_eq!(
+            world.find("").unwrap().reason,
+            "python3 of $PATH; .venv is passed over: it is no directory; venv is passed over: it has no pyvenv.cfg"
+        );
+        world.venv("venv");
+        assert_eq!(
+            world.find("").unwrap().reason,
+            "the virtual environment venv beside the application; .venv is passed over: it is no directory"
+        );
+    }
+
+    #[test]
+    fn python_and_venv_are_not_both_given() {
+        let world = World::new();
+        world.venv("v");
+        let told = world.find("python = \"v/bin/python\"\nvenv = \"v\"").unwrap_err();
+        assert!(told.starts_with("the settings python (v/bin/python) and venv (v) are both given"), "{told}");
     }
 
     #[test]

@@ -28,6 +28,27 @@ impl Source {
         self.statements.iter().rev().find_map(|statement| binding(statement, name)).flatten()
     }
 
+    /// Whether `name` is, by the last statement that binds it, a plain function that an application's two arguments are
+    /// not meant for: it needs none, and has no room for two or the name of a factory. One with a decorator is whatever
+    /// the decorator makes of it, and what is told of an `async` one may be wrong.
+    pub(crate) fn is_factory(&self, name: &str) -> bool {
+        let Some(last) = self.statements.iter().rposition(|statement| binding(statement, name).is_some()) else {
+            return false;
+        };
+        let decorated = last.checked_sub(1).is_some_and(|before| self.statements[before].starts_with('@'));
+        let parameters = self.statements[last].strip_prefix("def ").and_then(|definition| definition.split_once('('));
+        let Some((_, parameters)) = parameters.filter(|(_, parameters)| !decorated && !needs_arguments(parameters))
+        else {
+            return false;
+        };
+        let all = split_parameters(parameters);
+        let by_place: Vec<&str> = all.iter().map(|parameter| parameter.trim()).filter(|text| *text != "/").collect();
+        let any_number = by_place.iter().any(|text| text.starts_with('*') && !text.starts_with("**") && *text != "*");
+        let room = by_place.iter().take_while(|text| !text.is_empty() && !text.starts_with('*')).count();
+        let called_so = ["create", "make", "build", "get"].iter().any(|verb| name.split('_').next() == Some(*verb));
+        !any_number && (room < 2 || called_so)
+    }
+
     /// The text that `name` is assigned, where that is a plain string.
     pub(crate) fn string(&self, name: &str) -> Option<&str> {
         let value = |statement: &'_ String| {
@@ -98,8 +119,8 @@ fn assignment(statement: &str, name: &str) -> Option<Option<Binding>> {
     bound.then_some((rest.trim() != "None").then_some(Binding::Object))
 }
 
-/// Whether a parameter list (behind its opening bracket) has parameters without a default.
-fn needs_arguments(parameters: &str) -> bool {
+/// The parameters of a list, which begins behind its opening bracket.
+fn split_parameters(parameters: &str) -> Vec<String> {
     let mut depth = 0_usize;
     let mut parameter = String::new();
     let mut all = Vec::new();
@@ -117,9 +138,12 @@ fn needs_arguments(parameters: &str) -> bool {
         parameter.push(character);
     }
     all.push(parameter);
-    let mut keyword_only = false;
-    all.iter().map(|parameter| parameter.trim()).any(|parameter| {
-        keyword_only |= parameter == "*";
+    all
+}
+
+/// Whether a parameter list (behind its opening bracket) has parameters without a default.
+fn needs_arguments(parameters: &str) -> bool {
+    split_parameters(parameters).iter().map(|parameter| parameter.trim()).any(|parameter| {
         !(parameter.is_empty() || parameter == "/" || parameter.starts_with('*') || parameter.contains('='))
     })
 }
@@ -292,6 +316,36 @@ mod tests {
                 "{parameters}"
             );
         }
+    }
+
+    #[test]
+    fn factories_are_told_from_applications() {
+        let factory = |text: &str, name: &str| Source::parse(text).is_factory(name);
+        for text in [
+            "def create_app():\n    pass",
+            "def create_app(config=None):\n    pass",
+            "def create_app(config=None, debug=False) -> Flask:\n    pass",
+            "def create_app(*, config=None, debug=False):\n    pass",
+            "def create_app(**settings): pass",
+            "create_app = None\ndef create_app(\n): pass\nx = 1",
+        ] {
+            assert!(factory(text, "create_app"), "{text}");
+        }
+        for text in [
+            "",
+            "def app(environ, start_response): pass",
+            "def app(environ=None, start_response=None): pass",
+            "def app(*arguments): pass",
+            "def app(request): pass",
+            "def app(): pass\napp = wrap(app)",
+            "@decorator\ndef app(): pass",
+            "async def app(): pass",
+            "class app: pass",
+            "from x import app",
+        ] {
+            assert!(!factory(text, "app"), "{text}");
+        }
+        assert!(factory("def app(): pass", "app"));
     }
 
     #[test]

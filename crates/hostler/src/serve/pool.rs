@@ -20,8 +20,12 @@ impl Pool for Generation {
         self.0.worker_descriptors(worker)
     }
 
-    fn recover(&self, worker: u16) -> usize {
-        self.0.recover_worker(worker)
+    fn served(&self, worker: u16) -> u64 {
+        self.0.served(worker)
+    }
+
+    fn recover(&self, worker: u16, crashed: bool) -> usize {
+        self.0.recover_worker(worker, crashed)
     }
 
     fn retire(&self, worker: u16) {

@@ -19,8 +19,6 @@ use super::Served;
 const LONGEST_HEAD: usize = 64 * 1024;
 /// A head as the worker gets it: decoded parts stand beside the raw ones, and each header has its lengths.
 const HEAD_AREA: u32 = 160 * 1024;
-/// How long an application may take to import.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Why there are no sockets.
 pub(super) enum Unbound {
@@ -135,7 +133,7 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
             check_only: false,
         },
         graceful_timeout: pool.graceful_timeout,
-        boot_timeout: BOOT_TIMEOUT,
+        boot_timeout: pool.boot_timeout,
         umask: app.umask.map(|mode| mode.0),
         bootstrap: None,
     }

@@ -11,14 +11,39 @@ use crate::ended::{Death, Ended};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     Start,
-    Spawned { worker: u16, pid: u32 },
-    SpawnFailed { worker: u16, error: String },
-    WorkerReady { worker: u16, interface: Interface, python: String },
-    WorkerFailed { worker: u16, message: String, traceback: Option<String> },
-    Exited { worker: u16, status: Ended },
-    TimedOut { worker: u16 },
+    Spawned {
+        worker: u16,
+        pid: u32,
+    },
+    SpawnFailed {
+        worker: u16,
+        error: String,
+    },
+    WorkerReady {
+        worker: u16,
+        interface: Interface,
+        python: String,
+    },
+    WorkerFailed {
+        worker: u16,
+        message: String,
+        traceback: Option<String>,
+    },
+    /// The process of a worker that is about to be reported as exited finished some requests in its time.
+    Proven {
+        worker: u16,
+    },
+    Exited {
+        worker: u16,
+        status: Ended,
+    },
+    TimedOut {
+        worker: u16,
+    },
     Tick,
-    Stop { graceful: bool },
+    Stop {
+        graceful: bool,
+    },
 }
 
 /// What is to be done, in this order.

@@ -98,7 +98,9 @@ pub(super) struct Worker {
     /// What will be said when that process ends.
     pub(super) cause: Cause,
     pub(super) ready_since: Option<Duration>,
-    /// Deaths since the last that came after [`HEALTHY`].
+    /// Its process finished requests.
+    pub(super) proven: bool,
+    /// Deaths since the last that came after [`HEALTHY`], or of a process that was proven.
     pub(super) deaths: u32,
 }
 
@@ -110,6 +112,7 @@ impl Default for Worker {
             pid: None,
             cause: Cause::Unasked,
             ready_since: None,
+            proven: false,
             deaths: 0,
         }
     }
@@ -121,12 +124,15 @@ impl Worker {
         self.pid = Some(pid);
         self.cause = Cause::Unasked;
         self.ready_since = None;
+        self.proven = false;
     }
 
     /// Counts the death of its process, or of the attempt to start one; returns whether it had been ready.
     pub(super) fn count_death(&mut self, now: Duration) -> bool {
         let ready_since = self.ready_since.take();
-        if ready_since.is_some_and(|since| now.saturating_sub(since) >= HEALTHY) {
+        // A request that ran too long, or killed it, says nothing about the next process: only what cannot start is slowed down.
+        let proven = std::mem::take(&mut self.proven) || self.cause == Cause::RequestTimeout;
+        if proven || ready_since.is_some_and(|since| now.saturating_sub(since) >= HEALTHY) {
             self.deaths = 0;
         }
         self.deaths = self.deaths.saturating_add(1);

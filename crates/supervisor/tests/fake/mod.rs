@@ -105,7 +105,11 @@ impl Pool for Record {
         Ok(vec![File::open("/dev/null")?.into(), reading.into(), writing.into()])
     }
 
-    fn recover(&self, worker: u16) -> usize {
+    fn served(&self, _worker: u16) -> u64 {
+        0
+    }
+
+    fn recover(&self, worker: u16, _crashed: bool) -> usize {
         self.note("recover", worker);
         self.running
     }
