@@ -97,6 +97,46 @@ def test_a_timeout_in_the_middle_of_an_answer_cuts_it(serve):
     server.log.claim("worker|timeout|dying")
 
 
+DONE_WITH = "timeout after its client was done with it"
+
+
+@pytest.mark.parametrize("how", ["asleep", "busy"])
+def test_a_close_that_hangs_after_a_whole_answer_is_timed_out(serve, how):
+    """The client had its answer, so nobody waited for the request any more and no time limit was kept: its thread was lost for good."""
+    server = serve("deadly:application", workers=1, threads=1, timeout=1)
+    key, (before,) = server.key(), server.workers()
+    with server.connect() as client:
+        assert client.get(f"/hanging-in-close?key={key}&how={how}").body == b"whole"
+        record = server.log.expect(DONE_WITH, level="ERROR")
+        assert "hanging-in-close" in record.text
+        server.log.expect("", detail=r"in hang\b")
+        wait_until(lambda: before not in server.workers(), "the worker is replaced")
+        assert client.get("/hello").body == b"hello", "the connection goes on"
+    server.wait_notes(key)
+    server.log.claim("worker.*(died|ended|killed|timeout)|died")
+
+
+@pytest.mark.parametrize("how", ["asleep", "busy"])
+def test_a_request_that_hangs_after_its_client_left_is_timed_out(serve, how):
+    """The same for a client that vanished in the middle of its answer."""
+    server = serve("deadly:application", workers=1, threads=1, timeout=1)
+    key, (before,) = server.key(), server.workers()
+    client = server.connect()
+    client.request(f"/hanging-after-the-client?key={key}&how={how}")
+    client.head()
+    assert client.chunk() == b"first"
+    client.reset()
+    server.open_gate(key)
+    server.wait_notes(key)
+    record = server.log.expect(DONE_WITH, level="ERROR")
+    assert "hanging-after-the-client" in record.text
+    server.log.expect("", detail=r"in hang\b")
+    wait_until(lambda: before not in server.workers(), "the worker is replaced")
+    for _ in range(3):
+        assert server.get("/hello").body == b"hello"
+    server.log.claim("worker.*(died|ended|killed|timeout)|died")
+
+
 def test_without_timeout_a_request_may_run_on(serve):
     server = serve("deadly:application", timeout=0)
     assert server.get("/sleeping?seconds=1.5").body == b"slept"
@@ -196,6 +236,51 @@ def test_slow_clients_occupy_no_worker(serve):
     for client in clients:
         client.send(b"\r\n")
     for client in clients:
+        assert client.response().body == b"hello"
+
+
+# The most that a head of 64 KiB can be behind: fields of a size that is let through.
+TRICKLED = b"GET /hello HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 3000) for n in range(15)) + b"Y: "
+
+
+def trickle(clients, stop):
+    """Sends a byte of each head in turn, until told to stop; how many were sent."""
+    sent = 0
+    while not stop.is_set():
+        for client in clients:
+            client.send(b"b")
+            sent += 1
+            if stop.is_set():
+                break
+    return sent
+
+
+def test_heads_that_trickle_starve_nobody(serve):
+    """Each byte made the server read the whole head so far once more: a hundred clients that sent large heads byte by byte took all of
+    the router's time."""
+    server = serve("deadly:application", workers=1, router_threads=1, header_timeout=60)
+    slow = [server.connect() for _ in range(100)]
+    for client in slow:
+        client.send(TRICKLED)
+    stop, times = threading.Event(), []
+
+    def ask():
+        try:
+            with server.connect() as client:
+                for _ in range(50):
+                    start = time.monotonic()
+                    assert client.get("/hello").body == b"hello"
+                    times.append(time.monotonic() - start)
+        finally:
+            stop.set()
+
+    sent, _ = in_threads([lambda: trickle(slow, stop), ask])
+    assert sent > len(slow), "the load was none"
+    assert max(times) < 2, sorted(times)[-5:]
+    # They are slow, and nothing else is wrong with them.
+    for client in slow:
+        client.send(b"\r\n\r\n")
+    for client in slow:
         assert client.response().body == b"hello"
 
 

@@ -115,6 +115,62 @@ def stubborn(environ, start_response):
             continue
 
 
+class Hanging:
+    """An iterable whose answer is whole, and whose close() never ends."""
+
+    def __init__(self, key, how):
+        self.key, self.how, self.blocks = key, how, iter([b"whole"])
+
+    def __iter__(self):
+        return self.blocks
+
+    def close(self):
+        gate.note(self.key, "closing")
+        hang(self.how)
+
+
+def hang(how):
+    while how == "busy":
+        pass
+    while True:
+        time.sleep(30)
+
+
+@application.add
+def hanging_in_close(environ, start_response):
+    time.sleep(float(argument(environ, "seconds", "0")))
+    start_response("200 OK", [*TEXT, ("Content-Length", "5")])
+    return Hanging(argument(environ, "key"), argument(environ, "how"))
+
+
+@application.add
+def gated_in_close(environ, start_response):
+    """The answer is whole before the gate opens; close() waits for it."""
+    key = argument(environ, "gate")
+
+    class Gated(Hanging):
+        def close(self):
+            gate.note(key, "closing")
+            gate.wait(key)
+
+    start_response("200 OK", [*TEXT, ("Content-Length", "5")])
+    return Gated(key, None)
+
+
+@application.add
+def hanging_after_the_client(environ, start_response):
+    """Sends a block, then another when the gate opens, and hangs whatever became of it."""
+    key = argument(environ, "key")
+    start_response("200 OK", TEXT)
+    try:
+        yield b"first"
+        gate.wait(key)
+        yield b"second"
+    finally:
+        gate.note(key, "hanging")
+        hang(argument(environ, "how"))
+
+
 @application.add
 def work(environ, start_response):
     """One of many requests under load; the answer proves whose it is."""

@@ -1,10 +1,14 @@
 //! The words of the command line: which command, and its settings. The options themselves come from the declarations
 //! of `hostler-settings`.
 
+mod gunicorn;
+mod wrong;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use hostler_settings::{Mistakes, Reading, Settings, command_line};
 
@@ -24,9 +28,12 @@ pub(crate) enum Verb {
 /// Why there is nothing to be done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
-    /// Not a command line of ours, or one that asks for help: clap knows how to answer.
+    /// A command line that asks for help or the version: clap knows how to answer.
     #[error(transparent)]
-    Words(#[from] clap::Error),
+    Words(clap::Error),
+    /// Not a command line of ours.
+    #[error("{0}")]
+    Wrong(String),
     #[error("{}: {source}. Name a TOML file with settings", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -41,17 +48,30 @@ pub(crate) fn read(
     words: impl IntoIterator<Item = OsString>,
     surroundings: &Surroundings,
 ) -> Result<(Verb, Settings), Refused> {
-    let matches = command().try_get_matches_from(words)?;
+    let words: Vec<OsString> = words.into_iter().collect();
+    let matches = command().try_get_matches_from(&words).map_err(|error| refused(error, &words))?;
     let (verb, matches) = match matches.subcommand() {
         Some(("run", matches)) => (Verb::Run, matches),
         Some(("serve", matches)) => (Verb::Serve, matches),
         Some(("check", matches)) => (Verb::Check, matches),
         // clap lets no other through; if it did, this is what it would say.
         _ => {
-            return Err(command().error(clap::error::ErrorKind::InvalidSubcommand, "unknown command").into());
+            return Err(refused(command().error(ErrorKind::InvalidSubcommand, "unknown command"), &words));
         }
     };
     Ok((verb, settings(matches, surroundings)?))
+}
+
+fn refused(error: clap::Error, words: &[OsString]) -> Refused {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Refused::Words(error)
+        }
+        _ => {
+            let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            Refused::Wrong(wrong::message(&error, &command(), &words))
+        }
+    }
 }
 
 fn settings(matches: &ArgMatches, surroundings: &Surroundings) -> Result<Settings, Refused> {
@@ -154,10 +174,61 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_answered_with_the_nearest() {
-        assert!(told("hostler run --worker 2").contains("'--workers'"));
-        assert!(told("hostler runn").contains("'run'"));
+        assert_eq!(
+            told("hostler run --worker 2"),
+            "unknown option --worker: did you mean --workers?\nsee `hostler help run`"
+        );
+        assert_eq!(told("hostler runn"), "unknown command `runn`: did you mean `run`?\nsee `hostler help`");
+        assert_eq!(
+            told("hostler run --logfile=-"),
+            "unknown option --logfile: did you mean --log-file?\nsee `hostler help run`"
+        );
+        for far in ["--nothing", "-x", "--xyz=5", "--app"] {
+            let option = far.split('=').next().unwrap();
+            assert_eq!(
+                told(&format!("hostler check {far}")),
+                format!("unknown option {option}\nsee `hostler help check`")
+            );
+        }
         assert!(told("hostler serve absent.toml").starts_with("absent.toml: No such file or directory"));
-        assert!(told("hostler serve").contains("<FILE.toml>"));
+        assert_eq!(
+            told("hostler serve"),
+            "the following required arguments were not provided: <FILE.toml>\nsee `hostler help serve`"
+        );
+        assert_eq!(told("hostler run a:b c:d"), "unexpected argument `c:d`\nsee `hostler help run`");
+        assert!(told("hostler run --workers").starts_with("a value is required for '--workers <N|auto>'"));
+    }
+
+    #[test]
+    fn what_belongs_elsewhere_is_told_where() {
+        assert!(
+            told("hostler site:app")
+                .starts_with("unknown command `site:app`: to serve an application, `hostler run site:app`")
+        );
+        assert!(told("hostler site.toml").contains("`hostler serve site.toml`"));
+        assert!(told("hostler run --version").starts_with("--version stands alone: use `hostler --version`"));
+        assert!(told("hostler -w 4 site:app").starts_with("options follow the command, as in `hostler run -w …`"));
+    }
+
+    #[test]
+    fn options_of_gunicorn_are_known() {
+        for option in ["--reload", "--preload", "--max-requests 5", "--max-requests=5", "--max-requests-jitter 5"] {
+            let name = option.split([' ', '=']).next().unwrap();
+            assert_eq!(
+                told(&format!("hostler run a:b {option}")),
+                format!("gunicorn's {name} is not part of Hostler yet\nsee `hostler help run`")
+            );
+        }
+        for line in ["hostler run -k gevent a:b", "hostler run -kgevent a:b", "hostler -k gevent a:b"] {
+            assert!(told(line).starts_with("gunicorn's -k is not part of Hostler: Hostler needs none: "), "{line}");
+        }
+        assert!(told("hostler run -D").contains("let systemd do that: "));
+        let file = told("hostler run --config=gunicorn.conf.py");
+        assert!(file.starts_with("gunicorn's --config is not part of Hostler: write a TOML file"), "{file}");
+        let known = wrong::names(command().find_subcommand("run").unwrap());
+        for option in known {
+            assert_eq!(gunicorn::answer(&option), None, "it is Hostler's too");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Serving: logs, sockets, shared memory, workers and router put together, and taken apart again when a signal says so.
 
 mod pool;
+mod preflight;
 mod translate;
 
 use std::path::PathBuf;
@@ -39,16 +40,25 @@ pub(crate) struct Served {
     pub(crate) environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
 }
 
-/// `hostler check`: imports the application in a process of its own, and says how that went.
+/// `hostler check`: looks at what serving would need, imports the application in a process of its own, and says how
+/// that went. All is told, and the exit code is the one that `run` would end with.
 pub(crate) fn check(served: &Served) -> ExitCode {
-    match hostler_supervisor::check(translate::supervisor(served, 1, 1)) {
+    let findings = preflight::look(&served.settings);
+    for warning in &findings.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    for wrong in findings.mistakes.iter().chain(&findings.missing) {
+        say(wrong);
+    }
+    let imported = match hostler_supervisor::check(translate::supervisor(served, 1, 1)) {
         Ok(checked) => {
             say(&format!(
-                "{} imports: an application for {:?}, on Python {} ({})",
+                "{} imports: an application for {:?}, on Python {} ({}: {})",
                 served.application.application,
                 checked.interface,
                 checked.python,
-                served.python.path.display()
+                served.python.path.display(),
+                served.python.reason
             ));
             ExitCode::SUCCESS
         }
@@ -56,7 +66,8 @@ pub(crate) fn check(served: &Served) -> ExitCode {
             say_failure(&failure);
             ExitCode::from(code_of(&failure))
         }
-    }
+    };
+    findings.code().map_or(imported, ExitCode::from)
 }
 
 /// `hostler run` and `hostler serve`: serves until told to stop.

@@ -70,8 +70,9 @@ pub(crate) fn locate(settings: &Settings, surroundings: &Surroundings) -> Result
     Ok(Located { application, directory, reason })
 }
 
-/// The directories of `pythonpath`. Python passes over those that are not there without a word. Archives of modules are
-/// places to import from as well (zipimport).
+/// The directories of `pythonpath`, in the order in which Python looks into them: as under gunicorn, each is put before
+/// the others. Python passes over those that are not there without a word. Archives of modules are places to import
+/// from as well (zipimport).
 fn roots(pythonpath: &[PathBuf], surroundings: &Surroundings) -> Result<Vec<PathBuf>, Error> {
     let archive = |path: &Path| {
         let ending = path.extension().and_then(|ending| ending.to_str());
@@ -80,7 +81,10 @@ fn roots(pythonpath: &[PathBuf], surroundings: &Surroundings) -> Result<Vec<Path
     let roots: Vec<PathBuf> = pythonpath.iter().map(|path| surroundings.absolute(path)).collect();
     let wrong = roots.iter().filter(|path| !path.is_dir() && !archive(path));
     let paths: Vec<String> = wrong.map(|path| path.display().to_string()).collect();
-    if paths.is_empty() { Ok(roots) } else { Err(Error::PythonPath { paths }) }
+    if !paths.is_empty() {
+        return Err(Error::PythonPath { paths });
+    }
+    Ok(roots.into_iter().rev().collect())
 }
 
 /// A factory that is not called would be called for each request, and fail each time.
@@ -265,6 +269,8 @@ mod tests {
         let told = locate_in(&files, "app = \"far\"\npythonpath = [\"absent\", \"lib\", \"file.py\"]").unwrap_err();
         assert!(told.starts_with("pythonpath: ") && told.contains("file.py are no directories. Name"), "{told}");
         assert!(told.contains("/absent, ") && !told.contains("lib"), "{told}");
+        let twice = [("one/far.py", "app = 1"), ("two/far.py", "application = 1")];
+        assert_eq!(found(&twice, "app = \"far\"\npythonpath = [\"one\", \"two\"]").0, "far:application");
         let told = locate_in(&[("app.py", "app = 1")], "pythonpath = [\"absent\"]").unwrap_err();
         assert!(told.contains("absent is no directory. Name"), "{told}");
     }

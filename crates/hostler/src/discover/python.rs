@@ -281,7 +281,7 @@ mod tests {
         let named = world.venv("named");
         assert_eq!(world.find("venv = \"named\"").unwrap().path, named);
         let own = world.python("own/python3.11", ("", ""));
-        let found = world.find("venv = \"named\"\npython = \"own/python3.11\"").unwrap();
+        let found = world.find("python = \"own/python3.11\"").unwrap();
         assert_eq!((found.path, found.version, found.prefix), (own, (3, 11, 2), PathBuf::from("/usr")));
         assert_eq!(world.find("python = \"python3\"").unwrap().path, in_path);
         assert_eq!(

@@ -1,0 +1,106 @@
+"""Many clients that ask as fast as they are answered, and account for every request. One thread runs them all, so that none
+of them waits long for its turn to send."""
+
+import asyncio
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from client import STATUS_LINE
+
+# How soon the next request follows an answer: the server's last call is 300 ms, and this machine must not be the slow one.
+PROMPT_SECONDS = 0.15
+BEAT_SECONDS = 0.01
+# Only a fault takes as long as this.
+REQUEST_SECONDS = 15.0
+
+LOST = (ConnectionResetError, BrokenPipeError, asyncio.IncompleteReadError, TimeoutError)
+
+
+@dataclass
+class Load:
+    """Clients of both kinds: `closing` ones connect anew for each request, `keeping` ones go on until they are told to close.
+
+    Each goes on until the server refuses its next connection."""
+
+    address: tuple | str
+    request: bytes
+    body: bytes
+    answered: Counter = field(default_factory=Counter)
+    # What was asked on an established connection and not answered whole.
+    lost: list = field(default_factory=list)
+    # The longest time in which this thread did not get round to its clients.
+    lag: float = 0.0
+
+    async def run(self, closing, keeping, meanwhile):
+        """Runs the clients, and `meanwhile()` beside them; ends when the last client was refused."""
+        clients = [self._closing() for _ in range(closing)] + [self._keeping() for _ in range(keeping)]
+        beat = asyncio.create_task(self._beat())
+        try:
+            await asyncio.gather(*clients, meanwhile())
+        finally:
+            beat.cancel()
+
+    async def answers(self, kind, count):
+        """Waits until so many more requests of a kind were answered."""
+        goal = self.answered[kind] + count
+        while self.answered[kind] < goal:
+            await asyncio.sleep(0.001)
+
+    async def _beat(self):
+        clock = asyncio.get_running_loop().time
+        while True:
+            before = clock()
+            await asyncio.sleep(BEAT_SECONDS)
+            self.lag = max(self.lag, clock() - before - BEAT_SECONDS)
+
+    async def _closing(self):
+        request = self.request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        while connection := await self._connect():
+            reader, writer = connection
+            await self._ask("closing", reader, writer, request, 1)
+            await end(writer)
+
+    async def _keeping(self):
+        while connection := await self._connect():
+            reader, writer = connection
+            number = 1
+            while await self._ask("keeping", reader, writer, self.request, number):
+                number += 1
+            await end(writer)
+
+    async def _connect(self):
+        try:
+            if isinstance(self.address, str):
+                return await asyncio.open_unix_connection(self.address)
+            return await asyncio.open_connection(*self.address)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return None
+        except ConnectionResetError:
+            # Closed before the handshake was over: as good as refused.
+            return None
+
+    async def _ask(self, kind, reader, writer, request, number):
+        """Sends one request and reads its answer; whether the connection is kept."""
+        received = b""
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                writer.write(request)
+                received = await reader.readuntil(b"\r\n\r\n")
+                head = STATUS_LINE.match(received)
+                assert head and head[2] == b"200", received
+                length = int(re.search(rb"(?i)\r\ncontent-length: (\d+)\r\n", received)[1])
+                assert await reader.readexactly(length) == self.body
+        except LOST as fault:
+            self.lost.append((kind, number, repr(fault), received))
+            return False
+        self.answered[kind] += 1
+        return not re.search(rb"(?i)\r\nconnection: close\r\n", received)
+
+
+async def end(writer):
+    writer.close()
+    try:
+        await writer.wait_closed()
+    except LOST:
+        pass
