@@ -67,6 +67,17 @@ def descriptors(pid):
     return found
 
 
+def threads(pid, prefix=""):
+    """The names of the threads of `pid` that begin with `prefix`; none when it is gone."""
+    names = []
+    for path in (PROC / str(pid) / "task").glob("*/comm"):
+        try:
+            names.append(path.read_text().strip())
+        except OSError:
+            continue
+    return [name for name in names if name.startswith(prefix)]
+
+
 def listening(pid):
     """The TCP addresses `pid` listens on, as a set of (family, host, port)."""
     inodes = {match[1] for target in descriptors(pid).values() if (match := re.fullmatch(r"socket:\[(\d+)\]", target))}

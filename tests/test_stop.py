@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import processes
 from client import Cut
 from deadline import wait_until
 
@@ -73,6 +74,42 @@ def test_a_stop_waits_no_longer_than_graceful_timeout(serve):
     server.assert_ended(0)
 
 
+GRACEFUL_SECONDS = 2.5
+# A worker that does not end has another second between SIGTERM and SIGKILL; twice the time is what must not be.
+AT_MOST_SECONDS = 1.7 * GRACEFUL_SECONDS
+
+# What is asked, the server's timeout, and the status it gets. What hangs in close() has sent its whole answer before.
+HANGING = {
+    "in the application": ("/stubborn?key={key}", 30, None),
+    "in the application, past its timeout": ("/stubborn?key={key}", 2, 504),
+    "in close": ("/hanging-in-close?key={key}", 30, 200),
+    "in close, after a slow answer": ("/hanging-in-close?key={key}&seconds=2", 30, 200),
+}
+
+
+@pytest.mark.parametrize("name", HANGING)
+def test_a_stop_with_a_hanging_request_takes_graceful_timeout_once(serve, name):
+    """First the connections were given graceful_timeout to end, then the workers were given the same again: an operator who allows
+    thirty seconds waited for sixty, and systemd's TimeoutStopSec fell between."""
+    target, timeout, status = HANGING[name]
+    server = serve("deadly:application", workers=1, threads=2, graceful_timeout=GRACEFUL_SECONDS, timeout=timeout)
+    key = server.key()
+    client = server.connect()
+    client.request(target.format(key=key))
+    server.wait_notes(key)
+    start = time.monotonic()
+    server.send_signal(signal.SIGTERM)
+    if status:
+        # It leaves when it has its answer, as clients do: from then on nothing but the worker is waited for.
+        assert client.response().status == status
+        client.close()
+    server.process.wait(5 * GRACEFUL_SECONDS)
+    took = time.monotonic() - start
+    server.log.claim("")
+    server.assert_ended(0)
+    assert took < AT_MOST_SECONDS
+
+
 def test_a_second_signal_ends_at_once(serve):
     server = serve("deadly:application", workers=2, graceful_timeout=60)
     key = server.key()
@@ -119,6 +156,89 @@ def test_a_terminal_interrupt_reaches_workers_and_is_ignored_there(serve):
     server.open_gate(key)
     assert client.response().body == b"through"
     server.assert_ended(0)
+
+
+# Other signals, and other times
+
+
+@pytest.mark.parametrize("target", ["/gated?gate={key}", "/gated-in-close?gate={key}"])
+def test_the_logs_can_be_reopened_while_a_stop_waits(serve, tmp_path, target):
+    """logrotate does not know that the server stops: what it moved away must not be written on, however long the end takes. With the
+    answer sent and only close() still running, no connection is left, and nothing but the worker is waited for."""
+    access, errors = tmp_path / "access.log", tmp_path / "error.log"
+    server = serve(
+        "deadly:application", access_logfile=access, error_logfile=errors, graceful_timeout=20, threads=2, ready=False
+    )
+    wait_until(lambda: server.addresses, "the server listens")
+    key = server.key()
+    client = server.connect()
+    client.request(target.format(key=key))
+    server.wait_notes(key)
+    if "close" in target:
+        assert client.response().body == b"whole"
+        client.close()
+    server.send_signal(signal.SIGTERM)
+    wait_until(lambda: "stopping" in errors.read_text(), "the stop began")
+    if "close" in target:
+        wait_until(lambda: not processes.threads(server.pid, "router-"), "the router ended")
+    for path in (access, errors):
+        path.rename(f"{path}.1")
+    server.send_signal(signal.SIGUSR1)
+    wait_until(lambda: access.exists() and errors.exists(), "the files are there again")
+    server.open_gate(key)
+    if "close" not in target:
+        assert client.response().body == b"through"
+    server.assert_ended(0)
+    assert "stopped" in errors.read_text()
+    if "close" not in target:
+        assert "gated" in access.read_text()
+    assert "stopped" not in (tmp_path / "error.log.1").read_text()
+
+
+def test_other_signals_do_not_cut_a_stop_short(serve):
+    server = serve("deadly:application", graceful_timeout=20)
+    key = server.key()
+    client = server.connect()
+    client.request(f"/gated?gate={key}")
+    server.wait_notes(key)
+    server.send_signal(signal.SIGTERM)
+    server.log.expect("stopping", level="INFO")
+    for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR1):
+        server.send_signal(number)
+    server.log.wait_line("logs were reopened")
+    server.open_gate(key)
+    assert client.response().body == b"through"
+    server.log.claim("SIGHUP")
+    server.assert_ended(0)
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_the_application_is_imported(serve, tmp_path, number, deaf):
+    """It is no failure, it leaves neither the socket file nor the pid file, and does not wait for the import, which may take long and be deaf."""
+    directory = tmp_path / "server"
+    directory.mkdir()
+    if deaf:
+        (directory / "deaf.gate").touch()
+    pidfile = tmp_path / "pid"
+    bind = ["127.0.0.1:0", f"unix:{tmp_path}/app.sock"]
+    server = serve("booting:application", directory=directory, bind=bind, workers=2, pid=pidfile, ready=False)
+    server.wait_notes("boot", 2)
+    start = time.monotonic()
+    server.send_signal(number)
+    server.assert_ended(0)
+    assert time.monotonic() - start < 5
+    assert not pidfile.exists()
+
+
+def test_a_stop_before_anything_runs_leaves_nothing(serve, tmp_path):
+    """While it still asks the Python what it is, there is nothing to finish: it may as well die of the signal."""
+    server = serve("booting:application", bind=f"unix:{tmp_path}/app.sock", ready=False)
+    wait_until(lambda: processes.children(server.pid) or server.process.poll() is not None, "it starts something")
+    server.send_signal(signal.SIGTERM)
+    server.process.wait(10)
+    assert server.process.returncode in (0, -signal.SIGTERM)
+    server.assert_ended(server.process.returncode)
 
 
 def test_a_stop_while_a_worker_starts_is_quiet(serve):

@@ -163,6 +163,34 @@ def test_repeated_header_fields_are_joined_in_order(server):
     assert entries["HTTP_X_A"].replace(", ", ",") == "1,2,3,"
 
 
+def test_made_up_names_cost_no_later_request_its_headers(serve):
+    """Names are remembered, up to a bound. When clients that sent no Host had filled it with names of their own, the key of Host was not
+    among the remembered and every later request with one failed, until the worker was restarted."""
+    server = serve("surroundings:application", workers=1, threads=1)
+    made_up = [f"X-Made-Up-{number}" for number in range(1200)]
+    for at in range(0, len(made_up), 95):
+        names = made_up[at : at + 95]
+        lines = "".join(f"{name}: {name[10:]}\r\n" for name in names)
+        with server.connect() as client:
+            client.send(f"GET / HTTP/1.0\r\n{lines}\r\n".encode())
+            response = client.response()
+        assert response.status == 200
+        entries = json.loads(response.body)["entries"]
+        for name in names:
+            assert entries["HTTP_" + name.upper().replace("-", "_")] == ["str", name[10:]]
+        assert "HTTP_HOST" not in entries
+    sent = [("Host", "one.example"), ("Cookie", "a=1"), ("Cookie", "b=2"), ("X-New", "1"), ("X-New", "2")]
+    sent += [("Content-Type", "text/odd"), ("Content-Length", "4"), ("x-made-up-1", "3"), ("X-MADE-UP-1", "4")]
+    for _ in range(3):
+        entries = environ(server, method="POST", headers=sent, body=b"body")
+        assert entries["HTTP_HOST"] == "one.example"
+        assert entries["HTTP_COOKIE"] == "a=1; b=2"
+        assert entries["HTTP_X_NEW"].replace(" ", "") == "1,2"
+        assert entries["HTTP_X_MADE_UP_1"].replace(" ", "") == "3,4"
+        assert (entries["CONTENT_TYPE"], entries["CONTENT_LENGTH"]) == ("text/odd", "4")
+        assert "HTTP_X_MADE_UP_2" not in entries
+
+
 def test_underscores_in_names_are_dropped_by_default(server):
     headers = [
         ("X-Real", "true"),

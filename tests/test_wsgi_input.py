@@ -249,6 +249,31 @@ def test_continue_with_a_chunked_body(server):
         assert client.response().text.startswith("4 ")
 
 
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_continue_is_not_sent_into_an_answer_that_has_begun(server, framing):
+    """The application began to answer and read the body then: `HTTP/1.1 100 Continue` came between two chunks of the answer. It is too late
+    for an interim answer, and the client need not wait for one (RFC 9110 section 10.1.1)."""
+    body = ("Content-Length", "4") if framing == "length" else ("Transfer-Encoding", "chunked")
+    key = server.key()
+    with server.connect() as client:
+        client.request(f"/answer-then-read?gate={key}", "POST", [body, ("Expect", "100-continue")])
+        response = client.head()
+        assert (response.status, response.interim) == (200, [])
+        assert client.chunk() == b"head "
+        server.open_gate(key)
+        client.socket.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            client.chunk()
+        client.socket.settimeout(15)
+        client.send(b"body" if framing == "length" else chunked([b"body"]))
+        assert client.chunk() == b"body"
+        assert client.chunk() is None
+        if response.header("Connection") == "close":
+            client.expect_end()
+        else:
+            assert client.get("/hello").body == b"hello"
+
+
 def test_expect_of_a_1_0_client_is_ignored(server):
     with server.connect() as client:
         client.request("/digest", "POST", [("Content-Length", "4"), ("Expect", "100-continue")], version="1.0")

@@ -1,6 +1,8 @@
 """PEP 3333: start_response, write(), exc_info, the iterable and its close()."""
 
+import re
 import signal
+from urllib.parse import quote
 
 import pytest
 
@@ -157,6 +159,20 @@ def test_exception_after_the_first_block_never_looks_like_an_end(server, version
     server.log.expect("", level="ERROR", detail="RuntimeError: in second block")
 
 
+def test_exception_in_an_answer_that_ends_with_its_connection_resets_it(server):
+    """To a client of HTTP/1.0 the end of the connection is the end of the answer: half an answer was taken for a whole one."""
+    key = server.key()
+    with server.connect() as client:
+        client.request(f"/raises-in-second-block?gate={key}", version="1.0")
+        response = client.head()
+        assert response.header("Content-Length") is None
+        assert client.exactly(5) == b"first"
+        server.open_gate(key)
+        with pytest.raises(ConnectionResetError):
+            client.socket.recv(1)
+    server.log.expect("", level="ERROR", detail="RuntimeError: in second block")
+
+
 @pytest.mark.parametrize("target", ["/raises-exit", "/raises-interrupt"])
 def test_exit_in_a_request_is_its_500_and_no_end_of_the_worker(server, target):
     workers = server.workers()
@@ -288,6 +304,67 @@ def test_early_hints_are_sent_before_the_answer(server):
 def test_early_hints_are_not_sent_to_1_0(server):
     response = server.get("/early-hints", version="1.0")
     assert (response.status, response.body, response.interim) == (200, b"final", [])
+
+
+@pytest.fixture(scope="module")
+def narrow(serve_module):
+    return serve_module("pep3333:application", response_buffer="64KiB", threads=1)
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("size", [1, 30_000, 65_000, 65_536, 66_000, 200_000])
+def test_early_hints_of_any_size_leave_the_answer_whole(narrow, size, version):
+    """What did not fit into the response's buffer was sent in part, and the answer after it was taken for the rest. Hints are advice: those
+    that do not fit may be left out or refused, and nothing else may happen to the answer."""
+    with narrow.connect() as client:
+        for _ in range(2):
+            client.request(f"/large-hints?size={size}&count=3", version=version)
+            response = client.response()
+            assert (response.status, response.header("Link")) == (200, None)
+            assert re.fullmatch(r"(sent|ValueError) final", response.text), response.text
+            if version == "1.0":
+                assert response.interim == []
+                client.expect_end()
+                return
+            for hints in response.interim:
+                assert (hints.status, "".join(hints.all("Link"))) == (103, "x" * size)
+            if size <= 30_000:
+                assert len(response.interim) == 3
+        assert client.get("/hello").body == b"hello"
+
+
+BAD_HINTS = [
+    "None",
+    "'Link: </a.css>'",
+    "{'Link': '</a.css>'}",
+    "(('Link', '</a.css>'),)",
+    "['Link']",
+    "[('Link',)]",
+    "[('Link', b'</a.css>')]",
+    "[(b'Link', '</a.css>')]",
+    "[('Link', 5)]",
+    "[('Link', None)]",
+    "[('', '</a.css>')]",
+    "[('Li nk', '</a.css>')]",
+    "[('Link:', '</a.css>')]",
+    "[('Link', '</a.css>\\r\\nX-Forged: yes')]",
+    "[('Link', '</a.css>\\n')]",
+    "[('Link', '</a.css>\\0')]",
+    "[('Link', '\\u2713')]",
+    "[('Good', '1'), ('Link', 'a\\rb')]",
+    "[('Transfer-Encoding', 'chunked')]",
+    "[('Connection', 'close')]",
+]
+
+
+@pytest.mark.parametrize("hints", BAD_HINTS)
+def test_bad_early_hints_raise_in_the_application(server, hints):
+    """They were dropped without a word by the router, after a worker had let them through."""
+    with server.connect() as client:
+        response = client.get("/bad-hints?hints=" + quote(hints))
+        assert (response.status, response.interim) == (200, [])
+        assert re.match("(TypeError|ValueError) .", response.text), response.text
+        assert client.get("/hello").body == b"hello"
 
 
 def test_processes_are_not_piling_up(server):

@@ -138,7 +138,10 @@ def hang(how):
 
 @application.add
 def hanging_in_close(environ, start_response):
-    time.sleep(float(argument(environ, "seconds", "0")))
+    """After `seconds`, if so asked."""
+    if seconds := argument(environ, "seconds"):
+        gate.note(argument(environ, "key"), "started")
+        time.sleep(float(seconds))
     start_response("200 OK", [*TEXT, ("Content-Length", "5")])
     return Hanging(argument(environ, "key"), argument(environ, "how"))
 

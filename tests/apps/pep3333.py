@@ -1,5 +1,6 @@
 """Applications that use every corner of PEP 3333's calling convention. Paths are function names."""
 
+import ast
 import sys
 
 import gate
@@ -340,6 +341,29 @@ def early_hints(environ, start_response):
         gate.wait(gate_key)
     hints([("Link", "</b.js>; rel=preload"), ("Link", "</c.js>; rel=preload")])
     return respond(start_response, "final")
+
+
+@application.add
+def large_hints(environ, start_response):
+    """`count` times early hints of `size` bytes in all, in fields of 4000; says what became of the last."""
+    size, outcome = int(argument(environ, "size")), "sent"
+    fields = [("Link", "x" * min(4000, size - at)) for at in range(0, size, 4000)]
+    for _ in range(int(argument(environ, "count"))):
+        try:
+            environ["wsgi.early_hints"](fields)
+        except Exception as error:
+            outcome = type(error).__name__
+    return respond(start_response, f"{outcome} final")
+
+
+@application.add
+def bad_hints(environ, start_response):
+    """Says what is raised by hints that are given as a Python literal."""
+    try:
+        environ["wsgi.early_hints"](ast.literal_eval(argument(environ, "hints")))
+    except Exception as error:
+        return respond(start_response, f"{type(error).__name__} {error}".encode("ascii", "backslashreplace"))
+    return respond(start_response, "accepted")
 
 
 # What must not leak from one request into another

@@ -103,7 +103,9 @@ def gated(environ, start_response):
 
 @application.add
 def answer_then_read(environ, start_response):
-    """Begins its answer before it has read the body."""
+    """Begins its answer before it has read the body; reads it when the gate opens, if there is one."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     yield b"head "
+    if key := argument(environ, "gate"):
+        gate.wait(key)
     yield environ["wsgi.input"].read()

@@ -37,6 +37,8 @@ mod loom_tests;
 mod memory;
 mod queue;
 #[cfg(not(loom))]
+mod recovery;
+#[cfg(not(loom))]
 mod router;
 mod slot;
 mod staff;

@@ -10,7 +10,7 @@ use crate::bell::Bell;
 use crate::queue::{Entry, Queue};
 use crate::slot::{Phase, Slot, State};
 use crate::staff::{Staff, Worker};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 struct Words {
     head: AtomicU64,
@@ -188,6 +188,27 @@ fn a_push_wakes_a_thread_that_is_about_to_sleep_or_is_seen_by_it() {
         let claimed = Staff { workers: &*workers }.claim_sleeper();
         let awake = sleeper.join().unwrap();
         assert!(awake || claimed.is_some(), "it sleeps, the queue holds something, and nobody rings");
+    });
+}
+
+#[test]
+fn who_is_left_unrung_because_it_is_at_work_sees_the_push_when_it_is_done() {
+    loom::model(|| {
+        let words = Arc::new(Words::new(2));
+        let workers = Arc::new([Worker::new()]);
+        workers[0].running.store(1, Ordering::Relaxed);
+        let finishing = {
+            let (words, workers) = (Arc::clone(&words), Arc::clone(&workers));
+            thread::spawn(move || {
+                // As `Thread::finish` does, whose ring of the bell has the fence, and `Thread::take` after it.
+                workers[0].running.fetch_sub(1, Ordering::AcqRel);
+                fence(Ordering::SeqCst);
+                words.queue().len() != 0
+            })
+        };
+        assert!(words.queue().push(entry(1)));
+        let left_alone = Staff { workers: &*workers }.someone_attends();
+        assert!(!left_alone || finishing.join().unwrap(), "nobody takes the entry");
     });
 }
 

@@ -123,6 +123,13 @@ impl Staff<'_> {
         self.claim_where(Worker::is_idle).or_else(|| self.claim_where(|_| true))
     }
 
+    /// Whether a thread runs a request, of a worker that takes more: it looks at the queue when it is done. Call it after the entry was pushed.
+    pub(crate) fn someone_attends(&self) -> bool {
+        fence(Ordering::SeqCst);
+        let attends = |worker: &Worker| !worker.is_idle() && worker.retired.load(Ordering::Relaxed) == 0;
+        self.workers.iter().any(attends)
+    }
+
     /// How long a request takes at the slowest worker; `None` while one is not known. Nanoseconds.
     pub(crate) fn slowest(&self) -> Option<u64> {
         let present = self.workers.iter().filter(|worker| worker.present.load(Ordering::Relaxed) == 1);

@@ -10,11 +10,9 @@ use hostler_http1::Refusal;
 use crate::RouterEvent;
 use crate::connection::{After, Connection, Interrupted};
 use crate::page::Page;
-use crate::respond::{Circumstances, Framing, chunk_head, write_head, write_hints};
+use crate::respond::Framing;
 use crate::turn::{Outcome, Turn};
 
-/// The most bytes of a body that are sent with one call, together with what stands before them: a head, or the size of a chunk.
-const STEP: usize = 128 * 1024;
 /// How often a request is queued again after its worker died. The one to blame is known when it ran alone, and not queued again at all;
 /// this is for those that ran beside it.
 const RETRIES: u8 = 2;
@@ -34,7 +32,7 @@ enum Event {
 }
 
 /// Where the answer is.
-enum Stage {
+pub(crate) enum Stage {
     /// Nothing was sent.
     Head,
     Body {
@@ -273,121 +271,6 @@ impl Connection {
         }
     }
 
-    // ---- Sending -----------------------------------------------------------------------------------------------------------
-
-    async fn send_continue(&mut self) -> Result<(), Interrupted> {
-        self.send_bytes(b"HTTP/1.1 100 Continue\r\n\r\n").await
-    }
-
-    async fn send_hints(&mut self, turn: &Turn, progress: ResponseProgress) -> Result<(), Interrupted> {
-        let mut laid_out = Vec::new();
-        self.local.exchange.read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
-        self.local.out.borrow_mut().clear();
-        let written = turn.http11 && write_hints(&laid_out, &mut self.local.out.borrow_mut()).is_some();
-        let sent = if written { self.write_out().await } else { Ok(()) };
-        self.local.exchange.hints_taken(turn.slot);
-        sent
-    }
-
-    /// Sends the head, and with it as much of the body as is small; `None` for a damaged head.
-    async fn send_head(&mut self, turn: &mut Turn, progress: ResponseProgress) -> Result<Option<Stage>, Interrupted> {
-        let local = std::rc::Rc::clone(&self.local);
-        let exchange = &local.exchange;
-        let head = progress.head.min(progress.available);
-        let there = progress.available - head;
-        let written = {
-            let mut out = local.out.borrow_mut();
-            let mut laid_out = local.head.borrow_mut();
-            laid_out.clear();
-            out.clear();
-            exchange.read_response(turn.slot, head, &mut laid_out);
-            let keep_alive =
-                turn.keep_alive && !local.stopping.get() && !turn.awaits_continue && !local.config.keepalive.is_zero();
-            let id = turn.id.show();
-            let how = Circumstances {
-                http11: turn.http11,
-                to_head: turn.to_head,
-                keep_alive,
-                whole: progress.complete().then_some(there as u64),
-                id: id.as_bytes(),
-            };
-            write_head(&local, &laid_out, how, &mut out)
-        };
-        let Some(written) = written else { return Ok(None) };
-        turn.keep_alive = written.keep_alive;
-        let mut framing = written.framing;
-        let first = there.min(STEP);
-        if first > 0 {
-            framing = self.take_body(turn, framing, first);
-        }
-        if framing == Framing::Chunked && progress.complete() && first == there {
-            local.out.borrow_mut().extend_from_slice(LAST_CHUNK);
-            framing = Framing::Empty;
-        }
-        self.write_out().await?;
-        Ok(Some(Stage::Body { framing, status: written.status }))
-    }
-
-    /// Appends available bytes of the body to `out`, framed; what does not belong to the body is dropped. The framing of what is left.
-    fn take_body(&self, turn: &mut Turn, framing: Framing, length: usize) -> Framing {
-        let exchange = &self.local.exchange;
-        let out = &mut self.local.out.borrow_mut();
-        match framing {
-            Framing::Empty => {
-                exchange.consume(turn.slot, length);
-                Framing::Empty
-            }
-            Framing::Length(left) => {
-                let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(length);
-                exchange.read_response(turn.slot, wanted, out);
-                exchange.consume(turn.slot, length - wanted);
-                turn.sent += wanted as u64;
-                Framing::Length(left - wanted as u64)
-            }
-            Framing::Chunked => {
-                chunk_head(out, length);
-                exchange.read_response(turn.slot, length, out);
-                out.extend_from_slice(b"\r\n");
-                turn.sent += length as u64;
-                Framing::Chunked
-            }
-            Framing::Close => {
-                exchange.read_response(turn.slot, length, out);
-                turn.sent += length as u64;
-                Framing::Close
-            }
-        }
-    }
-
-    /// Sends what is available of the body, a step of it; the framing of what is left.
-    ///
-    /// It is copied out of the ring first: the worker goes on filling the ring while the socket takes it.
-    async fn send_body(
-        &mut self,
-        turn: &mut Turn,
-        framing: Framing,
-        progress: ResponseProgress,
-    ) -> Result<Framing, Interrupted> {
-        turn.began = self.local.clock();
-        self.local.out.borrow_mut().clear();
-        let framing = self.take_body(turn, framing, progress.available.min(STEP));
-        self.write_out().await?;
-        Ok(framing)
-    }
-
-    async fn send_last_chunk(&mut self) -> Result<(), Interrupted> {
-        self.send_bytes(LAST_CHUNK).await
-    }
-
-    async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Interrupted> {
-        {
-            let mut out = self.local.out.borrow_mut();
-            out.clear();
-            out.extend_from_slice(bytes);
-        }
-        self.write_out().await
-    }
-
     // ---- Ends --------------------------------------------------------------------------------------------------------------
 
     /// The answer was sent whole.
@@ -502,5 +385,3 @@ impl Connection {
         After::Cut
     }
 }
-
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";

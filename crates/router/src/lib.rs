@@ -16,6 +16,7 @@ mod page;
 mod presence;
 mod request;
 mod respond;
+mod sending;
 mod stream;
 mod thread;
 mod turn;

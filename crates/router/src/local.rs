@@ -199,7 +199,7 @@ impl Local {
 
     fn wake_workers(&self) {
         if self.unwoken.take() > 0 {
-            self.exchange.wake_worker();
+            self.exchange.wake_for_batch();
         }
     }
 
