@@ -359,7 +359,7 @@ BAD_HINTS = [
 
 @pytest.mark.parametrize("hints", BAD_HINTS)
 def test_bad_early_hints_raise_in_the_application(server, hints):
-    """They were dropped without a word by the router, after a worker had let them through."""
+    """What would be dropped further on, or could forge a field, is told to whoever said it, and costs the answer nothing."""
     with server.connect() as client:
         response = client.get("/bad-hints?hints=" + quote(hints))
         assert (response.status, response.interim) == (200, [])

@@ -52,8 +52,7 @@ impl Exchange {
     /// After the process of `worker` was reaped: what it ran is lost and its router thread told, what it was taking is queued again, and
     /// whatever wake-up it owed anybody is given. Returns how many requests it ran.
     ///
-    /// A process that `crashed` while it ran one request was crashed by it: that one is never queued again, as it would take the next
-    /// worker with it.
+    /// A process that `crashed` while it ran one request was crashed by it: [`Exchange::is_blamed`] says so.
     pub fn recover_worker(&self, worker: u16, crashed: bool) -> usize {
         let mut lost = 0;
         let running: Vec<u32> = self.running(worker);

@@ -392,8 +392,12 @@ impl Exchange {
         producer.free(slot)
     }
 
-    /// Queues a lost request once more, if nothing of its answer was sent, its whole body is still in the ring, and it is not known to have
-    /// crashed its worker.
+    /// Whether the request ran alone in a worker that crashed: it is the one to blame.
+    pub fn is_blamed(&self, slot: u32) -> bool {
+        self.producer().blamed[slot as usize]
+    }
+
+    /// Queues a lost request once more, if nothing of its answer was sent and its whole body is still in the ring.
     ///
     /// Whether that is right for the method is the caller's to say. `false` when it cannot be done; the slot is still lost then.
     pub fn requeue(&self, slot: u32) -> bool {
@@ -405,9 +409,6 @@ impl Exchange {
             return false;
         }
         let producer = self.producer();
-        if producer.blamed[slot as usize] {
-            return false;
-        }
         self.clear(control);
         self.enqueue(control, slot, producer.sequences[slot as usize])
     }

@@ -240,8 +240,12 @@ async fn stop(
     loop {
         tokio::select! {
             () = supervisor.stopped() => break,
-            asked = signals.next() => if matches!(asked, Asked::Stop) {
-                supervisor.stop(false);
+            // What an application still does after its last answer has no more time than the rest.
+            () = &mut deadline, if !deadline.is_elapsed() => supervisor.stop(false),
+            asked = signals.next() => match asked {
+                Asked::Stop => supervisor.stop(false),
+                Asked::Reopen => logs.reopen(),
+                Asked::Reload => {}
             },
         }
     }

@@ -13,8 +13,9 @@ use crate::page::Page;
 use crate::respond::Framing;
 use crate::turn::{Outcome, Turn};
 
-/// How often a request is queued again after its worker died. The one to blame is known when it ran alone, and not queued again at all;
-/// this is for those that ran beside it.
+/// How often a request is queued again after its worker died, when it is known to have crashed it: it ran alone.
+const RETRIES_TO_BLAME: u8 = 1;
+/// The same for others: they may have run beside the one to blame, and once more beside it the second time.
 const RETRIES: u8 = 2;
 /// How much of a body nobody read is taken off the wire, to keep the connection; bytes.
 const DRAINED: u64 = 1 << 20;
@@ -320,8 +321,9 @@ impl Connection {
     /// The worker died with the request. It is queued once more if that can do no harm, else answered 502.
     async fn lost(&mut self, turn: &mut Turn) -> Option<After> {
         let (method, target) = self.local.first_line(turn.slot);
+        let limit = if self.local.exchange.is_blamed(turn.slot) { RETRIES_TO_BLAME } else { RETRIES };
         let again =
-            turn.idempotent && turn.retries < RETRIES && turn.body.is_done() && self.local.exchange.requeue(turn.slot);
+            turn.idempotent && turn.retries < limit && turn.body.is_done() && self.local.exchange.requeue(turn.slot);
         tracing::warn!(
             request_id = turn.id.show().as_str(),
             method,

@@ -1,6 +1,6 @@
 //! A router thread: a tokio runtime of its own, its connections, and on the first thread the listeners.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -62,6 +62,8 @@ struct Thread {
     changed: Notify,
     /// No more connections are to be accepted.
     stop_accepting: Notify,
+    /// Tasks that accept, or take in what stands in a backlog at the end.
+    acceptors: Cell<usize>,
 }
 
 /// Runs a router thread until it was told to stop and its last connection ended.
@@ -78,7 +80,13 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
     LOCAL
         .with(|place| place.set(Rc::clone(&local)))
         .map_err(|_| io::Error::other("a router thread was started twice"))?;
-    let thread = Rc::new(Thread { local, threads, changed: Notify::new(), stop_accepting: Notify::new() });
+    let thread = Rc::new(Thread {
+        local,
+        threads,
+        changed: Notify::new(),
+        stop_accepting: Notify::new(),
+        acceptors: Cell::new(0),
+    });
     runtime.block_on(thread.serve(doorbell, commands, listeners))
 }
 
@@ -97,6 +105,7 @@ impl Thread {
         let _doorbell = AsyncFd::with_interest(doorbell, Interest::READABLE)?;
         for bound in listeners {
             let acceptor = Acceptor::new(bound)?;
+            self.acceptors.set(self.acceptors.get() + 1);
             tokio::task::spawn_local(Rc::clone(&self).accept(acceptor));
         }
         tokio::task::spawn_local(Rc::clone(&self.local).gather());
@@ -108,7 +117,7 @@ impl Thread {
         loop {
             let connected = self.local.presences.count() > 0;
             let occupied = connected || self.local.has_orphans();
-            if self.local.stopping.get() && !connected {
+            if self.local.stopping.get() && !connected && self.acceptors.get() == 0 {
                 self.flush_log();
                 return Ok(());
             }
@@ -193,7 +202,7 @@ impl Thread {
         while !self.local.stopping.get() {
             let accepted = tokio::select! {
                 biased;
-                accepted = acceptor.accept() => accepted,
+                accepted = acceptor.socket.accept() => accepted,
                 () = self.stop_accepting.notified() => break,
             };
             match accepted {
@@ -211,15 +220,29 @@ impl Thread {
                 }
             }
         }
-        // Who stands in the backlog has connected: a close would reset them.
-        for _ in 0..2 {
-            while let Some(Ok(stream)) = acceptor.accept_now().await {
-                self.spawn(stream);
-            }
-            // The runtime looks at its sockets before it comes back.
-            tokio::task::yield_now().await;
+        // Who stands in the backlog has connected: a close would reset them. Nobody new finds a unix socket once its file is gone; for TCP
+        // there is as little time as can be between the last look and the close.
+        let Acceptor { socket, bound } = acceptor;
+        let listener = unlink(bound);
+        self.take_backlog(&socket).await;
+        // The runtime looks at its sockets before it comes back.
+        tokio::task::yield_now().await;
+        self.take_backlog(&socket).await;
+        drop((socket, listener));
+        self.acceptors.set(self.acceptors.get() - 1);
+        self.changed.notify_one();
+    }
+
+    async fn take_backlog(self: &Rc<Self>, socket: &Socket) {
+        while let Some(Ok(stream)) = socket.accept_now().await {
+            self.spawn(stream);
         }
     }
+}
+
+/// Removes a socket's file; the socket itself goes on.
+fn unlink(bound: Bound) -> Listener {
+    bound.listener
 }
 
 /// Slots whose memory is kept while the instance idles.
@@ -269,7 +292,9 @@ impl Acceptor {
         };
         Ok(Self { socket, bound })
     }
+}
 
+impl Socket {
     async fn accept(&self) -> io::Result<Stream> {
         poll_fn(|context| self.poll_accept(context)).await
     }
@@ -285,13 +310,13 @@ impl Acceptor {
     }
 
     fn poll_accept(&self, context: &mut std::task::Context<'_>) -> Poll<io::Result<Stream>> {
-        match &self.socket {
-            Socket::Tcp(listener) => listener.poll_accept(context).map_ok(|(stream, _)| {
+        match self {
+            Self::Tcp(listener) => listener.poll_accept(context).map_ok(|(stream, _)| {
                 // Answers are written whole: waiting for more would only delay their last packet.
                 let _best_effort = stream.set_nodelay(true);
                 Stream::Tcp(stream)
             }),
-            Socket::Unix(listener) => listener.poll_accept(context).map_ok(|(stream, _)| Stream::Unix(stream)),
+            Self::Unix(listener) => listener.poll_accept(context).map_ok(|(stream, _)| Stream::Unix(stream)),
         }
     }
 }

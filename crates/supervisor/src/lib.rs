@@ -48,7 +48,7 @@ pub trait Pool: Send + Sync {
     /// Called after the process was reaped: whatever it held is answered or queued again. Returns how many requests it ran.
     ///
     /// `crashed` says that the process itself is to blame, and not somebody who killed it: if it ran one request only, that request
-    /// must not be run again.
+    /// did it.
     fn recover(&self, worker: u16, crashed: bool) -> usize;
 
     /// Takes no more from the queue; the worker finishes what it runs.
