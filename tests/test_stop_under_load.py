@@ -71,8 +71,9 @@ def test_a_backlog_is_served(serve, threads):
     server.send_signal(signal.SIGTERM)
     os.kill(server.pid, signal.SIGCONT)
     for client in clients:
-        response = client.response()
-        assert (response.body, response.header("Connection")) == (b"hello", "close")
+        # Whether it is told to close depends on what the server hears of first.
+        assert client.response().body == b"hello"
+    for client in clients:
         client.expect_end()
     server.assert_ended(0)
 

@@ -77,20 +77,25 @@ pub(crate) fn run(served: &Served) -> ExitCode {
         Err(error) => return refuse(&error, SYSTEM),
     };
     raise_descriptor_limit();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&format!("no event loop can be had: {error}"), SYSTEM),
+    };
+    // Before anything is made that an untimely signal would leave behind.
+    let signals = match runtime.block_on(async { Signals::new() }) {
+        Ok(signals) => signals,
+        Err(error) => return refuse(&format!("signals cannot be received: {error}"), SYSTEM),
+    };
     let listeners = match translate::listeners(&served.settings) {
         Ok(listeners) => listeners,
         Err(translate::Unbound::Settings(message)) => return refuse(&message, USAGE),
         Err(translate::Unbound::System(message)) => return refuse(&message, SYSTEM),
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&format!("no event loop can be had: {error}"), SYSTEM),
-    };
     let pidfile = match PidFile::write(served.settings.app.pidfile.as_deref()) {
         Ok(pidfile) => pidfile,
         Err(error) => return refuse(&error, SYSTEM),
     };
-    let code = match runtime.block_on(serve(served, &logs, listeners)) {
+    let code = match runtime.block_on(serve(served, &logs, listeners, signals)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Failed(failure)) => {
             log_failure(&failure);
@@ -114,8 +119,7 @@ impl From<std::io::Error> for Ended {
     }
 }
 
-async fn serve(served: &Served, logs: &Logs, listeners: Vec<Bound>) -> Result<(), Ended> {
-    let mut signals = Signals::new()?;
+async fn serve(served: &Served, logs: &Logs, listeners: Vec<Bound>, mut signals: Signals) -> Result<(), Ended> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let router_config = translate::router(&served.settings, cores);
     let workers = served.settings.pool.workers.resolve(cores) as u16;

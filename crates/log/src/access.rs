@@ -39,7 +39,7 @@ pub struct AccessRecord<'a> {
     pub application: Duration,
     /// From the head's arrival to the last byte sent.
     pub total: Duration,
-    /// Process id of the worker that had the request.
+    /// The number of the worker that had the request, as in the error log.
     pub worker: Option<u32>,
     /// How it ended: `ok`, `client_gone`, `worker_died`, `timeout` and so on.
     pub outcome: &'a str,
@@ -51,7 +51,7 @@ pub enum Format {
     /// Apache's combined format, then `key=value` pairs. The time is UTC, the durations are seconds with six decimals:
     ///
     /// ```text
-    /// 192.0.2.1 - - [21/Nov/2026:04:00:00 +0000] "GET / HTTP/1.1" 200 12 "-" "curl/8" request_id=7f3a queue=0.000012 application=0.001500 total=0.001600 worker=4711 outcome=ok
+    /// 192.0.2.1 - - [21/Nov/2026:04:00:00 +0000] "GET / HTTP/1.1" 200 12 "-" "curl/8" request_id=7f3a queue=0.000012 application=0.001500 total=0.001600 worker=0 outcome=ok
     /// ```
     ///
     /// Bytes are `-` when there are none, missing values are `-`, and a request id that is not one plain word stands

@@ -48,7 +48,7 @@ impl Combined {
         out.extend_from_slice(b" worker=");
         match record.worker {
             None => out.push(b'-'),
-            Some(pid) => push_integer(out, pid),
+            Some(worker) => push_integer(out, worker),
         }
         out.extend_from_slice(b" outcome=");
         bare_ascii(out, record.outcome.as_bytes());

@@ -134,7 +134,9 @@ impl Connection {
                 Err(refusal) => return Next::Refused(refusal),
             }
         } else if served {
-            if let Some(thread) = self.local.load.better_thread(self.local.number) {
+            if !self.local.stopping.get()
+                && let Some(thread) = self.local.load.better_thread(self.local.number)
+            {
                 return Next::Moved(thread);
             }
             self.limit(self.local.config.keepalive);

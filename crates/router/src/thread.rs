@@ -118,6 +118,11 @@ impl Thread {
             let connected = self.local.presences.count() > 0;
             let occupied = connected || self.local.has_orphans();
             if self.local.stopping.get() && !connected && self.acceptors.get() == 0 {
+                // A connection may still be on its way here from another thread.
+                if let Ok(Command::Take(socket)) = commands.try_recv() {
+                    self.take(socket);
+                    continue;
+                }
                 self.flush_log();
                 return Ok(());
             }
@@ -139,10 +144,7 @@ impl Thread {
                     }
                 }
                 command = commands.recv() => match command {
-                    Some(Command::Take(socket)) => match socket.attach() {
-                        Ok(stream) => self.spawn(stream),
-                        Err(error) => tracing::warn!(%error, "a connection was lost between two router threads"),
-                    },
+                    Some(Command::Take(socket)) => self.take(socket),
                     Some(Command::Stop) => {
                         self.local.stopping.set(true);
                         self.stop_accepting.notify_waiters();
@@ -160,6 +162,13 @@ impl Thread {
     fn flush_log(&self) {
         if let Some(log) = &mut *self.local.access_log.borrow_mut() {
             log.flush();
+        }
+    }
+
+    fn take(self: &Rc<Self>, socket: Detached) {
+        match socket.attach() {
+            Ok(stream) => self.spawn(stream),
+            Err(error) => tracing::warn!(%error, "a connection was lost between two router threads"),
         }
     }
 
