@@ -1,7 +1,7 @@
 //! The router's side of an exchange. The supervisor's is in [`crate::recovery`].
 //!
 //! The router trusts nothing that a worker can write: counters are clamped to the ring, states are checked against a private copy of the
-//! sequence, and what is read is copied or handed to the kernel.
+//! sequence, and what is read is copied first.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
