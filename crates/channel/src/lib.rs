@@ -19,10 +19,8 @@ pub mod descriptors {
     pub const CHANNEL: i32 = 3;
     /// The memfd of the exchange.
     pub const MEMORY: i32 = 4;
-    /// The worker's own doorbell, an eventfd.
-    pub const DOORBELL: i32 = 5;
-    /// The doorbell of router thread 0; thread *n* follows at `ROUTER + n`.
-    pub const ROUTER: i32 = 6;
+    /// The doorbell of router thread 0, an eventfd; thread *n* follows at `ROUTER + n`, and worker *w*'s at `ROUTER + router_threads + w`.
+    pub const ROUTER: i32 = 5;
 }
 
 /// Everything a worker needs to know to start; the first message it receives.
@@ -34,10 +32,16 @@ pub struct WorkerStart {
     pub threads: u16,
     /// How many doorbells follow from [`descriptors::ROUTER`].
     pub router_threads: u16,
+    /// How many workers' doorbells follow those.
+    pub worker_doorbells: u16,
     /// `package.module:attribute`, or `package.module:factory()`.
     pub app: String,
     /// How the application is called.
     pub interface: Interface,
+    /// The event loop of an ASGI application.
+    pub event_loop: EventLoop,
+    /// Whether an ASGI application has a lifespan.
+    pub lifespan: Lifespan,
     /// Directories put in front of `sys.path`, first one first.
     pub python_path: Vec<String>,
     /// `SCRIPT_NAME` for every request; empty for an application at the root.
@@ -58,6 +62,30 @@ pub enum Interface {
     Wsgi,
     /// ASGI 3.
     Asgi,
+}
+
+/// Which event loop runs an ASGI application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventLoop {
+    /// uvloop where the application's environment has it.
+    Auto,
+    /// Python's own.
+    Asyncio,
+    /// uvloop, or the worker fails.
+    Uvloop,
+}
+
+/// Whether the lifespan part of ASGI is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lifespan {
+    /// If the application takes it.
+    Auto,
+    /// The application must take it.
+    On,
+    /// Never.
+    Off,
 }
 
 /// From the supervisor to a worker.

@@ -1,4 +1,4 @@
-//! The bell of a router thread: which of its slots have news, and whether it must be woken for them.
+//! The bell of a router thread, or of a worker's event loop: which of its slots have news, and whether it must be woken for them.
 //!
 //! One bit a slot, and one summary bit for each word of them. Ringing is idempotent and never fails. The owner announces its sleep,
 //! looks at the summary again, then sleeps; whoever rings sets the bits first and looks at the announcement after.
@@ -29,6 +29,11 @@ impl Bell<'_> {
         summary.fetch_or(1 << (word % 64), Ordering::AcqRel);
         fence(Ordering::SeqCst);
         self.sleeping.load(Ordering::Relaxed) == 1 && self.sleeping.swap(0, Ordering::AcqRel) == 1
+    }
+
+    /// Whether the owner has not yet looked at the news of `slot`.
+    pub(crate) fn holds(&self, slot: u32) -> bool {
+        self.news.get(slot as usize / 64).is_some_and(|word| word.load(Ordering::Acquire) & 1 << (slot % 64) != 0)
     }
 
     /// Calls `each` for every slot with news, and forgets the news first.

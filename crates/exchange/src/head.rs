@@ -13,6 +13,10 @@
 const NO_LENGTH: u64 = u64::MAX;
 /// The flag: the body is chunked.
 const CHUNKED: u8 = 1;
+/// The flag: the client opens a WebSocket.
+const WEBSOCKET: u8 = 2;
+/// The flag: the client accepts trailers.
+const TRAILERS: u8 = 4;
 
 /// A request's head, without its headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,10 @@ pub struct Request<'a> {
     pub https: bool,
     /// Whether the length of the body is not known beforehand.
     pub chunked: bool,
+    /// Whether this is the opening handshake of a WebSocket.
+    pub websocket: bool,
+    /// Whether the client accepts trailer fields (`TE: trailers`, RFC 9110 section 10.1.4).
+    pub trailers: bool,
     /// The length of the body, when the client told it.
     pub content_length: Option<u64>,
     /// The method.
@@ -54,7 +62,8 @@ impl Request<'_> {
         let mut fixed = [0u8; 40];
         fixed[0] = self.version;
         fixed[1] = u8::from(self.https);
-        fixed[2] = if self.chunked { CHUNKED } else { 0 };
+        let flags = [(self.chunked, CHUNKED), (self.websocket, WEBSOCKET), (self.trailers, TRAILERS)];
+        fixed[2] = flags.iter().map(|(set, flag)| if *set { *flag } else { 0 }).sum();
         // 4..6: the number of headers, when it is known.
         fixed[6..8].copy_from_slice(&self.remote_port.to_le_bytes());
         fixed[8..10].copy_from_slice(&self.server_port.to_le_bytes());
@@ -112,7 +121,7 @@ pub fn read_request(bytes: &[u8]) -> Option<(Request<'_>, Headers<'_>)> {
     let mut from = Reader { bytes };
     let version = from.u8()?;
     let https = from.u8()? != 0;
-    let chunked = from.u8()? & CHUNKED != 0;
+    let flags = from.u8()?;
     from.u8()?;
     let count = from.u16()?;
     let (remote_port, server_port) = (from.u16()?, from.u16()?);
@@ -123,7 +132,9 @@ pub fn read_request(bytes: &[u8]) -> Option<(Request<'_>, Headers<'_>)> {
     let request = Request {
         version,
         https,
-        chunked,
+        chunked: flags & CHUNKED != 0,
+        websocket: flags & WEBSOCKET != 0,
+        trailers: flags & TRAILERS != 0,
         content_length: (length != NO_LENGTH).then_some(length),
         remote_port,
         server_port,
@@ -158,6 +169,13 @@ impl Response<'_> {
         to.extend_from_slice(&self.headers.to_le_bytes());
         to.extend_from_slice(reason);
     }
+
+    /// Fills in how many headers follow, in a head that [`Response::write`] laid out at the start of `head`.
+    pub fn set_headers(head: &mut [u8], headers: u16) {
+        if let Some(count) = head.get_mut(4..6) {
+            count.copy_from_slice(&headers.to_le_bytes());
+        }
+    }
 }
 
 /// Takes a response's head apart.
@@ -168,6 +186,13 @@ pub fn read_response(bytes: &[u8]) -> Option<(Response<'_>, Headers<'_>)> {
     let headers = from.u16()?;
     let reason = from.take(reason.into())?;
     Some((Response { status, reason, headers }, Headers { from, left: headers }))
+}
+
+/// Takes the trailer fields of an answer apart: how many as a u16, then header….
+pub fn read_trailers(bytes: &[u8]) -> Option<Headers<'_>> {
+    let mut from = Reader { bytes };
+    let left = from.u16()?;
+    Some(Headers { from, left })
 }
 
 /// The headers of a head, one after the other; `None` in the middle for a head that does not fit its lengths.
@@ -241,11 +266,11 @@ mod tests {
         #[test]
         fn a_request_comes_back_as_it_went(
             method in "[A-Z]{1,8}", path in prop::collection::vec(any::<u8>(), 0..200), query in "[a-z=&]{0,50}",
-            length in prop::option::of(0u64..1 << 50), chunked: bool, https: bool,
+            length in prop::option::of(0u64..1 << 50), chunked: bool, https: bool, websocket: bool, trailers: bool,
             headers in prop::collection::vec(("[A-Za-z-]{1,20}", prop::collection::vec(any::<u8>(), 0..100)), 0..20),
         ) {
             let request = Request {
-                version: 11, https, chunked, content_length: length, method: method.as_bytes(), remote: b"127.0.0.1", remote_port: 4711,
+                version: 11, https, chunked, websocket, trailers, content_length: length, method: method.as_bytes(), remote: b"127.0.0.1", remote_port: 4711,
                 server: b"localhost", server_port: 80, id: b"", target: b"/x", path: &path, query: query.as_bytes(),
             };
             let mut bytes = Vec::new();

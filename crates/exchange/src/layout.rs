@@ -1,7 +1,7 @@
 //! Where everything lies in the shared memory: computed from the configuration, by the router and by each worker alike.
 //!
 //! ```text
-//! header page | queue: head, tail, ring | bells | workers | threads | slots | (page border) areas: head, request ring, response ring a slot
+//! header page | queue: head, tail, ring | bells of router threads, of workers | workers | threads | slots | (page border) areas: head, request ring, response ring a slot
 //! ```
 
 use crate::queue::Queue;
@@ -79,7 +79,7 @@ pub(crate) struct Header {
 }
 
 /// Says what the memory is, and which layout: change it with the layout.
-pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"hostler1");
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"hostler2");
 
 /// Offsets in bytes from the start of the memory.
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +114,7 @@ impl Layout {
         let ring = queue + 2 * LINE;
         let bells = up(ring + ring_length * 8, LINE);
         let bell_size = up(LINE + (summary_words + news_words) * 8, LINE);
-        let workers = up(bells + bell_size * config.router_threads as usize, LINE);
+        let workers = up(bells + bell_size * (config.router_threads + config.workers) as usize, LINE);
         let threads = up(workers + config.workers as usize * size_of::<Worker>(), LINE);
         let thread_count = config.workers as usize * config.threads as usize;
         let slots_at = up(threads + thread_count * size_of::<ThreadEntry>(), LINE);
@@ -169,7 +169,7 @@ mod tests {
             let ends = [
                 (layout.queue, 2 * LINE, layout.ring),
                 (layout.ring, layout.ring_length * 8, layout.bells),
-                (layout.bells, layout.bell_size * 2, layout.workers),
+                (layout.bells, layout.bell_size * 5, layout.workers),
                 (layout.workers, 3 * size_of::<Worker>(), layout.threads),
                 (layout.threads, 6 * size_of::<ThreadEntry>(), layout.slots),
                 (layout.slots, slots as usize * size_of::<Slot>(), layout.areas),

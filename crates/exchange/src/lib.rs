@@ -22,11 +22,15 @@
 //! News for the router (an answer, room in a ring, a wish for the body) is a bit per slot in the owning router thread's *bell*:
 //! setting a bit twice, or dying between two steps, does no harm, and a bitmap is never full.
 //!
+//! A worker whose threads block sleeps on futexes. One that is an event loop has a bell and a doorbell like a router thread's.
+//!
 //! A wake-up is a system call only when the other side sleeps: each side announces that it is about to sleep, looks again, then sleeps.
 
 #![cfg_attr(loom, expect(dead_code, reason = "only the protocols are modelled, not what uses them"))]
 
 mod bell;
+#[cfg(not(loom))]
+mod event_loop;
 #[cfg(not(loom))]
 pub mod head;
 #[cfg(not(loom))]
@@ -36,6 +40,8 @@ mod loom_tests;
 #[cfg(not(loom))]
 mod memory;
 mod queue;
+#[cfg(not(loom))]
+pub mod record;
 #[cfg(not(loom))]
 mod recovery;
 #[cfg(not(loom))]
@@ -47,6 +53,8 @@ mod sync;
 mod worker;
 
 #[cfg(not(loom))]
+pub use event_loop::{Awaited, EventLoop};
+#[cfg(not(loom))]
 pub use layout::{Config, ConfigError};
 #[cfg(not(loom))]
 pub use memory::now_ns;
@@ -54,4 +62,4 @@ pub use memory::now_ns;
 pub use router::{Exchange, ResponseProgress, Submitted};
 pub use slot::{Phase, RequestEnd, Slot, response_flag};
 #[cfg(not(loom))]
-pub use worker::{BodyChunk, Taken, Thread, Wait, WorkerSide};
+pub use worker::{BodyChunk, Doorbells, Taken, Thread, Wait, WorkerSide};

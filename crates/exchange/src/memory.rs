@@ -94,17 +94,25 @@ impl Memory {
         Queue { head: &counters[0], tail: &counters[16], ring: self.view(self.layout.ring, self.layout.ring_length) }
     }
 
+    /// The bell of a router thread.
     pub(crate) fn bell(&self, thread: u32) -> Option<Bell<'_>> {
-        if thread >= self.config.router_threads {
-            return None;
-        }
-        let at = self.layout.bells + thread as usize * self.layout.bell_size;
+        (thread < self.config.router_threads).then(|| self.bell_at(thread))
+    }
+
+    /// The bell of a worker's event loop.
+    pub(crate) fn worker_bell(&self, worker: u16) -> Option<Bell<'_>> {
+        let worker = u32::from(worker);
+        (worker < self.config.workers).then(|| self.bell_at(self.config.router_threads + worker))
+    }
+
+    fn bell_at(&self, place: u32) -> Bell<'_> {
+        let at = self.layout.bells + place as usize * self.layout.bell_size;
         let summary = at + 128;
-        Some(Bell {
+        Bell {
             sleeping: &self.view(at, 1)[0],
             summary: self.view(summary, self.layout.summary_words),
             news: self.view(summary + self.layout.summary_words * 8, self.layout.news_words),
-        })
+        }
     }
 
     pub(crate) fn staff(&self) -> Staff<'_> {

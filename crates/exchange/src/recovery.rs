@@ -17,20 +17,18 @@ impl Exchange {
             entry.retired.store(0, Ordering::Relaxed);
             entry.service_ns.store(0, Ordering::Relaxed);
             entry.served.store(0, Ordering::Relaxed);
+            entry.looping.store(0, Ordering::Relaxed);
             entry.present.store(1, Ordering::Release);
         }
     }
 
-    /// The descriptors a worker inherits, in their order: the memory, its own doorbell, each router thread's.
+    /// The descriptors a worker inherits, in their order: the memory, the doorbells of the router threads, of the workers.
     ///
     /// # Errors
-    /// When a descriptor cannot be duplicated, or there is no such worker.
-    pub fn worker_descriptors(&self, worker: u16) -> io::Result<Vec<OwnedFd>> {
-        let own = self
-            .worker_doorbells
-            .get(usize::from(worker))
-            .ok_or_else(|| io::Error::other(format!("there is no worker {worker}")))?;
-        let all = [self.memory.fd(), own.as_fd()].into_iter().chain(self.router_doorbells.iter().map(AsFd::as_fd));
+    /// When a descriptor cannot be duplicated.
+    pub fn worker_descriptors(&self) -> io::Result<Vec<OwnedFd>> {
+        let doorbells = self.router_doorbells.iter().chain(&self.worker_doorbells);
+        let all = [self.memory.fd()].into_iter().chain(doorbells.map(AsFd::as_fd));
         all.map(|fd| fd.try_clone_to_owned()).collect()
     }
 
@@ -45,6 +43,7 @@ impl Exchange {
         if let Some(entry) = self.memory.staff().workers.get(usize::from(worker)) {
             entry.retired.store(1, Ordering::SeqCst);
         }
+        self.ring_worker(worker);
         self.ring_all_threads();
         self.wake_worker();
     }
@@ -104,6 +103,7 @@ impl Exchange {
     fn clear_worker(&self, worker: u16) {
         if let Some(entry) = self.memory.staff().workers.get(usize::from(worker)) {
             entry.present.store(0, Ordering::Relaxed);
+            entry.awake.store(0, Ordering::Relaxed);
             entry.sleepers.store(0, Ordering::Relaxed);
             entry.running.store(0, Ordering::Release);
         }

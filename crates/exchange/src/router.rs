@@ -13,8 +13,8 @@ use rustix::thread::futex;
 use crate::layout::Config;
 use crate::memory::{Memory, now_ns};
 use crate::queue::Entry;
-use crate::slot::{Phase, RequestEnd, Slot, State, response_flag, wish};
-use crate::staff::{Sleeper, WORTH_A_WAKE_UP_NS};
+use crate::slot::{BEGIN_AGAIN, Phase, RequestEnd, Slot, State, response_flag, wish};
+use crate::staff::{Sleeper, WORTH_A_WAKE_UP_NS, Worker};
 use crate::sync::{Ordering, fence};
 
 /// One generation's shared memory, as the router and the supervisor hold it.
@@ -63,6 +63,8 @@ pub struct ResponseProgress {
     pub available: usize,
     /// Bytes of the head at the start of the ring.
     pub head: usize,
+    /// Bytes of the trailers that follow what is available; 0 while they are not known. See [`crate::head::read_trailers`].
+    pub trailers: usize,
     /// The worker counted more bytes than the ring holds: nothing of it can be believed.
     pub corrupt: bool,
 }
@@ -79,6 +81,10 @@ impl ResponseProgress {
     /// The answer must be cut off.
     pub fn failed(&self) -> bool {
         self.flags & response_flag::FAILED != 0
+    }
+    /// With the head: a WebSocket is accepted.
+    pub fn upgrades(&self) -> bool {
+        self.flags & response_flag::UPGRADE != 0
     }
     /// Early hints wait to be taken.
     pub fn has_hints(&self) -> bool {
@@ -158,6 +164,7 @@ impl Exchange {
         self.memory.request_ring(number).write_at(0, body);
         slot.request_head.store(head.len() as u32, Ordering::Relaxed);
         slot.request_written.store(body.len() as u64, Ordering::Relaxed);
+        slot.request_base.store(0, Ordering::Relaxed);
         slot.request_end.store(end as u32, Ordering::Relaxed);
         slot.router_thread.store(thread, Ordering::Relaxed);
         slot.queued_ns.store(now_ns(), Ordering::Relaxed);
@@ -182,6 +189,9 @@ impl Exchange {
         slot.wishes.store(0, Ordering::Relaxed);
         slot.router_waits.store(0, Ordering::Relaxed);
         slot.abandoned.store(0, Ordering::Relaxed);
+        slot.cancelled.store(0, Ordering::Relaxed);
+        slot.response_base.store(0, Ordering::Relaxed);
+        slot.trailers_at.store(0, Ordering::Relaxed);
     }
 
     /// Makes the slot QUEUED and pushes its entry. The producer's lock must be held.
@@ -213,6 +223,10 @@ impl Exchange {
         let Some(entry) = self.memory.threads(sleeper.worker).get(usize::from(sleeper.thread)) else {
             return false;
         };
+        if self.is_loop(sleeper.worker) {
+            self.ring_worker(sleeper.worker);
+            return true;
+        }
         entry.rung.store(1, Ordering::Release);
         let _woken = futex::wake(&entry.rung, futex::Flags::empty(), 1);
         true
@@ -253,11 +267,15 @@ impl Exchange {
 
     /// Appends what fits of `body`, and returns how much that was.
     pub fn write_body(&self, slot: u32, body: &[u8]) -> usize {
-        let fits = body.len().min(self.body_room(slot));
+        let room = self.body_room(slot);
+        let fits = body.len().min(room);
         if fits > 0 {
             let control = self.slot(slot);
             let written = control.request_written.load(Ordering::Relaxed);
-            self.memory.request_ring(slot).ring_write(written, &body[..fits]);
+            if control.request_place(written) >= BEGIN_AGAIN && room == self.memory.config.request_ring as usize {
+                control.request_base.store(written, Ordering::Relaxed);
+            }
+            self.memory.request_ring(slot).ring_write(control.request_place(written), &body[..fits]);
             control.request_written.store(written + fits as u64, Ordering::Release);
             self.grant(slot, wish::BODY);
         }
@@ -272,19 +290,69 @@ impl Exchange {
 
     /// Whether the worker waits for bytes of the body.
     pub fn wants_body(&self, slot: u32) -> bool {
-        self.slot(slot).wishes.load(Ordering::Acquire) & wish::BODY != 0
+        self.slot(slot).wishes.load(Ordering::Acquire) & (wish::BODY | wish::BODY << wish::LOOP) != 0
     }
 
-    /// Wakes the worker's thread if it waits for one of `wishes`.
+    /// Whether the worker wants to know when the client leaves.
+    pub fn watches_client(&self, slot: u32) -> bool {
+        self.slot(slot).wishes.load(Ordering::Acquire) & wish::GONE != 0
+    }
+
+    /// Wakes the worker's thread, or its event loop, if it waits for one of `wishes`.
     fn grant(&self, slot: u32, wishes: u32) {
         let control = self.slot(slot);
+        let looping = wishes << wish::LOOP;
         fence(Ordering::SeqCst);
-        if control.wishes.load(Ordering::Relaxed) & wishes != 0
-            && control.wishes.fetch_and(!wishes, Ordering::AcqRel) & wishes != 0
-        {
+        if control.wishes.load(Ordering::Relaxed) & (wishes | looping) == 0 {
+            return;
+        }
+        let granted = control.wishes.fetch_and(!(wishes | looping), Ordering::AcqRel);
+        if granted & looping != 0 {
+            self.ring_loop(slot);
+        }
+        if granted & wishes != 0 {
             control.rung.fetch_add(1, Ordering::AcqRel);
             // All of them: one thread of an application may wait for the body while another waits for room.
             let _woken = futex::wake(&control.rung, futex::Flags::empty(), i32::MAX as u32);
+        }
+    }
+
+    // ---- Event loops -------------------------------------------------------------------------------------------------------
+
+    /// Whether a worker is an event loop.
+    pub fn is_loop(&self, worker: u16) -> bool {
+        self.memory.staff().workers.get(usize::from(worker)).is_some_and(Worker::is_loop)
+    }
+
+    /// Whether the application takes WebSockets: whether a worker that is present is an event loop.
+    pub fn serves_websockets(&self) -> bool {
+        self.memory.staff().workers.iter().any(Worker::is_loop)
+    }
+
+    /// Rings the bell of the loop that runs `slot`: it looks whether the slot has news. Nothing happens when no loop runs it.
+    pub fn probe_loop(&self, slot: u32) {
+        self.ring_loop(slot);
+    }
+
+    /// Whether the loop that runs `slot` has looked since its bell was rung last: one that does not is stuck.
+    pub fn loop_answers(&self, slot: u32) -> bool {
+        let worker = self.slot(slot).state().worker;
+        !self.memory.worker_bell(worker).is_some_and(|bell| bell.holds(slot))
+    }
+
+    fn ring_loop(&self, slot: u32) {
+        let State { worker, phase, .. } = self.slot(slot).state();
+        if phase == Phase::Running
+            && let Some(bell) = self.memory.worker_bell(worker)
+            && bell.ring(slot)
+        {
+            self.ring_worker(worker);
+        }
+    }
+
+    pub(crate) fn ring_worker(&self, worker: u16) {
+        if let Some(doorbell) = self.worker_doorbells.get(usize::from(worker)) {
+            ring_doorbell(doorbell);
         }
     }
 
@@ -310,11 +378,17 @@ impl Exchange {
         let head = control.response_head.load(Ordering::Acquire) as usize;
         let ring = u64::from(self.memory.config.response_ring);
         let corrupt = available > ring || head as u64 > ring;
+        let body = if flags & response_flag::TRAILERS == 0 {
+            available
+        } else {
+            control.trailers_at.load(Ordering::Acquire).saturating_sub(read).min(available)
+        };
         ResponseProgress {
             phase: state.phase,
             worker: state.worker,
             flags,
-            available: if corrupt { 0 } else { available as usize },
+            available: if corrupt { 0 } else { body as usize },
+            trailers: if corrupt { 0 } else { (available - body) as usize },
             head: if corrupt { 0 } else { head },
             corrupt,
         }
@@ -327,7 +401,7 @@ impl Exchange {
         let start = to.len();
         to.resize(start + length, 0);
         let read = control.response_read.load(Ordering::Relaxed);
-        self.memory.response_ring(slot).ring_read(read, &mut to[start..]);
+        self.memory.response_ring(slot).ring_read(control.response_place(read), &mut to[start..]);
         self.consume(slot, length);
     }
 
@@ -371,6 +445,16 @@ impl Exchange {
             Ordering::Acquire,
         );
         self.grant(slot, wish::BODY | wish::ROOM | wish::HINTS);
+        if control.wishes.load(Ordering::Relaxed) & wish::GONE != 0 {
+            self.ring_loop(slot);
+        }
+    }
+
+    /// Gives a request up that is past its time: an event loop cancels its task. To threads it is abandoned like any other.
+    pub fn cancel_running(&self, slot: u32) {
+        self.slot(slot).cancelled.store(1, Ordering::Release);
+        self.abandon(slot);
+        self.ring_loop(slot);
     }
 
     /// Takes a request back that no worker has begun; `false` when one has.
@@ -403,7 +487,8 @@ impl Exchange {
     pub fn requeue(&self, slot: u32) -> bool {
         let control = self.slot(slot);
         let complete = RequestEnd::from_bits(control.request_end.load(Ordering::Acquire)) == RequestEnd::Complete;
-        let kept = control.request_written.load(Ordering::Relaxed) <= u64::from(self.memory.config.request_ring);
+        let kept = control.request_written.load(Ordering::Relaxed) <= u64::from(self.memory.config.request_ring)
+            && control.request_base.load(Ordering::Relaxed) == 0;
         let unsent = control.response_read.load(Ordering::Relaxed) == 0;
         if control.state().phase != Phase::Lost || !complete || !kept || !unsent {
             return false;
@@ -459,6 +544,6 @@ impl Exchange {
 }
 
 /// Adds one to an eventfd; it is never full in practice, and rung already if it were.
-pub(crate) fn ring_doorbell(doorbell: &OwnedFd) {
+pub(crate) fn ring_doorbell(doorbell: impl AsFd) {
     let _rung = rustix::io::write(doorbell, &1u64.to_ne_bytes());
 }

@@ -67,6 +67,10 @@ pub mod response_flag {
     pub const FAILED: u32 = 4;
     /// Early hints (103) stand at the start of the ring; the worker waits until the router has taken them.
     pub const HINTS: u32 = 8;
+    /// With [`HEAD`]: the slot is a WebSocket from now on, and both rings carry records, see [`crate::record`].
+    pub const UPGRADE: u32 = 16;
+    /// Trailer fields stand in the ring after the body.
+    pub const TRAILERS: u32 = 32;
 }
 
 /// Bits of [`Slot::wishes`]: what the worker waits for.
@@ -77,6 +81,10 @@ pub(crate) mod wish {
     pub(crate) const ROOM: u32 = 2;
     /// The hints to be taken.
     pub(crate) const HINTS: u32 = 4;
+    /// The same wishes of an event loop: shifted by so many bits, granted by its bell and not by the futex.
+    pub(crate) const LOOP: u32 = 3;
+    /// To know when the client leaves. It stays until the request is over.
+    pub(crate) const GONE: u32 = 64;
 }
 
 /// A state word, taken apart.
@@ -97,6 +105,9 @@ impl State {
     }
 }
 
+/// From this place in its ring on, an empty ring begins again at its front; bytes.
+pub(crate) const BEGIN_AGAIN: u64 = 8192;
+
 /// The control block of a slot, in shared memory.
 #[repr(C, align(128))]
 #[derive(Debug)]
@@ -112,6 +123,12 @@ pub struct Slot {
     /// Body bytes put into the response ring by the worker, and taken out by the router. The head counts, it comes first.
     pub(crate) response_written: AtomicU64,
     pub(crate) response_read: AtomicU64,
+    /// Where in their counts the rings begin: a ring that is empty begins again at its front, so that a quiet stream does not touch, with time,
+    /// all of its memory. Written by the ring's writer, and only while the ring is empty.
+    pub(crate) request_base: AtomicU64,
+    pub(crate) response_base: AtomicU64,
+    /// Where the trailers begin, when [`response_flag::TRAILERS`] is set.
+    pub(crate) trailers_at: AtomicU64,
     pub(crate) request_head: AtomicU32,
     pub(crate) request_end: AtomicU32,
     pub(crate) response_head: AtomicU32,
@@ -124,6 +141,8 @@ pub struct Slot {
     pub(crate) router_waits: AtomicU32,
     /// 1 when nobody wants the answer any more.
     pub(crate) abandoned: AtomicU32,
+    /// 1 when the worker should give up running it: it is past its time.
+    pub(crate) cancelled: AtomicU32,
     /// The futex the worker's thread sleeps on while it waits for the router: changes with each ring.
     pub(crate) rung: AtomicU32,
 }
@@ -140,6 +159,9 @@ impl Slot {
             request_read: AtomicU64::new(0),
             response_written: AtomicU64::new(0),
             response_read: AtomicU64::new(0),
+            request_base: AtomicU64::new(0),
+            response_base: AtomicU64::new(0),
+            trailers_at: AtomicU64::new(0),
             request_head: AtomicU32::new(0),
             request_end: AtomicU32::new(0),
             response_head: AtomicU32::new(0),
@@ -148,6 +170,7 @@ impl Slot {
             wishes: AtomicU32::new(0),
             router_waits: AtomicU32::new(0),
             abandoned: AtomicU32::new(0),
+            cancelled: AtomicU32::new(0),
             rung: AtomicU32::new(0),
         }
     }
@@ -160,6 +183,16 @@ impl Slot {
     pub(crate) fn transition(&self, from: State, worker: u16, phase: Phase) -> bool {
         let to = State { sequence: from.sequence, worker, phase };
         self.state.compare_exchange(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The place in its ring of position `at` of the response's count.
+    pub(crate) fn response_place(&self, at: u64) -> u64 {
+        at.wrapping_sub(self.response_base.load(Ordering::Relaxed))
+    }
+
+    /// The place in its ring of position `at` of the request's count.
+    pub(crate) fn request_place(&self, at: u64) -> u64 {
+        at.wrapping_sub(self.request_base.load(Ordering::Relaxed))
     }
 
     /// QUEUED to RUNNING, for the taker of an entry; `false` for a stale or duplicate entry.

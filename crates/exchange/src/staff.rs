@@ -4,6 +4,9 @@
 //! sleeps entirely; a waker picks a thread of such a worker before a second thread of a busy one. Threads that share an interpreter share
 //! its lock, so this keeps short requests out of the way of computing ones.
 //!
+//! A worker that is an event loop has one thread, and *runs* what waits in it: handlers that are suspended. It leaves the queue alone while
+//! another loop sleeps that has clearly fewer of them, so that they spread evenly.
+//!
 //! A sleeping thread is a bit in its worker's word. Clearing the bit is the right, and the duty, to wake that thread.
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
@@ -14,13 +17,16 @@ pub(crate) const MAX_THREADS: u16 = 64;
 /// Work in the queue that would take longer than this deserves a worker (or another one) to be woken at once; nanoseconds.
 pub(crate) const WORTH_A_WAKE_UP_NS: u64 = 100_000;
 
+/// By how many suspended handlers one event loop may be ahead of another, besides an eighth of them.
+const UNEVEN: u32 = 2;
+
 /// One worker process.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// One bit for each of its threads that sleeps.
     pub(crate) sleepers: AtomicU64,
-    /// Requests it runs now.
+    /// Requests it runs now; of an event loop, those that are suspended.
     pub(crate) running: AtomicU32,
     /// 1 when it takes nothing more.
     pub(crate) retired: AtomicU32,
@@ -30,6 +36,10 @@ pub(crate) struct Worker {
     pub(crate) present: AtomicU32,
     /// Requests its process finished; wraps, after a while in which it proved itself.
     pub(crate) served: AtomicU32,
+    /// 1 when the process is an event loop, woken by its doorbell.
+    pub(crate) looping: AtomicU32,
+    /// 1 while its event loop is awake, and looks at the queue again before it sleeps.
+    pub(crate) awake: AtomicU32,
 }
 
 /// One thread of a worker.
@@ -65,11 +75,31 @@ impl Worker {
             service_ns: AtomicU32::new(0),
             present: AtomicU32::new(1),
             served: AtomicU32::new(0),
+            looping: AtomicU32::new(0),
+            awake: AtomicU32::new(0),
         }
     }
 
+    fn running(&self) -> u32 {
+        self.running.load(Ordering::Relaxed)
+    }
+
     fn is_idle(&self) -> bool {
-        self.running.load(Ordering::Relaxed) == 0
+        self.running() == 0
+    }
+
+    pub(crate) fn is_loop(&self) -> bool {
+        self.looping.load(Ordering::Relaxed) == 1
+    }
+
+    fn sleeps(&self) -> bool {
+        self.sleepers.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether it will look at the queue by itself.
+    fn attends(&self) -> bool {
+        let busy = if self.is_loop() { self.awake.load(Ordering::Relaxed) == 1 } else { !self.is_idle() };
+        busy && self.retired.load(Ordering::Relaxed) == 0
     }
 
     /// Takes one sleeping thread's bit.
@@ -113,22 +143,32 @@ impl Staff<'_> {
     pub(crate) fn may_take(&self, worker: u16) -> bool {
         match self.workers.get(usize::from(worker)) {
             Some(own) if own.is_idle() => true,
-            Some(_) => !self.workers.iter().any(|other| other.sleepers.load(Ordering::Relaxed) != 0 && other.is_idle()),
+            Some(own) if own.is_loop() => {
+                let running = own.running();
+                let fewer = running.saturating_sub(UNEVEN + running / 8);
+                fewer == 0 || !self.workers.iter().any(|other| other.sleeps() && other.running() < fewer)
+            }
+            Some(_) => !self.workers.iter().any(|other| other.sleeps() && other.is_idle()),
             None => false,
         }
     }
 
-    /// Claims the thread to wake next: of an idle worker, else of any. Call it after the entry was pushed.
+    /// Claims the thread to wake next: of the worker that runs the fewest requests. Call it after the entry was pushed.
     pub(crate) fn claim_sleeper(&self) -> Option<Sleeper> {
         fence(Ordering::SeqCst);
-        self.claim_where(Worker::is_idle).or_else(|| self.claim_where(|_| true))
+        loop {
+            let sleeping = (0u16..).zip(self.workers).filter(|(_, worker)| worker.sleeps());
+            let (number, worker) = sleeping.min_by_key(|(_, worker)| worker.running())?;
+            if let Some(thread) = worker.claim() {
+                return Some(Sleeper { worker: number, thread });
+            }
+        }
     }
 
     /// Whether a thread runs a request, of a worker that takes more: it looks at the queue when it is done. Call it after the entry was pushed.
     pub(crate) fn someone_attends(&self) -> bool {
         fence(Ordering::SeqCst);
-        let attends = |worker: &Worker| !worker.is_idle() && worker.retired.load(Ordering::Relaxed) == 0;
-        self.workers.iter().any(attends)
+        self.workers.iter().any(Worker::attends)
     }
 
     /// How long a request takes at the slowest worker; `None` while no worker has served any. Nanoseconds.
@@ -137,18 +177,6 @@ impl Staff<'_> {
         // A worker that has served nothing yet knows nothing: the application is the same.
         let known = present.map(|worker| worker.service_ns.load(Ordering::Relaxed)).filter(|known| *known > 0);
         known.max().map(u64::from)
-    }
-
-    fn claim_where(&self, suits: impl Fn(&Worker) -> bool) -> Option<Sleeper> {
-        for (index, worker) in self.workers.iter().enumerate() {
-            if worker.sleepers.load(Ordering::Relaxed) != 0
-                && suits(worker)
-                && let Some(thread) = worker.claim()
-            {
-                return Some(Sleeper { worker: index as u16, thread });
-            }
-        }
-        None
     }
 }
 

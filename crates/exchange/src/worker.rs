@@ -3,7 +3,7 @@
 //! Everything here may be called without the interpreter's lock; what blocks says so.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::thread::futex;
@@ -11,16 +11,25 @@ use rustix::thread::futex;
 use crate::memory::{Memory, now_ns};
 use crate::queue::Queue;
 use crate::router::ring_doorbell;
-use crate::slot::{Phase, RequestEnd, Slot, response_flag, wish};
+use crate::slot::{BEGIN_AGAIN, Phase, RequestEnd, Slot, response_flag, wish};
 use crate::staff::{Sleeper, Staff, ThreadEntry, WORTH_A_WAKE_UP_NS, Worker};
 use crate::sync::{Ordering, fence};
 
 /// An exchange, mapped by a worker process.
 #[derive(Debug)]
 pub struct WorkerSide {
-    memory: Memory,
-    worker: u16,
-    router_doorbells: Vec<OwnedFd>,
+    pub(crate) memory: Memory,
+    pub(crate) worker: u16,
+    doorbells: Doorbells,
+}
+
+/// The descriptors that ring the others.
+#[derive(Debug)]
+pub struct Doorbells {
+    /// Each router thread's, in their order.
+    pub routers: Vec<OwnedFd>,
+    /// Each worker's, in their order.
+    pub workers: Vec<OwnedFd>,
 }
 
 /// One thread of a worker, as the exchange knows it.
@@ -33,8 +42,15 @@ pub struct Thread<'w> {
 /// A request this worker runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    slot: u32,
-    sequence: u32,
+    pub(crate) slot: u32,
+    pub(crate) sequence: u32,
+}
+
+impl Taken {
+    /// The number of its slot.
+    pub fn slot(self) -> u32 {
+        self.slot
+    }
 }
 
 /// What there is of a request's body.
@@ -58,20 +74,23 @@ pub enum Wait {
 }
 
 impl WorkerSide {
-    /// Maps the memory a worker inherited. `router_doorbells` in the order of the router threads.
+    /// Maps the memory a worker inherited.
     ///
     /// # Errors
     /// When it is not an exchange of this version, or has no entry for `worker`.
-    pub fn attach(memory: OwnedFd, worker: u16, router_doorbells: Vec<OwnedFd>) -> io::Result<Self> {
+    pub fn attach(memory: OwnedFd, worker: u16, doorbells: Doorbells) -> io::Result<Self> {
         let memory = Memory::attach(memory)?;
-        if u32::from(worker) >= memory.config.workers || router_doorbells.len() != memory.config.router_threads as usize
+        let config = &memory.config;
+        if u32::from(worker) >= config.workers
+            || doorbells.routers.len() != config.router_threads as usize
+            || doorbells.workers.len() != config.workers as usize
         {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "the exchange has no such worker, or other router threads",
             ));
         }
-        Ok(Self { memory, worker, router_doorbells })
+        Ok(Self { memory, worker, doorbells })
     }
 
     /// How many threads the exchange has room for.
@@ -97,6 +116,9 @@ impl WorkerSide {
             thread.rung.store(1, Ordering::Release);
             let _woken = futex::wake(&thread.rung, futex::Flags::empty(), 1);
         }
+        if let Some(doorbell) = self.doorbell() {
+            ring_doorbell(doorbell);
+        }
         // It may have been woken for something that it will not take now.
         self.wake_another();
     }
@@ -115,26 +137,36 @@ impl WorkerSide {
         })
     }
 
-    fn staff(&self) -> Staff<'_> {
+    /// This worker's own doorbell.
+    pub(crate) fn doorbell(&self) -> Option<BorrowedFd<'_>> {
+        self.doorbells.workers.get(usize::from(self.worker)).map(AsFd::as_fd)
+    }
+
+    pub(crate) fn staff(&self) -> Staff<'_> {
         self.memory.staff()
     }
 
-    fn queue(&self) -> Queue<'_> {
+    pub(crate) fn queue(&self) -> Queue<'_> {
         self.memory.queue()
     }
 
-    fn entry(&self) -> &Worker {
+    pub(crate) fn entry(&self) -> &Worker {
         &self.staff().workers[usize::from(self.worker)]
     }
 
-    fn slot(&self, taken: Taken) -> &Slot {
+    pub(crate) fn slot(&self, taken: Taken) -> &Slot {
         &self.memory.slots()[taken.slot as usize]
     }
 
-    fn wake_another(&self) {
-        if let Some(Sleeper { worker, thread }) = self.staff().claim_sleeper()
-            && let Some(entry) = self.memory.threads(worker).get(usize::from(thread))
-        {
+    pub(crate) fn wake_another(&self) {
+        let Some(Sleeper { worker, thread }) = self.staff().claim_sleeper() else {
+            return;
+        };
+        if self.staff().workers[usize::from(worker)].is_loop() {
+            if let Some(doorbell) = self.doorbells.workers.get(usize::from(worker)) {
+                ring_doorbell(doorbell);
+            }
+        } else if let Some(entry) = self.memory.threads(worker).get(usize::from(thread)) {
             entry.rung.store(1, Ordering::Release);
             let _woken = futex::wake(&entry.rung, futex::Flags::empty(), 1);
         }
@@ -167,7 +199,7 @@ impl WorkerSide {
             return if end == RequestEnd::Open { BodyChunk::Nothing } else { BodyChunk::End(end) };
         }
         let length = available.min(to.len());
-        ring.ring_read(read, &mut to[..length]);
+        ring.ring_read(slot.request_place(read), &mut to[..length]);
         let read = read + length as u64;
         slot.request_read.store(read, Ordering::Release);
         let room = ring.size as u64 - written.saturating_sub(read).min(ring.size as u64);
@@ -179,6 +211,13 @@ impl WorkerSide {
             self.ring(taken);
         }
         BodyChunk::Bytes(length)
+    }
+
+    /// Whether the body ended as it should, and all of it was read.
+    pub fn body_is_complete(&self, taken: Taken) -> bool {
+        let slot = self.slot(taken);
+        slot.request_end.load(Ordering::Acquire) == RequestEnd::Complete as u32
+            && slot.request_written.load(Ordering::Acquire) == slot.request_read.load(Ordering::Relaxed)
     }
 
     /// Bytes of the body that can be read now.
@@ -218,9 +257,17 @@ impl WorkerSide {
         let fits = bytes.len().min(self.room(taken));
         let slot = self.slot(taken);
         let written = slot.response_written.load(Ordering::Relaxed);
-        self.memory.response_ring(taken.slot).ring_write(written, &bytes[..fits]);
+        self.begin_again(slot, written);
+        self.memory.response_ring(taken.slot).ring_write(slot.response_place(written), &bytes[..fits]);
         slot.response_written.store(written + fits as u64, Ordering::Release);
         fits
+    }
+
+    /// Lets an empty ring begin again at its front.
+    fn begin_again(&self, slot: &Slot, written: u64) {
+        if slot.response_place(written) >= BEGIN_AGAIN && slot.response_read.load(Ordering::Acquire) == written {
+            slot.response_base.store(written, Ordering::Relaxed);
+        }
     }
 
     /// Lets `fill` write into the ring itself, up to `limit` bytes in one run, and counts what it says it wrote.
@@ -237,7 +284,8 @@ impl WorkerSide {
         let slot = self.slot(taken);
         let written = slot.response_written.load(Ordering::Relaxed);
         let ring = self.memory.response_ring(taken.slot);
-        let (offset, run) = ring.run(written, room);
+        self.begin_again(slot, written);
+        let (offset, run) = ring.run(slot.response_place(written), room);
         // SAFETY: the router reads only what was counted, and no other worker has this slot.
         let space = unsafe { ring.slice_mut(offset, run) };
         let length = fill(space)?.min(run);
@@ -265,6 +313,28 @@ impl WorkerSide {
         slot.response_flags.fetch_or(response_flag::HINTS, Ordering::Release);
         let ready = |slot: &Slot| slot.response_flags.load(Ordering::Acquire) & response_flag::HINTS == 0;
         self.await_router(taken, wish::HINTS, true, ready)
+    }
+
+    /// Says that what is written from now on are trailers, see [`crate::head::read_trailers`].
+    pub fn begin_trailers(&self, taken: Taken) {
+        let slot = self.slot(taken);
+        slot.trailers_at.store(slot.response_written.load(Ordering::Relaxed), Ordering::Release);
+        slot.response_flags.fetch_or(response_flag::TRAILERS, Ordering::Release);
+    }
+
+    /// Whether early hints wait to be taken by the router.
+    pub fn hinting(&self, taken: Taken) -> bool {
+        self.slot(taken).response_flags.load(Ordering::Acquire) & response_flag::HINTS != 0
+    }
+
+    /// Rings this worker's own event loop for a request of its, from another thread.
+    pub fn ring_own_loop(&self, taken: Taken) {
+        if let Some(bell) = self.memory.worker_bell(self.worker)
+            && bell.ring(taken.slot)
+            && let Some(doorbell) = self.doorbell()
+        {
+            ring_doorbell(doorbell);
+        }
     }
 
     /// Sets further [`response_flag`]s; they are seen with the next publication.
@@ -313,16 +383,16 @@ impl WorkerSide {
 
     /// Whether the request is still this worker's: a thread of the application may outlive the request it wrote for, and its slot serves
     /// another by then.
-    fn holds(&self, taken: Taken) -> bool {
+    pub(crate) fn holds(&self, taken: Taken) -> bool {
         let state = self.slot(taken).state();
         state.sequence == taken.sequence && state.worker == self.worker && state.phase == Phase::Running
     }
 
-    fn ring(&self, taken: Taken) {
+    pub(crate) fn ring(&self, taken: Taken) {
         let thread = self.slot(taken).router_thread.load(Ordering::Relaxed);
         if let Some(bell) = self.memory.bell(thread)
             && bell.ring(taken.slot)
-            && let Some(doorbell) = self.router_doorbells.get(thread as usize)
+            && let Some(doorbell) = self.doorbells.routers.get(thread as usize)
         {
             ring_doorbell(doorbell);
         }
@@ -338,6 +408,14 @@ impl Thread<'_> {
     ///
     /// `now` is what [`Thread::finish`] returned if that was this moment: a clock is not free at this rate.
     pub fn take(&self, now: Option<u64>) -> Option<Taken> {
+        let taken = self.take_entry(now)?;
+        self.side.entry().running.fetch_add(1, Ordering::AcqRel);
+        self.wake_next();
+        Some(taken)
+    }
+
+    /// The same, without counting it as running, and without a thought for others.
+    pub(crate) fn take_entry(&self, now: Option<u64>) -> Option<Taken> {
         let side = self.side;
         let queue = side.queue();
         loop {
@@ -354,17 +432,15 @@ impl Thread<'_> {
             intent.store(0, Ordering::Release);
             if won {
                 let taken = Taken { slot: entry.slot, sequence: entry.sequence };
-                side.entry().running.fetch_add(1, Ordering::AcqRel);
                 side.slot(taken).started_ns.store(now.unwrap_or_else(now_ns), Ordering::Relaxed);
-                self.wake_next(&queue);
                 return Some(taken);
             }
         }
     }
 
     /// Wakes another thread when the queue holds more than this one can serve soon, judged by the slowest recent request.
-    fn wake_next(&self, queue: &Queue<'_>) {
-        let waiting = queue.len();
+    pub(crate) fn wake_next(&self) {
+        let waiting = self.side.queue().len();
         if waiting > 0 {
             let service = u64::from(self.side.entry().service_ns.load(Ordering::Relaxed));
             if waiting.saturating_mul(service) > WORTH_A_WAKE_UP_NS {

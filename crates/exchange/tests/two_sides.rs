@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use hostler_exchange::{BodyChunk, Config, Exchange, Phase, RequestEnd, Taken, Wait, WorkerSide, head, response_flag};
+use hostler_exchange::{
+    Awaited, BodyChunk, Config, Doorbells, Exchange, Phase, RequestEnd, Taken, Wait, WorkerSide, head, response_flag,
+};
 
 const TINY: Config = Config {
     workers: 3,
@@ -22,9 +24,10 @@ const TINY: Config = Config {
 
 fn attach(exchange: &Exchange, worker: u16) -> WorkerSide {
     exchange.prepare_worker(worker);
-    let mut descriptors: Vec<OwnedFd> = exchange.worker_descriptors(worker).unwrap();
-    let doorbells = descriptors.split_off(2);
-    WorkerSide::attach(descriptors.swap_remove(0), worker, doorbells).unwrap()
+    let mut descriptors: Vec<OwnedFd> = exchange.worker_descriptors().unwrap();
+    let mut routers = descriptors.split_off(1);
+    let workers = routers.split_off(exchange.config().router_threads as usize);
+    WorkerSide::attach(descriptors.swap_remove(0), worker, Doorbells { routers, workers }).unwrap()
 }
 
 /// Answers with the request's body, through the rings.
@@ -230,4 +233,100 @@ fn hints_are_taken_before_the_answer_goes_on() {
         assert_eq!(read, hints);
         exchange.hints_taken(submitted.slot);
     });
+}
+
+/// Waits until a descriptor can be read, as a loop's selector does.
+fn rung(doorbell: std::os::fd::BorrowedFd<'_>) {
+    let mut events = [rustix::event::PollFd::from_borrowed_fd(doorbell, rustix::event::PollFlags::IN)];
+    rustix::event::poll(&mut events, None).unwrap();
+}
+
+#[test]
+fn an_event_loop_is_rung_for_requests_bodies_room_and_a_client_that_left() {
+    let exchange = Exchange::create(TINY).unwrap();
+    let side = attach(&exchange, 0);
+    let events = side.event_loop();
+    assert!(exchange.is_loop(0) && !exchange.is_loop(1));
+    assert!(events.prepare_sleep());
+    let slot = exchange.submit(0, b"head", b"", RequestEnd::Open).unwrap().slot;
+    assert!(exchange.wake_worker());
+    rung(events.doorbell().unwrap());
+    events.answer_doorbell();
+    events.awake();
+    let taken = events.take(None).unwrap();
+    assert_eq!(events.running_in(slot), Some(taken));
+
+    assert!(events.announce(taken, Awaited::Body));
+    assert!(exchange.wants_body(slot) && !exchange.watches_client(slot));
+    assert!(events.prepare_sleep());
+    assert_eq!(exchange.write_body(slot, b"body"), 4);
+    rung(events.doorbell().unwrap());
+    assert!(!exchange.loop_answers(slot), "it was rung and has not looked");
+    events.awake();
+    let mut heard = Vec::new();
+    events.hear(|slot| heard.push(slot));
+    assert_eq!(heard, [slot]);
+    assert!(exchange.loop_answers(slot));
+    assert!(!events.announce(taken, Awaited::Body), "it is there already");
+
+    assert_eq!(side.write(taken, &[7; 40]), 32);
+    assert!(events.announce(taken, Awaited::Room));
+    exchange.consume(slot, 32);
+    assert!(!events.prepare_sleep(), "the bell was rung while it was awake");
+    events.hear(|_| ());
+
+    assert!(events.announce(taken, Awaited::Gone));
+    assert!(exchange.watches_client(slot));
+    exchange.cancel_running(slot);
+    events.hear(|slot| heard.push(slot));
+    assert_eq!(heard.len(), 2);
+    assert!(side.abandoned(taken) && events.cancelled(taken));
+    events.finish(taken, false);
+    assert!(exchange.release(slot));
+}
+
+#[test]
+fn loops_take_turns_when_handlers_wait() {
+    let exchange = Exchange::create(Config { slots: 32, ..TINY }).unwrap();
+    let sides = [attach(&exchange, 0), attach(&exchange, 1)];
+    let loops = sides.each_ref().map(WorkerSide::event_loop);
+    assert!(loops[1].prepare_sleep());
+    for _ in 0..32 {
+        exchange.submit(0, b"head", b"", RequestEnd::Complete).unwrap();
+    }
+    let mut shares = [0; 2];
+    let mut turn = 0;
+    while shares.iter().sum::<u32>() < 32 {
+        loops[turn].awake();
+        while loops[turn].take(None).is_some() {
+            loops[turn].suspended();
+            shares[turn] += 1;
+        }
+        loops[turn].prepare_sleep();
+        turn = 1 - turn;
+    }
+    assert!(shares.iter().all(|share| *share >= 14), "{shares:?}");
+}
+
+#[test]
+fn a_quiet_stream_stays_at_the_front_of_its_ring() {
+    let config = Config { request_ring: 1 << 16, response_ring: 1 << 16, ..TINY };
+    let exchange = Exchange::create(config).unwrap();
+    let side = attach(&exchange, 0);
+    let slot = exchange.submit(0, b"head", b"", RequestEnd::Open).unwrap().slot;
+    let taken = side.thread(0).take(None).unwrap();
+    let mut byte = 0u8;
+    // Ten times round the ring, with a message across the place where it begins again.
+    for _ in 0..6_000 {
+        byte = byte.wrapping_add(1);
+        let message = [byte; 117];
+        assert_eq!(side.write(taken, &message), message.len());
+        let mut received = Vec::new();
+        exchange.read_response(slot, message.len(), &mut received);
+        assert_eq!(received, message);
+        assert_eq!(exchange.write_body(slot, &message), message.len());
+        let mut chunk = [0; 200];
+        assert_eq!(side.read_body(taken, &mut chunk), BodyChunk::Bytes(message.len()));
+        assert_eq!(chunk[..message.len()], message);
+    }
 }

@@ -34,6 +34,21 @@ pub struct Config {
     pub slow_request: Option<Duration>,
     /// Router threads at most.
     pub threads: u32,
+    /// How WebSockets are treated.
+    pub websocket: WebSocketConfig,
+}
+
+/// How WebSockets are treated.
+#[derive(Debug, Clone)]
+pub struct WebSocketConfig {
+    /// The longest message from a client in bytes, after decompression; `u64::MAX` for no limit. Beyond it: close code 1009.
+    pub max_message: u64,
+    /// After how long without a byte from the client it is sent a ping; `None` for never.
+    pub ping_interval: Option<Duration>,
+    /// How long the client may take to send a byte after a ping. Beyond it: close code 1011.
+    pub ping_timeout: Duration,
+    /// Whether messages are compressed for clients that offer it (RFC 7692).
+    pub compress: bool,
 }
 
 /// What becomes of headers whose name has an underscore: as environment variables they look like ones with a hyphen.

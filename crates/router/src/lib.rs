@@ -29,7 +29,7 @@ use hostler_listener::Bound;
 use hostler_log::AccessLog;
 use tokio::sync::{mpsc, oneshot};
 
-pub use config::{Config, TrustedPeers, Underscores};
+pub use config::{Config, TrustedPeers, Underscores, WebSocketConfig};
 
 use load::Load;
 use stream::Detached;

@@ -117,6 +117,8 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
         version: if head.version == Version::Http11 { 11 } else { 10 },
         https,
         chunked: head.framing == Framing::Chunked,
+        websocket: false,
+        trailers: false,
         content_length: if let Framing::Length(length) = head.framing { Some(length) } else { None },
         method: head.method.as_bytes(),
         remote: peer.remote.as_bytes(),

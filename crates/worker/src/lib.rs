@@ -1,12 +1,15 @@
 //! The Python extension `_hostler`: what runs inside a worker process.
 //!
-//! Owns the import of the application, the worker's threads, and WSGI (PEP 3333). Knows nothing of clients' sockets or of HTTP on the wire:
+//! Owns the import of the application, the worker's threads or event loop, WSGI (PEP 3333) and ASGI 3. Knows nothing of clients' sockets or of HTTP on the wire:
 //! requests come from the exchange, and everything else the worker needs comes over its channel.
 
 mod application;
+mod asgi;
+mod gone;
 mod life;
 mod report;
 mod text;
+mod values;
 mod watch;
 mod wsgi;
 

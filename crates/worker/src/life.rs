@@ -4,15 +4,15 @@ use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 use hostler_channel::{Channel, FromWorker, Interface, ToWorker, WorkerStart, clip, descriptors};
-use hostler_exchange::WorkerSide;
 use hostler_exchange::head::read_request;
+use hostler_exchange::{Doorbells, WorkerSide};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rustix::pipe::PipeFlags;
 
 use crate::application::{self, Application, Failure};
-use crate::{report, watch, wsgi};
+use crate::{asgi, report, watch, wsgi};
 
 /// The signal on which a worker prints the Python stacks of all its threads, for [`watch`] to log: SIGSTKFLT, which nothing else uses.
 const STACKS_SIGNAL: i32 = 16;
@@ -37,20 +37,19 @@ pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
         Ok(application) => application,
         Err(failure) => refuse(py, failure),
     };
-    if application.interface == Interface::Asgi {
-        refuse(
-            py,
-            Failure {
-                message: format!("{} is an ASGI application, and this version serves WSGI only", start.app),
-                traceback: None,
-            },
-        );
-    }
     let python = Python::version_str().split_whitespace().next().unwrap_or_default().to_owned();
     let ready = FromWorker::Ready { interface: application.interface, python };
     if start.check_only {
         report::send(py, &ready);
         return Ok(());
+    }
+    if application.interface == Interface::Asgi {
+        let started = match asgi::start(py, application.callable, &start) {
+            Ok(started) => started,
+            Err(failure) => refuse(py, failure),
+        };
+        let side = attach(&start)?;
+        return started.serve(py, side, &start, || serving(py, &ready));
     }
     serve(py, &start, application, &ready)
 }
@@ -58,7 +57,7 @@ pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
 /// What this worker runs now: for each request its id, and its method and target.
 pub(crate) fn running() -> Vec<(String, String)> {
     let requests = SIDE.get().into_iter().flat_map(|side| side.running().map(|taken| side.head(taken)));
-    requests.filter_map(read_request).map(|(request, _)| (wsgi::id(&request), wsgi::name(&request))).collect()
+    requests.filter_map(read_request).map(|(request, _)| (report::id(&request), report::name(&request))).collect()
 }
 
 /// Tells the supervisor why nothing can be served, and ends the process.
@@ -90,24 +89,39 @@ fn prepare_interpreter(py: Python<'_>, start: &WorkerStart, print_to: OwnedFd) -
 
 /// Maps the exchange, starts the threads, says so, and serves until retired.
 fn serve(py: Python<'_>, start: &WorkerStart, application: Application, ready: &FromWorker) -> PyResult<()> {
-    // SAFETY: the supervisor passes these descriptors at these numbers, and nothing else in this process owns them.
-    let inherited = |number: i32| unsafe { OwnedFd::from_raw_fd(number) };
-    let memory = inherited(descriptors::MEMORY);
-    let doorbells =
-        (0..i32::from(start.router_threads)).map(|thread| inherited(descriptors::ROUTER + thread)).collect();
-    let side = WorkerSide::attach(memory, start.worker, doorbells)
-        .map_err(|error| PyRuntimeError::new_err(format!("the exchange cannot be used: {error}")))?;
-    let side = SIDE.get_or_init(|| side);
+    let side = attach(start)?;
     let server = Py::new(py, wsgi::Server::new(side, application.callable, start))?;
     let threads = start_threads(py, &server, start.threads.min(side.threads()))?;
-    // From here on there is something to finish; before, SIGTERM ends the process at once.
-    let signal = py.import("signal")?;
-    signal.call_method1("signal", (signal.getattr("SIGTERM")?, wrap_pyfunction!(retire, py)?))?;
-    report::send(py, ready);
+    serving(py, ready)?;
     server.get().run(py, 0)?;
     for thread in threads {
         thread.call_method0(py, "join")?;
     }
+    Ok(())
+}
+
+/// Maps the exchange.
+fn attach(start: &WorkerStart) -> PyResult<&'static WorkerSide> {
+    // SAFETY: the supervisor passes these descriptors at these numbers, and nothing else in this process owns them.
+    let inherited = |number: i32| unsafe { OwnedFd::from_raw_fd(number) };
+    let memory = inherited(descriptors::MEMORY);
+    let routers = i32::from(start.router_threads);
+    let doorbells = Doorbells {
+        routers: (0..routers).map(|thread| inherited(descriptors::ROUTER + thread)).collect(),
+        workers: (0..i32::from(start.worker_doorbells))
+            .map(|worker| inherited(descriptors::ROUTER + routers + worker))
+            .collect(),
+    };
+    let side = WorkerSide::attach(memory, start.worker, doorbells)
+        .map_err(|error| PyRuntimeError::new_err(format!("the exchange cannot be used: {error}")))?;
+    Ok(SIDE.get_or_init(|| side))
+}
+
+/// Says that requests are taken. From here on there is something to finish; before, SIGTERM ends the process at once.
+fn serving(py: Python<'_>, ready: &FromWorker) -> PyResult<()> {
+    let signal = py.import("signal")?;
+    signal.call_method1("signal", (signal.getattr("SIGTERM")?, wrap_pyfunction!(retire, py)?))?;
+    report::send(py, ready);
     Ok(())
 }
 

@@ -3,8 +3,11 @@
 use std::sync::OnceLock;
 
 use hostler_channel::{Channel, FromWorker, LogRecord, Severity, clip};
+use hostler_exchange::head::Request;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+
+use crate::gone::ClientDisconnected;
 
 static CHANNEL: OnceLock<Channel> = OnceLock::new();
 
@@ -52,4 +55,24 @@ pub(crate) fn summary(py: Python<'_>, error: &PyErr) -> String {
     let text = error.value(py).str().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
     let text = text.lines().next().unwrap_or_default().to_owned();
     if text.is_empty() { name } else { format!("{name}: {text}") }
+}
+
+/// The traceback of a failed request, in one piece. A client that left is not the application's fault.
+pub(crate) fn report_failure(py: Python<'_>, request: &Request<'_>, error: &PyErr) {
+    let summary = summary(py, error);
+    if error.is_instance_of::<ClientDisconnected>(py) {
+        return log(py, Severity::Info, format!("{} was given up: {summary}", name(request)), None, &id(request));
+    }
+    let detail = traceback(py, error);
+    log(py, Severity::Error, format!("{} failed: {summary}", name(request)), Some(&detail), &id(request));
+}
+
+/// Method and target of a request, shortened.
+pub(crate) fn name(request: &Request<'_>) -> String {
+    let target: String = String::from_utf8_lossy(request.target).chars().take(200).collect();
+    format!("{} {target}", String::from_utf8_lossy(request.method))
+}
+
+pub(crate) fn id(request: &Request<'_>) -> String {
+    String::from_utf8_lossy(request.id).into_owned()
 }

@@ -13,6 +13,15 @@ pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, 
     Ok(unsafe { Bound::from_owned_ptr_or_err(py, text)?.cast_into_unchecked() })
 }
 
+/// A `str` of UTF-8; what is none becomes U+FFFD.
+pub(crate) fn utf8<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    let errors = c"replace".as_ptr();
+    // SAFETY: pointer and length are of one slice; the interpreter is attached.
+    let text = unsafe { ffi::PyUnicode_DecodeUTF8(bytes.as_ptr().cast(), bytes.len() as isize, errors) };
+    // SAFETY: a new reference to a `str`, or null with an exception set.
+    Ok(unsafe { Bound::from_owned_ptr_or_err(py, text)?.cast_into_unchecked() })
+}
+
 /// The bytes of a `str` that holds latin-1; `what` names it in the error.
 pub(crate) fn to_latin1<'py>(text: &Bound<'py, PyString>, what: &str) -> PyResult<Bound<'py, PyBytes>> {
     // SAFETY: the argument is a `str`; the interpreter is attached.

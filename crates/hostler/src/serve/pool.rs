@@ -16,8 +16,8 @@ impl Pool for Generation {
         Ok(())
     }
 
-    fn descriptors(&self, worker: u16) -> io::Result<Vec<OwnedFd>> {
-        self.0.worker_descriptors(worker)
+    fn descriptors(&self, _worker: u16) -> io::Result<Vec<OwnedFd>> {
+        self.0.worker_descriptors()
     }
 
     fn served(&self, worker: u16) -> u64 {

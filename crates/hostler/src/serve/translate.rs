@@ -94,6 +94,12 @@ pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
         trusted: TrustedPeers(Arc::new(move |peer| peers.iter().any(|trusted| trusted.contains(peer)))),
         request_id_header: http.request_id_header.as_ref().map(|name| name.as_str().to_owned()),
         server_header: http.server_header,
+        websocket: hostler_router::WebSocketConfig {
+            max_message: 16 << 20,
+            ping_interval: Some(Duration::from_secs(20)),
+            ping_timeout: Duration::from_secs(20),
+            compress: true,
+        },
         slow_request: some(log.slow_request),
         threads: pool.router_threads.resolve(cores) as u32,
     }
@@ -121,6 +127,9 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
             worker: 0,
             threads: pool.threads as u16,
             router_threads,
+            worker_doorbells: workers,
+            event_loop: hostler_channel::EventLoop::Auto,
+            lifespan: hostler_channel::Lifespan::Auto,
             app: application.application.to_string(),
             interface: match app.interface {
                 InterfaceSetting::Auto => Interface::Auto,

@@ -11,7 +11,7 @@ use hostler_exchange::{Taken, Wait, WorkerSide, head, response_flag};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use super::gone::ClientDisconnected;
+use crate::gone::ClientDisconnected;
 
 /// An answer, shared between the serving thread, `start_response` and `write`.
 #[derive(Clone)]

@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::names::{Names, Seen};
-use super::values::Values;
 use crate::text::latin1;
+use crate::values::{Values, passing};
 
 /// What is the same for every request of an application.
 pub(crate) struct Fixed<'py> {
@@ -156,18 +156,6 @@ impl Environs {
             return Err(PyRuntimeError::new_err("the head of the request is damaged"));
         }
         Ok(has_host)
-    }
-}
-
-/// Values that must not be kept beyond their request, as they are secret; or are of no use to keep, as they never come again.
-fn passing(name: &[u8]) -> bool {
-    match name.len() {
-        6 => name.eq_ignore_ascii_case(b"cookie"),
-        9 => name.eq_ignore_ascii_case(b"x-api-key"),
-        12 => name.eq_ignore_ascii_case(b"x-request-id"),
-        13 => name.eq_ignore_ascii_case(b"authorization"),
-        19 => name.eq_ignore_ascii_case(b"proxy-authorization"),
-        _ => false,
     }
 }
 

@@ -10,7 +10,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use super::gone::ClientDisconnected;
+use crate::gone::ClientDisconnected;
 
 /// How much is taken out of shared memory at once when lines are looked for.
 const CHUNK: usize = 16 * 1024;

@@ -4,12 +4,10 @@ mod answer;
 mod environ;
 mod errors;
 mod file;
-mod gone;
 mod input;
 mod known;
 mod names;
 mod start_response;
-mod values;
 
 use hostler_channel::{Severity, WorkerStart};
 use hostler_exchange::head::{Request, read_request};
@@ -23,10 +21,9 @@ use self::answer::{Client, Ending, Shared};
 use self::environ::{Environs, Fixed};
 use self::errors::Errors;
 use self::file::FileWrapper;
-use self::gone::ClientDisconnected;
 use self::input::Input;
 use self::start_response::{EarlyHints, StartResponse, chunk};
-use crate::report;
+use crate::report::{self, id, name, report_failure};
 use crate::text::{references, type_name};
 
 /// The application with all that its threads share.
@@ -238,22 +235,6 @@ fn deliver_all<'py>(
 
 const YIELDED: &str = "the application's iterable gave";
 
-/// The traceback of a failed request, in one piece. A client that left is not the application's fault.
-fn report_failure(py: Python<'_>, request: &Request<'_>, error: &PyErr) {
-    let summary = report::summary(py, error);
-    if error.is_instance_of::<ClientDisconnected>(py) {
-        return report::log(
-            py,
-            Severity::Info,
-            format!("{} was given up: {summary}", name(request)),
-            None,
-            &id(request),
-        );
-    }
-    let detail = report::traceback(py, error);
-    report::log(py, Severity::Error, format!("{} failed: {summary}", name(request)), Some(&detail), &id(request));
-}
-
 /// Tells of an answer whose length was not what it said.
 fn complain(py: Python<'_>, request: &Request<'_>, ending: Ending) {
     let (severity, what) = match ending {
@@ -268,14 +249,4 @@ fn complain(py: Python<'_>, request: &Request<'_>, ending: Ending) {
         ),
     };
     report::log(py, severity, format!("{} {what}", name(request)), None, &id(request));
-}
-
-/// Method and target of a request, shortened.
-pub(crate) fn name(request: &Request<'_>) -> String {
-    let target: String = String::from_utf8_lossy(request.target).chars().take(200).collect();
-    format!("{} {target}", String::from_utf8_lossy(request.method))
-}
-
-pub(crate) fn id(request: &Request<'_>) -> String {
-    String::from_utf8_lossy(request.id).into_owned()
 }

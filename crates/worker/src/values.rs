@@ -44,3 +44,15 @@ impl Values {
         Ok(text)
     }
 }
+
+/// Values that must not be kept beyond their request, as they are secret; or are of no use to keep, as they never come again.
+pub(crate) fn passing(name: &[u8]) -> bool {
+    match name.len() {
+        6 => name.eq_ignore_ascii_case(b"cookie"),
+        9 => name.eq_ignore_ascii_case(b"x-api-key"),
+        12 => name.eq_ignore_ascii_case(b"x-request-id"),
+        13 => name.eq_ignore_ascii_case(b"authorization"),
+        19 => name.eq_ignore_ascii_case(b"proxy-authorization"),
+        _ => false,
+    }
+}

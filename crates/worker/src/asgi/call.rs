@@ -1,0 +1,228 @@
+//! One call of the application: a request or a WebSocket, from its slot's point of view.
+//!
+//! The handler, `receive` and `send` of the call share it. It outlives its request if the application keeps one of them; then
+//! it answers as a closed one.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hostler_exchange::{Awaited, EventLoop, Taken, WorkerSide};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::http::Http;
+use super::outbox::{Drained, Item, Outbox};
+use super::waiting::{Waiting, What};
+use super::websocket::WebSocket;
+use super::{Shared, event};
+use crate::gone::ClientDisconnected;
+
+/// The call.
+#[pyclass(frozen, module = "hostler")]
+pub(crate) struct Call {
+    pub(crate) shared: &'static Shared,
+    pub(crate) taken: Taken,
+    state: Mutex<State>,
+}
+
+/// What a call remembers.
+pub(crate) struct State {
+    pub(crate) protocol: Protocol,
+    pub(crate) outbox: Outbox,
+    /// Futures that tasks sleep on, for what is received and what is sent.
+    receiving: Vec<Py<PyAny>>,
+    sending: Vec<Py<PyAny>>,
+    /// The handler is done: the slot is not this call's any more.
+    pub(crate) closed: bool,
+}
+
+pub(crate) enum Protocol {
+    Http(Http),
+    WebSocket(WebSocket),
+}
+
+/// Whether all that was sent fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Whole,
+    /// The sender waits until it is on its way.
+    Partly,
+}
+
+impl Call {
+    pub(crate) fn new(shared: &'static Shared, taken: Taken, protocol: Protocol) -> Self {
+        let state =
+            State { protocol, outbox: Outbox::default(), receiving: Vec::new(), sending: Vec::new(), closed: false };
+        Self { shared, taken, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // A panic inside leaves plain values behind, and its request fails anyway.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn side(&self) -> &'static WorkerSide {
+        self.shared.side
+    }
+
+    pub(crate) fn events(&self) -> EventLoop<'static> {
+        self.shared.events
+    }
+
+    /// The next event for the application, if there is one now.
+    pub(crate) fn try_receive(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let mut state = self.state();
+        let State { protocol, closed, .. } = &mut *state;
+        match protocol {
+            Protocol::Http(http) => http.receive(py, self, *closed),
+            Protocol::WebSocket(websocket) => websocket.receive(py, self, *closed),
+        }
+    }
+
+    /// Takes an event of the application.
+    pub(crate) fn send(&self, event: &Bound<'_, PyAny>) -> PyResult<Sent> {
+        let event = event::dictionary(event)?;
+        let kind = event::require(event, intern!(event.py(), "type"))?;
+        let mut state = self.state();
+        let State { protocol, outbox, closed, .. } = &mut *state;
+        match protocol {
+            Protocol::Http(http) => http.send(self, outbox, &kind, event, *closed),
+            Protocol::WebSocket(websocket) => websocket.send(self, outbox, &kind, event, *closed),
+        }
+    }
+
+    /// Puts items after those that wait; the first are written at once. The router is told.
+    pub(crate) fn put(&self, outbox: &mut Outbox, items: impl IntoIterator<Item = Item>) -> PyResult<Sent> {
+        let idle = outbox.is_empty();
+        for item in items {
+            outbox.push(item);
+        }
+        if !idle {
+            return Ok(Sent::Partly);
+        }
+        match self.drain(outbox) {
+            Drained::Empty => Ok(Sent::Whole),
+            Drained::Waits => Ok(Sent::Partly),
+            Drained::Abandoned => Err(gone()),
+        }
+    }
+
+    fn drain(&self, outbox: &mut Outbox) -> Drained {
+        let drained = outbox.drain(self.side(), self.events(), self.taken);
+        self.side().publish(self.taken);
+        drained
+    }
+
+    /// Whether what was sent is on its way: then None to await to.
+    pub(crate) fn try_sent(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let mut state = self.state();
+        if state.outbox.is_empty() {
+            return Ok(Some(py.None()));
+        }
+        if state.closed {
+            return Err(gone());
+        }
+        match self.drain(&mut state.outbox) {
+            Drained::Empty => Ok(Some(py.None())),
+            Drained::Waits => Ok(None),
+            Drained::Abandoned => Err(gone()),
+        }
+    }
+
+    /// A future that is done with the next news; `None` when there are some already.
+    pub(crate) fn wait(&self, py: Python<'_>, what: What) -> PyResult<Option<Py<PyAny>>> {
+        if what == What::Receive {
+            let awaited = match &self.state().protocol {
+                Protocol::Http(http) if http.body_is_over() => Awaited::Gone,
+                _ => Awaited::Body,
+            };
+            if !self.events().announce(self.taken, awaited) {
+                return Ok(None);
+            }
+        }
+        // No lock is held while Python runs.
+        let future = self.shared.create_future.call0(py)?;
+        let mut state = self.state();
+        let waiting = match what {
+            What::Receive => &mut state.receiving,
+            What::Send => &mut state.sending,
+        };
+        if !waiting.is_empty() {
+            let mut kept = Vec::new();
+            for future in waiting.drain(..) {
+                if !is_done(py, &future)? {
+                    kept.push(future);
+                }
+            }
+            *waiting = kept;
+        }
+        waiting.push(future.clone_ref(py));
+        Ok(Some(future))
+    }
+
+    /// The slot has news: writes on, and wakes who waits.
+    pub(crate) fn hear(&self, py: Python<'_>) -> PyResult<()> {
+        let (receiving, sending) = {
+            let mut state = self.state();
+            let sent = state.outbox.is_empty() || self.drain(&mut state.outbox) != Drained::Waits;
+            let sending = if sent { std::mem::take(&mut state.sending) } else { Vec::new() };
+            (std::mem::take(&mut state.receiving), sending)
+        };
+        for future in receiving.into_iter().chain(sending) {
+            if !is_done(py, &future)? {
+                future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The handler is done: whatever the application kept of this call is closed, and who waits is woken to see it.
+    pub(crate) fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let (receiving, sending) = {
+            let mut state = self.state();
+            state.closed = true;
+            (std::mem::take(&mut state.receiving), std::mem::take(&mut state.sending))
+        };
+        for future in receiving.into_iter().chain(sending) {
+            if !is_done(py, &future)? {
+                future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_done(py: Python<'_>, future: &Py<PyAny>) -> PyResult<bool> {
+    future.call_method0(py, intern!(py, "done"))?.is_truthy(py)
+}
+
+/// What `send()` raises when nobody is there: an `OSError`, as the specification wants.
+pub(crate) fn gone() -> PyErr {
+    ClientDisconnected::new_err("the client closed the connection before the answer was complete")
+}
+
+/// `receive` of one call.
+#[pyclass(frozen, module = "hostler", name = "receive")]
+pub(crate) struct Receive(pub(crate) Py<Call>);
+
+#[pymethods]
+impl Receive {
+    fn __call__(&self, py: Python<'_>) -> Waiting {
+        Waiting::new(self.0.clone_ref(py), What::Receive)
+    }
+}
+
+/// `send` of one call.
+#[pyclass(frozen, module = "hostler", name = "send")]
+pub(crate) struct Send(pub(crate) Py<Call>);
+
+#[pymethods]
+impl Send {
+    fn __call__<'py>(&self, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = event.py();
+        let call = self.0.get();
+        match call.send(event)? {
+            Sent::Whole => Ok(call.shared.done.bind(py).clone().into_any()),
+            Sent::Partly => Ok(Bound::new(py, Waiting::new(self.0.clone_ref(py), What::Send))?.into_any()),
+        }
+    }
+}
