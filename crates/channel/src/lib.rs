@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,8 @@ pub mod descriptors {
     pub const CHANNEL: i32 = 3;
     /// The memfd of the exchange.
     pub const MEMORY: i32 = 4;
-    /// The doorbell of router thread 0, an eventfd; thread *n* follows at `ROUTER + n`, and worker *w*'s at `ROUTER + router_threads + w`.
+    /// The doorbell of router thread 0, an eventfd; thread *n* follows at `ROUTER + n`. After those of all router threads come the
+    /// doorbells of all workers: worker *w*'s, its own among them, at `ROUTER + router_threads + w`.
     pub const ROUTER: i32 = 5;
 }
 
@@ -42,6 +44,8 @@ pub struct WorkerStart {
     pub event_loop: EventLoop,
     /// Whether an ASGI application has a lifespan.
     pub lifespan: Lifespan,
+    /// How long a worker may wait, when it stops, for what an ASGI application still does after its answers.
+    pub graceful_timeout: Duration,
     /// Directories put in front of `sys.path`, first one first.
     pub python_path: Vec<String>,
     /// `SCRIPT_NAME` for every request; empty for an application at the root.
@@ -103,12 +107,7 @@ pub enum ToWorker {
 #[serde(rename_all = "snake_case")]
 pub enum FromWorker {
     /// The application is imported and every thread takes requests.
-    Ready {
-        /// The interface found, never [`Interface::Auto`].
-        interface: Interface,
-        /// `sys.version`'s first word.
-        python: String,
-    },
+    Ready(Loaded),
     /// The application could not be loaded; the worker exits by itself.
     Failed {
         /// One line: what was looked for, and what was found instead.
@@ -118,6 +117,17 @@ pub enum FromWorker {
     },
     /// Something for the error log.
     Log(LogRecord),
+}
+
+/// An application that was loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// The interface found, never [`Interface::Auto`].
+    pub interface: Interface,
+    /// `sys.version`'s first word.
+    pub python: String,
+    /// The name of the event loop, for ASGI.
+    pub event_loop: Option<String>,
 }
 
 /// How serious a record is.

@@ -1,13 +1,16 @@
 //! Serving: logs, sockets, shared memory, workers and router put together, and taken apart again when a signal says so.
 
+mod check;
 mod pool;
 mod preflight;
+mod stop;
 mod translate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use hostler_channel::Loaded;
 use hostler_exchange::Exchange;
 use hostler_listener::Bound;
 use hostler_log::{AccessLog, ErrorLog, Sink};
@@ -20,6 +23,9 @@ use tokio::sync::mpsc;
 use crate::discover::application::Located;
 use crate::discover::python::Python;
 use crate::{INTERNAL, USAGE, say};
+
+pub(crate) use check::check;
+use stop::stop;
 
 /// The application does not import (sysexits.h: EX_DATAERR).
 const NOT_IMPORTED: u8 = 65;
@@ -38,36 +44,6 @@ pub(crate) struct Served {
     pub(crate) python: Python,
     pub(crate) extension: PathBuf,
     pub(crate) environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
-}
-
-/// `hostler check`: looks at what serving would need, imports the application in a process of its own, and says how
-/// that went. All is told, and the exit code is the one that `run` would end with.
-pub(crate) fn check(served: &Served) -> ExitCode {
-    let findings = preflight::look(&served.settings);
-    for warning in &findings.warnings {
-        say(&format!("warning: {warning}"));
-    }
-    for wrong in findings.mistakes.iter().chain(&findings.missing) {
-        say(wrong);
-    }
-    let imported = match hostler_supervisor::check(translate::supervisor(served, 1, 1)) {
-        Ok(checked) => {
-            say(&format!(
-                "{} imports: an application for {:?}, on Python {} ({}: {})",
-                served.application.application,
-                checked.interface,
-                checked.python,
-                served.python.path.display(),
-                served.python.reason
-            ));
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            say_failure(&failure);
-            ExitCode::from(code_of(&failure))
-        }
-    };
-    findings.code().map_or(imported, ExitCode::from)
 }
 
 /// `hostler run` and `hostler serve`: serves until told to stop.
@@ -155,7 +131,7 @@ async fn serve(served: &Served, logs: &Logs, listeners: Vec<Bound>, mut signals:
             },
         }
     }
-    stop(served, logs, &mut signals, &mut router, &supervisor).await
+    stop(served, logs, &mut signals, &mut router, &supervisor, &exchange).await
 }
 
 /// Waits for the first ready worker and starts the router then; `None` when it was told to stop before.
@@ -174,8 +150,9 @@ async fn boot(
                 tracing::info!(seconds = began.elapsed().as_secs(), "the application is still being imported");
             }
             told = notice.recv() => match told {
-                Some(Notice::Ready { interface, python, after }) => {
-                    tracing::info!(?interface, python, seconds = after.as_secs_f64(), "the application is ready");
+                Some(Notice::Ready { loaded, after }) => {
+                    let Loaded { interface, python, event_loop } = loaded;
+                    tracing::info!(?interface, python, event_loop, seconds = after.as_secs_f64(), "the application is ready");
                     return Ok(Some(start()?));
                 }
                 Some(Notice::Failed(failure)) => {
@@ -196,66 +173,6 @@ async fn boot(
             },
         }
     }
-}
-
-/// Accepts no more, finishes what runs, then lets the workers go. A second signal ends it at once.
-async fn stop(
-    served: &Served,
-    logs: &Logs,
-    signals: &mut Signals,
-    router: &mut Router,
-    supervisor: &Handle,
-) -> Result<(), Ended> {
-    let patience = served.settings.pool.graceful_timeout;
-    tracing::info!(graceful_timeout = patience.as_secs_f64(), "stopping: running requests are finished");
-    router.stop();
-    let deadline = tokio::time::sleep(patience);
-    tokio::pin!(deadline);
-    let (mut draining, mut finished) = (true, false);
-    while draining {
-        tokio::select! {
-            ended = router.stopped() => {
-                ended?;
-                draining = false;
-                finished = true;
-            }
-            () = &mut deadline => {
-                tracing::warn!("requests still ran at the end of graceful_timeout, and were cut off");
-                router.abort();
-                // Their time is over too: what they run was cut off.
-                supervisor.stop(false);
-                draining = false;
-            }
-            asked = signals.next() => match asked {
-                Asked::Stop => {
-                    tracing::warn!("told to stop a second time: what runs is cut off");
-                    router.abort();
-                    supervisor.stop(false);
-                    draining = false;
-                }
-                Asked::Reopen => logs.reopen(),
-                Asked::Reload => {}
-            },
-        }
-    }
-    if finished {
-        supervisor.stop(true);
-    }
-    loop {
-        tokio::select! {
-            () = supervisor.stopped() => break,
-            // What an application still does after its last answer has no more time than the rest.
-            () = &mut deadline, if !deadline.is_elapsed() => supervisor.stop(false),
-            asked = signals.next() => match asked {
-                Asked::Stop => supervisor.stop(false),
-                Asked::Reopen => logs.reopen(),
-                Asked::Reload => {}
-            },
-        }
-    }
-    router.stopped().await?;
-    tracing::info!("stopped");
-    Ok(())
 }
 
 fn announce(served: &Served, workers: u16) {
@@ -378,13 +295,6 @@ fn log_failure(failure: &Failure) {
     match failure {
         Failure::Import { traceback: Some(detail), .. } => tracing::error!(detail, "{failure}"),
         _ => tracing::error!("{failure}"),
-    }
-}
-
-fn say_failure(failure: &Failure) {
-    say(&failure.to_string());
-    if let Failure::Import { traceback: Some(traceback), .. } = failure {
-        say(traceback.trim_end());
     }
 }
 

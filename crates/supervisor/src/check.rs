@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use hostler_channel::{FromWorker, Interface, WorkerStart};
+use hostler_channel::{FromWorker, Loaded, WorkerStart};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::Signal;
 
@@ -16,21 +16,12 @@ use crate::{Failure, Options, report};
 /// How long the process may take to exit by itself once it has said what it found.
 const EXIT_TIME: Duration = Duration::from_secs(1);
 
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
-    /// The interface of the application.
-    pub interface: Interface,
-    /// The interpreter's version, like `3.11.7`.
-    pub python: String,
-}
-
 /// Loads the application in a process of its own and reports. Blocks until that process is gone, at most `boot_timeout` and a
 /// second. The process has no shared memory: `/dev/null` is in its place.
 ///
 /// # Errors
 /// Why it could not be loaded.
-pub fn check(options: Options) -> Result<Checked, Failure> {
+pub fn check(options: Options) -> Result<Loaded, Failure> {
     let start = WorkerStart { worker: 0, check_only: true, ..options.start.clone() };
     let shared = no_memory(start.router_threads).map_err(died)?;
     let process = launch(&options, start, shared).map_err(died)?;
@@ -47,22 +38,20 @@ fn died(detail: impl ToString) -> Failure {
     Failure::DiedAtBoot { detail: detail.to_string() }
 }
 
-/// Memory, doorbell and one doorbell for each router thread.
+/// Memory, and one doorbell for each router thread.
 fn no_memory(router_threads: u16) -> io::Result<Vec<OwnedFd>> {
-    (0..2 + router_threads).map(|_| Ok(File::options().read(true).write(true).open("/dev/null")?.into())).collect()
+    (0..1 + router_threads).map(|_| Ok(File::options().read(true).write(true).open("/dev/null")?.into())).collect()
 }
 
 /// The word of the process; `None` when it ended, or the time did, without one.
-fn listen(process: &Process, limit: Duration) -> Option<Result<Checked, Failure>> {
+fn listen(process: &Process, limit: Duration) -> Option<Result<Loaded, Failure>> {
     let deadline = Instant::now() + limit;
     loop {
         // Asked before the last message is read, so that none is missed. The end of the channel alone would not do: a child
         // of the process may have inherited it.
         let ended = wait(&[&process.pidfd], Instant::now());
         match process.channel.receive() {
-            Ok(Some(FromWorker::Ready { interface, python })) => {
-                return Some(Ok(Checked { interface, python }));
-            }
+            Ok(Some(FromWorker::Ready(loaded))) => return Some(Ok(loaded)),
             Ok(Some(FromWorker::Failed { message, traceback })) => {
                 return Some(Err(Failure::Import { message, traceback }));
             }

@@ -17,9 +17,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use hostler_channel::{Interface, WorkerStart};
+use hostler_channel::{Loaded, WorkerStart};
 
-pub use check::{Checked, check};
+pub use check::check;
 pub use driver::{Handle, Supervisor};
 pub use ended::Ended;
 pub use machine::WorkerState;
@@ -86,10 +86,8 @@ pub struct Options {
 pub enum Notice {
     /// The first worker is ready. Comes once at most.
     Ready {
-        /// The interface found.
-        interface: Interface,
-        /// The interpreter's version, like `3.11.7`.
-        python: String,
+        /// The application, as the worker found it.
+        loaded: Loaded,
         /// Time since the supervisor began.
         after: Duration,
     },

@@ -26,7 +26,7 @@ mod state;
 
 use std::time::Duration;
 
-use hostler_channel::Interface;
+use hostler_channel::Loaded;
 
 use self::state::{State, Worker, back_off};
 use crate::ended::{Cause, Death, Ended};
@@ -88,7 +88,7 @@ impl Machine {
             Event::Start => self.start(),
             Event::Spawned { worker, pid } => self.spawned(worker, pid),
             Event::SpawnFailed { worker, error } => self.spawn_failed(worker, error),
-            Event::WorkerReady { worker, interface, python } => self.worker_ready(worker, interface, python),
+            Event::WorkerReady { worker, loaded } => self.worker_ready(worker, loaded),
             Event::WorkerFailed { worker, message, traceback } => self.worker_failed(worker, message, traceback),
             Event::Proven { worker } => self.proven(worker),
             Event::Exited { worker, status } => self.exited(worker, status),
@@ -149,7 +149,7 @@ impl Machine {
         }
     }
 
-    fn worker_ready(&mut self, worker: u16, interface: Interface, python: String) {
+    fn worker_ready(&mut self, worker: u16, loaded: Loaded) {
         if !matches!(self.state(worker), Some(State::Starting { .. })) {
             return;
         }
@@ -158,7 +158,7 @@ impl Machine {
         if self.phase == Phase::Booting {
             self.phase = Phase::Serving;
             let after = self.now.saturating_sub(self.started);
-            self.actions.push(Action::Notify(Notice::Ready { interface, python, after }));
+            self.actions.push(Action::Notify(Notice::Ready { loaded, after }));
         }
         if !self.all_ready_told && self.workers.iter().all(|worker| worker.state == State::Ready) {
             self.all_ready_told = true;
@@ -354,4 +354,9 @@ impl Machine {
         entry.state = state;
         entry.since = self.now;
     }
+}
+
+#[cfg(test)]
+fn loaded() -> Loaded {
+    Loaded { interface: hostler_channel::Interface::Wsgi, python: "3.11.7".into(), event_loop: None }
 }

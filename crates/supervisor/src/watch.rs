@@ -110,7 +110,7 @@ impl Watched {
                 report::record(worker, self.pid, &record);
                 return true;
             }
-            Ok(Some(FromWorker::Ready { interface, python })) => Event::WorkerReady { worker, interface, python },
+            Ok(Some(FromWorker::Ready(loaded))) => Event::WorkerReady { worker, loaded },
             Ok(Some(FromWorker::Failed { message, traceback })) => Event::WorkerFailed { worker, message, traceback },
             Ok(None) => return false,
             Err(error) => return report::unreadable(worker, self.pid, &error),

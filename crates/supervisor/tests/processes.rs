@@ -25,8 +25,8 @@ macro_rules! python_or_skip {
 async fn workers_become_ready_and_stop_when_told() {
     let python = python_or_skip!("workers_become_ready_and_stop_when_told");
     let mut running = Running::start(options(&python, 2, SERVE));
-    let Notice::Ready { interface, python, .. } = running.next().await else { panic!("not ready") };
-    assert_eq!((interface, python.as_str()), (Interface::Wsgi, "3.11.7"));
+    let Notice::Ready { loaded, .. } = running.next().await else { panic!("not ready") };
+    assert_eq!((loaded.interface, loaded.python.as_str()), (Interface::Wsgi, "3.11.7"));
     assert_eq!(running.next().await, Notice::AllReady);
     assert!(running.handle.workers().iter().all(|status| status.state == WorkerState::Ready));
     let calls = running.stop(true).await;

@@ -3,7 +3,7 @@
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::OnceLock;
 
-use hostler_channel::{Channel, FromWorker, Interface, ToWorker, WorkerStart, clip, descriptors};
+use hostler_channel::{Channel, FromWorker, Interface, Loaded, ToWorker, WorkerStart, clip, descriptors};
 use hostler_exchange::head::read_request;
 use hostler_exchange::{Doorbells, WorkerSide};
 use pyo3::exceptions::PyRuntimeError;
@@ -38,20 +38,26 @@ pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
         Err(failure) => refuse(py, failure),
     };
     let python = Python::version_str().split_whitespace().next().unwrap_or_default().to_owned();
-    let ready = FromWorker::Ready { interface: application.interface, python };
-    if start.check_only {
-        report::send(py, &ready);
-        return Ok(());
+    let interface = application.interface;
+    let loaded = |event_loop| FromWorker::Ready(Loaded { interface, python, event_loop });
+    match interface {
+        Interface::Asgi => {
+            let event_loop = asgi::Loop::new(py, start.event_loop).unwrap_or_else(|failure| refuse(py, failure));
+            let ready = loaded(Some(event_loop.name.clone()));
+            if start.check_only {
+                report::send(py, &ready);
+                return event_loop.close(py);
+            }
+            let started =
+                event_loop.start(py, application.callable, &start).unwrap_or_else(|failure| refuse(py, failure));
+            started.serve(py, attach(&start)?, &start, || serving(py, &ready))
+        }
+        _ if start.check_only => {
+            report::send(py, &loaded(None));
+            Ok(())
+        }
+        _ => serve(py, &start, application, &loaded(None)),
     }
-    if application.interface == Interface::Asgi {
-        let started = match asgi::start(py, application.callable, &start) {
-            Ok(started) => started,
-            Err(failure) => refuse(py, failure),
-        };
-        let side = attach(&start)?;
-        return started.serve(py, side, &start, || serving(py, &ready));
-    }
-    serve(py, &start, application, &ready)
 }
 
 /// What this worker runs now: for each request its id, and its method and target.

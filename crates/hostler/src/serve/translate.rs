@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostler_channel::{Interface, WorkerStart};
+use hostler_channel::{EventLoop, Interface, Lifespan, WorkerStart};
 use hostler_exchange::Config as ExchangeConfig;
 use hostler_listener::{Bound, Options as ListenerOptions, Problem, bind_all};
 use hostler_log::{ErrorLog, Format, Sink, Target, init_error_log};
-use hostler_router::{Config as RouterConfig, TrustedPeers, Underscores};
-use hostler_settings::{AccessLogFormat, HeaderMap, Interface as InterfaceSetting, Log, LogFile, LogLevel, Settings};
+use hostler_router::{Config as RouterConfig, TrustedPeers, Underscores, WebSocketConfig};
+use hostler_settings::{
+    AccessLogFormat, EventLoop as EventLoopSetting, HeaderMap, Interface as InterfaceSetting,
+    Lifespan as LifespanSetting, Log, LogFile, LogLevel, Settings,
+};
 use hostler_supervisor::Options as SupervisorOptions;
 
 use tracing::level_filters::LevelFilter;
@@ -67,7 +70,7 @@ pub(super) fn exchange(settings: &Settings, workers: u16, router_threads: u32) -
 }
 
 pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
-    let Settings { pool, http, limits, log, .. } = settings;
+    let Settings { pool, asgi, http, limits, log, .. } = settings;
     let some = |limit: Duration| (!limit.is_zero()).then_some(limit);
     let request_line = limits.limit_request_line as usize;
     let fields = limits.limit_request_fields as usize;
@@ -94,11 +97,11 @@ pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
         trusted: TrustedPeers(Arc::new(move |peer| peers.iter().any(|trusted| trusted.contains(peer)))),
         request_id_header: http.request_id_header.as_ref().map(|name| name.as_str().to_owned()),
         server_header: http.server_header,
-        websocket: hostler_router::WebSocketConfig {
-            max_message: 16 << 20,
-            ping_interval: Some(Duration::from_secs(20)),
-            ping_timeout: Duration::from_secs(20),
-            compress: true,
+        websocket: WebSocketConfig {
+            max_message: if asgi.websocket_max_size == 0 { u64::MAX } else { asgi.websocket_max_size },
+            ping_interval: some(asgi.websocket_ping_interval),
+            ping_timeout: asgi.websocket_ping_timeout,
+            compress: asgi.websocket_compression,
         },
         slow_request: some(log.slow_request),
         threads: pool.router_threads.resolve(cores) as u32,
@@ -107,7 +110,7 @@ pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
 
 pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> SupervisorOptions {
     let Served { settings, application, python, extension, environment } = served;
-    let Settings { app, pool, .. } = settings;
+    let Settings { app, pool, asgi, .. } = settings;
     // As gunicorn does it: the directory first, and each entry of pythonpath before what is there.
     let mut python_path: Vec<String> =
         app.pythonpath.iter().rev().map(|path| absolute(path).to_string_lossy().into_owned()).collect();
@@ -128,8 +131,17 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
             threads: pool.threads as u16,
             router_threads,
             worker_doorbells: workers,
-            event_loop: hostler_channel::EventLoop::Auto,
-            lifespan: hostler_channel::Lifespan::Auto,
+            event_loop: match asgi.r#loop {
+                EventLoopSetting::Auto => EventLoop::Auto,
+                EventLoopSetting::Asyncio => EventLoop::Asyncio,
+                EventLoopSetting::Uvloop => EventLoop::Uvloop,
+            },
+            lifespan: match asgi.lifespan {
+                LifespanSetting::Auto => Lifespan::Auto,
+                LifespanSetting::On => Lifespan::On,
+                LifespanSetting::Off => Lifespan::Off,
+            },
+            graceful_timeout: pool.graceful_timeout,
             app: application.application.to_string(),
             interface: match app.interface {
                 InterfaceSetting::Auto => Interface::Auto,

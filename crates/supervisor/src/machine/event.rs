@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostler_channel::Interface;
+use hostler_channel::Loaded;
 
 use crate::Notice;
 use crate::ended::{Death, Ended};
@@ -21,8 +21,7 @@ pub(crate) enum Event {
     },
     WorkerReady {
         worker: u16,
-        interface: Interface,
-        python: String,
+        loaded: Loaded,
     },
     WorkerFailed {
         worker: u16,

@@ -201,7 +201,7 @@ impl World {
 }
 
 fn ready(worker: u16) -> Event {
-    Event::WorkerReady { worker, interface: Interface::Wsgi, python: String::new() }
+    Event::WorkerReady { worker, loaded: loaded() }
 }
 
 fn failed(worker: u16) -> Event {

@@ -48,7 +48,7 @@ impl Story {
     }
 
     fn ready(&mut self, worker: u16) -> Vec<Action> {
-        self.on(Event::WorkerReady { worker, interface: Interface::Wsgi, python: "3.11.7".into() })
+        self.on(Event::WorkerReady { worker, loaded: loaded() })
     }
 
     fn failed(&mut self, worker: u16) -> Vec<Action> {
@@ -88,7 +88,7 @@ fn ready_is_told_with_the_first_worker_and_once_more_with_the_last() {
     let mut story = Story::booting(2);
     story.now += Duration::from_millis(300);
     let after = Duration::from_millis(300);
-    let ready = Notice::Ready { interface: Interface::Wsgi, python: "3.11.7".into(), after };
+    let ready = Notice::Ready { loaded: loaded(), after };
     assert_eq!(story.ready(1), [Action::Notify(ready)]);
     assert_eq!(story.ready(0), [Action::Notify(Notice::AllReady)]);
     story.exited(0, SEGV);

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hostler_channel::{Interface, WorkerStart};
+use hostler_channel::{EventLoop, Interface, Lifespan, WorkerStart};
 use hostler_supervisor::{Handle, Notice, Options, Pool, Supervisor};
 use tokio::sync::mpsc;
 
@@ -28,7 +28,7 @@ def receive():
 def send(message):
     channel.send(json.dumps(message).encode())
 def ready():
-    send({"ready": {"interface": "wsgi", "python": "3.11.7"}})
+    send({"ready": {"interface": "wsgi", "python": "3.11.7", "event_loop": None}})
 start = receive()["start"]
 "#;
 
@@ -64,6 +64,10 @@ pub(crate) fn options(python: &Path, workers: u16, program: &str) -> Options {
             router_threads: 1,
             app: "site:app".into(),
             interface: Interface::Auto,
+            event_loop: EventLoop::Auto,
+            lifespan: Lifespan::Auto,
+            graceful_timeout: PATIENCE,
+            worker_doorbells: 0,
             python_path: vec![],
             root_path: String::new(),
             multiprocess: workers > 1,

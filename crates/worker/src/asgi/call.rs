@@ -167,12 +167,7 @@ impl Call {
             let sending = if sent { std::mem::take(&mut state.sending) } else { Vec::new() };
             (std::mem::take(&mut state.receiving), sending)
         };
-        for future in receiving.into_iter().chain(sending) {
-            if !is_done(py, &future)? {
-                future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
-            }
-        }
-        Ok(())
+        receiving.iter().chain(&sending).try_for_each(|future| resolve(py, future))
     }
 
     /// The handler is done: whatever the application kept of this call is closed, and who waits is woken to see it.
@@ -182,17 +177,20 @@ impl Call {
             state.closed = true;
             (std::mem::take(&mut state.receiving), std::mem::take(&mut state.sending))
         };
-        for future in receiving.into_iter().chain(sending) {
-            if !is_done(py, &future)? {
-                future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
-            }
-        }
-        Ok(())
+        receiving.iter().chain(&sending).try_for_each(|future| resolve(py, future))
     }
 }
 
 fn is_done(py: Python<'_>, future: &Py<PyAny>) -> PyResult<bool> {
     future.call_method0(py, intern!(py, "done"))?.is_truthy(py)
+}
+
+/// Wakes whoever awaits a future; one that was cancelled stays so.
+pub(super) fn resolve(py: Python<'_>, future: &Py<PyAny>) -> PyResult<()> {
+    if !is_done(py, future)? {
+        future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
+    }
+    Ok(())
 }
 
 /// What `send()` raises when nobody is there: an `OSError`, as the specification wants.

@@ -1,215 +1,144 @@
-//! The handler of one call: the coroutine that the loop's task runs.
-//!
-//! It stands around the application's own coroutine, so that the end of a call needs no callback, and no second trip through the loop.
-
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! The handler of one call: the application's coroutine from its first step to its end.
 
 use hostler_channel::Severity;
 use hostler_exchange::head::{Headers, Request, read_request};
-use hostler_exchange::{now_ns, response_flag};
+use hostler_exchange::{Taken, now_ns, response_flag};
 use pyo3::exceptions::asyncio::CancelledError;
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 
+use super::Shared;
 use super::call::{Call, Protocol, Receive, Send};
-use super::step::{self, Step, thrown};
+use super::http::Http;
+use super::step::{self, Step};
+use super::websocket::WebSocket;
 use crate::report::{self, report_failure};
 use crate::text::type_name;
 
-/// The coroutine of a task.
-#[pyclass(frozen, module = "hostler")]
+/// A handler.
 pub(crate) struct Handler {
-    call: Py<Call>,
-    coroutine: Mutex<Option<Py<PyAny>>>,
-    suspended: AtomicBool,
-    finished: AtomicBool,
+    pub(crate) call: Py<Call>,
+    context: Py<PyAny>,
+    /// None before the first step.
+    coroutine: Option<Py<PyAny>>,
+    /// It waited at least once, and counts as running since.
+    pub(crate) suspended: bool,
 }
 
-#[pymethods]
-impl Handler {
-    fn __await__(this: Bound<'_, Self>) -> Bound<'_, Self> {
-        this
-    }
+/// What resumes a handler.
+pub(crate) enum Resume<'a, 'py> {
+    Send(&'a Bound<'py, PyAny>),
+    Throw(PyErr),
+}
 
-    fn __iter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
-        this
-    }
-
-    fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.resume(py, |coroutine| step::send(coroutine, py.None().bind(py)))
-    }
-
-    fn send(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        self.resume(py, |coroutine| step::send(coroutine, value))
-    }
-
-    #[pyo3(signature = (kind, value=None, _traceback=None))]
-    fn throw(
-        &self,
-        py: Python<'_>,
-        kind: &Bound<'_, PyAny>,
-        value: Option<&Bound<'_, PyAny>>,
-        _traceback: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        let error = thrown(kind, value);
-        self.resume(py, |coroutine| step::throw(coroutine, error))
-    }
-
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let coroutine = self.coroutine().take();
-        let closed = coroutine.map(|coroutine| coroutine.call_method0(py, "close")).transpose();
-        self.finish(py, Err(CancelledError::new_err("the handler was closed")))?;
-        closed.map(drop)
-    }
-
-    // What tools that look at a task's coroutine expect to find.
-
-    #[getter]
-    fn cr_frame(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.of_coroutine(py, "cr_frame")
-    }
-
-    #[getter]
-    fn cr_await(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.of_coroutine(py, "cr_await")
-    }
-
-    #[getter]
-    fn cr_code(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.of_coroutine(py, "cr_code")
-    }
-
-    #[getter]
-    fn cr_running(&self, py: Python<'_>) -> PyResult<bool> {
-        self.of_coroutine(py, "cr_running")?.map_or(Ok(false), |running| running.is_truthy(py))
-    }
-
-    #[getter]
-    fn __name__(&self) -> &'static str {
-        "request"
-    }
-
-    #[getter]
-    fn __qualname__(&self) -> &'static str {
-        "hostler.request"
-    }
+/// What a step of a handler came to.
+pub(crate) enum Stepped {
+    /// It waits for this.
+    Waits(Py<PyAny>),
+    /// It is done, and so is its call; with the exception that ends its task, a cancellation.
+    Finished(Option<PyErr>),
 }
 
 impl Handler {
-    pub(crate) fn new(call: Py<Call>) -> Self {
-        Self { call, coroutine: Mutex::new(None), suspended: AtomicBool::new(false), finished: AtomicBool::new(false) }
-    }
-
-    pub(crate) fn is_finished(&self) -> bool {
-        self.finished.load(Ordering::Relaxed)
-    }
-
-    fn coroutine(&self) -> MutexGuard<'_, Option<Py<PyAny>>> {
-        self.coroutine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn of_coroutine(&self, py: Python<'_>, name: &str) -> PyResult<Option<Py<PyAny>>> {
-        let coroutine = self.coroutine().as_ref().map(|coroutine| coroutine.clone_ref(py));
-        let value = coroutine.map(|coroutine| coroutine.bind(py).getattr_opt(name)).transpose()?.flatten();
-        Ok(value.map(Bound::unbind))
-    }
-
-    /// One step of the application: what it waits for, or `StopIteration` when it is done.
-    fn resume(&self, py: Python<'_>, resume: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<Step>) -> PyResult<Py<PyAny>> {
-        if self.is_finished() {
-            return Err(PyRuntimeError::new_err("this request is over"));
-        }
-        let began = now_ns();
-        let known = self.coroutine().as_ref().map(|coroutine| coroutine.clone_ref(py));
-        let coroutine = match known {
-            Some(coroutine) => Ok(coroutine.into_bound(py)),
-            None => self.start(py),
+    /// For a request that was just taken.
+    pub(crate) fn new(py: Python<'_>, shared: &'static Shared, taken: Taken) -> PyResult<Self> {
+        let (request, _) = request(shared, taken)?;
+        let protocol = if request.websocket {
+            Protocol::WebSocket(WebSocket::new())
+        } else {
+            Protocol::Http(Http::new(request.method == b"HEAD"))
         };
-        let events = self.call.get().events();
-        match coroutine.and_then(|coroutine| resume(&coroutine)) {
-            Ok(Step::Waits(waits)) => {
-                events.ran(now_ns().saturating_sub(began));
-                if !self.suspended.swap(true, Ordering::Relaxed) {
-                    events.suspended();
-                }
-                Ok(waits)
-            }
-            Ok(Step::Returned) => {
-                let ended = self.finish(py, Ok(()))?;
-                events.ran(ended.saturating_sub(began));
-                Err(PyStopIteration::new_err(()))
-            }
-            Err(error) => {
-                let cancelled = error.is_instance_of::<CancelledError>(py);
-                let shown = error.clone_ref(py);
-                let ended = self.finish(py, Err(error))?;
-                events.ran(ended.saturating_sub(began));
-                // Any other exception was dealt with; `SystemExit` would end the loop.
-                Err(if cancelled { shown } else { PyStopIteration::new_err(()) })
-            }
-        }
+        let call = Py::new(py, Call::new(shared, taken, protocol))?;
+        Ok(Self { call, context: shared.contexts.copy(py)?, coroutine: None, suspended: false })
     }
 
-    /// Calls the application.
-    fn start<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// One step of the application. An error here is the worker's own.
+    pub(crate) fn step(&mut self, py: Python<'_>, resume: Resume<'_, '_>) -> PyResult<Stepped> {
+        let began = now_ns();
+        let shared = self.call.get().shared;
+        let context = self.context.clone_ref(py);
+        let result = shared.contexts.within(py, &context, || {
+            if self.coroutine.is_none() {
+                self.coroutine = Some(self.start(py)?);
+            }
+            let coroutine = self.coroutine.as_ref().map(|coroutine| coroutine.bind(py));
+            match (coroutine, resume) {
+                (Some(coroutine), Resume::Send(value)) => step::send(coroutine, value),
+                (Some(coroutine), Resume::Throw(error)) => step::throw(coroutine, error),
+                (None, _) => Ok(Step::Returned),
+            }
+        })?;
+        let ended = match result {
+            Ok(Step::Waits(waits)) => {
+                shared.events.ran(now_ns().saturating_sub(began));
+                return Ok(Stepped::Waits(waits));
+            }
+            Ok(Step::Returned) => None,
+            Err(error) => Some(error),
+        };
+        // Any exception but a cancellation was dealt with; `SystemExit` would end the loop.
+        let cancelled = ended.as_ref().filter(|error| error.is_instance_of::<CancelledError>(py));
+        let cancelled = cancelled.map(|error| error.clone_ref(py));
+        let now = self.finish(py, ended)?;
+        shared.events.ran(now.saturating_sub(began));
+        Ok(Stepped::Finished(cancelled))
+    }
+
+    /// Calls the application; its coroutine.
+    fn start(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let call = self.call.get();
-        let (request, headers) = self.request()?;
+        let (request, headers) = request(call.shared, call.taken)?;
         let scope = call.shared.scopes().build(py, &request, headers)?;
         let receive = Bound::new(py, Receive(self.call.clone_ref(py)))?;
         let send = Bound::new(py, Send(self.call.clone_ref(py)))?;
         let awaitable = call.shared.application.bind(py).call1((scope, receive, send))?;
-        let coroutine = if awaitable.hasattr(pyo3::intern!(py, "send"))? {
-            awaitable
-        } else if let Some(start) = awaitable.getattr_opt(pyo3::intern!(py, "__await__"))? {
-            start.call0()?
-        } else {
-            return Err(PyTypeError::new_err(format!(
-                "the application returned {}, not an awaitable: an ASGI application is `async def app(scope, receive, send)`",
-                type_name(&awaitable)
-            )));
-        };
-        *self.coroutine() = Some(coroutine.clone().unbind());
-        Ok(coroutine)
+        if step::is_coroutine(&awaitable) || awaitable.hasattr(intern!(py, "send"))? {
+            return Ok(awaitable.unbind());
+        }
+        if let Some(start) = awaitable.getattr_opt(intern!(py, "__await__"))? {
+            return Ok(start.call0()?.unbind());
+        }
+        Err(PyTypeError::new_err(format!(
+            "the application returned {}, not an awaitable: an ASGI application is `async def app(scope, receive, send)`",
+            type_name(&awaitable)
+        )))
     }
 
-    fn request(&self) -> PyResult<(Request<'static>, Headers<'static>)> {
-        let call = self.call.get();
-        read_request(call.side().head(call.taken))
-            .ok_or_else(|| PyRuntimeError::new_err("the head of a request is damaged"))
+    /// The application's coroutine, once it was started.
+    pub(crate) fn coroutine(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.coroutine.as_ref().map(|coroutine| coroutine.clone_ref(py))
+    }
+
+    /// Gives the handler up without another step.
+    pub(crate) fn close(&mut self, py: Python<'_>) -> PyResult<()> {
+        if let Some(coroutine) = &self.coroutine {
+            coroutine.call_method0(py, intern!(py, "close"))?;
+        }
+        self.finish(py, Some(CancelledError::new_err("the task was closed"))).map(drop)
     }
 
     /// Ends the call: tells the router how, and the log if it was with a fault. When that was, in nanoseconds.
-    fn finish(&self, py: Python<'_>, ended: PyResult<()>) -> PyResult<u64> {
+    fn finish(&mut self, py: Python<'_>, error: Option<PyErr>) -> PyResult<u64> {
         let call = self.call.get();
-        if self.finished.swap(true, Ordering::Relaxed) {
-            return Ok(now_ns());
-        }
-        let fault = match ended {
-            Ok(()) => self.incomplete(),
-            Err(error) => Some(error),
-        };
-        if let Some(error) = fault {
+        if let Some(error) = error.or_else(|| self.incomplete()) {
             self.fail(py, &error)?;
         }
         call.close(py)?;
-        let now = call.events().finish(call.taken, self.suspended.load(Ordering::Relaxed));
+        let now = call.shared.events.finish(call.taken, self.suspended);
         call.shared.forget(py, call.taken)?;
-        // Destructors of the application may run here.
-        let coroutine = self.coroutine().take();
-        drop(coroutine);
+        // Destructors of the application may run here: their time is nobody's request.
+        self.coroutine = None;
         Ok(now)
     }
 
-    /// What is wrong with a handler that ended like this; a WebSocket that is left open is closed by the router.
+    /// What is wrong with a handler that returned like this; a WebSocket that is left open is closed by the router.
     fn incomplete(&self) -> Option<PyErr> {
         let call = self.call.get();
         let side = call.side();
-        if side.abandoned(call.taken) {
-            return None;
-        }
         let what = match &call.state().protocol {
             Protocol::Http(http) if http.is_complete() => return None,
+            _ if side.abandoned(call.taken) => return None,
             Protocol::Http(http) if http.has_started() => "the application returned before its answer was complete",
             Protocol::Http(_) => "the application returned without an answer",
             Protocol::WebSocket(websocket) if websocket.is_answered() => {
@@ -226,7 +155,7 @@ impl Handler {
     fn fail(&self, py: Python<'_>, error: &PyErr) -> PyResult<()> {
         let call = self.call.get();
         call.side().flag(call.taken, response_flag::FAILED);
-        let (request, _) = self.request()?;
+        let (request, _) = request(call.shared, call.taken)?;
         if error.is_instance_of::<CancelledError>(py) {
             if !call.side().abandoned(call.taken) {
                 let what = format!("{} was cancelled before its answer was complete", report::name(&request));
@@ -237,4 +166,8 @@ impl Handler {
         }
         Ok(())
     }
+}
+
+fn request(shared: &'static Shared, taken: Taken) -> PyResult<(Request<'static>, Headers<'static>)> {
+    read_request(shared.side.head(taken)).ok_or_else(|| PyRuntimeError::new_err("the head of a request is damaged"))
 }

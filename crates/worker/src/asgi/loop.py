@@ -116,6 +116,11 @@ class Lifespan:
         self.answered.set()
 
 
+async def serve(stopped):
+    """The task that everything runs beneath."""
+    await stopped
+
+
 def finish(loop, lifespan):
     """Ends the loop after its last request: lifespan, what tasks are left, generators, threads."""
     try:

@@ -1,37 +1,38 @@
 //! ASGI 3: a worker's event loop, and what it runs.
 //!
-//! The loop watches the exchange itself: its doorbell is a descriptor among the others, and [`Shared::turn`] the callback. While there is work
-//! the callback comes again with each turn of the loop, and nobody needs to ring; before it lets the loop sleep it says so, and looks again.
+//! The loop watches the exchange itself: its doorbell is a descriptor among the others. While there is work its [`Runner`] comes again with each
+//! turn of the loop, and nobody needs to ring; before it sleeps it says so, and looks again.
 
 mod call;
+mod context;
 mod event;
 mod handler;
 mod http;
 mod outbox;
 mod pump;
+mod runner;
 mod scope;
 mod step;
 mod waiting;
 mod websocket;
 
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hostler_channel::{EventLoop as LoopSetting, Lifespan as LifespanSetting, Severity, WorkerStart};
-use hostler_exchange::head::read_request;
 use hostler_exchange::{EventLoop, Taken, WorkerSide};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 
-use self::call::{Call, Protocol};
+use self::call::Call;
+use self::context::Contexts;
 use self::handler::Handler;
-use self::http::Http;
+use self::runner::Runner;
 use self::scope::Scopes;
 use self::waiting::Done;
-use self::websocket::WebSocket;
 use crate::application::Failure;
 use crate::report;
 
@@ -42,7 +43,7 @@ const LOOP: &std::ffi::CStr =
         Err(_) => panic!("loop.py has a NUL"),
     };
 
-/// The loop's objects, for the callbacks that Python makes.
+/// The loop's objects, for the callback that Python makes.
 static SHARED: OnceLock<Shared> = OnceLock::new();
 
 /// What all calls of a worker share.
@@ -52,28 +53,39 @@ pub(crate) struct Shared {
     pub(crate) application: Py<PyAny>,
     pub(crate) create_future: Py<PyAny>,
     pub(crate) done: Py<Done>,
-    event_loop: Py<PyAny>,
-    call_soon: Py<PyAny>,
-    tasks: Tasks,
+    pub(crate) contexts: Contexts,
+    pub(crate) tasks: Tasks,
     scopes: Mutex<Scopes>,
     /// The calls that run, by their slots.
     running: Mutex<Vec<Option<Running>>>,
     count: AtomicUsize,
-    /// The callback of the loop's turn is scheduled.
-    scheduled: AtomicBool,
-    turn: OnceLock<Py<PyAny>>,
+    /// The future that the idle runner sleeps on.
+    sleep: Mutex<Option<Py<PyAny>>>,
+    /// The future that ends the loop.
+    stopped: Py<PyAny>,
 }
 
 /// How tasks are made.
-struct Tasks {
+pub(crate) struct Tasks {
     create: Py<PyAny>,
     options: Py<PyDict>,
+    /// The application makes its tasks itself, so each handler gets one of them.
+    pub(crate) single: bool,
 }
 
 /// A call that runs.
 struct Running {
     call: Py<Call>,
+    /// Its own task, once it waited.
     task: Option<Py<PyAny>>,
+}
+
+/// A loop in which nothing runs yet.
+pub(crate) struct Loop {
+    module: Py<PyModule>,
+    event_loop: Py<PyAny>,
+    /// What it is.
+    pub(crate) name: String,
 }
 
 /// A loop with its application started, ready to serve.
@@ -82,36 +94,55 @@ pub(crate) struct Started {
     event_loop: Py<PyAny>,
     lifespan: Py<PyAny>,
     application: Py<PyAny>,
-    /// The loop's name.
-    pub(crate) kind: String,
 }
 
-/// Makes the loop and runs the application's startup in it.
-pub(crate) fn start(py: Python<'_>, application: Py<PyAny>, start: &WorkerStart) -> Result<Started, Failure> {
-    let refused = |error: PyErr| {
-        // What the application failed with was logged with its traceback.
-        let message = error.value(py).str().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
-        Failure { message: format!("the application {} does not start: {message}", start.app), traceback: None }
-    };
-    let begin = || -> PyResult<Started> {
-        let module = PyModule::from_code(py, LOOP, c"hostler/loop.py", c"hostler.loop")?;
-        let kind = match start.event_loop {
-            LoopSetting::Auto => "auto",
-            LoopSetting::Asyncio => "asyncio",
-            LoopSetting::Uvloop => "uvloop",
+impl Loop {
+    /// Makes the loop that the settings ask for.
+    pub(crate) fn new(py: Python<'_>, setting: LoopSetting) -> Result<Self, Failure> {
+        let make = || -> PyResult<Self> {
+            let module = PyModule::from_code(py, LOOP, c"hostler/loop.py", c"hostler.loop")?;
+            let kind = match setting {
+                LoopSetting::Auto => "auto",
+                LoopSetting::Asyncio => "asyncio",
+                LoopSetting::Uvloop => "uvloop",
+            };
+            let (event_loop, name) = module.call_method1("new_event_loop", (kind,))?.extract()?;
+            Ok(Self { module: module.unbind(), event_loop, name })
         };
-        let (event_loop, kind): (Py<PyAny>, String) = module.call_method1("new_event_loop", (kind,))?.extract()?;
-        let mode = match start.lifespan {
-            LifespanSetting::Auto => "auto",
-            LifespanSetting::On => "on",
-            LifespanSetting::Off => "off",
+        make().map_err(|error| Failure { message: message_of(py, &error), traceback: None })
+    }
+
+    /// Closes a loop that is not used.
+    pub(crate) fn close(self, py: Python<'_>) -> PyResult<()> {
+        self.event_loop.call_method0(py, "close").map(drop)
+    }
+
+    /// Runs the application's startup.
+    pub(crate) fn start(self, py: Python<'_>, application: Py<PyAny>, start: &WorkerStart) -> Result<Started, Failure> {
+        let run = || -> PyResult<Py<PyAny>> {
+            let mode = match start.lifespan {
+                LifespanSetting::Auto => "auto",
+                LifespanSetting::On => "on",
+                LifespanSetting::Off => "off",
+            };
+            let log = wrap_pyfunction!(log, py)?;
+            let lifespan = self.module.bind(py).call_method1("Lifespan", (&application, mode, log))?.unbind();
+            self.event_loop.call_method1(py, "run_until_complete", (lifespan.call_method0(py, "startup")?,))?;
+            Ok(lifespan)
         };
-        let log = wrap_pyfunction!(log, py)?;
-        let lifespan = module.call_method1("Lifespan", (&application, mode, log))?.unbind();
-        event_loop.call_method1(py, "run_until_complete", (lifespan.call_method0(py, "startup")?,))?;
-        Ok(Started { module: module.unbind(), event_loop, lifespan, application: application.clone_ref(py), kind })
-    };
-    begin().map_err(refused)
+        match run() {
+            Ok(lifespan) => Ok(Started { module: self.module, event_loop: self.event_loop, lifespan, application }),
+            // What the application failed with was logged with its traceback.
+            Err(error) => Err(Failure {
+                message: format!("the application {} does not start: {}", start.app, message_of(py, &error)),
+                traceback: None,
+            }),
+        }
+    }
+}
+
+fn message_of(py: Python<'_>, error: &PyErr) -> String {
+    error.value(py).str().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 impl Started {
@@ -124,19 +155,19 @@ impl Started {
         ready: impl FnOnce() -> PyResult<()>,
     ) -> PyResult<()> {
         let shared = self.share(py, side, start)?;
-        let turn = wrap_pyfunction!(turn, py)?;
-        let rung = wrap_pyfunction!(rung, py)?;
-        let _first = shared.turn.set(turn.into_any().unbind());
         let doorbell =
             shared.events.doorbell().ok_or_else(|| PyRuntimeError::new_err("this worker has no doorbell"))?.as_raw_fd();
         let event_loop = self.event_loop.bind(py);
-        event_loop.call_method1("add_reader", (doorbell, rung))?;
-        shared.schedule(py)?;
+        event_loop.call_method1("add_reader", (doorbell, wrap_pyfunction!(rung, py)?))?;
+        Runner::start(py, shared)?;
         ready()?;
-        event_loop.call_method0("run_forever")?;
+        // As a task of the loop's own: libraries look for the one that everything else runs beneath.
+        let module = self.module.bind(py);
+        let served =
+            event_loop.call_method1("run_until_complete", (module.call_method1("serve", (&shared.stopped,))?,));
         event_loop.call_method1("remove_reader", (doorbell,))?;
-        self.module.bind(py).call_method1("finish", (event_loop, self.lifespan))?;
-        Ok(())
+        module.call_method1("finish", (event_loop, self.lifespan))?;
+        served.map(drop)
     }
 
     fn share(&self, py: Python<'_>, side: &'static WorkerSide, start: &WorkerStart) -> PyResult<&'static Shared> {
@@ -147,47 +178,46 @@ impl Started {
             None
         };
         let event_loop = self.event_loop.bind(py);
+        let create_future = event_loop.getattr("create_future")?;
         let shared = Shared {
             side,
             events: side.event_loop(),
             application: self.application.clone_ref(py),
-            create_future: event_loop.getattr("create_future")?.unbind(),
+            stopped: create_future.call0()?.unbind(),
+            create_future: create_future.unbind(),
             done: Py::new(py, Done)?,
-            event_loop: self.event_loop.clone_ref(py),
-            call_soon: event_loop.getattr("call_soon")?.unbind(),
+            contexts: Contexts::find()
+                .ok_or_else(|| PyRuntimeError::new_err("this Python has no contexts (PyContext_CopyCurrent)"))?,
             tasks: Tasks::new(event_loop)?,
             scopes: Mutex::new(Scopes::new(py, &start.root_path, state)?),
             running: Mutex::new(Vec::new()),
             count: AtomicUsize::new(0),
-            scheduled: AtomicBool::new(false),
-            turn: OnceLock::new(),
+            sleep: Mutex::new(None),
         };
         Ok(SHARED.get_or_init(|| shared))
     }
 }
 
 impl Tasks {
-    /// The class itself, unless the application set a factory; started at once where Python can (3.12).
+    /// The class itself, unless the application set a factory.
     fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = event_loop.py();
         let options = PyDict::new(py);
         // Else each task formats a name of its own.
         options.set_item("name", "hostler-request")?;
-        let create = if event_loop.call_method0("get_task_factory")?.is_none() {
-            options.set_item("loop", event_loop)?;
-            if py.version_info() >= (3, 12) {
-                options.set_item("eager_start", true)?;
-            }
-            py.import("asyncio")?.getattr("Task")?
-        } else {
+        let single = !event_loop.call_method0("get_task_factory")?.is_none();
+        let create = if single {
             event_loop.getattr("create_task")?
+        } else {
+            options.set_item("loop", event_loop)?;
+            py.import("asyncio")?.getattr("Task")?
         };
-        Ok(Self { create: create.unbind(), options: options.unbind() })
+        Ok(Self { create: create.unbind(), options: options.unbind(), single })
     }
 
-    fn create<'py>(&self, handler: &Bound<'py, Handler>) -> PyResult<Bound<'py, PyAny>> {
-        let py = handler.py();
-        self.create.bind(py).call((handler,), Some(self.options.bind(py)))
+    pub(crate) fn create<'py>(&self, coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = coroutine.py();
+        self.create.bind(py).call((coroutine,), Some(self.options.bind(py)))
     }
 }
 
@@ -200,32 +230,8 @@ impl Shared {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One turn: hears news, takes requests, and comes again unless there is nothing to do.
-    fn turn(&'static self, py: Python<'_>) -> PyResult<()> {
-        let mut active = self.hear(py)?;
-        let mut now = None;
-        for _ in 0..self.events.appetite() {
-            let Some(taken) = self.events.take(now) else { break };
-            now = Some(self.begin(py, taken)?).filter(|now| *now != 0);
-            active = true;
-        }
-        if self.side.retired() && self.count.load(Ordering::Relaxed) == 0 {
-            return self.event_loop.call_method0(py, intern!(py, "stop")).map(drop);
-        }
-        if active || !self.events.prepare_sleep() { self.schedule(py) } else { Ok(()) }
-    }
-
-    fn schedule(&self, py: Python<'_>) -> PyResult<()> {
-        if let Some(turn) = self.turn.get()
-            && !self.scheduled.swap(true, Ordering::Relaxed)
-        {
-            self.call_soon.call1(py, (turn,))?;
-        }
-        Ok(())
-    }
-
-    /// Hears the bell; whether it told of any call.
-    fn hear(&self, py: Python<'_>) -> PyResult<bool> {
+    /// Hears the bell, and wakes the handlers it told of; whether there were any.
+    pub(crate) fn hear(&self, py: Python<'_>) -> PyResult<bool> {
         let mut heard = Vec::new();
         self.events.hear(|slot| heard.push(slot));
         let mut any = false;
@@ -247,59 +253,69 @@ impl Shared {
         Ok(any)
     }
 
-    /// Starts the handler of a request. When that was, in nanoseconds, or 0 where time has passed since.
-    fn begin(&'static self, py: Python<'_>, taken: Taken) -> PyResult<u64> {
-        let (websocket, to_head) = read_request(self.side.head(taken))
-            .map(|(request, _)| (request.websocket, request.method == b"HEAD"))
-            .ok_or_else(|| PyRuntimeError::new_err("the head of a request is damaged"))?;
-        let protocol =
-            if websocket { Protocol::WebSocket(WebSocket::new()) } else { Protocol::Http(Http::new(to_head)) };
-        let call = Py::new(py, Call::new(self, taken, protocol))?;
-        let handler = Bound::new(py, Handler::new(call.clone_ref(py)))?;
-        let slot = taken.slot() as usize;
-        {
-            let mut running = self.running();
-            if running.len() <= slot {
-                running.resize_with(slot + 1, || None);
-            }
-            running[slot] = Some(Running { call, task: None });
+    /// A call begins.
+    pub(crate) fn remember(&self, py: Python<'_>, handler: &Handler) {
+        let slot = handler.call.get().taken.slot() as usize;
+        let mut running = self.running();
+        if running.len() <= slot {
+            running.resize_with(slot + 1, || None);
         }
+        running[slot] = Some(Running { call: handler.call.clone_ref(py), task: None });
         self.count.fetch_add(1, Ordering::Relaxed);
-        let task = self.tasks.create(&handler)?;
-        if !handler.get().is_finished()
-            && let Some(running) = &mut self.running()[slot]
-        {
-            running.task = Some(task.unbind());
+    }
+
+    /// A call waits: the task is its own from now on.
+    pub(crate) fn give_task(&self, py: Python<'_>, handler: &Handler, task: &Py<PyAny>) {
+        let slot = handler.call.get().taken.slot() as usize;
+        if let Some(Some(running)) = self.running().get_mut(slot) {
+            running.task = Some(task.clone_ref(py));
         }
-        Ok(0)
     }
 
     /// A call is over.
     pub(crate) fn forget(&self, py: Python<'_>, taken: Taken) -> PyResult<()> {
         let forgotten = self.running().get_mut(taken.slot() as usize).and_then(Option::take);
         drop(forgotten);
-        if self.count.fetch_sub(1, Ordering::Relaxed) == 1 && self.side.retired() {
-            self.schedule(py)?;
-        }
-        Ok(())
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        if self.is_over() { self.wake(py) } else { Ok(()) }
+    }
+
+    /// Whether the worker takes nothing more, and runs nothing more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.side.retired() && self.count.load(Ordering::Relaxed) == 0
+    }
+
+    /// Remembers what the idle runner sleeps on.
+    pub(crate) fn sleeps_on(&self, future: Py<PyAny>) {
+        *self.sleep.lock().unwrap_or_else(PoisonError::into_inner) = Some(future);
+    }
+
+    /// Wakes the idle runner, if it sleeps.
+    fn wake(&self, py: Python<'_>) -> PyResult<()> {
+        let future = self.sleep.lock().unwrap_or_else(PoisonError::into_inner).take();
+        future.map_or(Ok(()), |future| call::resolve(py, &future))
+    }
+
+    /// Ends the loop.
+    pub(crate) fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        call::resolve(py, &self.stopped)
+    }
+
+    /// The worker itself is at fault: it ends with the error, and is replaced.
+    pub(crate) fn broken<T>(&self, py: Python<'_>, error: PyErr) -> PyResult<T> {
+        self.stopped.call_method1(py, intern!(py, "set_exception"), (error.value(py),))?;
+        Err(error)
     }
 }
 
-/// The loop's turn, as it comes again by itself.
-#[pyfunction]
-fn turn(py: Python<'_>) -> PyResult<()> {
-    let Some(shared) = SHARED.get() else { return Ok(()) };
-    shared.scheduled.store(false, Ordering::Relaxed);
-    shared.turn(py)
-}
-
-/// The loop's turn, when the doorbell was rung.
+/// The doorbell was rung.
 #[pyfunction]
 fn rung(py: Python<'_>) -> PyResult<()> {
     let Some(shared) = SHARED.get() else { return Ok(()) };
     shared.events.answer_doorbell();
     shared.events.awake();
-    shared.turn(py)
+    shared.hear(py)?;
+    shared.wake(py)
 }
 
 /// A record for the error log, from `loop.py`.

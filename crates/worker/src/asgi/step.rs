@@ -7,6 +7,8 @@ use pyo3::exceptions::PyStopIteration;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
 
 /// What a step came to.
 pub(crate) enum Step {
@@ -32,6 +34,13 @@ fn iter_send() -> Option<Send> {
         // SAFETY: the stable ABI fixes the signature of this name.
         (!symbol.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, Send>(symbol) })
     })
+}
+
+/// Whether an object is a coroutine of an `async def`.
+pub(crate) fn is_coroutine(object: &Bound<'_, PyAny>) -> bool {
+    static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let coroutine = TYPE.import(object.py(), "types", "CoroutineType");
+    coroutine.is_ok_and(|coroutine| object.get_type().is(coroutine))
 }
 
 /// Resumes `coroutine` with `value`.

@@ -1,0 +1,106 @@
+//! The end of serving: clients first, then workers, all within `graceful_timeout`.
+//!
+//! ```text
+//!   told ──► router drains ──its last connection ended──► workers finish ──► stopped
+//!                │                                            ▲   │
+//!                │ graceful_timeout is over, and event loops  │   │ graceful_timeout is over
+//!                └──► router cuts, tasks are cancelled ───────┘   └──► killed, after LAST_WORDS for event loops
+//! ```
+//!
+//! An event loop that was kept waiting by an endless answer, or by a task after one, still has its lifespan to end: with its tasks cancelled it
+//! has [`LAST_WORDS`] for that. Threads cannot be told to let go; what they run past the time is killed.
+
+use std::time::Duration;
+
+use hostler_exchange::{Exchange, Phase};
+use hostler_router::Router;
+use hostler_supervisor::Handle;
+use tokio::time::{Instant, sleep};
+
+use super::{Asked, Ended, Logs, Served, Signals};
+
+/// How long event loops may take to end after `graceful_timeout`, when what they ran was cancelled.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Accepts no more, finishes what runs, then lets the workers go. A second signal ends it at once.
+pub(super) async fn stop(
+    served: &Served,
+    logs: &Logs,
+    signals: &mut Signals,
+    router: &mut Router,
+    supervisor: &Handle,
+    exchange: &Exchange,
+) -> Result<(), Ended> {
+    let patience = served.settings.pool.graceful_timeout;
+    tracing::info!(graceful_timeout = patience.as_secs_f64(), "stopping: running requests are finished");
+    router.stop();
+    let deadline = sleep(patience);
+    tokio::pin!(deadline);
+    // None, once what event loops run was cancelled.
+    let mut last_words = has_event_loops(exchange).then_some(LAST_WORDS);
+    let mut draining = true;
+    while draining {
+        tokio::select! {
+            ended = router.stopped() => {
+                ended?;
+                supervisor.stop(true);
+                draining = false;
+            }
+            () = &mut deadline => {
+                tracing::warn!("requests still ran at the end of graceful_timeout, and were cut off");
+                router.abort();
+                // The time of threads is over too: what they run was cut off.
+                supervisor.stop(last_words.is_some());
+                draining = false;
+                if let Some(more) = last_words.take() {
+                    cancel_all(exchange);
+                    deadline.as_mut().reset(Instant::now() + more);
+                }
+            }
+            asked = signals.next() => match asked {
+                Asked::Stop => {
+                    tracing::warn!("told to stop a second time: what runs is cut off");
+                    router.abort();
+                    supervisor.stop(false);
+                    draining = false;
+                }
+                Asked::Reopen => logs.reopen(),
+                Asked::Reload => {}
+            },
+        }
+    }
+    loop {
+        tokio::select! {
+            () = supervisor.stopped() => break,
+            // What an application still does after its last answer has no more time than the rest.
+            () = &mut deadline, if !deadline.is_elapsed() => match last_words.take() {
+                Some(more) => {
+                    cancel_all(exchange);
+                    deadline.as_mut().reset(Instant::now() + more);
+                }
+                None => supervisor.stop(false),
+            },
+            asked = signals.next() => match asked {
+                Asked::Stop => supervisor.stop(false),
+                Asked::Reopen => logs.reopen(),
+                Asked::Reload => {}
+            },
+        }
+    }
+    router.stopped().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn has_event_loops(exchange: &Exchange) -> bool {
+    (0..exchange.config().workers).any(|worker| exchange.is_loop(worker as u16))
+}
+
+/// Has event loops cancel the tasks of what they run, whoever waits for its answer.
+fn cancel_all(exchange: &Exchange) {
+    for slot in 0..exchange.config().slots {
+        if exchange.progress(slot).phase == Phase::Running {
+            exchange.cancel_running(slot);
+        }
+    }
+}
