@@ -110,7 +110,7 @@ impl EventLoop<'_> {
         }
         let stays_awake = !bell.prepare_sleep()
             || side.retired() != retired
-            || (!retired && side.queue().len() != 0 && side.staff().may_take(side.worker));
+            || (!retired && side.queue().len() != 0 && side.staff().may_take(side.worker, now_ns));
         if stays_awake {
             self.awake();
             return false;

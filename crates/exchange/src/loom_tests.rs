@@ -185,7 +185,7 @@ fn a_push_wakes_a_thread_that_is_about_to_sleep_or_is_seen_by_it() {
             })
         };
         assert!(words.queue().push(entry(1)));
-        let claimed = Staff { workers: &*workers }.claim_sleeper();
+        let claimed = Staff { workers: &*workers }.claim_sleeper(|| 0);
         let awake = sleeper.join().unwrap();
         assert!(awake || claimed.is_some(), "it sleeps, the queue holds something, and nobody rings");
     });
@@ -220,7 +220,7 @@ fn one_sleeper_is_rung_by_one_waker() {
         let wakers: Vec<_> = (0..2)
             .map(|_| {
                 let workers = Arc::clone(&workers);
-                thread::spawn(move || Staff { workers: &*workers }.claim_sleeper())
+                thread::spawn(move || Staff { workers: &*workers }.claim_sleeper(|| 0))
             })
             .collect();
         let cancelled = workers[0].cancel_sleep(3);

@@ -204,7 +204,7 @@ impl Exchange {
     /// Wakes one thread for the queue, when it holds something and one sleeps. Whoever is woken wakes the next when that helps.
     pub fn wake_worker(&self) -> bool {
         self.memory.queue().len() != 0
-            && self.memory.staff().claim_sleeper().is_some_and(|sleeper| self.ring_thread(sleeper))
+            && self.memory.staff().claim_sleeper(now_ns).is_some_and(|sleeper| self.ring_thread(sleeper))
     }
 
     /// The same for a batch of requests, unless a worker that is at work will get to them soon.

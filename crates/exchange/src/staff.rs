@@ -20,6 +20,9 @@ pub(crate) const WORTH_A_WAKE_UP_NS: u64 = 100_000;
 /// By how many suspended handlers one event loop may be ahead of another, besides an eighth of them.
 const UNEVEN: u32 = 2;
 
+/// How long an event loop may take from its ring to its first look at the queue, in nanoseconds; one that takes longer is blocked.
+const COMING_NS: u64 = 4_000_000;
+
 /// One worker process.
 #[repr(C, align(64))]
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub(crate) struct Worker {
     pub(crate) looping: AtomicU32,
     /// 1 while its event loop is awake, and looks at the queue again before it sleeps.
     pub(crate) awake: AtomicU32,
+    /// When its event loop was last rung for the queue; CLOCK_MONOTONIC in nanoseconds.
+    pub(crate) rung_ns: AtomicU64,
 }
 
 /// One thread of a worker.
@@ -77,6 +82,7 @@ impl Worker {
             served: AtomicU32::new(0),
             looping: AtomicU32::new(0),
             awake: AtomicU32::new(0),
+            rung_ns: AtomicU64::new(0),
         }
     }
 
@@ -94,6 +100,13 @@ impl Worker {
 
     fn sleeps(&self) -> bool {
         self.sleepers.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether it is an event loop that would be at the queue in a moment if it were asked, or was asked just now.
+    fn is_at_hand(&self, now: u64) -> bool {
+        let coming = self.awake.load(Ordering::Relaxed) == 0
+            && now.saturating_sub(self.rung_ns.load(Ordering::Relaxed)) < COMING_NS;
+        self.sleeps() || (self.is_loop() && coming)
     }
 
     /// Whether it will look at the queue by itself.
@@ -140,13 +153,17 @@ impl Worker {
 
 impl Staff<'_> {
     /// Whether a thread of `worker` may take from the queue now, by the rule.
-    pub(crate) fn may_take(&self, worker: u16) -> bool {
+    pub(crate) fn may_take(&self, worker: u16, now: impl FnOnce() -> u64) -> bool {
         match self.workers.get(usize::from(worker)) {
             Some(own) if own.is_idle() => true,
             Some(own) if own.is_loop() => {
                 let running = own.running();
                 let fewer = running.saturating_sub(UNEVEN + running / 8);
-                fewer == 0 || !self.workers.iter().any(|other| other.sleeps() && other.running() < fewer)
+                if fewer == 0 {
+                    return true;
+                }
+                let now = now();
+                !self.workers.iter().any(|other| other.running() < fewer && other.is_at_hand(now))
             }
             Some(_) => !self.workers.iter().any(|other| other.sleeps() && other.is_idle()),
             None => false,
@@ -154,12 +171,15 @@ impl Staff<'_> {
     }
 
     /// Claims the thread to wake next: of the worker that runs the fewest requests. Call it after the entry was pushed.
-    pub(crate) fn claim_sleeper(&self) -> Option<Sleeper> {
+    pub(crate) fn claim_sleeper(&self, now: impl Fn() -> u64) -> Option<Sleeper> {
         fence(Ordering::SeqCst);
         loop {
             let sleeping = (0u16..).zip(self.workers).filter(|(_, worker)| worker.sleeps());
             let (number, worker) = sleeping.min_by_key(|(_, worker)| worker.running())?;
             if let Some(thread) = worker.claim() {
+                if worker.is_loop() {
+                    worker.rung_ns.store(now(), Ordering::Relaxed);
+                }
                 return Some(Sleeper { worker: number, thread });
             }
         }
@@ -190,13 +210,13 @@ mod tests {
         let staff = Staff { workers: &workers };
         workers[0].running.store(1, Ordering::Relaxed);
         workers[0].prepare_sleep(1);
-        assert!(staff.may_take(0), "nobody else sleeps");
+        assert!(staff.may_take(0, || 0), "nobody else sleeps");
         workers[1].prepare_sleep(0);
-        assert!(!staff.may_take(0), "worker 1 is idle and sleeps");
-        assert!(staff.may_take(1));
-        assert_eq!(staff.claim_sleeper(), Some(Sleeper { worker: 1, thread: 0 }));
-        assert_eq!(staff.claim_sleeper(), Some(Sleeper { worker: 0, thread: 1 }));
-        assert_eq!(staff.claim_sleeper(), None);
+        assert!(!staff.may_take(0, || 0), "worker 1 is idle and sleeps");
+        assert!(staff.may_take(1, || 0));
+        assert_eq!(staff.claim_sleeper(|| 0), Some(Sleeper { worker: 1, thread: 0 }));
+        assert_eq!(staff.claim_sleeper(|| 0), Some(Sleeper { worker: 0, thread: 1 }));
+        assert_eq!(staff.claim_sleeper(|| 0), None);
         assert!(!workers[1].cancel_sleep(0), "the waker has it");
     }
 

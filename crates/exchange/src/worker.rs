@@ -159,7 +159,7 @@ impl WorkerSide {
     }
 
     pub(crate) fn wake_another(&self) {
-        let Some(Sleeper { worker, thread }) = self.staff().claim_sleeper() else {
+        let Some(Sleeper { worker, thread }) = self.staff().claim_sleeper(now_ns) else {
             return;
         };
         if self.staff().workers[usize::from(worker)].is_loop() {
@@ -419,7 +419,7 @@ impl Thread<'_> {
         let side = self.side;
         let queue = side.queue();
         loop {
-            if queue.len() == 0 || side.retired() || !side.staff().may_take(side.worker) {
+            if queue.len() == 0 || side.retired() || !side.staff().may_take(side.worker, now_ns) {
                 return None;
             }
             let intent = &self.entry().intent;
@@ -476,7 +476,7 @@ impl Thread<'_> {
         rung.store(0, Ordering::Relaxed);
         worker.prepare_sleep(self.number);
         if side.retired() || side.queue().len() != 0 {
-            let stay = !side.retired() && !side.staff().may_take(side.worker);
+            let stay = !side.retired() && !side.staff().may_take(side.worker, now_ns);
             if !stay {
                 // A waker that has the bit rings a thread that is awake: it looks at the queue, which is all a ring asks.
                 worker.cancel_sleep(self.number);

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::net::{self, AddressFamily, SocketType, ipproto, sockopt};
 
+/// An address has about 28,000 ports for connections to one server, and lingering ones of earlier rounds take some.
+const CONNECTIONS_OF_AN_ADDRESS: u32 = 2_500;
 /// How long a server may keep silent before its answer counts as lost.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -23,8 +25,9 @@ impl Connection {
         Self::of(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("cannot connect")?)
     }
 
-    /// The same from a loopback address of our choice: each has its own ports.
-    pub(super) fn open_from(source: Ipv4Addr, port: u16) -> Result<Self> {
+    /// The connection `number` of many: from one of several loopback addresses, because each has its own ports.
+    pub(super) fn open_one_of_many(number: u32, port: u16) -> Result<Self> {
+        let source = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 0, 2)) + number / CONNECTIONS_OF_AN_ADDRESS);
         let socket = net::socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::TCP))?;
         // Ports of closed connections that linger in TIME_WAIT may be taken again.
         sockopt::set_socket_reuseaddr(&socket, true)?;
@@ -79,6 +82,14 @@ impl Connection {
         self.answer()
     }
 
+    /// Sends `request`, whose answer has no length of its own, and gives the socket away once the head of the answer is
+    /// there: the head, the socket, and what has come after the head.
+    pub(super) fn hand_over(mut self, request: &str) -> Result<(String, TcpStream, Vec<u8>)> {
+        self.send(request.as_bytes())?;
+        let head = self.read_head()?;
+        Ok((head, self.stream, self.buffer))
+    }
+
     /// Whether the server has closed its side.
     pub(super) fn is_closed(&self) -> bool {
         let state = self.stream.set_nonblocking(true).and_then(|()| self.stream.peek(&mut [0]));
@@ -100,8 +111,8 @@ impl Connection {
         Ok(self.buffer.drain(..length).collect())
     }
 
-    /// Reads up to the end of the head; what came of the body stays in the buffer. Returns the body's length.
-    fn head(&mut self) -> Result<u64> {
+    /// Reads up to the end of the head; what came of the body stays in the buffer.
+    fn read_head(&mut self) -> Result<String> {
         let mut block = [0; 4096];
         let end = loop {
             if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
@@ -114,7 +125,12 @@ impl Connection {
             self.buffer.extend_from_slice(&block[..read]);
         };
         let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
-        body_length(&String::from_utf8_lossy(&head))
+        Ok(String::from_utf8_lossy(&head).into_owned())
+    }
+
+    /// The same where the status must be 200. Returns the body's length.
+    fn head(&mut self) -> Result<u64> {
+        body_length(&self.read_head()?)
     }
 
     fn read(&mut self, block: &mut [u8]) -> Result<usize> {

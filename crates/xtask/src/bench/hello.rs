@@ -7,15 +7,18 @@ use anyhow::{Context, Result, bail};
 
 use super::Bench;
 use super::measure;
-use super::peers::{Job, Server};
+use super::peers::{Interface, Job, Server, Tools};
 use super::results::{Bound, Figure, Results, Target};
 use super::running::Running;
 
-const CPU: &str = "CPU µs/request";
-const RATE: &str = "requests/s";
-const CASES: [(&str, u32); 2] = [("1 worker", 1), ("2 workers", 2)];
-const CONNECTIONS: u32 = 64;
+pub(super) const CPU: &str = "CPU µs/request";
+pub(super) const RATE: &str = "requests/s";
+pub(super) const CASES: [(&str, u32); 2] = [("1 worker", 1), ("2 workers", 2)];
+pub(super) const CONNECTIONS: u32 = 64;
 const GRANIANS: &[Server] = &[Server::Granian, Server::GranianOneSt, Server::GranianOneMt];
+
+const SERVERS: [Server; 6] =
+    [Server::Hostler, Server::Bjoern, Server::Granian, Server::GranianOneSt, Server::GranianOneMt, Server::Gunicorn];
 
 /// Measures one worker and two.
 pub(super) fn run(bench: &Bench) -> Result<Results> {
@@ -28,15 +31,16 @@ pub(super) fn run(bench: &Bench) -> Result<Results> {
     });
     let mut results = Results::new("hello", targets.collect());
     for (case, workers) in CASES {
-        let job = Job { module: "hello", workers, threads: 1, connections: CONNECTIONS };
-        bench.interleave(&mut results, case, &Server::ALL, |server, _| measure(bench, server, &job));
+        let job = Job { module: "hello", interface: Interface::Wsgi, workers, threads: 1, connections: CONNECTIONS };
+        bench.interleave(&mut results, case, &SERVERS, |server, _| measure(bench, &bench.tools, server, &job));
     }
     Ok(results)
 }
 
-fn measure(bench: &Bench, server: Server, job: &Job) -> Result<Vec<Figure>> {
+/// One server under a closed loop: what a request costs, and how many there are a second.
+pub(super) fn measure(bench: &Bench, tools: &Tools, server: Server, job: &Job) -> Result<Vec<Figure>> {
     let (warm_up, seconds) = if bench.is_quick() { (1, 2) } else { (2, 8) };
-    let running = Running::start(server, &bench.tools, job, "/")?;
+    let running = Running::start(server, tools, job, "/")?;
     wrk(running.port, warm_up)?;
     let before = measure::cpu(running.pid());
     let counted = wrk(running.port, seconds)?;

@@ -1,17 +1,16 @@
 //! `bench idle`: ten thousand kept connections on which nothing happens. What each costs in memory, and what the
 //! requests on a few others wait meanwhile; before them, the memory of a server at rest.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Bench;
 use super::connection::Connection;
+use super::crowd;
 use super::load::{Load, percentile};
 use super::measure;
-use super::peers::{Job, Server};
+use super::peers::{Interface, Job, Server};
 use super::results::{Figure, Results};
 use super::running::Running;
 
@@ -19,10 +18,6 @@ use super::running::Running;
 const SERVERS: [Server; 3] = [Server::Hostler, Server::Bjoern, Server::Granian];
 const IDLE: u32 = 10_000;
 const QUICK_IDLE: u32 = 1_000;
-/// An address has about 28,000 ports for connections to one server, and lingering ones of earlier rounds take some.
-const CONNECTIONS_OF_AN_ADDRESS: u32 = 2_500;
-/// Descriptors that are not connections: of the interpreter, of logs, of the load.
-const OTHER_DESCRIPTORS: u64 = 512;
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// Measures with one worker.
@@ -30,13 +25,13 @@ pub(super) fn run(bench: &Bench) -> Result<Results> {
     let mut results = Results::new("idle", Vec::new());
     let (case, count) =
         if bench.is_quick() { ("1,000 idle connections", QUICK_IDLE) } else { ("10,000 idle connections", IDLE) };
-    allow_descriptors(u64::from(count) + OTHER_DESCRIPTORS)?;
+    crowd::allow_descriptors(count)?;
     bench.interleave(&mut results, case, &SERVERS, |server, _| measure(bench, server, count));
     Ok(results)
 }
 
 fn measure(bench: &Bench, server: Server, count: u32) -> Result<Vec<Figure>> {
-    let job = Job { module: "hello", workers: 1, threads: 1, connections: count };
+    let job = Job { module: "hello", interface: Interface::Wsgi, workers: 1, threads: 1, connections: count };
     let running = Running::start(server, &bench.tools, &job, "/")?;
     let main_at_rest = measure::process_memory(running.pid())?;
     let at_rest = measure::tree_memory(running.pid())?;
@@ -68,19 +63,7 @@ fn measure(bench: &Bench, server: Server, count: u32) -> Result<Vec<Figure>> {
 
 /// A connection that has had one request answered, as an idle one of a browser or proxy has.
 fn idle_connection(number: u32, port: u16) -> Result<Connection> {
-    let source = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 0, 2)) + number / CONNECTIONS_OF_AN_ADDRESS);
-    let opened = Connection::open_from(source, port).and_then(|mut connection| connection.get("/").map(|_| connection));
+    let opened =
+        Connection::open_one_of_many(number, port).and_then(|mut connection| connection.get("/").map(|_| connection));
     opened.with_context(|| format!("idle connection {}", number + 1))
-}
-
-/// Raises the limit on descriptors of this process, which the servers inherit.
-fn allow_descriptors(wanted: u64) -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    // None is without limit.
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return Ok(());
-    }
-    let maximum = limit.maximum.map(|maximum| maximum.max(wanted));
-    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
-        .with_context(|| format!("cannot open {wanted} descriptors; allow them with: ulimit -Hn {wanted}"))
 }

@@ -108,7 +108,7 @@ pub(super) fn percentile(values: &[Duration], percent: f64) -> f64 {
 /// The generator stands for clients on other machines, so it must run on time also while the servers use all cores. Among
 /// equals the scheduler (EEVDF) lets a computing thread finish its slice of milliseconds first, whatever the nice values;
 /// a real-time thread goes before it. That takes root; where it cannot be had, `late` shows what it cost.
-fn prefer_this_thread() {
+pub(super) fn prefer_this_thread() {
     let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
     let mut command = Command::new("chrt");
     command.args(["--fifo", "--pid", "1", &thread]).stdout(Stdio::null()).stderr(Stdio::null());

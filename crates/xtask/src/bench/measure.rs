@@ -63,6 +63,32 @@ pub(super) fn tree_memory(root: u32) -> Result<u64> {
     tree(root).iter().map(|process| process_memory(process.pid)).sum()
 }
 
+/// The memory of a tree of processes, in bytes of proportional set size.
+pub(super) struct Memory {
+    /// Of its first process: of Hostler, the router; of a server with one process, all there is.
+    pub(super) main: u64,
+    /// Of the other processes: of Hostler, the workers.
+    pub(super) others: u64,
+}
+
+impl Memory {
+    /// Of the tree below `root`.
+    ///
+    /// # Errors
+    /// As [`tree_memory`].
+    pub(super) fn of(root: u32) -> Result<Self> {
+        let main = process_memory(root)?;
+        let others = tree(root).into_iter().filter(|process| process.pid != root);
+        let others = others.map(|process| process_memory(process.pid)).sum::<Result<u64>>()?;
+        Ok(Self { main, others })
+    }
+
+    /// Of all of them.
+    pub(super) fn tree(&self) -> u64 {
+        self.main + self.others
+    }
+}
+
 /// The proportional set size of one process, in bytes. A process that has ended has none.
 pub(super) fn process_memory(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/smaps_rollup");

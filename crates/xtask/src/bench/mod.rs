@@ -2,7 +2,12 @@
 //! takes its turn (A B C A B C …), so that what the machine does meanwhile hits all of them, and prints medians.
 //! Nothing fails because a figure is bad: targets are printed with what became of them.
 
+mod asgi;
+mod chunks;
 mod connection;
+mod crowd;
+mod events;
+mod frames;
 mod hello;
 mod idle;
 mod load;
@@ -12,6 +17,9 @@ mod peers;
 mod results;
 mod running;
 mod transfer;
+mod trixie;
+mod websocket;
+mod websockets_idle;
 
 use std::fs;
 use std::process::ExitCode;
@@ -32,12 +40,18 @@ const NEEDS: [Need; 2] = [Need::program("wrk"), Need { package: "libev-dev", sig
 type Benchmark = fn(&Bench) -> Result<Results>;
 
 /// The benchmarks by name, in the order in which they run.
-const BENCHMARKS: [(&str, Benchmark); 5] = [
+const BENCHMARKS: [(&str, Benchmark); 11] = [
     ("hello", hello::run),
     ("mixed-sleep", mixed::run_sleep),
     ("mixed-compute", mixed::run_compute),
     ("transfer", transfer::run),
     ("idle", idle::run),
+    ("asgi-hello", asgi::run_hello),
+    ("fastapi", asgi::run_fastapi),
+    ("websocket", websocket::run),
+    ("asgi-mixed", mixed::run_asgi),
+    ("websockets-idle", websockets_idle::run),
+    ("sse", events::run),
 ];
 
 /// Runs the benchmarks that `arguments` name, all of them by default.
@@ -52,7 +66,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     } else {
         Default::default()
     };
-    let bench = Bench { options, tools: Tools { hostler, venv, applications } };
+    // Their directory.
+    let programs = venv.program("");
+    let bench = Bench { options, tools: Tools { hostler, programs, applications }, venv };
     let circumstances = bench.circumstances()?;
 
     let mut all = Vec::new();
@@ -76,6 +92,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 struct Bench {
     options: Options,
     tools: Tools,
+    venv: Venv,
 }
 
 impl Bench {
@@ -110,7 +127,7 @@ impl Bench {
         let cores = thread::available_parallelism().map_or(0, usize::from);
         let machine = format!("{cores} cores of {model}, Linux {}", read("/proc/sys/kernel/osrelease").trim());
         Ok(
-            json!({"machine": machine, "rounds": self.options.rounds, "quick": self.options.quick, "packages": self.tools.venv.freeze()?}),
+            json!({"machine": machine, "rounds": self.options.rounds, "quick": self.options.quick, "packages": self.venv.freeze()?}),
         )
     }
 }

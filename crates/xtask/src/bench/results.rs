@@ -34,6 +34,8 @@ pub(super) enum Bound {
     AtLeastOfBest(f64, &'static [Server]),
     /// Less than this.
     LessThan(f64),
+    /// Nought in every round: a loss in one of them is not hidden by a median.
+    Never,
 }
 
 /// Everything that one benchmark found out.
@@ -58,12 +60,15 @@ impl Results {
                 println!("{}, {case}, round {}: {}: {}", self.benchmark, round + 1, server.name(), shown.join(", "));
                 self.samples.push(Sample { case, server, round, figures });
             }
-            Err(error) => {
-                let failure = format!("{}, {case}, round {}: {}: {error:#}", self.benchmark, round + 1, server.name());
-                println!("failed: {failure}");
-                self.failures.push(failure);
-            }
+            Err(error) => self.fail(format!("{case}, round {}: {}: {error:#}", round + 1, server.name())),
         }
+    }
+
+    /// Takes note of something that could not be measured.
+    pub(super) fn fail(&mut self, what: String) {
+        let failure = format!("{}, {what}", self.benchmark);
+        println!("failed: {failure}");
+        self.failures.push(failure);
     }
 
     /// Whether every server did its job in every round.
@@ -82,11 +87,11 @@ impl Results {
             };
             let width = |name: &str| name.len().max(9);
             let heads: Vec<String> = names.iter().map(|name| format!("{name:>0$}", width(name))).collect();
-            println!("  {:<14}  {}", "", heads.join("  "));
+            println!("  {:<16}  {}", "", heads.join("  "));
             for server in servers {
                 let median = |name: &str| self.median(case, server, name).map_or_else(|| "-".to_owned(), number);
                 let row: Vec<String> = names.iter().map(|name| format!("{:>1$}", median(name), width(name))).collect();
-                println!("  {:<14}  {}", server.name(), row.join("  "));
+                println!("  {:<16}  {}", server.name(), row.join("  "));
             }
         }
         println!();
@@ -148,6 +153,10 @@ impl Results {
                     found.map(|(ratio, best)| (ratio, ratio >= *part, format!(" of {best}"))),
                 )
             }
+            Bound::Never => {
+                let worst = self.worst(case, Server::Hostler, figure);
+                ("nought in every round".to_owned(), worst.map(|worst| (worst, worst == 0.0, " at worst".to_owned())))
+            }
             Bound::LessThan(limit) => {
                 (format!("less than {limit}"), ours.map(|ours| (ours, ours < *limit, String::new())))
             }
@@ -164,9 +173,16 @@ impl Results {
     }
 
     fn median(&self, case: &str, server: Server, figure: &str) -> Option<f64> {
-        let samples = self.samples.iter().filter(|sample| sample.case == case && sample.server == server);
-        let figures = samples.filter_map(|sample| sample.figures.iter().find(|(name, _)| *name == figure));
-        median(figures.map(|(_, value)| *value).collect())
+        median(self.values(case, server, figure).collect())
+    }
+
+    fn worst(&self, case: &str, server: Server, figure: &str) -> Option<f64> {
+        self.values(case, server, figure).max_by(f64::total_cmp)
+    }
+
+    fn values(&self, case: &str, server: Server, figure: &str) -> impl Iterator<Item = f64> {
+        let samples = self.samples.iter().filter(move |sample| sample.case == case && sample.server == server);
+        samples.filter_map(move |sample| Some(sample.figures.iter().find(|(name, _)| *name == figure)?.1))
     }
 
     fn cases(&self) -> Vec<&'static str> {
@@ -255,6 +271,17 @@ mod tests {
     fn without_the_peer_nothing_is_claimed() {
         let results = results(8.0, &[]);
         assert_eq!(results.judge(&results.targets[0]).found, None);
+    }
+
+    #[test]
+    fn one_loss_in_one_round_is_a_loss() {
+        let target = |figure| Target { case: "one", figure, bound: Bound::Never };
+        let mut results = Results::new("test", vec![target("lost"), target("late")]);
+        for (round, lost) in [0.0, 0.0, 1.0].into_iter().enumerate() {
+            results.take("one", Server::Hostler, round as u32, Ok(vec![("lost", lost), ("late", 0.0)]));
+        }
+        assert_eq!(results.judge(&results.targets[0]).found, Some((1.0, false)));
+        assert_eq!(results.judge(&results.targets[1]).found, Some((0.0, true)));
     }
 
     #[test]
