@@ -3,8 +3,8 @@
 //! Little-endian, packed, in one pass; lengths before bytes. Decoders take any bytes: a head that does not fit its lengths decodes to `None`.
 //!
 //! ```text
-//! request:  version u8 | scheme u8 | flags u8 | 0 u8 | headers u16 | remote_port u16 | server_port u16 | method u16 | remote u16 | server u16 | id u16
-//!           | target u32 | path u32 | query u32 | content_length u64 | method | remote | server | id | target | path | query | header…
+//! request:  version u8 | scheme u8 | flags u8 | 0 u8 | headers u16 | remote_port u16 | server_port u16 | method u16 | remote u16 | server u16 | id u16 | socket u16
+//!           | target u32 | path u32 | query u32 | content_length u64 | method | remote | server | id | socket | target | path | query | header…
 //! header:   name u16 | value u32 | name | value
 //! response: status u16 | reason u16 | headers u16 | reason | header…
 //! ```
@@ -43,6 +43,8 @@ pub struct Request<'a> {
     pub server: &'a [u8],
     /// The port the request came to.
     pub server_port: u16,
+    /// The path of the unix socket that the request came to; empty for TCP.
+    pub socket: &'a [u8],
     /// The request's id; empty without one.
     pub id: &'a [u8],
     /// The target as it was sent.
@@ -71,12 +73,13 @@ impl Request<'_> {
         fixed[12..14].copy_from_slice(&short(self.remote));
         fixed[14..16].copy_from_slice(&short(self.server));
         fixed[16..18].copy_from_slice(&short(self.id));
+        fixed[18..20].copy_from_slice(&short(self.socket));
         fixed[20..24].copy_from_slice(&long(self.target));
         fixed[24..28].copy_from_slice(&long(self.path));
         fixed[28..32].copy_from_slice(&long(self.query));
         fixed[32..40].copy_from_slice(&self.content_length.unwrap_or(NO_LENGTH).to_le_bytes());
         to.extend_from_slice(&fixed);
-        for text in [self.method, self.remote, self.server, self.id] {
+        for text in [self.method, self.remote, self.server, self.id, self.socket] {
             to.extend_from_slice(&text[..text.len().min(usize::from(u16::MAX))]);
         }
         for text in [self.target, self.path, self.query] {
@@ -125,8 +128,7 @@ pub fn read_request(bytes: &[u8]) -> Option<(Request<'_>, Headers<'_>)> {
     from.u8()?;
     let count = from.u16()?;
     let (remote_port, server_port) = (from.u16()?, from.u16()?);
-    let (method, remote, server, id) = (from.u16()?, from.u16()?, from.u16()?, from.u16()?);
-    from.u16()?;
+    let (method, remote, server, id, socket) = (from.u16()?, from.u16()?, from.u16()?, from.u16()?, from.u16()?);
     let (target, path, query) = (from.u32()?, from.u32()?, from.u32()?);
     let length = from.u64()?;
     let request = Request {
@@ -142,6 +144,7 @@ pub fn read_request(bytes: &[u8]) -> Option<(Request<'_>, Headers<'_>)> {
         remote: from.take(remote.into())?,
         server: from.take(server.into())?,
         id: from.take(id.into())?,
+        socket: from.take(socket.into())?,
         target: from.take(target as usize)?,
         path: from.take(path as usize)?,
         query: from.take(query as usize)?,
@@ -271,7 +274,7 @@ mod tests {
         ) {
             let request = Request {
                 version: 11, https, chunked, websocket, trailers, content_length: length, method: method.as_bytes(), remote: b"127.0.0.1", remote_port: 4711,
-                server: b"localhost", server_port: 80, id: b"", target: b"/x", path: &path, query: query.as_bytes(),
+                server: b"localhost", server_port: 80, id: b"", socket: b"/run/x.sock", target: b"/x", path: &path, query: query.as_bytes(),
             };
             let mut bytes = Vec::new();
             let mut writer = request.write(&mut bytes);

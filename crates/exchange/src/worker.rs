@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::thread::futex;
 
 use crate::memory::{Memory, now_ns};
-use crate::queue::Queue;
+use crate::queue::{Entry, Queue};
 use crate::router::ring_doorbell;
 use crate::slot::{BEGIN_AGAIN, Phase, RequestEnd, Slot, response_flag, wish};
 use crate::staff::{Sleeper, Staff, ThreadEntry, WORTH_A_WAKE_UP_NS, Worker};
@@ -50,6 +50,17 @@ impl Taken {
     /// The number of its slot.
     pub fn slot(self) -> u32 {
         self.slot
+    }
+
+    /// As one word.
+    pub fn to_bits(self) -> u64 {
+        Entry { slot: self.slot, sequence: self.sequence }.pack()
+    }
+
+    /// From [`Taken::to_bits`].
+    pub fn from_bits(bits: u64) -> Self {
+        let Entry { slot, sequence } = Entry::unpack(bits);
+        Self { slot, sequence }
     }
 }
 

@@ -9,6 +9,7 @@ use hostler_http1::Refusal;
 
 use crate::RouterEvent;
 use crate::connection::{After, Connection, Interrupted};
+use crate::local::PROBE;
 use crate::page::Page;
 use crate::respond::Framing;
 use crate::turn::{Outcome, Turn};
@@ -19,6 +20,8 @@ const RETRIES_TO_BLAME: u8 = 1;
 const RETRIES: u8 = 2;
 /// How much of a body nobody read is taken off the wire, to keep the connection; bytes.
 const DRAINED: u64 = 1 << 20;
+/// How much a client may send ahead of its next request while it is watched; bytes.
+const AHEAD: usize = 64 * 1024;
 
 /// What ended a wait during an answer.
 enum Event {
@@ -30,6 +33,8 @@ enum Event {
     BodyCut,
     /// The body is not valid, or too long.
     BodyRefused(Refusal),
+    /// The client left, and the worker wants to know.
+    Gone,
 }
 
 /// Where the answer is.
@@ -46,11 +51,12 @@ impl Connection {
     /// Runs one request to the end of its answer.
     pub(crate) async fn answer(&mut self, mut turn: Turn) -> After {
         let mut stage = Stage::Head;
+        let mut probed = false;
         self.limit_for(&turn);
         loop {
             match poll_fn(|context| self.poll_event(context, &mut turn)).await {
                 Event::News => {}
-                Event::Expired => match self.expired(&mut turn, &stage).await {
+                Event::Expired => match self.expired(&mut turn, &stage, &mut probed).await {
                     Some(after) => return after,
                     None => continue,
                 },
@@ -70,7 +76,9 @@ impl Connection {
                     }
                     continue;
                 }
+                Event::Gone => return self.interrupted(&mut turn, Interrupted::Gone),
             }
+            probed = false;
             if let Some(after) = self.hear(&mut turn, &mut stage).await {
                 return after;
             }
@@ -99,6 +107,12 @@ impl Connection {
                 }
             }
             match *stage {
+                Stage::Head if progress.has_head() && progress.upgrades() => {
+                    return Some(match self.websocket(turn, progress).await {
+                        Some(after) => after,
+                        None => self.broken(turn, stage, 502, Outcome::WorkerDied).await,
+                    });
+                }
                 Stage::Head if progress.has_head() && !progress.failed() => {
                     match self.send_head(turn, progress).await {
                         Ok(Some(body)) => *stage = body,
@@ -131,7 +145,7 @@ impl Connection {
                     if progress.complete() && !progress.failed() {
                         return Some(match framing {
                             Framing::Length(left) if left > 0 => self.cut(turn, framing, status, Outcome::CutOff),
-                            Framing::Chunked => match self.send_last_chunk().await {
+                            Framing::Chunked => match self.send_last_chunk(turn, progress).await {
                                 Ok(()) => self.finish(turn, status).await,
                                 Err(interrupted) => self.interrupted(turn, interrupted),
                             },
@@ -162,12 +176,33 @@ impl Connection {
             // The body need not stand still meanwhile, but what the worker says comes first.
             return Poll::Ready(Event::News);
         }
-        if !turn.body.is_done()
-            && let Poll::Ready(event) = self.poll_body(context, turn)
-        {
-            return Poll::Ready(event);
+        let client = if !turn.body.is_done() {
+            self.poll_body(context, turn)
+        } else if self.local.exchange.watches_client(turn.slot) {
+            self.poll_gone(context)
+        } else {
+            Poll::Pending
+        };
+        if client.is_ready() {
+            return client;
         }
         if self.presence.expired() { Poll::Ready(Event::Expired) } else { Poll::Pending }
+    }
+
+    /// Looks whether the client leaves. What it sends meanwhile belongs to its next request.
+    fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        loop {
+            let ahead = self.pending.as_slice().len();
+            if ahead >= AHEAD {
+                return Poll::Pending;
+            }
+            let mut scratch = self.local.scratch.borrow_mut();
+            match self.stream.poll_read(context, &mut scratch[..AHEAD - ahead]) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Event::Gone),
+                Poll::Ready(Ok(length)) => self.pending.extend(&scratch[..length]),
+            }
+        }
     }
 
     /// Moves the body on, as far as the socket has bytes and the slot has room.
@@ -223,8 +258,9 @@ impl Connection {
         }
     }
 
-    /// Who kept us waiting, and what is done about it; `None` when it was nobody after all.
-    async fn expired(&mut self, turn: &mut Turn, stage: &Stage) -> Option<After> {
+    /// Who kept us waiting, and what is done about it; `None` when it was nobody after all. `probed`: the event loop that runs the request was
+    /// asked for a sign of life.
+    async fn expired(&mut self, turn: &mut Turn, stage: &Stage, probed: &mut bool) -> Option<After> {
         let exchange = std::sync::Arc::clone(&self.local.exchange);
         let awaits_client = !turn.body.is_done() && exchange.wants_body(turn.slot);
         if awaits_client {
@@ -251,6 +287,10 @@ impl Connection {
                     self.limit(timeout - ran);
                     return None;
                 }
+                let is_loop = exchange.is_loop(progress.worker);
+                if is_loop && matches!(stage, Stage::Body { .. }) && !self.is_stuck(turn.slot, probed, timeout) {
+                    return None;
+                }
                 let (method, target) = self.local.first_line(turn.slot);
                 tracing::error!(
                     request_id = turn.id.show().as_str(),
@@ -258,9 +298,18 @@ impl Connection {
                     target,
                     worker = progress.worker,
                     seconds = timeout.as_secs_f64(),
-                    "a request ran past its timeout: its worker is replaced"
+                    "{}",
+                    match stage {
+                        Stage::Head if is_loop => "a request ran past its timeout: its task is cancelled",
+                        Stage::Body { .. } if is_loop =>
+                            "the event loop that runs a request is stuck: its worker is replaced",
+                        _ => "a request ran past its timeout: its worker is replaced",
+                    }
                 );
-                self.local.tell(RouterEvent::TimedOut { worker: progress.worker });
+                // An event loop goes on with its other requests. Whether it does is seen a moment after, see `Local::cancel`.
+                if !is_loop || *probed {
+                    self.local.tell(RouterEvent::TimedOut { worker: progress.worker });
+                }
                 Some(self.broken(turn, stage, 504, Outcome::TimedOut).await)
             }
             _ => {
@@ -272,12 +321,31 @@ impl Connection {
         }
     }
 
+    /// Whether the event loop that streams an answer gave no sign of life after it was asked for one, which is done first. A stream may be
+    /// quiet for as long as it likes.
+    fn is_stuck(&self, slot: u32, probed: &mut bool, timeout: Duration) -> bool {
+        let exchange = &self.local.exchange;
+        if !*probed {
+            exchange.probe_loop(slot);
+            *probed = true;
+            self.limit(timeout.max(PROBE));
+            return false;
+        }
+        if exchange.loop_answers(slot) {
+            *probed = false;
+            self.limit(timeout);
+            return false;
+        }
+        true
+    }
+
     // ---- Ends --------------------------------------------------------------------------------------------------------------
 
     /// The answer was sent whole.
     async fn finish(&mut self, turn: &mut Turn, status: u16) -> After {
         self.log(turn, status, Outcome::Ok);
-        if turn.body.is_done() {
+        // A refused handshake has no body, though its slot waited for records: its worker hears that nobody listens.
+        if turn.body.is_done() && self.opening.is_none() {
             self.local.leave(turn.slot);
         } else {
             self.local.give_up(turn.slot);
@@ -361,8 +429,10 @@ impl Connection {
         self.local.out.borrow_mut().clear();
         turn.sent = page.write(&self.local, &mut self.local.out.borrow_mut());
         self.log(turn, status, outcome);
-        if !turn.taken_back {
-            self.local.give_up(turn.slot);
+        match outcome {
+            _ if turn.taken_back => {}
+            Outcome::TimedOut => self.local.cancel(turn.slot),
+            _ => self.local.give_up(turn.slot),
         }
         match self.write_out().await {
             Ok(()) if keep_alive => After::Next,

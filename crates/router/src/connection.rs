@@ -25,6 +25,8 @@ use crate::request::{Begun, OVERLOADED, begin};
 use crate::stream::{Detached, Peer, Stream};
 use crate::turn::Turn;
 
+pub(crate) use crate::websocket::{Opening, add_refusal_fields};
+
 /// How long a closed connection is read from, so that the client can read the last answer: a close with unread bytes resets it.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long a connection without a request is kept open when the server stops.
@@ -43,6 +45,8 @@ pub(crate) struct Connection {
     pub(crate) peer: Box<Peer>,
     /// Bytes that were read and not used.
     pub(crate) pending: Buffer,
+    /// The handshake of the present request, when it asks for WebSocket.
+    pub(crate) opening: Option<Box<Opening>>,
     /// The server stops, and the connection was given its last moment.
     last_call: bool,
     _registered: Registered,
@@ -96,7 +100,16 @@ impl Connection {
         let presence = Rc::new(Presence::default());
         let place = local.presences.add(Rc::clone(&presence));
         let registered = Registered { local: Rc::clone(&local), place };
-        Self { local, presence, stream, peer, pending: Buffer::default(), last_call: false, _registered: registered }
+        Self {
+            local,
+            presence,
+            stream,
+            peer,
+            pending: Buffer::default(),
+            opening: None,
+            last_call: false,
+            _registered: registered,
+        }
     }
 
     /// Serves the connection to its end, or until it moves: then the thread it moves to, and the socket.
@@ -186,7 +199,8 @@ impl Connection {
                     });
                 }
                 Poll::Ready(match begin(&local, &self.peer, &self.presence, bytes) {
-                    Ok(Some(Begun { turn, used })) => {
+                    Ok(Some(Begun { turn, opening, used })) => {
+                        self.opening = opening;
                         if used < length {
                             self.pending.extend(&bytes[used..]);
                         }
@@ -215,7 +229,8 @@ impl Connection {
 
     fn begin_pending(&mut self) -> Result<Option<Turn>, Refusal> {
         let begun = begin(&self.local, &self.peer, &self.presence, self.pending.as_slice())?;
-        Ok(begun.map(|Begun { turn, used }| {
+        Ok(begun.map(|Begun { turn, opening, used }| {
+            self.opening = opening;
             self.pending.consume(used);
             turn
         }))
@@ -237,6 +252,7 @@ impl Connection {
         };
         self.local.out.borrow_mut().clear();
         page.write(&self.local, &mut self.local.out.borrow_mut());
+        add_refusal_fields(refusal.status, &mut self.local.out.borrow_mut());
         let _client_may_be_gone = self.write_out().await;
     }
 

@@ -20,6 +20,7 @@ mod sending;
 mod stream;
 mod thread;
 mod turn;
+mod websocket;
 
 use std::io;
 use std::sync::Arc;

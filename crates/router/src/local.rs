@@ -20,6 +20,10 @@ use crate::presence::{Presence, Presences};
 
 /// Requests after which workers are woken and answers fetched even though the thread has not come to rest.
 const BATCH: u32 = 32;
+/// How long an event loop may take, at least, to show that it is not stuck: another handler may keep it for as long as `timeout` allows.
+pub(crate) const PROBE: Duration = Duration::from_secs(1);
+/// How long it may take, at most, to cancel a task that is past its time.
+const CANCELLED: Duration = Duration::from_secs(5);
 /// Bytes read from a socket at once.
 pub(crate) const READ_SIZE: usize = 128 * 1024;
 
@@ -28,11 +32,18 @@ pub(crate) const READ_SIZE: usize = 128 * 1024;
 enum Owner {
     #[default]
     Nobody,
-    /// Its connection is done with it since then, its worker is not: it is freed with the next news.
-    Orphan {
-        since: u64,
-    },
+    /// Its connection is done with it, its worker is not: it is freed with the next news.
+    Orphan(Orphan),
     Connection(Rc<Presence>),
+}
+
+/// A request that only its worker is still busy with.
+#[derive(Debug)]
+struct Orphan {
+    /// When it is looked at, on the thread's clock; `u64::MAX` for never again.
+    due: u64,
+    /// The event loop that runs it was asked for a sign of life.
+    probed: bool,
 }
 
 /// One router thread.
@@ -143,31 +154,55 @@ impl Local {
         self.orphans.get() > 0
     }
 
-    /// The time limit of requests whose connection is done with them: the client left, or all was sent and `close()` still runs.
+    /// The time limit of requests whose connection is done with them: the client left, or all was sent and `close()` still runs. On an event
+    /// loop they may go on for as long as they like, as background tasks do, if only the loop is not stuck.
     fn check_orphans(&self) {
         let Some(timeout) = self.config.timeout else { return };
         if !self.has_orphans() {
             return;
         }
-        let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+        let now = self.clock.get();
+        let mut stuck = Vec::new();
         for (slot, owner) in (0u32..).zip(self.owners.borrow_mut().iter_mut()) {
-            let Owner::Orphan { since } = owner else { continue };
-            if self.clock.get().saturating_sub(*since) < timeout {
+            let Owner::Orphan(orphan) = owner else { continue };
+            if now < orphan.due {
                 continue;
             }
-            // Told once.
-            *since = u64::MAX;
             let progress = self.exchange.progress(slot);
-            if progress.phase == Phase::Running {
-                let (method, target) = self.first_line(slot);
-                tracing::error!(
-                    method,
-                    target,
-                    worker = progress.worker,
-                    "a request ran past its timeout after its client was done with it: its worker is replaced"
-                );
-                self.tell(RouterEvent::TimedOut { worker: progress.worker });
+            if progress.phase != Phase::Running {
+                // The news of its end are on their way.
+                orphan.due = u64::MAX;
+                continue;
             }
+            let is_loop = self.exchange.is_loop(progress.worker);
+            if is_loop && !orphan.probed {
+                self.exchange.probe_loop(slot);
+                *orphan = Orphan { due: after(now, timeout.max(PROBE)), probed: true };
+                continue;
+            }
+            if is_loop && self.exchange.loop_answers(slot) {
+                *orphan = Orphan { due: after(now, timeout), probed: false };
+                continue;
+            }
+            // Told once, and once for all of an event loop.
+            orphan.due = u64::MAX;
+            if is_loop && stuck.contains(&progress.worker) {
+                continue;
+            }
+            stuck.push(progress.worker);
+            let (method, target) = self.first_line(slot);
+            tracing::error!(
+                method,
+                target,
+                worker = progress.worker,
+                "{}",
+                if is_loop {
+                    "the event loop that runs a request is stuck: its worker is replaced"
+                } else {
+                    "a request ran past its timeout after its client was done with it: its worker is replaced"
+                }
+            );
+            self.tell(RouterEvent::TimedOut { worker: progress.worker });
         }
     }
 
@@ -179,6 +214,13 @@ impl Local {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(200).collect();
             (text(request.method), text(request.target))
         })
+    }
+
+    /// Whether the client of a request takes trailer fields after the answer's body.
+    pub(crate) fn accepts_trailers(&self, slot: u32) -> bool {
+        let mut head = Vec::new();
+        self.exchange.read_head(slot, &mut head);
+        read_request(&head).is_some_and(|(request, _)| request.trailers)
     }
 
     /// Puts a request into the queue; `None` when all slots are in use.
@@ -226,11 +268,11 @@ impl Local {
             let mut owners = self.owners.borrow_mut();
             match &owners[slot as usize] {
                 Owner::Connection(presence) => woken += usize::from(presence.bring_news()),
-                Owner::Orphan { .. } if self.exchange.release(slot) => {
+                Owner::Orphan(_) if self.exchange.release(slot) => {
                     owners[slot as usize] = Owner::Nobody;
                     self.orphans.set(self.orphans.get() - 1);
                 }
-                Owner::Orphan { .. } | Owner::Nobody => {}
+                Owner::Orphan(_) | Owner::Nobody => {}
             }
         });
         woken
@@ -263,21 +305,33 @@ impl Local {
 
     /// Gives up a slot: free when its worker is done with it, an orphan until then.
     pub(crate) fn give_up(&self, slot: u32) {
+        self.part_with(slot, Exchange::abandon, false);
+    }
+
+    /// Gives up a slot whose request is past its time: an event loop cancels its task, and if it does not even look, it is stuck.
+    pub(crate) fn cancel(&self, slot: u32) {
+        self.part_with(slot, Exchange::cancel_running, true);
+    }
+
+    fn part_with(&self, slot: u32, tell_worker: fn(&Exchange, u32), probes: bool) {
         let mut owners = self.owners.borrow_mut();
         owners[slot as usize] = Owner::Nobody;
         if self.exchange.release(slot) || self.exchange.cancel(slot) {
             return;
         }
-        self.exchange.abandon(slot);
+        tell_worker(&self.exchange, slot);
         // It may have ended since: then nothing more would tell us.
         if !self.exchange.release(slot) {
-            owners[slot as usize] = self.orphan();
+            let probed = probes && self.exchange.is_loop(self.exchange.progress(slot).worker);
+            owners[slot as usize] = self.orphan(probed);
         }
     }
 
-    fn orphan(&self) -> Owner {
+    fn orphan(&self, probed: bool) -> Owner {
         self.orphans.set(self.orphans.get() + 1);
-        Owner::Orphan { since: self.clock.get() }
+        let timeout = self.config.timeout.unwrap_or(Duration::MAX);
+        let limit = if probed { timeout.min(CANCELLED).max(PROBE) } else { timeout };
+        Owner::Orphan(Orphan { due: after(self.clock.get(), limit), probed })
     }
 
     /// Takes a request back that no worker has begun; its slot is free then.
@@ -292,7 +346,7 @@ impl Local {
     /// Leaves a slot whose answer was sent whole to its worker, which still runs what the application does after it.
     pub(crate) fn leave(&self, slot: u32) {
         let mut owners = self.owners.borrow_mut();
-        owners[slot as usize] = if self.exchange.release(slot) { Owner::Nobody } else { self.orphan() };
+        owners[slot as usize] = if self.exchange.release(slot) { Owner::Nobody } else { self.orphan(false) };
     }
 
     pub(crate) fn tell(&self, event: RouterEvent) {
@@ -322,6 +376,11 @@ impl Local {
         self.ids.set(count + 1);
         RequestId::Ours(u128::from(self.id_prefix) << 64 | u128::from(mix(count ^ self.id_prefix.rotate_left(17))))
     }
+}
+
+/// A moment on a thread's clock.
+fn after(now: u64, span: Duration) -> u64 {
+    now.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// splitmix64's finalizer: a bijection, so that different numbers stay different.

@@ -74,7 +74,8 @@ impl Connection {
         if let Some(log) = &mut *self.local.access_log.borrow_mut() {
             log.record(&access);
         }
-        if self.local.config.slow_request.is_some_and(|limit| access.total > limit) {
+        // A WebSocket is not slow because it is long.
+        if status != 101 && self.local.config.slow_request.is_some_and(|limit| access.total > limit) {
             hostler_log::slow_request(&access);
         }
     }

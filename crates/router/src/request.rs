@@ -10,6 +10,7 @@ use hostler_http1::{Framing, Head, Refusal, Version, parse_head, percent_decode_
 
 use crate::body::Body;
 use crate::config::Underscores;
+use crate::connection::Opening;
 use crate::id::RequestId;
 use crate::local::Local;
 use crate::presence::Presence;
@@ -29,6 +30,8 @@ pub(crate) const OVERLOADED: Refusal =
 #[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) turn: Turn,
+    /// Its handshake, when it asks for WebSocket.
+    pub(crate) opening: Option<Box<Opening>>,
     /// Bytes of the buffer that belong to it: the head, and what went into the slot of its body.
     pub(crate) used: usize,
 }
@@ -45,6 +48,7 @@ pub(crate) fn begin(
     let Some(head) = parse_head(buffer, &local.config.head_limits, &mut scratch[..fields])? else {
         return Ok(None);
     };
+    let opening = Opening::check(local, &head)?;
     let mut body = Body::new(head.framing, local.config.body_limit)?;
     let rest = &buffer[head.length..];
     let (first, end) = match head.framing {
@@ -56,11 +60,13 @@ pub(crate) fn begin(
             (&rest[..here], if left == 0 { RequestEnd::Complete } else { RequestEnd::Open })
         }
         Framing::Chunked => (&rest[..0], RequestEnd::Open),
+        // What comes after the handshake are records.
+        _ if opening.is_some() => (&rest[..0], RequestEnd::Open),
         _ => (&rest[..0], RequestEnd::Complete),
     };
     let mut laid_out = local.head.borrow_mut();
     laid_out.clear();
-    let id = lay_out(local, peer, &head, &mut laid_out)?;
+    let id = lay_out(local, peer, &head, opening.is_some(), &mut laid_out)?;
     let slot = local.submit(presence, &laid_out, first, end).ok_or(OVERLOADED)?;
     let logged = local.access_log.borrow().is_some() || local.config.slow_request.is_some();
     let turn = Turn {
@@ -78,11 +84,17 @@ pub(crate) fn begin(
         id,
         record: logged.then(|| Box::new(record(&head))),
     };
-    Ok(Some(Begun { turn, used: head.length + first.len() }))
+    Ok(Some(Begun { turn, opening, used: head.length + first.len() }))
 }
 
 /// Lays the head out for the worker; returns the request's id.
-fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) -> Result<RequestId, Refusal> {
+fn lay_out(
+    local: &Local,
+    peer: &Peer,
+    head: &Head<'_, '_>,
+    websocket: bool,
+    to: &mut Vec<u8>,
+) -> Result<RequestId, Refusal> {
     let config = &local.config;
     let mut decoded = Vec::new();
     let path = if head.target.path.contains(&b'%') {
@@ -93,7 +105,7 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
     };
     let id_header = config.request_id_header.as_deref();
     let mut id = RequestId::None;
-    let mut https = false;
+    let (mut https, mut trailers) = (false, false);
     for header in head.headers {
         if let Some(name) = id_header
             && header.name.eq_ignore_ascii_case(name)
@@ -104,6 +116,7 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
         if peer.trusted && header.name.eq_ignore_ascii_case("x-forwarded-proto") {
             https = header.value.eq_ignore_ascii_case(b"https");
         }
+        trailers |= header.name.eq_ignore_ascii_case("te") && accepts_trailers(header.value);
     }
     if id_header.is_some() && id == RequestId::None {
         id = local.new_id();
@@ -117,8 +130,8 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
         version: if head.version == Version::Http11 { 11 } else { 10 },
         https,
         chunked: head.framing == Framing::Chunked,
-        websocket: false,
-        trailers: false,
+        websocket,
+        trailers,
         content_length: if let Framing::Length(length) = head.framing { Some(length) } else { None },
         method: head.method.as_bytes(),
         remote: peer.remote.as_bytes(),
@@ -126,6 +139,7 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
         server,
         server_port,
         id: shown.as_bytes(),
+        socket: peer.socket.as_bytes(),
         target: head.target.raw.as_bytes(),
         path,
         query: head.target.query,
@@ -161,6 +175,11 @@ fn lay_out(local: &Local, peer: &Peer, head: &Head<'_, '_>, to: &mut Vec<u8>) ->
     }
     writer.finish();
     Ok(id)
+}
+
+/// Whether `TE` names trailers among what the client accepts (RFC 9110 section 10.1.4).
+fn accepts_trailers(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|member| member.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Short, and of characters that do no harm in a log or a header.

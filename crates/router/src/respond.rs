@@ -1,6 +1,6 @@
 //! From a worker's head to a head on the wire (RFC 9112): framing, Date, what the server adds.
 
-use hostler_exchange::head::read_response;
+use hostler_exchange::head::{read_response, read_trailers};
 
 use crate::local::Local;
 
@@ -123,6 +123,51 @@ pub(crate) fn write_hints(laid_out: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
+/// Writes trailer fields. What may not stand there is left out, and what is damaged ends them: the body before them is whole.
+/// `id_header` is the header that told the request's id, if there is one.
+pub(crate) fn write_trailers(laid_out: &[u8], id_header: Option<&str>, out: &mut Vec<u8>) {
+    for (name, value) in read_trailers(laid_out).into_iter().flatten() {
+        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !value.iter().copied().all(is_value) {
+            return;
+        }
+        let is = |other: &str| other.as_bytes().eq_ignore_ascii_case(name);
+        if !NO_TRAILERS.into_iter().chain(id_header).any(is) {
+            header(out, name, value);
+        }
+    }
+}
+
+/// Fields that are of no use, or do harm, after the body (RFC 9110 section 6.5.1): framing, routing, controls, authentication, and how the
+/// content is to be read.
+const NO_TRAILERS: [&str; 26] = [
+    "Content-Length",
+    "Transfer-Encoding",
+    "Trailer",
+    "TE",
+    "Connection",
+    "Keep-Alive",
+    "Proxy-Connection",
+    "Upgrade",
+    "Host",
+    "Age",
+    "Cache-Control",
+    "Date",
+    "Expires",
+    "Location",
+    "Pragma",
+    "Retry-After",
+    "Vary",
+    "Warning",
+    "Set-Cookie",
+    "Authentication-Info",
+    "Proxy-Authentication-Info",
+    "Proxy-Authenticate",
+    "WWW-Authenticate",
+    "Content-Encoding",
+    "Content-Range",
+    "Content-Type",
+];
+
 pub(crate) fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
@@ -169,18 +214,70 @@ pub(crate) fn chunk_head(out: &mut Vec<u8>, length: usize) {
 }
 
 /// RFC 9110 section 5.5.
-fn is_value(byte: u8) -> bool {
+pub(crate) fn is_value(byte: u8) -> bool {
     byte >= b' ' && byte != 0x7f || byte == b'\t'
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
 mod tests {
+    use hostler_exchange::head::write_header;
+
     use super::*;
+
+    fn trailers(fields: &[(&str, &str)]) -> String {
+        let mut laid_out = (fields.len() as u16).to_le_bytes().to_vec();
+        for (name, value) in fields {
+            write_header(&mut laid_out, name.as_bytes(), value.as_bytes());
+        }
+        let mut out = Vec::new();
+        write_trailers(&laid_out, Some("X-Request-Id"), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn trailers_are_written_as_headers_are() {
+        assert_eq!(
+            trailers(&[("server-timing", "db;dur=1.5"), ("etag", "\"x\"")]),
+            "server-timing: db;dur=1.5\r\netag: \"x\"\r\n"
+        );
+        assert_eq!(trailers(&[]), "");
+    }
+
+    #[test]
+    fn what_may_not_be_a_trailer_is_left_out() {
+        for name in
+            ["transfer-encoding", "Content-Length", "HOST", "trailer", "set-cookie", "x-request-id", "connection"]
+        {
+            assert_eq!(trailers(&[(name, "1"), ("a", "b")]), "a: b\r\n", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_trailer_cannot_end_its_line() {
+        for (name, value) in [("a\r\nb", "c"), ("a", "b\r\nc: d"), ("", "a"), ("a b", "c"), ("a", "\u{7f}")] {
+            assert_eq!(
+                trailers(&[("first", "1"), (name, value), ("last", "2")]),
+                "first: 1\r\n",
+                "{name:?}: {value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn damaged_trailers_end() {
+        let mut laid_out = 2u16.to_le_bytes().to_vec();
+        write_header(&mut laid_out, b"a", b"b");
+        for bytes in [&laid_out[..], &laid_out[..laid_out.len() - 1], &laid_out[..1], &[]] {
+            let mut out = Vec::new();
+            write_trailers(bytes, None, &mut out);
+            assert!(out == b"a: b\r\n" || out.is_empty());
+        }
+    }
 
     #[test]
     fn chunk_heads_are_hexadecimal() {

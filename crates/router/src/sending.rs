@@ -4,13 +4,13 @@ use hostler_exchange::ResponseProgress;
 
 use crate::answer::Stage;
 use crate::connection::{Connection, Interrupted};
-use crate::respond::{Circumstances, Framing, chunk_head, write_head, write_hints};
+use crate::respond::{Circumstances, Framing, chunk_head, write_head, write_hints, write_trailers};
 use crate::turn::Turn;
 
 /// The most bytes of a body that are sent with one call, together with what stands before them: a head, or the size of a chunk.
 const STEP: usize = 128 * 1024;
-/// The chunk that ends a body (RFC 9112 section 7.1).
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// The chunk that ends a body (RFC 9112 section 7.1); trailers and an empty line follow.
+const LAST_CHUNK: &[u8] = b"0\r\n";
 
 impl Connection {
     pub(crate) async fn send_continue(&mut self) -> Result<(), Interrupted> {
@@ -50,7 +50,7 @@ impl Connection {
                 http11: turn.http11,
                 to_head: turn.to_head,
                 keep_alive,
-                whole: progress.complete().then_some(there as u64),
+                whole: (progress.complete() && !self.sends_trailers(turn, progress)).then_some(there as u64),
                 id: id.as_bytes(),
             };
             write_head(&local, &laid_out, how, &mut out)
@@ -63,7 +63,7 @@ impl Connection {
             framing = self.take_body(turn, framing, first);
         }
         if framing == Framing::Chunked && progress.complete() && first == there {
-            local.out.borrow_mut().extend_from_slice(LAST_CHUNK);
+            self.take_end(turn, progress);
             framing = Framing::Empty;
         }
         self.write_out().await?;
@@ -117,8 +117,29 @@ impl Connection {
         Ok(framing)
     }
 
-    pub(crate) async fn send_last_chunk(&mut self) -> Result<(), Interrupted> {
-        self.send_bytes(LAST_CHUNK).await
+    /// Ends a chunked body whose last byte was sent.
+    pub(crate) async fn send_last_chunk(&mut self, turn: &Turn, progress: ResponseProgress) -> Result<(), Interrupted> {
+        self.local.out.borrow_mut().clear();
+        self.take_end(turn, progress);
+        self.write_out().await
+    }
+
+    /// Appends the last chunk to `out`, and the trailers if the client takes any.
+    fn take_end(&self, turn: &Turn, progress: ResponseProgress) {
+        let sends_trailers = self.sends_trailers(turn, progress);
+        let out = &mut self.local.out.borrow_mut();
+        out.extend_from_slice(LAST_CHUNK);
+        if sends_trailers {
+            let mut laid_out = Vec::new();
+            self.local.exchange.read_response(turn.slot, progress.trailers, &mut laid_out);
+            write_trailers(&laid_out, self.local.config.request_id_header.as_deref(), out);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Whether there are trailers, and the client said that it takes them: others may lose them on the way (RFC 9110 section 6.5.1).
+    fn sends_trailers(&self, turn: &Turn, progress: ResponseProgress) -> bool {
+        progress.trailers > 0 && turn.http11 && self.local.accepts_trailers(turn.slot)
     }
 
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Interrupted> {

@@ -33,6 +33,8 @@ pub(crate) struct Peer {
     /// Our own address; empty on a unix socket.
     pub(crate) server: Box<str>,
     pub(crate) server_port: u16,
+    /// The path of our unix socket, `@` before an abstract name; empty for TCP.
+    pub(crate) socket: Box<str>,
     /// Whether its word about the client behind it counts.
     pub(crate) trusted: bool,
 }
@@ -103,12 +105,26 @@ impl Stream {
                     remote_port: remote.map_or(0, |address| address.port()),
                     server: text(server.map(|address| address.ip())),
                     server_port: server.map_or(0, |address| address.port()),
+                    socket: "".into(),
                     trusted: remote.is_some_and(|address| trusted.contains(address.ip())),
                 }
             }
-            Self::Unix(_) => {
-                Peer { remote: "".into(), remote_port: 0, server: "".into(), server_port: 0, trusted: true }
-            }
+            Self::Unix(stream) => Peer {
+                remote: "".into(),
+                remote_port: 0,
+                server: "".into(),
+                server_port: 0,
+                socket: stream.local_addr().map(|address| socket_name(&address)).unwrap_or_default(),
+                trusted: true,
+            },
         }
+    }
+}
+
+fn socket_name(address: &tokio::net::unix::SocketAddr) -> Box<str> {
+    match (address.as_pathname(), address.as_abstract_name()) {
+        (Some(path), _) => path.to_string_lossy().into(),
+        (None, Some(name)) => format!("@{}", String::from_utf8_lossy(name)).into(),
+        (None, None) => "".into(),
     }
 }

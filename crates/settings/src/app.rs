@@ -15,8 +15,9 @@ settings! {
 
     /// The application, as `package.module:attribute` or `package.module:factory()`.
     /// With the module alone the attribute is `application`, else what the file shows. Without it, the obvious one is
-    /// looked for in `chdir`: a Django project, or `app`, `application` or a `create_app()` factory in `app.py`,
-    /// `wsgi.py`, `main.py` or `application.py`.
+    /// looked for in `chdir`: a Django project, or `app`, `application`, `api` or a `create_app()` factory in `app.py`,
+    /// `wsgi.py`, `main.py`, `asgi.py`, `server.py` or `application.py`. Where there is one for WSGI and one for ASGI,
+    /// the one for WSGI is taken, unless `interface` is `asgi`.
     app: Option<Application> = None, positional() gunicorn("wsgi_app");
 
     /// The interface that the application speaks.
@@ -42,9 +43,9 @@ settings! {
     /// In a file it can be a table as well.
     env: Vec<Variable> = Vec::new(), letter('e') gunicorn("raw_env");
 
-    /// The part of the URL's path that belongs to the mount point: `SCRIPT_NAME`.
+    /// The part of the URL's path that belongs to the mount point: `SCRIPT_NAME`, or the scope's `root_path`.
     /// It is written without percent-encoding. A request whose path does not begin with it is passed on as
-    /// it is.
+    /// it is to a WSGI application; for an ASGI application it is put before the path, as its specification says.
     root_path: Option<UrlPath> = None;
 
     /// The file mode creation mask of the server and its workers, in octal.

@@ -79,7 +79,9 @@ mod tests {
     use clap::Command;
 
     use super::*;
-    use crate::{AccessLogFormat, CountOrAuto, LogFile, LogLevel, Mistakes, Mode, Peers, Reading, Settings};
+    use crate::{
+        AccessLogFormat, CountOrAuto, EventLoop, Lifespan, LogFile, LogLevel, Mistakes, Mode, Peers, Reading, Settings,
+    };
 
     fn command() -> Command {
         Command::new("run").args(arguments()).args(positional())
@@ -146,6 +148,17 @@ mod tests {
         assert!(read(&["--server-header"]).unwrap().http.server_header);
         assert!(read(&["--server-header", "app"]).unwrap().http.server_header);
         assert!(!read(&["--server-header=false"]).unwrap().http.server_header);
+    }
+
+    #[test]
+    fn a_key_that_is_a_word_of_rust_is_an_option_like_others() {
+        let settings = read(&["--loop", "asyncio", "--lifespan=on", "--websocket-compression=false"]).unwrap();
+        assert_eq!(settings.asgi.r#loop, EventLoop::Asyncio);
+        assert_eq!(settings.asgi.lifespan, Lifespan::On);
+        assert!(!settings.asgi.websocket_compression);
+        assert_eq!(read(&["--asgi-loop", "uvloop"]).unwrap().asgi.r#loop, EventLoop::Uvloop);
+        let mistakes = read(&["--loop", "trio"]).unwrap_err().to_string();
+        assert_eq!(mistakes, "command line: --loop wants one of \"auto\", \"asyncio\", \"uvloop\", found `trio`");
     }
 
     #[test]

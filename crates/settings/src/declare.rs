@@ -28,7 +28,8 @@ pub(crate) trait Group: Default {
 /// }
 /// ```
 ///
-/// The attributes after the default are methods of [`SettingMeta`].
+/// The attributes after the default are methods of [`SettingMeta`]. A key that is a keyword of Rust is written `r#loop`, and is `loop` to
+/// everybody else.
 macro_rules! settings {
     (
         $(#[doc = $about:literal])+
@@ -54,21 +55,26 @@ macro_rules! settings {
             fn metas() -> Vec<$crate::meta::SettingMeta> {
                 let defaults = Self::default();
                 vec![$(
-                    $crate::meta::SettingMeta::new(stringify!($key), $title, concat!($($doc, "\n"),+), &defaults.$key)
+                    $crate::meta::SettingMeta::new($crate::declare::plain(stringify!($key)), $title, concat!($($doc, "\n"),+), &defaults.$key)
                         $($(.$attribute($($argument),*))+)?
                 ),+]
             }
 
             fn set(&mut self, meta: &$crate::meta::SettingMeta, input: &$crate::input::Input) -> Option<Result<(), String>> {
-                match meta.key {
-                    $(stringify!($key) => Some($crate::declare::assign(&mut self.$key, meta, input)),)+
-                    _ => None,
-                }
+                $(if meta.key == $crate::declare::plain(stringify!($key)) {
+                    return Some($crate::declare::assign(&mut self.$key, meta, input));
+                })+
+                None
             }
         }
     };
 }
 pub(crate) use settings;
+
+/// A key without the mark of a field that bears the name of a Rust keyword: `loop` for `r#loop`.
+pub(crate) fn plain(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
+}
 
 /// Reads, checks and stores one value.
 pub(crate) fn assign<T: Value>(place: &mut T, meta: &SettingMeta, input: &Input) -> Result<(), String> {

@@ -113,7 +113,7 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use crate::{CountOrAuto, Mistakes, Mode, Reading, Settings, Variable};
+    use crate::{CountOrAuto, EventLoop, Mistakes, Mode, Reading, Settings, Variable};
 
     fn read(text: &str) -> Result<Settings, Mistakes> {
         let mut reading = Reading::new();
@@ -140,6 +140,8 @@ mod tests {
             umask = 0o022
             unix_socket_mode = "0660"
             server_header = true
+            loop = "uvloop"
+            websocket_max_size = 0
             env = ["A=b"]
             "#,
         )
@@ -154,6 +156,8 @@ mod tests {
         assert_eq!(settings.app.umask, Some(Mode(0o22)));
         assert_eq!(settings.bind.unix_socket_mode, Some(Mode(0o660)));
         assert!(settings.http.server_header);
+        assert_eq!(settings.asgi.r#loop, EventLoop::Uvloop);
+        assert_eq!(settings.asgi.websocket_max_size, 0);
     }
 
     #[test]

@@ -31,14 +31,14 @@ settings! {
     header_map: HeaderMap = HeaderMap::Drop, apply(Apply::Live);
 
     /// The proxies that are believed: addresses, networks or `*`, with commas between them.
-    /// What they say in `X-Forwarded-Proto` becomes `wsgi.url_scheme`. Peers on unix sockets are always believed.
-    /// `REMOTE_ADDR` stays the peer's own address.
+    /// What they say in `X-Forwarded-Proto` becomes `wsgi.url_scheme`, or the scope's `scheme`. Peers on unix sockets are always believed.
+    /// `REMOTE_ADDR` and the scope's `client` stay the peer's own address.
     forwarded_allow_ips: Vec<Peers> = vec![Peers::LOOPBACK_V4, Peers::LOOPBACK_V6],
         commas() environment("FORWARDED_ALLOW_IPS") apply(Apply::Live);
 
     /// The header field that carries a request's id; empty for none.
-    /// An id that comes with a request is kept, else one is made. It is given back with the answer, stands in the logs
-    /// and in `environ`.
+    /// An id that comes with a request is kept, else one is made. It is given back with the answer, stands in the logs,
+    /// and in `environ` or the scope's headers.
     request_id_header: Option<HeaderName> = Some(HeaderName::declared("X-Request-Id")), apply(Apply::Live);
 
     /// Whether answers say `Server: hostler`.

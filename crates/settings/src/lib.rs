@@ -1,11 +1,12 @@
 //! The one definition of every setting of Hostler: names, types, defaults, ranges and documentation.
 //!
-//! Each setting is declared once, in the file of its group (`app.rs`, `bind.rs`, `pool.rs`, `http.rs`, `limits.rs`,
-//! `log.rs`). From the declarations come the [`Settings`] struct, the keys of files, the options of the command line,
+//! Each setting is declared once, in the file of its group (`app.rs`, `bind.rs`, `pool.rs`, `asgi.rs`, `http.rs`,
+//! `limits.rs`, `log.rs`). From the declarations come the [`Settings`] struct, the keys of files, the options of the command line,
 //! the reference and [`SettingMeta`] for whoever draws a form. This crate reads no file and no environment itself, and
 //! does not know what a setting is used for.
 
 mod app;
+mod asgi;
 mod bind;
 pub mod command_line;
 mod declare;
@@ -24,6 +25,7 @@ mod value;
 mod values;
 
 pub use app::App;
+pub use asgi::Asgi;
 pub use bind::Bind;
 pub use http::Http;
 pub use input::Input;
@@ -36,7 +38,7 @@ pub use pool::Pool;
 pub use reading::{Reading, metas};
 pub use value::Value;
 pub use values::application::Application;
-pub use values::choice::{AccessLogFormat, HeaderMap, Interface, LogLevel};
+pub use values::choice::{AccessLogFormat, EventLoop, HeaderMap, Interface, Lifespan, LogLevel};
 pub use values::count::CountOrAuto;
 pub use values::log_file::LogFile;
 pub use values::mode::{Mode, Owner};
@@ -52,6 +54,8 @@ pub struct Settings {
     pub bind: Bind,
     /// Workers, threads and what waits for them.
     pub pool: Pool,
+    /// What concerns ASGI applications only.
+    pub asgi: Asgi,
     /// Connections.
     pub http: Http,
     /// Limits on what clients send.

@@ -16,22 +16,28 @@ settings! {
     workers: CountOrAuto = CountOrAuto::Count(1), letter('w') range(1..=512) environment("WEB_CONCURRENCY");
 
     /// How many requests a worker process runs at once, each in a thread.
+    /// The event loop of an ASGI application runs any number of them in one thread, whatever is said here.
     threads: u32 = 1, range(1..=64);
 
     /// How long a request may run without giving or taking a byte, in seconds; 0 is without end.
-    /// Past it the client gets 504, and the worker is replaced.
+    /// Past it the client gets 504, and the worker is replaced. For an ASGI application it counts until the head of the
+    /// answer is out: the client gets 504 and the request's task is cancelled, while the worker goes on with its others.
+    /// Streams and WebSockets may be quiet for as long as they like. A worker whose event loop is stuck is found all the
+    /// same, and replaced.
     timeout: Duration = Duration::from_secs(30), letter('t') range(0..=DAY) apply(Apply::Live);
 
     /// How long the application may take until a worker has imported it, in seconds; past it the worker is killed.
     boot_timeout: Duration = Duration::from_secs(120), range(1..=DAY) apply(Apply::Live);
 
     /// How long running requests may take to finish when the server stops or a worker is replaced, in seconds.
+    /// Past it they are cut off; tasks of an ASGI application are cancelled, and it has two seconds more to shut down.
     graceful_timeout: Duration = Duration::from_secs(30), range(0..=DAY) apply(Apply::Live);
 
     /// How many threads serve connections; with `auto`, up to one for each core.
     router_threads: CountOrAuto = CountOrAuto::Auto, range(1..=64) apply(Apply::Restart);
 
     /// How many requests may run and wait for a worker at once; more are answered with 503.
+    /// An open WebSocket or stream counts as one for as long as it lasts.
     limit_concurrency: u32 = 1024, range(1..=16_384);
 
     /// Shared memory for the body of each request on its way to a worker.

@@ -10,14 +10,15 @@ use crate::declare::Group;
 use crate::input::Input;
 use crate::meta::SettingMeta;
 use crate::mistake::{Mistake, Mistakes, Place};
-use crate::{App, Bind, Http, Limits, Log, Pool, Settings, command_line, file};
+use crate::{App, Asgi, Bind, Http, Limits, Log, Pool, Settings, command_line, file};
 
 /// What is known of every setting, in the order of the reference.
 #[must_use]
 pub fn metas() -> &'static [SettingMeta] {
     static METAS: OnceLock<Vec<SettingMeta>> = OnceLock::new();
     METAS.get_or_init(|| {
-        [App::metas(), Bind::metas(), Pool::metas(), Http::metas(), Limits::metas(), Log::metas()].concat()
+        [App::metas(), Bind::metas(), Pool::metas(), Asgi::metas(), Http::metas(), Limits::metas(), Log::metas()]
+            .concat()
     })
 }
 
@@ -77,11 +78,12 @@ impl Reading {
     }
 
     fn set(&mut self, meta: &'static SettingMeta, input: &Input, place: impl FnOnce() -> Place) {
-        let Settings { app, bind, pool, http, limits, log } = &mut self.settings;
+        let Settings { app, bind, pool, asgi, http, limits, log } = &mut self.settings;
         let outcome = app
             .set(meta, input)
             .or_else(|| bind.set(meta, input))
             .or_else(|| pool.set(meta, input))
+            .or_else(|| asgi.set(meta, input))
             .or_else(|| http.set(meta, input))
             .or_else(|| limits.set(meta, input))
             .or_else(|| log.set(meta, input));

@@ -46,7 +46,8 @@ mod tests {
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535u16] {
             assert_eq!(Close::read(&code.to_be_bytes()).unwrap_err().code, 1002, "{code}");
         }
-        for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999u16] {
+        for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999u16]
+        {
             assert_eq!(Close::read(&code.to_be_bytes()).unwrap(), Close { code, reason: "".into() });
         }
     }

@@ -113,11 +113,6 @@ impl Decoder {
         self.holds_more || matches!(self.state, State::Tail(_))
     }
 
-    /// Whether a message has begun and is not complete.
-    pub fn within_message(&self) -> bool {
-        self.message.is_some()
-    }
-
     /// Goes on until something happened, all of `input` is used, or `output` is full. A message over `limit` bytes is a failure.
     ///
     /// `output` may have any size; without a byte of room no message goes on. After a close frame or a failure everything is swallowed.

@@ -117,7 +117,11 @@ mod tests {
         let mut deflaters = Deflaters::default();
         for window_bits in SMALLEST_WINDOW..=LARGEST_WINDOW {
             let compressed = deflaters.compress(window_bits, &text).to_vec();
-            assert!(compressed.ends_with(&TAIL) && compressed.len() < text.len(), "{window_bits}: {}", compressed.len());
+            assert!(
+                compressed.ends_with(&TAIL) && compressed.len() < text.len(),
+                "{window_bits}: {}",
+                compressed.len()
+            );
             assert!(inflate(window_bits, &compressed) == text, "{window_bits}");
         }
     }

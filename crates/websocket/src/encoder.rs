@@ -25,7 +25,9 @@ pub struct Encoder {
 enum Message {
     None,
     /// Frames of it were written, and it goes on.
-    Begun { compressed: bool },
+    Begun {
+        compressed: bool,
+    },
 }
 
 impl Encoder {

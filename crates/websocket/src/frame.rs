@@ -117,9 +117,7 @@ fn read_first(byte: u8, circumstances: Circumstances) -> Result<(Opcode, bool, b
         Opcode::Continuation if !circumstances.within_message => {
             Err(Failure::protocol("a continuation has no message to continue"))
         }
-        Opcode::Close | Opcode::Ping | Opcode::Pong if !last => {
-            Err(Failure::protocol("a control frame is fragmented"))
-        }
+        Opcode::Close | Opcode::Ping | Opcode::Pong if !last => Err(Failure::protocol("a control frame is fragmented")),
         _ => Ok((opcode, last, compressed)),
     }
 }

@@ -149,16 +149,18 @@ fn trimmed(value: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    const KEY: (&str, &[u8]) = ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ==");
-    const GOOD: [(&str, &[u8]); 4] =
+    type Field = (&'static str, &'static [u8]);
+
+    const KEY: Field = ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ==");
+    const GOOD: [Field; 4] =
         [("Upgrade", b"websocket"), ("Connection", b"keep-alive, Upgrade"), KEY, ("Sec-WebSocket-Version", b"13")];
 
-    fn check_headers(headers: &[(&str, &[u8])]) -> Result<Handshake, Refused> {
+    fn check_headers(headers: &[Field]) -> Result<Handshake, Refused> {
         check("GET", true, headers.iter().copied())
     }
 
     /// The good handshake, with `with` in place of all fields of the same name.
-    fn with(with: &[(&'static str, &'static [u8])], name: &str) -> Result<Handshake, Refused> {
+    fn with(with: &[Field], name: &str) -> Result<Handshake, Refused> {
         let others = GOOD.iter().filter(|(other, _)| *other != name).chain(with);
         check_headers(&others.copied().collect::<Vec<_>>())
     }
@@ -174,7 +176,7 @@ mod tests {
 
     #[test]
     fn malformed_handshakes_are_refused() {
-        let cases: [(&str, &[(&str, &[u8])], u16); 13] = [
+        let cases: [(&str, &[Field], u16); 13] = [
             ("Upgrade", &[], 400),
             ("Upgrade", &[("Upgrade", b"h2c")], 400),
             ("Connection", &[], 400),

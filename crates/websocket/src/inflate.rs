@@ -14,6 +14,7 @@ const WINDOW_BITS: u8 = 15;
 /// The inflaters of a thread: one is enough as long as messages come whole, and one more for each that is incomplete at the same time.
 #[derive(Debug, Default)]
 pub struct Inflaters {
+    #[expect(clippy::vec_box, reason = "they move between here and decoders, which hold a pointer")]
     idle: Vec<Box<Inflater>>,
 }
 

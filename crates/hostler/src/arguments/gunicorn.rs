@@ -14,7 +14,7 @@ const SYSLOG: &str = ": let systemd do that: its journal takes what is logged to
 const PLAIN: &str = "";
 
 /// Options with the same answer, and the answer.
-const OPTIONS: [(&str, &str); 19] = [
+const OPTIONS: [(&str, &str); 20] = [
     ("--reload --reload-engine --reload-extra-file --preload --max-requests --max-requests-jitter", " yet"),
     ("-k --worker-class", ": Hostler needs none: workers and threads say how requests are run"),
     ("--worker-connections", ": --limit-concurrency says how many requests may run and wait"),
@@ -37,7 +37,7 @@ const OPTIONS: [(&str, &str); 19] = [
     (
         "--proxy-protocol --proxy-allow-from --protocol --uwsgi-allow-from --http-protocols --http2-cleartext \
          --http2-max-concurrent-streams --http2-initial-window-size --http2-max-frame-size \
-         --http2-max-header-list-size --websocket-max-message-size --http-parser",
+         --http2-max-header-list-size --http-parser",
         PLAIN,
     ),
     (
@@ -45,7 +45,8 @@ const OPTIONS: [(&str, &str); 19] = [
          --permit-unconventional-http-version --casefold-http-method --forwarder-headers",
         PLAIN,
     ),
-    ("--asgi-loop --asgi-lifespan --asgi-disconnect-grace-period", PLAIN),
+    ("--asgi-disconnect-grace-period", PLAIN),
+    ("--websocket-max-message-size", ": --websocket-max-size says how long a message may be"),
     (
         "--dirty-app --dirty-workers --dirty-timeout --dirty-threads --dirty-graceful-timeout --control-socket \
          --control-socket-mode --no-control-socket",

@@ -28,10 +28,10 @@ pub(crate) enum Error {
     Directory { path: PathBuf, source: io::Error },
     #[error(
         "found no application in {}: looked for a Django project (manage.py, or a directory with settings.py and {}), and for \
-         `app`, `application`, `create_app()` or `make_app()` in {}{}. Name it, as in: hostler run package.module:attribute",
-        directory.display(), gateway, looked.join(", "), hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default()
+         `app`, `application`, `api`, `create_app()` or `make_app()` in {}{}. Name it, as in: hostler run package.module:attribute",
+        directory.display(), gateways, looked.join(", "), hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default()
     )]
-    Nothing { directory: PathBuf, gateway: &'static str, looked: Vec<String>, hint: Option<String> },
+    Nothing { directory: PathBuf, gateways: String, looked: Vec<String>, hint: Option<String> },
     #[error("{file}: {attribute} takes no arguments: it looks like a factory; write {module}:{attribute}()")]
     Factory { file: String, module: String, attribute: String },
     #[error("pythonpath: {} {}. Name directories that exist, or leave them out", paths.join(", "),
@@ -44,6 +44,9 @@ pub(crate) enum Error {
 /// The names that an application goes by, in the order in which they are tried.
 const OBJECTS: [&str; 2] = ["app", "application"];
 const FACTORIES: [&str; 2] = ["create_app", "make_app"];
+/// A name that is an application's only where one of these frameworks makes it: elsewhere it is a blueprint, a module or a client.
+const API: &str = "api";
+const FRAMEWORKS: [&str; 4] = ["FastAPI", "Starlette", "Litestar", "Quart"];
 
 /// Finds the application that the settings name, or the obvious one.
 ///
@@ -116,16 +119,17 @@ fn in_module(module: &str, roots: &[PathBuf]) -> (Application, Option<String>) {
 }
 
 fn obvious(directory: &Path, interface: Interface) -> Result<(Application, Option<String>), Error> {
-    let gateway = django::Gateway::of(interface);
-    if let Some((application, reason)) = django::find(directory, gateway)? {
+    if let Some((application, reason)) = django::find(directory, interface)? {
         return Ok((application, Some(reason)));
     }
-    let mut modules = vec!["app", "wsgi", "main", "application"];
-    if interface == Interface::Asgi {
-        modules.insert(0, "asgi");
-    }
+    // `app.main` is where the tutorial of FastAPI puts the application of a package.
+    let modules: &[&str] = match interface {
+        Interface::Auto => &["app", "wsgi", "main", "asgi", "server", "application", "app.main"],
+        Interface::Wsgi => &["app", "wsgi", "main", "server", "application", "app.main"],
+        Interface::Asgi => &["asgi", "app", "main", "server", "application", "app.main"],
+    };
     let mut hint = None;
-    for module in &modules {
+    for module in modules {
         let Some((file, source)) = read_module(directory, module) else {
             continue;
         };
@@ -139,8 +143,9 @@ fn obvious(directory: &Path, interface: Interface) -> Result<(Application, Optio
             Err(None) => hint = hint.or_else(|| Some(format!("{file} has none of them at its top level"))),
         }
     }
-    let looked = modules.iter().map(|module| format!("{module}.py")).collect();
-    Err(Error::Nothing { directory: directory.to_owned(), gateway: gateway.file(), looked, hint })
+    let looked = modules.iter().map(|module| format!("{}.py", module.replace('.', "/"))).collect();
+    let gateways = django::Gateway::of(interface).iter().map(|gateway| gateway.file()).collect::<Vec<_>>().join(" or ");
+    Err(Error::Nothing { directory: directory.to_owned(), gateways, looked, hint })
 }
 
 /// The application that a file shows. The error is the factory that cannot be called without arguments, if there is one.
@@ -151,6 +156,9 @@ fn target(source: &Source) -> Result<String, Option<&'static str>> {
     let callable = |name: &&&str| !matches!(source.binding(name), None | Some(Binding::FunctionWithParameters));
     if let Some(factory) = FACTORIES.iter().find(callable) {
         return Ok(format!("{factory}()"));
+    }
+    if source.constructor(API).is_some_and(|maker| FRAMEWORKS.contains(&maker)) {
+        return Ok(API.to_owned());
     }
     Err(FACTORIES.into_iter().find(|name| source.binding(name).is_some()))
 }
@@ -232,6 +240,39 @@ mod tests {
         let files = [("app.py", "app = 1"), ("asgi.py", "application = 1")];
         assert_eq!(found(&files, "").0, "app:app");
         assert_eq!(found(&files, "interface = \"asgi\"").0, "asgi:application");
+        let files = [("wsgi.py", "application = 1"), ("asgi.py", "application = 1")];
+        assert_eq!(found(&files, "").0, "wsgi:application");
+        assert_eq!(found(&files, "interface = \"asgi\"").0, "asgi:application");
+        assert_eq!(found(&files[1..], "").0, "asgi:application");
+        assert!(locate_in(&files[1..], "interface = \"wsgi\"").unwrap_err().starts_with("found no application"));
+        assert!(locate_in(&files[..1], "interface = \"asgi\"").unwrap_err().starts_with("found no application"));
+    }
+
+    #[test]
+    fn applications_of_asgi_frameworks_are_found() {
+        for (file, text, expected) in [
+            ("main.py", "from fastapi import FastAPI\n\napp = FastAPI(lifespan=lifespan)\n", "main:app"),
+            ("main.py", "import fastapi\napi = fastapi.FastAPI()\n", "main:api"),
+            ("server.py", "app = Starlette(debug=True, routes=[\n    Route('/', home),\n])\n", "server:app"),
+            ("app.py", "app = Litestar([hello])\n", "app:app"),
+            ("app.py", "app = Quart(__name__)\n", "app:app"),
+            ("asgi.py", "def create_app() -> Litestar:\n    return Litestar()\n", "asgi:create_app()"),
+            ("app/main.py", "app = FastAPI()\n", "app.main:app"),
+            ("server/__init__.py", "application = FastAPI()\n", "server:application"),
+            ("main.py", "async def app(scope, receive, send):\n    ...\n", "main:app"),
+        ] {
+            assert_eq!(found(&[(file, text)], "").0, expected, "{file}: {text}");
+            assert_eq!(found(&[(file, text)], "interface = \"asgi\"").0, expected, "{file}: {text}");
+        }
+    }
+
+    #[test]
+    fn api_is_an_application_only_where_a_framework_makes_it() {
+        let flask = "api = Api()\ndef create_app():\n    pass\n";
+        assert_eq!(found(&[("app.py", flask)], "").0, "app:create_app()");
+        for text in ["from site import api", "api = Api(key)", "import api"] {
+            assert!(locate_in(&[("main.py", text)], "").is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -287,7 +328,13 @@ mod tests {
     #[test]
     fn nothing_found_says_where_it_looked_and_what_to_write() {
         let message = locate_in(&[], "").unwrap_err();
-        assert!(message.contains("app.py, wsgi.py, main.py, application.py. Name it"), "{message}");
+        assert!(message.contains("with settings.py and wsgi.py or asgi.py)"), "{message}");
+        assert!(
+            message.contains("app.py, wsgi.py, main.py, asgi.py, server.py, application.py, app/main.py. Name it"),
+            "{message}"
+        );
+        let message = locate_in(&[], "interface = \"asgi\"").unwrap_err();
+        assert!(message.contains("with settings.py and asgi.py)"), "{message}");
         let message = locate_in(&[("app.py", "def create_app(config): pass")], "").unwrap_err();
         assert!(message.contains("; create_app() of app.py wants arguments. Name it"), "{message}");
         let message = locate_in(&[("main.py", "print(1)")], "").unwrap_err();

@@ -31,8 +31,13 @@ pub(crate) enum Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn of(interface: Interface) -> Self {
-        if interface == Interface::Asgi { Self::Asgi } else { Self::Wsgi }
+    /// The ones that serve by `interface`, the preferred one first.
+    pub(crate) fn of(interface: Interface) -> &'static [Self] {
+        match interface {
+            Interface::Auto => &[Self::Wsgi, Self::Asgi],
+            Interface::Wsgi => &[Self::Wsgi],
+            Interface::Asgi => &[Self::Asgi],
+        }
     }
 
     pub(crate) fn file(self) -> &'static str {
@@ -54,18 +59,37 @@ impl Gateway {
     }
 }
 
-/// The application of the directory's Django project and why it was taken; `None` where there is no project.
+/// The application of the directory's Django project and why it was taken; `None` where there is no project. A project that has both files is
+/// served by WSGI unless `interface` says otherwise.
 ///
 /// # Errors
 /// When there is a project, and no file to serve it by, or several to choose from.
-pub(crate) fn find(directory: &Path, gateway: Gateway) -> Result<Option<(Application, String)>, Error> {
+pub(crate) fn find(directory: &Path, interface: Interface) -> Result<Option<(Application, String)>, Error> {
+    let mut missing = None;
+    for gateway in Gateway::of(interface) {
+        match find_by(directory, *gateway) {
+            // What is said of the preferred one says the most.
+            Err(error @ Error::NoGateway { .. }) => missing = missing.or(Some(error)),
+            Ok(None) => {}
+            found => return found,
+        }
+    }
+    missing.map_or(Ok(None), Err)
+}
+
+/// The same, by one of the two files.
+fn find_by(directory: &Path, gateway: Gateway) -> Result<Option<(Application, String)>, Error> {
     if let Some(settings) = settings_of_manage(directory) {
         return by_settings(directory, &settings, gateway).map(Some);
     }
     let projects = packages(directory, |package| read_module(directory, &format!("{package}.settings")).is_some());
     let served: Vec<&String> = projects
         .iter()
-        .filter(|package| read_module(directory, &format!("{package}.{}", gateway.module())).is_some())
+        .filter(|package| {
+            let file = read_module(directory, &format!("{package}.{}", gateway.module()));
+            // Programs that are no Django projects have a settings.py and an asgi.py too, whose application has another name.
+            file.is_some_and(|(_, source)| gateway == Gateway::Wsgi || source.binding("application").is_some())
+        })
         .collect();
     match served[..] {
         [package] => {
@@ -174,19 +198,19 @@ mod tests {
     const MANAGE: &str =
         "import os\ndef main():\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n";
 
-    fn find_in(files: &[(&str, &str)], gateway: Gateway) -> Result<Option<(String, String)>, Error> {
+    fn find_in(files: &[(&str, &str)], interface: Interface) -> Result<Option<(String, String)>, Error> {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
             let path = directory.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        find(directory.path(), gateway)
+        find(directory.path(), interface)
             .map(|found| found.map(|(application, reason)| (application.to_string(), reason)))
     }
 
     fn found(files: &[(&str, &str)]) -> String {
-        find_in(files, Gateway::Wsgi).unwrap().unwrap().0
+        find_in(files, Interface::Auto).unwrap().unwrap().0
     }
 
     #[test]
@@ -198,7 +222,7 @@ mod tests {
             ("mysite/asgi.py", "application = get_asgi_application()"),
         ];
         assert_eq!(found(&files), "mysite.wsgi:application");
-        let asgi = find_in(&files, Gateway::Asgi).unwrap().unwrap();
+        let asgi = find_in(&files, Interface::Asgi).unwrap().unwrap();
         assert_eq!(
             asgi,
             (
@@ -206,6 +230,23 @@ mod tests {
                 "took mysite.asgi:application: manage.py belongs to a Django project".into()
             )
         );
+    }
+
+    #[test]
+    fn a_project_with_an_asgi_file_alone_is_served_by_it() {
+        let settings =
+            ("mysite/settings.py", "ROOT_URLCONF = 'mysite.urls'\nASGI_APPLICATION = 'mysite.routing.site'\n");
+        let files = [("manage.py", MANAGE), settings, ("mysite/asgi.py", ""), ("mysite/routing.py", "")];
+        assert_eq!(found(&files), "mysite.routing:site");
+        assert_eq!(found(&files[..3]), "mysite.asgi:application");
+        let asgi = ("site/asgi.py", "application = get_asgi_application()");
+        assert_eq!(found(&[("site/settings.py", ""), asgi]), "site.asgi:application");
+        let other = [("site/settings.py", ""), ("site/asgi.py", "app = FastAPI()")];
+        assert_eq!(find_in(&other, Interface::Auto), Ok(None));
+        let error = find_in(&files, Interface::Wsgi).unwrap_err().to_string();
+        assert!(error.contains("has no WSGI file: looked for mysite/wsgi.py"), "{error}");
+        let both = [&files[..], &[("mysite/wsgi.py", "")]].concat();
+        assert_eq!(found(&both), "mysite.wsgi:application");
     }
 
     #[test]
@@ -230,9 +271,9 @@ mod tests {
     #[test]
     fn a_project_without_its_file_says_what_is_missing() {
         let settings = ("mysite/settings.py", "ROOT_URLCONF = 'mysite.urls'\n");
-        let error = find_in(&[("manage.py", MANAGE), settings], Gateway::Wsgi).unwrap_err().to_string();
+        let error = find_in(&[("manage.py", MANAGE), settings], Interface::Auto).unwrap_err().to_string();
         assert!(error.starts_with("manage.py belongs to a Django project with the settings mysite.settings that has no WSGI file: looked for mysite/wsgi.py."), "{error}");
-        let error = find_in(&[settings], Gateway::Wsgi).unwrap_err().to_string();
+        let error = find_in(&[settings], Interface::Wsgi).unwrap_err().to_string();
         assert!(error.starts_with("mysite/ belongs to a Django project"), "{error}");
     }
 
@@ -243,12 +284,12 @@ mod tests {
             "site.wsgi:application"
         );
         let two = [("a/settings.py", ""), ("a/wsgi.py", ""), ("b/settings.py", ""), ("b/wsgi.py", "")];
-        let error = find_in(&two, Gateway::Wsgi).unwrap_err().to_string();
+        let error = find_in(&two, Interface::Auto).unwrap_err().to_string();
         assert!(error.contains("a.wsgi:application, b.wsgi:application"), "{error}");
     }
 
     #[test]
     fn what_is_no_django_project_is_left_alone() {
-        assert_eq!(find_in(&[("tool/settings.py", "X = 1"), ("manage.py", "print(1)")], Gateway::Wsgi), Ok(None));
+        assert_eq!(find_in(&[("tool/settings.py", "X = 1"), ("manage.py", "print(1)")], Interface::Auto), Ok(None));
     }
 }

@@ -49,6 +49,16 @@ impl Source {
         !any_number && (room < 2 || called_so)
     }
 
+    /// The last part of the name that is called to make the value of `name`: `FastAPI` for `name = fastapi.FastAPI(…)`; `None` where no call
+    /// makes it.
+    pub(crate) fn constructor(&self, name: &str) -> Option<&str> {
+        let last = self.statements.iter().rev().find(|statement| binding(statement, name).is_some())?;
+        assignment(last, name)?;
+        let (before, _) = last.split_once('(')?;
+        let (_, called) = before.rsplit_once('=')?;
+        called.trim().rsplit('.').next()
+    }
+
     /// The text that `name` is assigned, where that is a plain string.
     pub(crate) fn string(&self, name: &str) -> Option<&str> {
         let value = |statement: &'_ String| {
@@ -346,6 +356,21 @@ mod tests {
             assert!(!factory(text, "app"), "{text}");
         }
         assert!(factory("def app(): pass", "app"));
+    }
+
+    #[test]
+    fn what_makes_a_value_is_read() {
+        for text in [
+            "api = FastAPI()",
+            "api: FastAPI = fastapi.FastAPI(title='(x)')",
+            "api = 1\napp = api = FastAPI(\n    a=1,\n)",
+        ] {
+            assert_eq!(Source::parse(text).constructor("api"), Some("FastAPI"), "{text}");
+        }
+        for text in ["", "api = FastAPI", "from x import api", "import api", "def api(): pass", "x = FastAPI()"] {
+            assert_eq!(Source::parse(text).constructor("api"), None, "{text}");
+        }
+        assert_eq!(Source::parse("api = FastAPI()\napi = wrap(api)").constructor("api"), Some("wrap"));
     }
 
     #[test]

@@ -49,6 +49,30 @@ choice! {
 }
 
 choice! {
+    /// The event loop of an ASGI application.
+    EventLoop {
+        /// uvloop where the application's environment has it, else Python's own.
+        Auto = "auto",
+        /// Python's own.
+        Asyncio = "asyncio",
+        /// uvloop and no other.
+        Uvloop = "uvloop",
+    }
+}
+
+choice! {
+    /// Whether ASGI's lifespan protocol is spoken.
+    Lifespan {
+        /// If the application takes it.
+        Auto = "auto",
+        /// The application must take it.
+        On = "on",
+        /// Never.
+        Off = "off",
+    }
+}
+
+choice! {
     /// What is done with header fields whose name has an underscore: in `environ` they look like their namesakes with
     /// a hyphen, so that a client could pass for a proxy (CVE-2024-1135 and its kin).
     HeaderMap {

@@ -3,6 +3,7 @@
 //! The handler, `receive` and `send` of the call share it. It outlives its request if the application keeps one of them; then
 //! it answers as a closed one.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hostler_exchange::{Awaited, EventLoop, Taken, WorkerSide};
@@ -15,13 +16,38 @@ use super::waiting::{Waiting, What};
 use super::websocket::WebSocket;
 use super::{Shared, event};
 use crate::gone::ClientDisconnected;
+use crate::text::references;
 
 /// The call.
 #[pyclass(frozen, module = "hostler")]
 pub(crate) struct Call {
     pub(crate) shared: &'static Shared,
-    pub(crate) taken: Taken,
+    /// The request: [`Taken::to_bits`].
+    taken: AtomicU64,
     state: Mutex<State>,
+}
+
+/// The Python objects of one call. They serve the next one when the application kept none of them.
+pub(crate) struct Desk {
+    pub(crate) call: Py<Call>,
+    pub(crate) receive: Py<Receive>,
+    pub(crate) send: Py<Send>,
+}
+
+impl Desk {
+    pub(crate) fn new(py: Python<'_>, call: Call) -> PyResult<Self> {
+        let call = Py::new(py, call)?;
+        let receive = Py::new(py, Receive(call.clone_ref(py)))?;
+        let send = Py::new(py, Send(call.clone_ref(py)))?;
+        Ok(Self { call, receive, send })
+    }
+
+    /// Whether nobody else has any of them: the call itself is `receive`'s and `send`'s, too.
+    pub(crate) fn is_free(&self, py: Python<'_>) -> bool {
+        references(self.receive.bind(py)) == 1
+            && references(self.send.bind(py)) == 1
+            && references(self.call.bind(py)) == 3
+    }
 }
 
 /// What a call remembers.
@@ -52,7 +78,20 @@ impl Call {
     pub(crate) fn new(shared: &'static Shared, taken: Taken, protocol: Protocol) -> Self {
         let state =
             State { protocol, outbox: Outbox::default(), receiving: Vec::new(), sending: Vec::new(), closed: false };
-        Self { shared, taken, state: Mutex::new(state) }
+        Self { shared, taken: AtomicU64::new(taken.to_bits()), state: Mutex::new(state) }
+    }
+
+    /// Makes the call of the next request of it.
+    pub(crate) fn renew(&self, taken: Taken, protocol: Protocol) {
+        self.taken.store(taken.to_bits(), Ordering::Relaxed);
+        let mut state = self.state();
+        state.protocol = protocol;
+        state.outbox = Outbox::default();
+        state.closed = false;
+    }
+
+    pub(crate) fn taken(&self) -> Taken {
+        Taken::from_bits(self.taken.load(Ordering::Relaxed))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -107,8 +146,8 @@ impl Call {
     }
 
     fn drain(&self, outbox: &mut Outbox) -> Drained {
-        let drained = outbox.drain(self.side(), self.events(), self.taken);
-        self.side().publish(self.taken);
+        let drained = outbox.drain(self.side(), self.events(), self.taken());
+        self.side().publish(self.taken());
         drained
     }
 
@@ -135,7 +174,7 @@ impl Call {
                 Protocol::Http(http) if http.body_is_over() => Awaited::Gone,
                 _ => Awaited::Body,
             };
-            if !self.events().announce(self.taken, awaited) {
+            if !self.events().announce(self.taken(), awaited) {
                 return Ok(None);
             }
         }

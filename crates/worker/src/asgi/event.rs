@@ -103,7 +103,9 @@ pub(crate) fn headers(headers: &Bound<'_, PyAny>, to: &mut Vec<u8>) -> PyResult<
             let length: u64 = length.ok_or_else(|| {
                 PyValueError::new_err(format!("not a Content-Length: {:?}", String::from_utf8_lossy(value)))
             })?;
-            facts.content_length = Some(length);
+            if facts.content_length.replace(length).is_some_and(|before| before != length) {
+                return Err(PyValueError::new_err("the headers have two different Content-Lengths"));
+            }
         }
         facts.count =
             facts.count.checked_add(1).ok_or_else(|| PyValueError::new_err("an answer has at most 65535 headers"))?;

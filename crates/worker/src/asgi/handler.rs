@@ -9,7 +9,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::Shared;
-use super::call::{Call, Protocol, Receive, Send};
+use super::call::{Call, Desk, Protocol};
 use super::http::Http;
 use super::step::{self, Step};
 use super::websocket::WebSocket;
@@ -18,7 +18,7 @@ use crate::text::type_name;
 
 /// A handler.
 pub(crate) struct Handler {
-    pub(crate) call: Py<Call>,
+    desk: Desk,
     context: Py<PyAny>,
     /// None before the first step.
     coroutine: Option<Py<PyAny>>,
@@ -36,8 +36,13 @@ pub(crate) enum Resume<'a, 'py> {
 pub(crate) enum Stepped {
     /// It waits for this.
     Waits(Py<PyAny>),
-    /// It is done, and so is its call; with the exception that ends its task, a cancellation.
-    Finished(Option<PyErr>),
+    /// It is done, and so is its call.
+    Finished {
+        /// What ends its task.
+        cancelled: Option<PyErr>,
+        /// When that was, in nanoseconds.
+        now: u64,
+    },
 }
 
 impl Handler {
@@ -49,14 +54,35 @@ impl Handler {
         } else {
             Protocol::Http(Http::new(request.method == b"HEAD"))
         };
-        let call = Py::new(py, Call::new(shared, taken, protocol))?;
-        Ok(Self { call, context: shared.contexts.copy(py)?, coroutine: None, suspended: false })
+        let desk = match shared.free_desk() {
+            Some(desk) => {
+                desk.call.get().renew(taken, protocol);
+                desk
+            }
+            None => Desk::new(py, Call::new(shared, taken, protocol))?,
+        };
+        Ok(Self { desk, context: shared.contexts.copy(py)?, coroutine: None, suspended: false })
     }
 
-    /// One step of the application. An error here is the worker's own.
-    pub(crate) fn step(&mut self, py: Python<'_>, resume: Resume<'_, '_>) -> PyResult<Stepped> {
-        let began = now_ns();
-        let shared = self.call.get().shared;
+    pub(crate) fn call(&self) -> &Call {
+        self.desk.call.get()
+    }
+
+    pub(crate) fn call_object(&self) -> &Py<Call> {
+        &self.desk.call
+    }
+
+    /// After its end: leaves its objects to the next handler, if nobody else has them.
+    pub(crate) fn put_back(self, py: Python<'_>) {
+        if self.desk.is_free(py) {
+            let shared = self.call().shared;
+            shared.put_back(self.desk);
+        }
+    }
+
+    /// One step of the application, which begins at `began`: a clock is not free at this rate. An error here is the worker's own.
+    pub(crate) fn step(&mut self, py: Python<'_>, resume: Resume<'_, '_>, began: u64) -> PyResult<Stepped> {
+        let shared = self.call().shared;
         let context = self.context.clone_ref(py);
         let result = shared.contexts.within(py, &context, || {
             if self.coroutine.is_none() {
@@ -82,16 +108,15 @@ impl Handler {
         let cancelled = cancelled.map(|error| error.clone_ref(py));
         let now = self.finish(py, ended)?;
         shared.events.ran(now.saturating_sub(began));
-        Ok(Stepped::Finished(cancelled))
+        Ok(Stepped::Finished { cancelled, now })
     }
 
     /// Calls the application; its coroutine.
     fn start(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let call = self.call.get();
-        let (request, headers) = request(call.shared, call.taken)?;
+        let call = self.call();
+        let (request, headers) = request(call.shared, call.taken())?;
         let scope = call.shared.scopes().build(py, &request, headers)?;
-        let receive = Bound::new(py, Receive(self.call.clone_ref(py)))?;
-        let send = Bound::new(py, Send(self.call.clone_ref(py)))?;
+        let Desk { receive, send, .. } = &self.desk;
         let awaitable = call.shared.application.bind(py).call1((scope, receive, send))?;
         if step::is_coroutine(&awaitable) || awaitable.hasattr(intern!(py, "send"))? {
             return Ok(awaitable.unbind());
@@ -120,13 +145,13 @@ impl Handler {
 
     /// Ends the call: tells the router how, and the log if it was with a fault. When that was, in nanoseconds.
     fn finish(&mut self, py: Python<'_>, error: Option<PyErr>) -> PyResult<u64> {
-        let call = self.call.get();
+        let call = self.call();
         if let Some(error) = error.or_else(|| self.incomplete()) {
             self.fail(py, &error)?;
         }
         call.close(py)?;
-        let now = call.shared.events.finish(call.taken, self.suspended);
-        call.shared.forget(py, call.taken)?;
+        let now = call.shared.events.finish(call.taken(), self.suspended);
+        call.shared.forget(py, call.taken())?;
         // Destructors of the application may run here: their time is nobody's request.
         self.coroutine = None;
         Ok(now)
@@ -134,16 +159,16 @@ impl Handler {
 
     /// What is wrong with a handler that returned like this; a WebSocket that is left open is closed by the router.
     fn incomplete(&self) -> Option<PyErr> {
-        let call = self.call.get();
+        let call = self.call();
         let side = call.side();
         let what = match &call.state().protocol {
             Protocol::Http(http) if http.is_complete() => return None,
-            _ if side.abandoned(call.taken) => return None,
+            _ if side.abandoned(call.taken()) => return None,
             Protocol::Http(http) if http.has_started() => "the application returned before its answer was complete",
             Protocol::Http(_) => "the application returned without an answer",
             Protocol::WebSocket(websocket) if websocket.is_answered() => {
                 if websocket.is_accepted() {
-                    side.flag(call.taken, response_flag::COMPLETE);
+                    side.flag(call.taken(), response_flag::COMPLETE);
                 }
                 return None;
             }
@@ -153,11 +178,14 @@ impl Handler {
     }
 
     fn fail(&self, py: Python<'_>, error: &PyErr) -> PyResult<()> {
-        let call = self.call.get();
-        call.side().flag(call.taken, response_flag::FAILED);
-        let (request, _) = request(call.shared, call.taken)?;
+        let call = self.call();
+        let answered = matches!(&call.state().protocol, Protocol::Http(http) if http.is_complete());
+        if !answered {
+            call.side().flag(call.taken(), response_flag::FAILED);
+        }
+        let (request, _) = request(call.shared, call.taken())?;
         if error.is_instance_of::<CancelledError>(py) {
-            if !call.side().abandoned(call.taken) {
+            if !answered && !call.side().abandoned(call.taken()) {
                 let what = format!("{} was cancelled before its answer was complete", report::name(&request));
                 report::log(py, Severity::Warning, what, None, &report::id(&request));
             }

@@ -83,22 +83,22 @@ impl Http {
     // ---- Receiving -------------------------------------------------------------------------------------------------------
 
     pub(crate) fn receive(&mut self, py: Python<'_>, call: &Call, closed: bool) -> PyResult<Option<Py<PyAny>>> {
-        if closed || self.is_complete() || call.side().abandoned(call.taken) {
+        if closed || self.is_complete() || call.side().abandoned(call.taken()) {
             return disconnect(py).map(Some);
         }
         if self.body_over {
             return Ok(None);
         }
         let side = call.side();
-        let available = side.body_available(call.taken).min(PIECE);
+        let available = side.body_available(call.taken()).min(PIECE);
         let mut chunk = BodyChunk::Nothing;
         let body = PyBytes::new_with(py, available, |space| {
-            chunk = side.read_body(call.taken, space);
+            chunk = side.read_body(call.taken(), space);
             Ok(())
         })?;
         match chunk {
             BodyChunk::Bytes(_) => {
-                self.body_over = side.body_is_complete(call.taken);
+                self.body_over = side.body_is_complete(call.taken());
                 request(py, &body, !self.body_over).map(Some)
             }
             BodyChunk::End(RequestEnd::Complete) => {
@@ -215,7 +215,7 @@ impl Http {
         let bodiless = self.bodiless();
         if outbox.is_empty() && self.fits(call, if bodiless { 0 } else { bytes.len() }) {
             self.write_at_once(call, if bodiless { &[] } else { bytes }, last);
-            return if call.side().abandoned(call.taken) { Err(gone()) } else { Ok(Sent::Whole) };
+            return if call.side().abandoned(call.taken()) { Err(gone()) } else { Ok(Sent::Whole) };
         }
         let head = self.take_head();
         let body = body.filter(|body| !bodiless && !body.as_slice().is_empty());
@@ -228,22 +228,22 @@ impl Http {
     /// Whether a head, if it is not sent, and `body` bytes fit into the ring now.
     fn fits(&self, call: &Call, body: usize) -> bool {
         let head = if self.stage == Stage::Started { self.head.len() } else { 0 };
-        call.side().room(call.taken) >= head + body
+        call.side().room(call.taken()) >= head + body
     }
 
     /// The usual case, without a detour.
     fn write_at_once(&mut self, call: &Call, bytes: &[u8], last: bool) {
         let side = call.side();
         if self.stage == Stage::Started {
-            side.write(call.taken, &self.head);
-            side.set_head(call.taken, self.head.len());
+            side.write(call.taken(), &self.head);
+            side.set_head(call.taken(), self.head.len());
         }
-        side.write(call.taken, bytes);
+        side.write(call.taken(), bytes);
         if last && !self.has_trailers {
-            side.flag(call.taken, response_flag::COMPLETE);
+            side.flag(call.taken(), response_flag::COMPLETE);
         }
         self.go_on(last);
-        side.publish(call.taken);
+        side.publish(call.taken());
     }
 
     fn go_on(&mut self, last: bool) {

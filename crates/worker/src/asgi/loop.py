@@ -1,6 +1,7 @@
 """The event loop of a worker: which one it is, the lifespan protocol, and its end. What happens once in a worker's life is written here, in Python."""
 
 import asyncio
+import weakref
 
 # How long tasks that were cancelled at the end may take to clean up, in seconds.
 LAST_MOMENT = 5
@@ -121,9 +122,17 @@ async def serve(stopped):
     await stopped
 
 
-def finish(loop, lifespan):
-    """Ends the loop after its last request: lifespan, what tasks are left, generators, threads."""
+def standing(loop):
+    """The tasks that are not of any request: what the application started with, and the loop's own."""
+    return weakref.WeakSet(asyncio.all_tasks(loop))
+
+
+def finish(loop, lifespan, before, patience):
+    """Ends the loop after its last request: what requests left running, lifespan, what is left then, generators, threads."""
     try:
+        left = {task for task in asyncio.all_tasks(loop) if task not in before}
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=patience))
         loop.run_until_complete(lifespan.shutdown())
         left = asyncio.all_tasks(loop)
         for task in left:

@@ -27,7 +27,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 
-use self::call::Call;
+use self::call::{Call, Desk};
 use self::context::Contexts;
 use self::handler::Handler;
 use self::runner::Runner;
@@ -42,6 +42,9 @@ const LOOP: &std::ffi::CStr =
         Ok(source) => source,
         Err(_) => panic!("loop.py has a NUL"),
     };
+
+/// How many calls' objects are kept for further ones.
+const KEPT_DESKS: usize = 16;
 
 /// The loop's objects, for the callback that Python makes.
 static SHARED: OnceLock<Shared> = OnceLock::new();
@@ -59,6 +62,8 @@ pub(crate) struct Shared {
     /// The calls that run, by their slots.
     running: Mutex<Vec<Option<Running>>>,
     count: AtomicUsize,
+    /// Objects that wait for their next call.
+    desks: Mutex<Vec<Desk>>,
     /// The future that the idle runner sleeps on.
     sleep: Mutex<Option<Py<PyAny>>>,
     /// The future that ends the loop.
@@ -159,14 +164,16 @@ impl Started {
             shared.events.doorbell().ok_or_else(|| PyRuntimeError::new_err("this worker has no doorbell"))?.as_raw_fd();
         let event_loop = self.event_loop.bind(py);
         event_loop.call_method1("add_reader", (doorbell, wrap_pyfunction!(rung, py)?))?;
+        let module = self.module.bind(py);
+        let before = module.call_method1("standing", (event_loop,))?;
         Runner::start(py, shared)?;
         ready()?;
         // As a task of the loop's own: libraries look for the one that everything else runs beneath.
-        let module = self.module.bind(py);
         let served =
             event_loop.call_method1("run_until_complete", (module.call_method1("serve", (&shared.stopped,))?,));
         event_loop.call_method1("remove_reader", (doorbell,))?;
-        module.call_method1("finish", (event_loop, self.lifespan))?;
+        let patience = start.graceful_timeout.as_secs_f64();
+        module.call_method1("finish", (event_loop, self.lifespan, before, patience))?;
         served.map(drop)
     }
 
@@ -192,6 +199,7 @@ impl Started {
             scopes: Mutex::new(Scopes::new(py, &start.root_path, state)?),
             running: Mutex::new(Vec::new()),
             count: AtomicUsize::new(0),
+            desks: Mutex::new(Vec::new()),
             sleep: Mutex::new(None),
         };
         Ok(SHARED.get_or_init(|| shared))
@@ -245,7 +253,7 @@ impl Shared {
             any = true;
             call.get().hear(py)?;
             if let Some(task) = task
-                && self.events.cancelled(call.get().taken)
+                && self.events.cancelled(call.get().taken())
             {
                 task.call_method0(py, intern!(py, "cancel"))?;
             }
@@ -255,18 +263,18 @@ impl Shared {
 
     /// A call begins.
     pub(crate) fn remember(&self, py: Python<'_>, handler: &Handler) {
-        let slot = handler.call.get().taken.slot() as usize;
+        let slot = handler.call().taken().slot() as usize;
         let mut running = self.running();
         if running.len() <= slot {
             running.resize_with(slot + 1, || None);
         }
-        running[slot] = Some(Running { call: handler.call.clone_ref(py), task: None });
+        running[slot] = Some(Running { call: handler.call_object().clone_ref(py), task: None });
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A call waits: the task is its own from now on.
     pub(crate) fn give_task(&self, py: Python<'_>, handler: &Handler, task: &Py<PyAny>) {
-        let slot = handler.call.get().taken.slot() as usize;
+        let slot = handler.call().taken().slot() as usize;
         if let Some(Some(running)) = self.running().get_mut(slot) {
             running.task = Some(task.clone_ref(py));
         }
@@ -278,6 +286,23 @@ impl Shared {
         drop(forgotten);
         self.count.fetch_sub(1, Ordering::Relaxed);
         if self.is_over() { self.wake(py) } else { Ok(()) }
+    }
+
+    /// Objects for a call, if some wait.
+    pub(crate) fn free_desk(&self) -> Option<Desk> {
+        self.desks().pop()
+    }
+
+    /// Keeps objects for the next call.
+    pub(crate) fn put_back(&self, desk: Desk) {
+        let mut desks = self.desks();
+        if desks.len() < KEPT_DESKS {
+            desks.push(desk);
+        }
+    }
+
+    fn desks(&self) -> MutexGuard<'_, Vec<Desk>> {
+        self.desks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the worker takes nothing more, and runs nothing more.

@@ -13,6 +13,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hostler_exchange::now_ns;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -36,6 +37,14 @@ struct State {
     /// The iterator of the future it sleeps on.
     sleep: Option<Py<PyAny>>,
     ended: bool,
+}
+
+/// What a step of the task came to.
+enum Turned {
+    /// It waits for this.
+    Waits(Py<PyAny>),
+    /// It is over; with the cancellation that its handler let through.
+    Ended(Option<PyErr>),
 }
 
 #[pymethods]
@@ -134,7 +143,7 @@ impl Runner {
         let stepped = match handler {
             Some(handler) => self.go_on(py, handler, resume),
             None => match resume {
-                Resume::Send(_) => self.run(py),
+                Resume::Send(_) => self.turn(py),
                 Resume::Throw(error) => {
                     // Somebody cancels every task there is.
                     self.end();
@@ -143,37 +152,30 @@ impl Runner {
                 }
             },
         };
-        match stepped {
-            Ok(Some(waits)) => Ok(waits),
-            Ok(None) => {
-                self.end();
-                Err(PyStopIteration::new_err(()))
-            }
-            Err(error) => {
-                self.end();
-                Err(error)
-            }
-        }
+        let ended = match stepped.or_else(|error| self.shared.broken(py, error))? {
+            Turned::Waits(waits) => return Ok(waits),
+            Turned::Ended(cancelled) => cancelled,
+        };
+        self.end();
+        Err(ended.unwrap_or_else(|| PyStopIteration::new_err(())))
     }
 
     /// A step of the handler whose task this is.
-    fn go_on(&self, py: Python<'_>, mut handler: Handler, resume: Resume<'_, '_>) -> PyResult<Option<Py<PyAny>>> {
-        match handler.step(py, resume).or_else(|error| self.shared.broken(py, error))? {
+    fn go_on(&self, py: Python<'_>, mut handler: Handler, resume: Resume<'_, '_>) -> PyResult<Turned> {
+        match handler.step(py, resume, now_ns())? {
             Stepped::Waits(waits) => {
                 self.state().handler = Some(handler);
-                Ok(Some(waits))
+                Ok(Turned::Waits(waits))
             }
-            Stepped::Finished(None) => Ok(None),
-            Stepped::Finished(Some(cancelled)) => Err(cancelled),
+            Stepped::Finished { cancelled, .. } => {
+                handler.put_back(py);
+                Ok(Turned::Ended(cancelled))
+            }
         }
     }
 
-    /// The turns of a task that is no handler's yet.
-    fn run(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.turn(py).or_else(|error| self.shared.broken(py, error))
-    }
-
-    fn turn(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+    /// A turn of a task that is no handler's yet.
+    fn turn(&self, py: Python<'_>) -> PyResult<Turned> {
         let shared = self.shared;
         let slept_on = self.state().sleep.take();
         if let Some(sleep) = slept_on
@@ -183,12 +185,14 @@ impl Runner {
             return Err(error);
         }
         let mut active = shared.hear(py)?;
+        let mut last = None;
         for _ in 0..shared.events.appetite() {
-            let Some(taken) = shared.events.take(None) else { break };
+            let Some(taken) = shared.events.take(last) else { break };
+            let began = last.unwrap_or_else(now_ns);
             active = true;
             let mut handler = Handler::new(py, shared, taken)?;
             shared.remember(py, &handler);
-            match handler.step(py, Resume::Send(py.None().bind(py)))? {
+            match handler.step(py, Resume::Send(py.None().bind(py)), began)? {
                 Stepped::Waits(waits) => {
                     handler.suspended = true;
                     shared.events.suspended();
@@ -199,29 +203,31 @@ impl Runner {
                     state.handler = Some(handler);
                     drop(state);
                     Self::start(py, shared)?;
-                    return Ok(Some(waits));
+                    return Ok(Turned::Waits(waits));
                 }
-                Stepped::Finished(Some(cancelled)) => {
+                Stepped::Finished { cancelled: Some(cancelled), .. } => {
                     self.follow(py)?;
-                    self.end();
-                    return Err(cancelled);
+                    return Ok(Turned::Ended(Some(cancelled)));
                 }
-                Stepped::Finished(None) if self.is_marked(py)? => {
+                Stepped::Finished { .. } if self.is_marked(py)? => {
                     self.follow(py)?;
-                    return Ok(None);
+                    return Ok(Turned::Ended(None));
                 }
-                Stepped::Finished(None) => {}
+                Stepped::Finished { now, .. } => {
+                    last = Some(now);
+                    handler.put_back(py);
+                }
             }
         }
         if shared.is_over() {
             shared.stop(py)?;
-            return Ok(None);
+            return Ok(Turned::Ended(None));
         }
         if active || !shared.events.prepare_sleep() {
             // A bare `yield`: the loop looks at its other work, and comes back.
-            return Ok(Some(py.None()));
+            return Ok(Turned::Waits(py.None()));
         }
-        self.sleep(py).map(Some)
+        self.sleep(py).map(Turned::Waits)
     }
 
     /// Waits until the loop is rung.

@@ -101,23 +101,21 @@ impl Scopes {
             let scheme = if request.websocket { intern!(py, "wss") } else { intern!(py, "https") };
             scope.set_item(intern!(py, "scheme"), scheme)?;
         }
-        let raw_path = raw_path(request.target);
-        let below = is_below(request.path, &self.root_path);
-        if below {
+        if is_below(request.path, &self.root_path) {
             scope.set_item(intern!(py, "path"), utf8(py, request.path)?)?;
-            scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, raw_path))?;
         } else {
             // A proxy took the mount point off: `path` has it, as the specification says.
             scope.set_item(intern!(py, "path"), utf8(py, &[self.root_path.as_slice(), request.path].concat())?)?;
-            scope
-                .set_item(intern!(py, "raw_path"), PyBytes::new(py, &[self.root_path.as_slice(), raw_path].concat()))?;
         }
+        scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, raw_path(request.target)))?;
         scope.set_item(intern!(py, "query_string"), PyBytes::new(py, request.query))?;
         scope.set_item(intern!(py, "headers"), self.headers(py, headers)?)?;
         if !request.remote.is_empty() {
             let client = (self.values.get(py, request.remote)?, request.remote_port);
             scope.set_item(intern!(py, "client"), client)?;
             scope.set_item(intern!(py, "server"), self.server(py, request)?)?;
+        } else if !request.socket.is_empty() {
+            scope.set_item(intern!(py, "server"), (utf8(py, request.socket)?, py.None()))?;
         }
         scope.set_item(intern!(py, "extensions"), self.extensions[usize::from(request.websocket)].bind(py).copy()?)?;
         if request.websocket {

@@ -93,15 +93,15 @@ impl WebSocket {
         let side = call.side();
         loop {
             let Some(header) = self.incoming else {
-                if side.body_available(call.taken) < Header::SIZE {
+                if side.body_available(call.taken()) < Header::SIZE {
                     let mut nothing = [0; 0];
-                    if let BodyChunk::End(_) = side.read_body(call.taken, &mut nothing) {
+                    if let BodyChunk::End(_) = side.read_body(call.taken(), &mut nothing) {
                         self.ended = Some((CUT, String::new()));
                     }
                     return Ok(None);
                 }
                 let mut bytes = [0; Header::SIZE];
-                side.read_body(call.taken, &mut bytes);
+                side.read_body(call.taken(), &mut bytes);
                 self.incoming = Some(
                     Header::unpack(&bytes).ok_or_else(|| PyRuntimeError::new_err("a WebSocket record is damaged"))?,
                 );
@@ -111,7 +111,7 @@ impl WebSocket {
             // The router writes a record only as a whole.
             let start = self.message.len();
             self.message.resize(start + length, 0);
-            if length > 0 && side.read_body(call.taken, &mut self.message[start..]) != BodyChunk::Bytes(length) {
+            if length > 0 && side.read_body(call.taken(), &mut self.message[start..]) != BodyChunk::Bytes(length) {
                 self.message.truncate(start);
                 self.ended = Some((CUT, String::new()));
                 return Ok(None);
