@@ -198,6 +198,11 @@ pub fn read_trailers(bytes: &[u8]) -> Option<Headers<'_>> {
     Some(Headers { from, left })
 }
 
+/// The names of headers that [`write_header`] laid out one after the other.
+pub fn names(headers: &[u8]) -> impl Iterator<Item = &[u8]> {
+    Headers { from: Reader { bytes: headers }, left: u16::MAX }.map(|(name, _)| name)
+}
+
 /// The headers of a head, one after the other; `None` in the middle for a head that does not fit its lengths.
 #[derive(Debug, Clone)]
 pub struct Headers<'a> {

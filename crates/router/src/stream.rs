@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -14,14 +15,15 @@ use crate::config::TrustedPeers;
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
-    Unix(UnixStream),
+    /// With the name of the socket that it was accepted on: a path, or `@` and an abstract name.
+    Unix(UnixStream, Arc<str>),
 }
 
 /// A socket between two runtimes.
 #[derive(Debug)]
 pub(crate) enum Detached {
     Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
+    Unix(std::os::unix::net::UnixStream, Arc<str>),
 }
 
 /// The two ends of a connection, as requests tell them.
@@ -34,7 +36,7 @@ pub(crate) struct Peer {
     pub(crate) server: Box<str>,
     pub(crate) server_port: u16,
     /// The path of our unix socket, `@` before an abstract name; empty for TCP.
-    pub(crate) socket: Box<str>,
+    pub(crate) socket: Arc<str>,
     /// Whether its word about the client behind it counts.
     pub(crate) trusted: bool,
 }
@@ -44,7 +46,7 @@ impl Detached {
     pub(crate) fn attach(self) -> io::Result<Stream> {
         Ok(match self {
             Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
-            Self::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+            Self::Unix(stream, name) => Stream::Unix(UnixStream::from_std(stream)?, name),
         })
     }
 }
@@ -54,7 +56,7 @@ impl Stream {
     pub(crate) fn detach(self) -> io::Result<Detached> {
         Ok(match self {
             Self::Tcp(stream) => Detached::Tcp(stream.into_std()?),
-            Self::Unix(stream) => Detached::Unix(stream.into_std()?),
+            Self::Unix(stream, name) => Detached::Unix(stream.into_std()?, name),
         })
     }
 
@@ -63,7 +65,7 @@ impl Stream {
         let mut buffer = ReadBuf::new(to);
         ready!(match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, &mut buffer),
-            Self::Unix(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+            Self::Unix(stream, _) => Pin::new(stream).poll_read(context, &mut buffer),
         })?;
         Poll::Ready(Ok(buffer.filled().len()))
     }
@@ -72,7 +74,7 @@ impl Stream {
     pub(crate) fn poll_write(&mut self, context: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, from),
-            Self::Unix(stream) => Pin::new(stream).poll_write(context, from),
+            Self::Unix(stream, _) => Pin::new(stream).poll_write(context, from),
         }
     }
 
@@ -87,7 +89,7 @@ impl Stream {
     pub(crate) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Unix(stream, _) => Pin::new(stream).poll_shutdown(context),
         }
     }
 
@@ -109,22 +111,14 @@ impl Stream {
                     trusted: remote.is_some_and(|address| trusted.contains(address.ip())),
                 }
             }
-            Self::Unix(stream) => Peer {
+            Self::Unix(_, name) => Peer {
                 remote: "".into(),
                 remote_port: 0,
                 server: "".into(),
                 server_port: 0,
-                socket: stream.local_addr().map(|address| socket_name(&address)).unwrap_or_default(),
+                socket: Arc::clone(name),
                 trusted: true,
             },
         }
-    }
-}
-
-fn socket_name(address: &tokio::net::unix::SocketAddr) -> Box<str> {
-    match (address.as_pathname(), address.as_abstract_name()) {
-        (Some(path), _) => path.to_string_lossy().into(),
-        (None, Some(name)) => format!("@{}", String::from_utf8_lossy(name)).into(),
-        (None, None) => "".into(),
     }
 }

@@ -290,14 +290,17 @@ struct Acceptor {
 
 enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    Unix(UnixListener, Arc<str>),
 }
 
 impl Acceptor {
     fn new(bound: Bound) -> io::Result<Self> {
         let socket = match &bound.listener {
             Listener::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener.try_clone()?)?),
-            Listener::Unix(listener) => Socket::Unix(UnixListener::from_std(listener.try_clone()?)?),
+            Listener::Unix(listener) => {
+                let name = bound.name.strip_prefix("unix:").unwrap_or(&bound.name);
+                Socket::Unix(UnixListener::from_std(listener.try_clone()?)?, name.into())
+            }
         };
         Ok(Self { socket, bound })
     }
@@ -325,7 +328,9 @@ impl Socket {
                 let _best_effort = stream.set_nodelay(true);
                 Stream::Tcp(stream)
             }),
-            Self::Unix(listener) => listener.poll_accept(context).map_ok(|(stream, _)| Stream::Unix(stream)),
+            Self::Unix(listener, name) => {
+                listener.poll_accept(context).map_ok(|(stream, _)| Stream::Unix(stream, Arc::clone(name)))
+            }
         }
     }
 }

@@ -127,12 +127,23 @@ def standing(loop):
     return weakref.WeakSet(asyncio.all_tasks(loop))
 
 
+def describe(task):
+    """The name of a task, and of what it runs."""
+    coroutine = task.get_coro()
+    return "%s (%s)" % (task.get_name(), getattr(coroutine, "__qualname__", type(coroutine).__name__))
+
+
 def finish(loop, lifespan, before, patience):
     """Ends the loop after its last request: what requests left running, lifespan, what is left then, generators, threads."""
     try:
         left = {task for task in asyncio.all_tasks(loop) if task not in before}
         if left:
-            loop.run_until_complete(asyncio.wait(left, timeout=patience))
+            # The last tenth, or second, is the lifespan's.
+            wait = asyncio.wait(left, timeout=max(patience - 1, patience * 0.9))
+            _, left = loop.run_until_complete(wait)
+        for task in left:
+            lifespan.log("warning", "a task outlived its request, and graceful_timeout: %s is cancelled" % describe(task), None)
+            task.cancel()
         loop.run_until_complete(lifespan.shutdown())
         left = asyncio.all_tasks(loop)
         for task in left:

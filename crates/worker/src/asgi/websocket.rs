@@ -5,7 +5,7 @@
 //!       └──websocket.close (403), or websocket.http.response.start──► refused
 //! ```
 
-use hostler_exchange::head::{Response, write_header};
+use hostler_exchange::head::{Response, names, write_header};
 use hostler_exchange::record::{Header, Kind};
 use hostler_exchange::{BodyChunk, response_flag};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -237,7 +237,12 @@ fn accept(event: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
         count += 1;
     }
     if let Some(headers) = event::get(event, intern!(py, "headers"))? {
+        let own = head.len();
         count += event::headers(&headers, &mut head)?.count;
+        if let Some(name) = names(&head[own..]).find(|name| name.eq_ignore_ascii_case(b"sec-websocket-protocol")) {
+            let name = String::from_utf8_lossy(name);
+            return Err(PyValueError::new_err(format!("{name} is no header of websocket.accept: use its subprotocol")));
+        }
     }
     Response::set_headers(&mut head, count);
     Ok(head)
