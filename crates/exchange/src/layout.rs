@@ -1,7 +1,9 @@
 //! Where everything lies in the shared memory: computed from the configuration, by the router and by each worker alike.
 //!
 //! ```text
-//! header page | queue: head, tail, ring | bells of router threads, of workers | workers | threads | slots | (page border) areas: head, request ring, response ring a slot
+//! header page | queue: head, tail, ring | bells of router threads, of workers | workers | threads | slots | (page border) areas, one a slot
+//!
+//! area: half a page | head (at its end) | response ring | request ring
 //! ```
 
 use crate::queue::Queue;
@@ -101,6 +103,9 @@ pub(crate) struct Layout {
 
 const LINE: usize = 128;
 const PAGE: usize = 4096;
+/// What an area begins with, so that the end of the head and the start of the answer share a page: most requests, and quiet streams, touch no
+/// other.
+pub(crate) const HALF_PAGE: usize = PAGE / 2;
 
 impl Layout {
     /// For a configuration that was checked.
@@ -119,8 +124,8 @@ impl Layout {
         let thread_count = config.workers as usize * config.threads as usize;
         let slots_at = up(threads + thread_count * size_of::<ThreadEntry>(), LINE);
         let areas = up(slots_at + slots * size_of::<Slot>(), PAGE);
-        let area_size =
-            up(config.head_size as usize + config.request_ring as usize + config.response_ring as usize, PAGE);
+        let rings = config.response_ring as usize + config.request_ring as usize;
+        let area_size = up(HALF_PAGE + config.head_size as usize + rings, PAGE);
         Self {
             queue,
             ring,

@@ -12,7 +12,7 @@ use rustix::mm::{MapFlags, ProtFlags};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::bell::Bell;
-use crate::layout::{Config, Header, Layout, MAGIC};
+use crate::layout::{Config, HALF_PAGE, Header, Layout, MAGIC};
 use crate::queue::Queue;
 use crate::slot::Slot;
 use crate::staff::{Staff, ThreadEntry, Worker};
@@ -139,21 +139,26 @@ impl Memory {
         unsafe { self.base.add(self.layout.areas + slot as usize * self.layout.area_size) }
     }
 
-    /// The area for the head of a request.
+    /// The area for the head of a request. A head stands at its end, see [`Bytes::write_end`].
     pub(crate) fn head(&self, slot: u32) -> Bytes {
-        Bytes { start: self.area(slot), size: self.config.head_size as usize }
-    }
-
-    pub(crate) fn request_ring(&self, slot: u32) -> Bytes {
-        // SAFETY: the ring follows the head inside the slot's area.
-        let start = unsafe { self.area(slot).add(self.config.head_size as usize) };
-        Bytes { start, size: self.config.request_ring as usize }
+        self.part(slot, HALF_PAGE, self.config.head_size)
     }
 
     pub(crate) fn response_ring(&self, slot: u32) -> Bytes {
-        // SAFETY: the ring follows the request ring inside the slot's area.
-        let start = unsafe { self.area(slot).add((self.config.head_size + self.config.request_ring) as usize) };
-        Bytes { start, size: self.config.response_ring as usize }
+        self.part(slot, HALF_PAGE + self.config.head_size as usize, self.config.response_ring)
+    }
+
+    pub(crate) fn request_ring(&self, slot: u32) -> Bytes {
+        let before = HALF_PAGE + self.config.head_size as usize + self.config.response_ring as usize;
+        self.part(slot, before, self.config.request_ring)
+    }
+
+    /// A part of a slot's area, as the layout places it.
+    fn part(&self, slot: u32, offset: usize, size: u32) -> Bytes {
+        debug_assert!(offset + size as usize <= self.layout.area_size);
+        // SAFETY: the layout makes an area as large as all its parts together.
+        let start = unsafe { self.area(slot).add(offset) };
+        Bytes { start, size: size as usize }
     }
 
     /// Gives the pages of a slot's area back to the system; they read as zero after.
@@ -197,6 +202,21 @@ impl Bytes {
         assert!(offset.checked_add(from.len()).is_some_and(|end| end <= self.size), "write outside a slot's area");
         // SAFETY: inside by the assertion; `from` is private memory, so they do not overlap.
         unsafe { self.start.as_ptr().add(offset).copy_from_nonoverlapping(from.as_ptr(), from.len()) }
+    }
+
+    /// Copies `from` to the end of the area, into which it must fit.
+    pub(crate) fn write_end(&self, from: &[u8]) {
+        self.write_at(self.size - from.len().min(self.size), from);
+    }
+
+    /// The last `length` bytes, or as many as there are; as [`Bytes::slice`].
+    ///
+    /// # Safety
+    /// As [`Bytes::slice`].
+    pub(crate) unsafe fn end<'m>(&self, length: usize) -> &'m [u8] {
+        let length = length.min(self.size);
+        // SAFETY: the caller's promise.
+        unsafe { self.slice(self.size - length, length) }
     }
 
     /// The bytes from `offset`. They may change while they are looked at: hand them to the kernel, or copy them.

@@ -160,7 +160,7 @@ impl Exchange {
         producer.used[place] = true;
         producer.blamed[place] = false;
         let slot = self.slot(number);
-        self.memory.head(number).write_at(0, head);
+        self.memory.head(number).write_end(head);
         self.memory.request_ring(number).write_at(0, body);
         slot.request_head.store(head.len() as u32, Ordering::Relaxed);
         slot.request_written.store(body.len() as u64, Ordering::Relaxed);
@@ -359,9 +359,9 @@ impl Exchange {
     /// Copies the head of the request, as it was submitted, to the end of `to`.
     pub fn read_head(&self, slot: u32, to: &mut Vec<u8>) {
         let area = self.memory.head(slot);
-        let length = (self.slot(slot).request_head.load(Ordering::Relaxed) as usize).min(area.size);
+        let length = self.slot(slot).request_head.load(Ordering::Relaxed) as usize;
         // SAFETY: copied at once; whatever is read there is only bytes.
-        to.extend_from_slice(unsafe { area.slice(0, length) });
+        to.extend_from_slice(unsafe { area.end(length) });
     }
 
     // ---- The answer ----------------------------------------------------------------------------------------------------------

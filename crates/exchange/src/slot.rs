@@ -106,7 +106,7 @@ impl State {
 }
 
 /// From this place in its ring on, an empty ring begins again at its front; bytes.
-pub(crate) const BEGIN_AGAIN: u64 = 8192;
+pub(crate) const BEGIN_AGAIN: u64 = 1024;
 
 /// The control block of a slot, in shared memory.
 #[repr(C, align(128))]

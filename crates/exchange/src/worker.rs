@@ -188,10 +188,10 @@ impl WorkerSide {
     /// The head of the request, as the router laid it out. It does not change while the request runs.
     pub fn head(&self, taken: Taken) -> &[u8] {
         let area = self.memory.head(taken.slot);
-        let length = (self.slot(taken).request_head.load(Ordering::Relaxed) as usize).min(area.size);
+        let length = self.slot(taken).request_head.load(Ordering::Relaxed) as usize;
         // SAFETY: the view lives as long as `self`, which owns the mapping. The router writes it only before the request is taken and
         // after it is done.
-        unsafe { area.slice(0, length) }
+        unsafe { area.end(length) }
     }
 
     /// Copies what is there of the body.
