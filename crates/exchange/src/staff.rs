@@ -21,7 +21,7 @@ pub(crate) const WORTH_A_WAKE_UP_NS: u64 = 100_000;
 const UNEVEN: u32 = 2;
 
 /// How long an event loop may take from its ring to its first look at the queue, in nanoseconds; one that takes longer is blocked.
-const COMING_NS: u64 = 4_000_000;
+const COMING_NS: u64 = 10_000_000;
 
 /// One worker process.
 #[repr(C, align(64))]

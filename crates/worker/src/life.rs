@@ -48,9 +48,12 @@ pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
                 report::send(py, &ready);
                 return event_loop.close(py);
             }
+            let side = attach(&start)?;
+            // A startup that was begun is brought to its end, so that its shutdown can follow.
+            finish_on_sigterm(py)?;
             let started =
                 event_loop.start(py, application.callable, &start).unwrap_or_else(|failure| refuse(py, failure));
-            started.serve(py, attach(&start)?, &start, || serving(py, &ready))
+            started.serve(py, side, &start, || report::send(py, &ready))
         }
         _ if start.check_only => {
             report::send(py, &loaded(None));
@@ -98,7 +101,8 @@ fn serve(py: Python<'_>, start: &WorkerStart, application: Application, ready: &
     let side = attach(start)?;
     let server = Py::new(py, wsgi::Server::new(side, application.callable, start))?;
     let threads = start_threads(py, &server, start.threads.min(side.threads()))?;
-    serving(py, ready)?;
+    finish_on_sigterm(py)?;
+    report::send(py, ready);
     server.get().run(py, 0)?;
     for thread in threads {
         thread.call_method0(py, "join")?;
@@ -123,11 +127,10 @@ fn attach(start: &WorkerStart) -> PyResult<&'static WorkerSide> {
     Ok(SIDE.get_or_init(|| side))
 }
 
-/// Says that requests are taken. From here on there is something to finish; before, SIGTERM ends the process at once.
-fn serving(py: Python<'_>, ready: &FromWorker) -> PyResult<()> {
+/// From here on there is something to finish; before, SIGTERM ends the process at once.
+fn finish_on_sigterm(py: Python<'_>) -> PyResult<()> {
     let signal = py.import("signal")?;
     signal.call_method1("signal", (signal.getattr("SIGTERM")?, wrap_pyfunction!(retire, py)?))?;
-    report::send(py, ready);
     Ok(())
 }
 

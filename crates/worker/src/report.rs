@@ -60,11 +60,28 @@ pub(crate) fn summary(py: Python<'_>, error: &PyErr) -> String {
 /// The traceback of a failed request, in one piece. A client that left is not the application's fault.
 pub(crate) fn report_failure(py: Python<'_>, request: &Request<'_>, error: &PyErr) {
     let summary = summary(py, error);
-    if error.is_instance_of::<ClientDisconnected>(py) {
+    if is_of_client(error.value(py).as_any(), CHAIN) {
         return log(py, Severity::Info, format!("{} was given up: {summary}", name(request)), None, &id(request));
     }
     let detail = traceback(py, error);
     log(py, Severity::Error, format!("{} failed: {summary}", name(request)), Some(&detail), &id(request));
+}
+
+/// How far causes of an exception are followed.
+const CHAIN: usize = 8;
+
+/// Whether an exception is of a client that left: itself, or what it was raised from, as frameworks raise their own.
+fn is_of_client(error: &Bound<'_, PyAny>, left: usize) -> bool {
+    if left == 0 || error.is_none() {
+        return false;
+    }
+    let linked = |name| error.getattr_opt(name).ok().flatten().is_some_and(|next| is_of_client(&next, left - 1));
+    let grouped = || {
+        let all =
+            error.getattr_opt("exceptions").ok().flatten().and_then(|all| all.extract::<Vec<Bound<'_, PyAny>>>().ok());
+        all.is_some_and(|all| !all.is_empty() && all.iter().all(|one| is_of_client(one, left - 1)))
+    };
+    error.is_instance_of::<ClientDisconnected>() || linked("__cause__") || linked("__context__") || grouped()
 }
 
 /// Method and target of a request, shortened.

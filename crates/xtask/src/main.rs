@@ -19,7 +19,7 @@ Usage: cargo xtask COMMAND
   test [rust|python|loom]... [--no-skip] [-- ARGS]
         Runs every test, or the named parts. With --no-skip a test that cannot run here is a failure.
         ARGS go to `cargo test` or to `pytest` when exactly that part is named.
-  bench [hello|mixed-sleep|mixed-compute|transfer|idle]... [--rounds N] [--quick] [--servers A,B]
+  bench [hello|mixed-sleep|mixed-compute|transfer|idle|asgi-hello|fastapi|websocket|asgi-mixed|websockets-idle|sse]... [--rounds N] [--quick] [--servers A,B]
         Measures Hostler beside its peers, in interleaved rounds, and prints medians.
 
 Each installs what it needs: Python packages into target/venv, Debian packages with apt-get when run as root.";

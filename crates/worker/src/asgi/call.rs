@@ -129,6 +129,18 @@ impl Call {
         }
     }
 
+    /// After the last event of an answer: a task that still waits to receive hears that there is nothing more.
+    fn hear_the_end(&self, py: Python<'_>) -> PyResult<()> {
+        let receiving = {
+            let mut state = self.state();
+            match &state.protocol {
+                Protocol::Http(http) if http.is_complete() => std::mem::take(&mut state.receiving),
+                _ => return Ok(()),
+            }
+        };
+        receiving.iter().try_for_each(|future| resolve(py, future))
+    }
+
     /// Puts items after those that wait; the first are written at once. The router is told.
     pub(crate) fn put(&self, outbox: &mut Outbox, items: impl IntoIterator<Item = Item>) -> PyResult<Sent> {
         let idle = outbox.is_empty();
@@ -257,7 +269,9 @@ impl Send {
     fn __call__<'py>(&self, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = event.py();
         let call = self.0.get();
-        match call.send(event)? {
+        let sent = call.send(event)?;
+        call.hear_the_end(py)?;
+        match sent {
             Sent::Whole => Ok(call.shared.done.bind(py).clone().into_any()),
             Sent::Partly => Ok(Bound::new(py, Waiting::new(self.0.clone_ref(py), What::Send))?.into_any()),
         }

@@ -157,7 +157,7 @@ impl Started {
         py: Python<'_>,
         side: &'static WorkerSide,
         start: &WorkerStart,
-        ready: impl FnOnce() -> PyResult<()>,
+        ready: impl FnOnce(),
     ) -> PyResult<()> {
         let shared = self.share(py, side, start)?;
         let doorbell =
@@ -167,7 +167,7 @@ impl Started {
         let module = self.module.bind(py);
         let before = module.call_method1("standing", (event_loop,))?;
         Runner::start(py, shared)?;
-        ready()?;
+        ready();
         // As a task of the loop's own: libraries look for the one that everything else runs beneath.
         let served =
             event_loop.call_method1("run_until_complete", (module.call_method1("serve", (&shared.stopped,))?,));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::packages::{self, Need};
 use crate::venv::Venv;
 use crate::workspace::{self, Profile};
 
@@ -133,6 +134,13 @@ fn python(steps: &mut Steps, passed_on: &[String]) {
     let (Some(hostler), Some(venv)) = (hostler, venv) else {
         return;
     };
+    // Tests that miss one of these are skipped by name.
+    steps.run("Debian packages", || {
+        Ok(match packages::ensure(&[Need::program("chromium")]) {
+            Ok(()) => Outcome::Passed,
+            Err(error) => Outcome::Skipped(vec![format!("{error:#}")]),
+        })
+    });
     steps.run("pytest", || {
         let report = workspace::target_directory("test")?.join("pytest.xml");
         let mut command = Command::new(venv.program("python"));
