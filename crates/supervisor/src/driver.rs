@@ -2,25 +2,35 @@
 //!
 //! It takes one closed [`Event`] from one bounded channel: from the watchers of its processes and from its [`Handle`]s.
 
+mod looking;
+
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
 use hostler_channel::{ToWorker, WorkerStart};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch as observing};
+use tokio::sync::{broadcast, mpsc, oneshot, watch as observing};
 use tokio::time::Instant;
 
 use crate::ended::Death;
-use crate::machine::{Action, Event, Limits, Machine};
+use crate::handle::{Handle, NotServing, Observed};
+use crate::machine::{Action, Event, Limits, Machine, Observation, WorkerSignal};
+use crate::message::Message;
+use crate::status::{Change, LastFailure, Notice, Usage, WorkerStatus};
 use crate::watch::{Watched, watch};
-use crate::{Notice, Options, Pool, WorkerStatus, process, report};
+use crate::{Options, Pool, process, report};
 
-/// Events that may wait for the driver; watchers wait when there are more.
-const WAITING_EVENTS: usize = 256;
+/// Messages that may wait for the driver; whoever sends waits when there are more.
+const WAITING_MESSAGES: usize = 256;
 /// Notices that may wait for their receiver; then deaths are left out.
 const WAITING_NOTICES: usize = 256;
+/// Changes that may wait for one of their receivers; then it loses the oldest.
+const WAITING_CHANGES: usize = 64;
+/// How often the load is looked at, while something depends on it.
+const LOAD_EVERY: Duration = Duration::from_secs(1);
 
 /// Keeps the workers of one generation running.
 #[derive(Debug)]
@@ -33,109 +43,107 @@ impl Supervisor {
     /// exit. `notices` may be received late or not at all: nothing waits for it.
     #[must_use]
     pub fn spawn(options: Options, pool: Arc<dyn Pool>, notices: mpsc::Sender<Notice>) -> Handle {
-        let limits = Limits {
-            workers: options.workers,
-            graceful_timeout: options.graceful_timeout,
-            boot_timeout: options.boot_timeout,
-        };
-        let (sender, receiver) = mpsc::channel(WAITING_EVENTS);
+        let limits = limits(&options);
+        if limits.recycling.is_set() && limits.places <= limits.workers {
+            tracing::warn!("no worker can be recycled: there is no place for a replacement");
+        }
+        let (sender, receiver) = mpsc::channel(WAITING_MESSAGES);
         let (observed, observer) = observing::channel(Observed::default());
+        let (changes, _) = broadcast::channel(WAITING_CHANGES);
+        let handle = Handle {
+            messages: sender.clone(),
+            observed: observer,
+            changes: changes.downgrade(),
+            asleep: Arc::new(AtomicBool::new(false)),
+            runtime: tokio::runtime::Handle::current(),
+        };
         let driver = Driver {
+            places: (0..limits.places).map(|_| Place::default()).collect(),
             machine: Machine::new(limits),
-            processes: (0..options.workers).map(|_| None).collect(),
             options,
             pool,
             began: Instant::now(),
-            events: sender.clone(),
+            messages: sender,
             follow_up: VecDeque::new(),
             notices,
             unsent: VecDeque::new(),
+            changes,
+            asleep: Arc::clone(&handle.asleep),
             observed,
+            load_due: None,
+            measured_at: None,
+            measuring: false,
+            samples_wanted: Vec::new(),
         };
-        let runtime = tokio::runtime::Handle::current();
-        runtime.spawn(driver.run(receiver));
-        Handle { events: sender, observed: observer, runtime }
+        handle.runtime.spawn(driver.run(receiver));
+        handle
     }
 }
 
-/// Controls a running supervisor, from any thread.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    events: mpsc::Sender<Event>,
-    observed: observing::Receiver<Observed>,
-    runtime: tokio::runtime::Handle,
-}
-
-impl Handle {
-    /// Stops all workers: those that serve finish what they run, unless not `graceful`. Asked a second time, all are killed.
-    pub fn stop(&self, graceful: bool) {
-        self.send(Event::Stop { graceful });
+fn limits(options: &Options) -> Limits {
+    Limits {
+        workers: options.workers.max(1),
+        places: options.places.max(options.workers).max(1),
+        graceful_timeout: options.graceful_timeout,
+        boot_timeout: options.boot_timeout,
+        recycling: options.recycling.clone(),
+        scaling: options.scaling,
+        idle_timeout: options.idle_timeout,
+        outlive_failures: options.outlive_failures,
     }
-
-    /// A request ran past its timeout in `worker` and was answered: the worker writes its stacks and is replaced.
-    pub fn timed_out(&self, worker: u16) {
-        self.send(Event::TimedOut { worker });
-    }
-
-    /// Waits until every worker is gone. Cancel safe.
-    pub async fn stopped(&self) {
-        // An error means that the driver is gone, and its runtime with it.
-        let _ = self.observed.clone().wait_for(|observed| observed.stopped).await;
-    }
-
-    /// What was last observed of each worker.
-    #[must_use]
-    pub fn workers(&self) -> Vec<WorkerStatus> {
-        self.observed.borrow().workers.clone()
-    }
-
-    /// Never blocks and never loses an event: one that finds no room waits in a task. The machine takes in repeated ones
-    /// without effect, so there are as many as requests that run, at most.
-    fn send(&self, event: Event) {
-        if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
-            let events = self.events.clone();
-            self.runtime.spawn(async move { events.send(event).await });
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Observed {
-    workers: Vec<WorkerStatus>,
-    stopped: bool,
 }
 
 /// What ended a wait of the driver.
 enum Next {
-    Event(Event),
+    Message(Message),
+    LookAtLoad,
     /// A notice was passed on.
     Again,
     NobodyListens,
 }
 
+/// What the driver keeps of one place, beside what the machine decides on.
+#[derive(Default)]
+struct Place {
+    process: Option<Arc<Watched>>,
+    /// Of the present process.
+    usage: Option<Usage>,
+    /// Requests that earlier processes finished.
+    served_before: u64,
+    last_failure: Option<LastFailure>,
+}
+
 struct Driver {
     machine: Machine,
-    processes: Vec<Option<Arc<Watched>>>,
+    places: Vec<Place>,
     options: Options,
     pool: Arc<dyn Pool>,
     began: Instant,
     /// For the watchers.
-    events: mpsc::Sender<Event>,
+    messages: mpsc::Sender<Message>,
     /// Events that came of the actions for the event before.
     follow_up: VecDeque<Event>,
     notices: mpsc::Sender<Notice>,
     unsent: VecDeque<Notice>,
+    changes: broadcast::Sender<Change>,
+    /// Shared with the handles; whoever finds it set takes it away and sends [`Event::Wake`].
+    asleep: Arc<AtomicBool>,
     observed: observing::Sender<Observed>,
+    load_due: Option<Instant>,
+    measured_at: Option<Instant>,
+    measuring: bool,
+    samples_wanted: Vec<oneshot::Sender<Vec<WorkerStatus>>>,
 }
 
 impl Driver {
-    async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         self.take(Event::Start);
         while !self.machine.is_stopped() {
             let tick = self.machine.next_tick().map(|due| self.began + due);
             let next = tokio::select! {
-                Some(event) = events.recv() => Next::Event(event),
-                () = sleep_until(tick) => Next::Event(Event::Tick),
+                Some(message) = messages.recv() => Next::Message(message),
+                () = sleep_until(tick) => Next::Message(Message::Event(Event::Tick)),
+                () = sleep_until(self.load_due) => Next::LookAtLoad,
                 permit = self.notices.reserve(), if !self.unsent.is_empty() => match permit {
                     Ok(permit) => {
                         if let Some(notice) = self.unsent.pop_front() {
@@ -147,7 +155,8 @@ impl Driver {
                 },
             };
             match next {
-                Next::Event(event) => self.take(event),
+                Next::Message(message) => self.receive(message),
+                Next::LookAtLoad => self.look_at_load(),
                 Next::Again => {}
                 Next::NobodyListens => self.unsent.clear(),
             }
@@ -161,6 +170,24 @@ impl Driver {
         }
     }
 
+    fn receive(&mut self, message: Message) {
+        // Whoever asked may have gone: an answer that nobody takes is no error.
+        match message {
+            Message::Event(event) => self.take(event),
+            Message::Recycle { worker, reply } => {
+                self.take(Event::Recycle { worker });
+                let _ = reply.send(if self.machine.is_recycled(worker) { Ok(()) } else { Err(NotServing { worker }) });
+            }
+            Message::Scale { workers, reply } => {
+                self.take(Event::Scale { workers });
+                let _ = reply.send(self.machine.strength().wanted);
+            }
+            Message::Sample { reply } => self.sample(reply),
+            Message::Stacks { worker, reply } => self.ask_for_stacks(worker, reply),
+            Message::Measured(found) => self.take_measured(found),
+        }
+    }
+
     fn take(&mut self, event: Event) {
         if let Event::Exited { worker, .. } = event
             && self.pool.served(worker) > 0
@@ -168,28 +195,62 @@ impl Driver {
             self.follow_up.push_back(Event::Proven { worker });
         }
         self.follow_up.push_back(event);
+        self.follow_up();
+        if self.machine.is_asleep() {
+            // The other half of `Handle::wake`: announced first, looked at then.
+            fence(Ordering::SeqCst);
+            if self.pool.load().queued > 0 {
+                self.asleep.store(false, Ordering::SeqCst);
+                self.follow_up.push_back(Event::Wake);
+                self.follow_up();
+            }
+        }
+        self.load_due = match self.machine.wants_load() {
+            true => self.load_due.or(Some(Instant::now() + LOAD_EVERY)),
+            false => None,
+        };
+        self.publish();
+    }
+
+    fn follow_up(&mut self) {
         while let Some(event) = self.follow_up.pop_front() {
+            self.remember_failure(&event);
             for action in self.machine.handle(self.began.elapsed(), event) {
                 self.act(action);
             }
         }
-        self.publish();
+    }
+
+    fn remember_failure(&mut self, event: &Event) {
+        let (worker, message, traceback) = match event {
+            Event::WorkerFailed { worker, message, traceback } => (*worker, message.clone(), traceback.clone()),
+            Event::SpawnFailed { worker, error } => (*worker, error.clone(), None),
+            _ => return,
+        };
+        self.failed(worker, message, traceback);
+    }
+
+    fn failed(&mut self, worker: u16, message: String, traceback: Option<String>) {
+        if let Some(place) = self.places.get_mut(usize::from(worker)) {
+            place.last_failure = Some(LastFailure { message, traceback, at: Instant::now().into_std() });
+        }
     }
 
     fn act(&mut self, action: Action) {
         match action {
             Action::Spawn { worker } => {
                 let answer = match self.start_process(worker) {
-                    Ok(pid) => Event::Spawned { worker, pid },
+                    Ok(pid) => Event::Spawned { worker, pid, luck: luck() },
                     Err(error) => Event::SpawnFailed { worker, error },
                 };
                 self.follow_up.push_back(answer);
             }
             Action::Retire { worker } => self.pool.retire(worker),
             Action::SendStop { worker } => self.with_process(worker, |process| process.send(&ToWorker::Stop)),
-            Action::Signal { worker, signal } => self.with_process(worker, |process| process.signal(signal)),
+            Action::Signal { worker, signal } => self.signal(worker, signal),
             Action::Recover(death) => self.recover(&death),
             Action::Notify(notice) => self.notify(notice),
+            Action::Tell(change) => self.tell(change),
             Action::Remark(remark) => report::remark(&remark),
         }
     }
@@ -206,28 +267,45 @@ impl Driver {
         let pid = watched.pid;
         tracing::debug!(worker, pid, "a worker was started");
         let watched = Arc::new(watched);
-        tokio::spawn(watch(Arc::clone(&watched), self.events.clone()));
-        if let Some(place) = self.processes.get_mut(usize::from(worker)) {
-            *place = Some(watched);
+        tokio::spawn(watch(Arc::clone(&watched), self.messages.clone()));
+        if let Some(place) = self.places.get_mut(usize::from(worker)) {
+            place.process = Some(watched);
+            place.usage = None;
         }
         Ok(pid)
     }
 
     fn with_process(&self, worker: u16, act: impl FnOnce(&Watched)) {
-        if let Some(process) = self.processes.get(usize::from(worker)).and_then(Option::as_ref) {
+        if let Some(process) = self.places.get(usize::from(worker)).and_then(|place| place.process.as_ref()) {
             act(process);
         }
     }
 
+    fn signal(&self, worker: u16, signal: WorkerSignal) {
+        self.with_process(worker, |process| process.signal(signal));
+    }
+
+    fn tell(&self, change: Change) {
+        if change == Change::Asleep {
+            self.asleep.store(true, Ordering::SeqCst);
+        }
+        // Nobody has to listen.
+        let _ = self.changes.send(change);
+    }
+
     fn recover(&mut self, death: &Death) {
         let Death { worker, pid, status, .. } = *death;
-        if let Some(place) = self.processes.get_mut(usize::from(worker)) {
-            *place = None;
+        let served = self.pool.served(worker);
+        if let Some(place) = self.places.get_mut(usize::from(worker)) {
+            place.process = None;
+            place.usage = None;
+            place.served_before = place.served_before.saturating_add(served);
         }
         let requests = self.pool.recover(worker, death.is_crash());
         report::death(death, requests);
         if death.is_unasked() {
             let description = death.describe(requests);
+            self.failed(worker, description.clone(), None);
             self.notify(Notice::WorkerDied { worker, pid, status, requests, description });
         }
     }
@@ -240,14 +318,36 @@ impl Driver {
     }
 
     fn publish(&self) {
-        let moment = |since: Duration| (self.began + since).into_std();
-        let workers = self
-            .machine
-            .observe()
-            .map(|(worker, pid, state, since)| WorkerStatus { worker, pid, state, since: moment(since) })
-            .collect();
-        self.observed.send_modify(|observed| observed.workers = workers);
+        let workers = self.machine.observe().zip(&self.places).map(|(seen, place)| self.status(seen, place)).collect();
+        let (strength, condition) = (self.machine.strength(), self.machine.condition());
+        self.observed.send_modify(|observed| {
+            observed.workers = workers;
+            observed.strength = strength;
+            observed.condition = condition;
+        });
     }
+
+    fn status(&self, seen: Observation, place: &Place) -> WorkerStatus {
+        let Observation { worker, pid, state, since, recycling, restarts } = seen;
+        let served = if pid.is_some() { self.pool.served(worker) } else { 0 };
+        WorkerStatus {
+            worker,
+            pid,
+            state,
+            since: (self.began + since).into_std(),
+            served,
+            served_in_all: place.served_before.saturating_add(served),
+            usage: place.usage,
+            recycling,
+            restarts,
+            last_failure: place.last_failure.clone(),
+        }
+    }
+}
+
+/// A random number: what the standard library takes for the keys of its hash maps. Nothing secret depends on it.
+fn luck() -> u64 {
+    RandomState::new().hash_one(0)
 }
 
 async fn sleep_until(moment: Option<Instant>) {

@@ -60,6 +60,8 @@ pub(crate) enum Cause {
     RequestTimeout,
     /// The server stops.
     Stop,
+    /// Another has its place, or fewer are wanted.
+    Retired,
 }
 
 impl Death {
@@ -74,9 +76,9 @@ impl Death {
             }
     }
 
-    /// Whether it is news: neither a stop nor the worker itself announced it.
+    /// Whether it is news: neither the supervisor nor the worker itself announced it.
     pub(crate) fn is_unasked(&self) -> bool {
-        !matches!(self.cause, Cause::Stop | Cause::Failed)
+        !matches!(self.cause, Cause::Stop | Cause::Retired | Cause::Failed)
     }
 
     /// One line: who, how, and what it cost.
@@ -87,7 +89,9 @@ impl Death {
             Cause::RequestTimeout => {
                 format!("worker {worker} (pid {pid}) was killed because a request ran past its timeout")
             }
-            Cause::Unasked | Cause::Failed | Cause::Stop => format!("worker {worker} (pid {pid}) {status}"),
+            Cause::Unasked | Cause::Failed | Cause::Stop | Cause::Retired => {
+                format!("worker {worker} (pid {pid}) {status}")
+            }
         };
         match requests {
             0 => {}

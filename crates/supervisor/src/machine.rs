@@ -2,41 +2,58 @@
 //!
 //! # Primer
 //!
-//! Each index below `workers` is in one state:
+//! Each place is in one state:
 //!
 //! ```text
-//!           Spawn                  WorkerReady             Stop
+//!           Spawn                  WorkerReady             let go
 //!   Absent ──────► Spawning ─► Starting ─────► Ready ───────────► Retiring ─(graceful_timeout)─► Terminating ─(1 s)─► Killed
 //!     ▲                            │             │ request too long
 //!     │                            └─ too slow ──┴─► Condemned ─(200 ms)─► Killed
-//!     └── Exited, when stopping;   otherwise Exited ─► Spawning at once, or Backoff ─► Spawning
+//!     └── Exited, when let go or stopping;   otherwise Exited ─► Spawning at once, or Backoff ─► Spawning
 //! ```
 //!
 //! and the whole in one phase. *Booting*: no worker was ever ready; a failure here is the end, for whoever started the server
-//! waits for an answer. *Serving*: nothing ends the server but a stop. *Stopping*, *Stopped*: nothing is spawned any more.
+//! waits for an answer (unless `outlive_failures`). *Serving*: nothing ends the server but a stop. *Stopping*, *Stopped*: nothing is
+//! spawned any more.
 //!
-//! Each [`Event::Exited`] yields [`Action::Recover`] before that index is spawned again: only then is it free of its old process.
+//! There are more places than workers wanted. A worker that is wanted has a *seat*, whatever state its place is in: who dies keeps
+//! it, and is started again in the same place. Two kinds have none: who was *released*, so that its place is free once it is gone;
+//! and who is there to *replace* another, until it is ready and the seat changes hands. After every event `reconcile` (in
+//! `strength`) compares the seats with the number wanted.
+//!
+//! Each [`Event::Exited`] yields [`Action::Recover`] before that place is spawned in again: only then is it free of its old process.
 
+mod ending;
 mod event;
 #[cfg(test)]
+mod life_scenarios;
+mod loss;
+#[cfg(test)]
 mod properties;
+mod recycling;
 #[cfg(test)]
 mod scenarios;
 mod state;
+#[cfg(test)]
+mod story;
+mod strength;
 
 use std::time::Duration;
 
 use hostler_channel::Loaded;
 
-use self::state::{State, Worker, back_off};
+use self::state::{State, Worker};
 use crate::ended::{Cause, Death, Ended};
-use crate::{Failure, Notice};
+use crate::scaling::Scaler;
+use crate::status::{Change, Condition, Failure, Notice, RecycleReason, Restarts, Strength};
 
-pub(crate) use self::event::{Action, Event, Limits, Remark, WorkerSignal};
+pub(crate) use self::event::{Action, Event, Limits, Remark, Seen, WorkerSignal};
 pub use self::state::WorkerState;
 
 /// How many processes may die at boot before the server gives up.
 pub(crate) const BOOT_DEATHS: u32 = 3;
+/// How many processes may die at boot in a row, while none serves, before that is told as broken.
+pub(crate) const BROKEN_DEATHS: u32 = 5;
 /// From asking for Python's stacks to SIGKILL: time to write them.
 pub(crate) const STACKS_TIME: Duration = Duration::from_millis(200);
 /// From SIGTERM, or from a worker's own word that it failed, to SIGKILL.
@@ -51,14 +68,47 @@ enum Phase {
     Stopped,
 }
 
+/// Whether anybody asks anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Awake,
+    Asleep,
+    Waking { since: Duration },
+}
+
+/// What the machine knows of one place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Observation {
+    pub(crate) worker: u16,
+    pub(crate) pid: Option<u32>,
+    pub(crate) state: WorkerState,
+    pub(crate) since: Duration,
+    pub(crate) recycling: Option<RecycleReason>,
+    pub(crate) restarts: Restarts,
+}
+
 /// The state of all workers.
 #[derive(Debug)]
 pub(crate) struct Machine {
     limits: Limits,
     phase: Phase,
+    rest: Rest,
+    /// One for each place.
     workers: Vec<Worker>,
+    /// How many are wanted, and why.
+    wanted: u16,
+    reason: String,
+    scaler: Option<Scaler>,
     started: Duration,
+    /// When it was last woken.
+    awake_since: Duration,
+    /// Processes that died at boot since one was ready.
     boot_deaths: u32,
+    /// What was told with [`Change::Broken`], until it heals.
+    broken: Option<Failure>,
+    /// Replacements in a row that were not ready, and when the next may be tried.
+    replacement_failures: u32,
+    recycle_not_before: Duration,
     /// A second or hard stop was asked: what is still being spawned is killed as soon as it is there.
     stop_now: bool,
     all_ready_told: bool,
@@ -67,13 +117,23 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(mut limits: Limits) -> Self {
+        limits.workers = limits.workers.max(1);
+        limits.places = limits.places.max(limits.workers);
         Self {
-            workers: vec![Worker::default(); usize::from(limits.workers)],
+            workers: vec![Worker::default(); usize::from(limits.places)],
+            wanted: limits.workers,
+            reason: "as set".to_owned(),
+            scaler: limits.scaling.map(Scaler::new),
             limits,
             phase: Phase::Idle,
+            rest: Rest::Awake,
             started: Duration::ZERO,
+            awake_since: Duration::ZERO,
             boot_deaths: 0,
+            broken: None,
+            replacement_failures: 0,
+            recycle_not_before: Duration::ZERO,
             stop_now: false,
             all_ready_told: false,
             now: Duration::ZERO,
@@ -86,31 +146,85 @@ impl Machine {
         self.now = now;
         match event {
             Event::Start => self.start(),
-            Event::Spawned { worker, pid } => self.spawned(worker, pid),
+            Event::Spawned { worker, pid, luck } => self.spawned(worker, pid, luck),
             Event::SpawnFailed { worker, error } => self.spawn_failed(worker, error),
             Event::WorkerReady { worker, loaded } => self.worker_ready(worker, loaded),
             Event::WorkerFailed { worker, message, traceback } => self.worker_failed(worker, message, traceback),
             Event::Proven { worker } => self.proven(worker),
             Event::Exited { worker, status } => self.exited(worker, status),
             Event::TimedOut { worker } => self.timed_out(worker),
+            Event::Load(seen) => self.loaded(&seen),
+            Event::Measured { worker, pid, memory } => self.measured(worker, pid, memory),
+            Event::Recycle { worker } => self.recycle(worker),
+            Event::Scale { workers } => self.scale(workers),
+            Event::Wake => self.wake(),
             Event::Tick => self.tick(),
             Event::Stop { graceful } => self.stop(graceful),
         }
+        self.reconcile();
         std::mem::take(&mut self.actions)
     }
 
     /// When [`Event::Tick`] is due next.
     pub(crate) fn next_tick(&self) -> Option<Duration> {
-        self.workers.iter().filter_map(|worker| worker.state.deadline()).min()
+        let deadlines = self.workers.iter().filter_map(|worker| worker.state.deadline());
+        let lifetimes = self.workers.iter().filter_map(Worker::lifetime_ends);
+        deadlines.chain(lifetimes).chain(self.recycling_due()).min()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
         self.phase == Phase::Stopped
     }
 
-    /// Index, process, state, and the moment it began, of each worker.
-    pub(crate) fn observe(&self) -> impl Iterator<Item = (u16, Option<u32>, WorkerState, Duration)> + '_ {
-        (0u16..).zip(&self.workers).map(|(index, worker)| (index, worker.pid, worker.state.public(), worker.since))
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.rest == Rest::Asleep && self.phase == Phase::Serving
+    }
+
+    /// Whether to look at the load once a second: something depends on it, and somebody is there to make it.
+    pub(crate) fn wants_load(&self) -> bool {
+        let Limits { recycling, scaling, idle_timeout, .. } = &self.limits;
+        let limited = recycling.max_requests.is_some() || recycling.max_memory.is_some();
+        self.phase == Phase::Serving
+            && self.rest != Rest::Asleep
+            && (limited || scaling.is_some() || idle_timeout.is_some())
+    }
+
+    /// Whether the worker can be asked for its stacks. One that has not set up its answer yet would be killed by the question.
+    pub(crate) fn tells_stacks(&self, worker: u16) -> bool {
+        matches!(self.state(worker), Some(State::Ready | State::Retiring { .. }))
+    }
+
+    /// Whether the worker is to be replaced.
+    pub(crate) fn is_recycled(&self, worker: u16) -> bool {
+        self.workers.get(usize::from(worker)).is_some_and(|entry| entry.wish.is_some())
+    }
+
+    /// What is known of each place.
+    pub(crate) fn observe(&self) -> impl Iterator<Item = Observation> + '_ {
+        (0u16..).zip(&self.workers).map(|(worker, entry)| Observation {
+            worker,
+            pid: entry.pid,
+            state: entry.state.public(),
+            since: entry.since,
+            recycling: entry.wish.map(|(reason, _)| reason),
+            restarts: entry.restarts,
+        })
+    }
+
+    pub(crate) fn strength(&self) -> Strength {
+        Strength { wanted: self.wanted, ready: self.ready_seats(), reason: self.reason.clone() }
+    }
+
+    pub(crate) fn condition(&self) -> Condition {
+        match (self.phase, &self.broken, self.rest) {
+            (Phase::Stopping, ..) => Condition::Stopping,
+            (Phase::Stopped, ..) => Condition::Stopped,
+            (_, Some(failure), _) => Condition::Broken { failure: failure.clone() },
+            (Phase::Idle | Phase::Booting, ..) => Condition::Booting,
+            (Phase::Serving, _, Rest::Awake) => Condition::Serving,
+            (Phase::Serving, _, Rest::Asleep) => Condition::Asleep,
+            (Phase::Serving, _, Rest::Waking { .. }) => Condition::Waking,
+        }
     }
 
     fn start(&mut self) {
@@ -119,19 +233,20 @@ impl Machine {
         }
         self.phase = Phase::Booting;
         self.started = self.now;
-        for worker in 0..self.limits.workers {
-            self.spawn(worker);
-        }
     }
 
-    fn spawned(&mut self, worker: u16, pid: u32) {
+    fn spawned(&mut self, worker: u16, pid: u32, luck: u64) {
         if self.state(worker) != Some(State::Spawning) {
             return;
         }
         self.set_state(worker, State::Starting { until: self.now + self.limits.boot_timeout });
-        self.workers[usize::from(worker)].begin(pid);
+        let entry = &mut self.workers[usize::from(worker)];
+        entry.begin(pid, &self.limits.recycling, luck);
+        let released = entry.released;
         if self.phase == Phase::Stopping {
-            self.dismiss(worker, !self.stop_now);
+            self.dismiss(worker, !self.stop_now, Cause::Stop);
+        } else if released {
+            self.dismiss(worker, true, Cause::Retired);
         }
     }
 
@@ -139,11 +254,13 @@ impl Machine {
         if self.state(worker) != Some(State::Spawning) {
             return;
         }
+        self.workers[usize::from(worker)].restarts.failed_at_boot += 1;
         match self.phase {
-            Phase::Booting => self.died_at_boot(worker, error),
-            Phase::Serving => {
-                self.actions.push(Action::Remark(Remark::SpawnFailed { worker, error }));
-                self.replace(worker);
+            Phase::Booting | Phase::Serving => {
+                if !self.gives_up() {
+                    self.actions.push(Action::Remark(Remark::SpawnFailed { worker, error: error.clone() }));
+                }
+                self.lost(worker, Some(Failure::DiedAtBoot { detail: error }));
             }
             Phase::Idle | Phase::Stopping | Phase::Stopped => self.gone(worker),
         }
@@ -155,12 +272,19 @@ impl Machine {
         }
         self.set_state(worker, State::Ready);
         self.workers[usize::from(worker)].ready_since = Some(self.now);
+        self.boot_deaths = 0;
         if self.phase == Phase::Booting {
             self.phase = Phase::Serving;
+            self.awake_since = self.now;
             let after = self.now.saturating_sub(self.started);
             self.actions.push(Action::Notify(Notice::Ready { loaded, after }));
         }
-        if !self.all_ready_told && self.workers.iter().all(|worker| worker.state == State::Ready) {
+        self.take_over(worker);
+        if self.broken.take().is_some() {
+            self.actions.extend([Action::Remark(Remark::Healed), Action::Tell(Change::Healed)]);
+        }
+        self.awake();
+        if !self.all_ready_told && self.ready_seats() >= self.wanted {
             self.all_ready_told = true;
             self.actions.push(Action::Notify(Notice::AllReady));
         }
@@ -170,12 +294,15 @@ impl Machine {
         if !matches!(self.state(worker), Some(State::Starting { .. })) {
             return;
         }
+        let failure = Failure::Import { message: message.clone(), traceback: traceback.clone() };
+        let again = self.broken.as_ref() == Some(&failure);
         self.workers[usize::from(worker)].cause = Cause::Failed;
+        self.workers[usize::from(worker)].failure = Some(failure.clone());
         self.set_state(worker, State::Leaving { until: self.now + TERMINATE_TIME });
-        if self.phase == Phase::Booting {
-            self.fail(Failure::Import { message, traceback });
+        if self.gives_up() {
+            self.fail(failure);
         } else {
-            self.actions.push(Action::Remark(Remark::ImportFailed { worker, message, traceback }));
+            self.actions.push(Action::Remark(Remark::ImportFailed { worker, message, traceback, again }));
         }
     }
 
@@ -192,31 +319,35 @@ impl Machine {
         };
         let Some(pid) = entry.pid.take() else { return };
         let death = Death { worker, pid, status, cause: entry.cause };
+        entry.count_end();
+        // One that was told to go did not fail.
+        let failed = entry.ready_since.is_none() && !matches!(entry.cause, Cause::Retired | Cause::Stop);
+        let said = entry.failure.take();
         self.actions.push(Action::Recover(death.clone()));
         match self.phase {
             // An import that hung once would hang again, for as long.
-            Phase::Booting if death.cause == Cause::BootTimeout => {
-                self.set_state(worker, State::Absent);
+            Phase::Booting if death.cause == Cause::BootTimeout && self.gives_up() => {
+                self.vacate(worker);
                 self.fail(Failure::DiedAtBoot { detail: death.describe(0) });
             }
-            Phase::Booting => self.died_at_boot(worker, death.describe(0)),
-            Phase::Serving => self.replace(worker),
+            Phase::Booting | Phase::Serving => {
+                let silent = || Failure::DiedAtBoot { detail: death.describe(0) };
+                self.lost(worker, failed.then(|| said.unwrap_or_else(silent)));
+            }
             Phase::Idle | Phase::Stopping | Phase::Stopped => self.gone(worker),
         }
     }
 
-    /// The router has answered the request already. When the process was replaced meanwhile the new one is not to blame: while
-    /// it is not ready it cannot have run the request.
-    fn timed_out(&mut self, worker: u16) {
-        if let Some(State::Ready | State::Retiring { .. } | State::Terminating { .. }) = self.state(worker) {
-            self.actions.push(Action::Remark(Remark::RequestTimedOut { worker }));
-            self.condemn(worker, Cause::RequestTimeout);
-        }
-    }
-
     fn tick(&mut self) {
-        for worker in 0..self.limits.workers {
-            let state = self.workers[usize::from(worker)].state;
+        for worker in 0..self.limits.places {
+            let entry = &mut self.workers[usize::from(worker)];
+            if let Some(ends) = entry.lifetime_ends()
+                && self.now >= ends
+            {
+                let limit = entry.budget.lifetime.unwrap_or_default();
+                entry.wish(RecycleReason::MaxLifetime { limit }, self.now);
+            }
+            let state = entry.state;
             if state.deadline().is_none_or(|deadline| self.now < deadline) {
                 continue;
             }
@@ -242,107 +373,13 @@ impl Machine {
         }
     }
 
-    fn stop(&mut self, graceful: bool) {
-        let again = match self.phase {
-            Phase::Stopped => return,
-            Phase::Stopping => true,
-            Phase::Idle | Phase::Booting | Phase::Serving => false,
-        };
-        self.stop_now |= again || !graceful;
-        self.stop_all();
-    }
-
-    /// Ends a server that never served.
-    fn fail(&mut self, failure: Failure) {
-        self.actions.push(Action::Notify(Notice::Failed(failure)));
-        self.stop_all();
-    }
-
-    fn stop_all(&mut self) {
-        self.phase = Phase::Stopping;
-        for worker in 0..self.limits.workers {
-            self.dismiss(worker, !self.stop_now);
-        }
-        self.finish();
-    }
-
-    /// Lets one worker go, in its own time or at once.
-    fn dismiss(&mut self, worker: u16, graceful: bool) {
-        let entry = &mut self.workers[usize::from(worker)];
-        if entry.cause == Cause::Unasked {
-            entry.cause = Cause::Stop;
-        }
-        match entry.state {
-            State::Absent | State::Spawning | State::Killed => {}
-            State::Backoff { .. } => self.set_state(worker, State::Absent),
-            _ if !graceful => self.kill(worker),
-            State::Ready => {
-                self.set_state(worker, State::Retiring { until: self.now + self.limits.graceful_timeout });
-                self.actions.extend([Action::Retire { worker }, Action::SendStop { worker }]);
-            }
-            // It runs no request, and while it imports the application it reads no message.
-            State::Starting { .. } => self.terminate(worker),
-            State::Condemned { .. } | State::Leaving { .. } | State::Retiring { .. } | State::Terminating { .. } => {}
-        }
-    }
-
-    /// Kills a worker that hangs, after it had the time to write where.
-    fn condemn(&mut self, worker: u16, cause: Cause) {
-        self.workers[usize::from(worker)].cause = cause;
-        self.set_state(worker, State::Condemned { until: self.now + STACKS_TIME });
-        self.actions.push(Action::Retire { worker });
-        self.actions.push(Action::Signal { worker, signal: WorkerSignal::Stacks });
-    }
-
-    fn terminate(&mut self, worker: u16) {
-        self.set_state(worker, State::Terminating { until: self.now + TERMINATE_TIME });
-        self.actions.push(Action::Signal { worker, signal: WorkerSignal::Terminate });
-    }
-
-    fn kill(&mut self, worker: u16) {
-        self.set_state(worker, State::Killed);
-        self.actions.push(Action::Signal { worker, signal: WorkerSignal::Kill });
-    }
-
     fn spawn(&mut self, worker: u16) {
         self.set_state(worker, State::Spawning);
         self.actions.push(Action::Spawn { worker });
     }
 
-    fn died_at_boot(&mut self, worker: u16, detail: String) {
-        self.boot_deaths += 1;
-        if self.boot_deaths < BOOT_DEATHS {
-            self.replace(worker);
-        } else {
-            self.set_state(worker, State::Absent);
-            self.fail(Failure::DiedAtBoot { detail });
-        }
-    }
-
-    /// Fills the place of a worker that is gone: at once, or after a while when it keeps dying.
-    fn replace(&mut self, worker: u16) {
-        let entry = &mut self.workers[usize::from(worker)];
-        let was_ready = entry.count_death(self.now);
-        let delay = back_off(entry.deaths, was_ready);
-        if delay.is_zero() {
-            self.spawn(worker);
-        } else {
-            self.set_state(worker, State::Backoff { until: self.now + delay });
-            self.actions.push(Action::Remark(Remark::BackingOff { worker, delay }));
-        }
-    }
-
-    fn gone(&mut self, worker: u16) {
-        self.set_state(worker, State::Absent);
-        self.finish();
-    }
-
-    fn finish(&mut self) {
-        let empty = self.workers.iter().all(|worker| worker.state == State::Absent);
-        if self.phase == Phase::Stopping && empty {
-            self.phase = Phase::Stopped;
-            self.actions.push(Action::Notify(Notice::Stopped));
-        }
+    fn vacate(&mut self, worker: u16) {
+        self.workers[usize::from(worker)].vacate(self.now);
     }
 
     fn state(&self, worker: u16) -> Option<State> {

@@ -38,7 +38,10 @@ pub(crate) fn unreadable(worker: u16, pid: u32, error: &io::Error) -> bool {
 /// Something the machine noticed.
 pub(crate) fn remark(remark: &Remark) {
     match remark {
-        Remark::ImportFailed { worker, message, traceback } => {
+        Remark::ImportFailed { worker, message, again: true, .. } => {
+            tracing::debug!(worker, error = %message, "a new worker could not load the application, as before");
+        }
+        Remark::ImportFailed { worker, message, traceback, again: false } => {
             let detail = traceback.as_deref();
             tracing::error!(worker, error = %message, detail, "a new worker could not load the application");
         }
@@ -57,6 +60,26 @@ pub(crate) fn remark(remark: &Remark) {
             tracing::warn!(worker, ?limit, "a worker did not finish within graceful_timeout; it is terminated");
         }
         Remark::TerminateOverdue { worker } => tracing::warn!(worker, "a worker ignored SIGTERM; it is killed"),
+        Remark::Recycling { worker, pid, reason } => {
+            tracing::info!(worker, pid, %reason, "a worker is recycled; it serves until its replacement is ready");
+        }
+        Remark::ReplacementFailed { worker, delay } => {
+            tracing::warn!(
+                worker,
+                ?delay,
+                "the replacement of a worker did not become ready; the worker goes on and it is tried again"
+            );
+        }
+        Remark::Scaled { from, to, reason } => tracing::info!(from, to, reason, "the number of workers changes"),
+        Remark::Broken(failure) => {
+            tracing::error!(error = %failure, "workers keep dying before they are ready and none serves; it is tried again");
+        }
+        Remark::Healed => tracing::info!("a worker is ready again"),
+        Remark::Asleep { idle } => {
+            tracing::info!(idle_seconds = idle.as_secs(), "nobody asks anything; all workers are let go");
+        }
+        Remark::Woken => tracing::info!("a request came; workers are started again"),
+        Remark::Awake { after } => tracing::info!(seconds = after.as_secs_f64(), "a worker is ready after the sleep"),
     }
 }
 
@@ -73,7 +96,7 @@ pub(crate) fn death(death: &Death, requests: usize) {
         }
         // Whoever asked for it, or the worker itself, has said why.
         Cause::Failed => tracing::debug!(worker, pid, "{description}"),
-        Cause::Stop => match death.status {
+        Cause::Stop | Cause::Retired => match death.status {
             Ended::Signaled(signal) if !is_ours(signal) => tracing::warn!(worker, pid, requests, "{description}"),
             _ => tracing::debug!(worker, pid, "{description}"),
         },

@@ -4,21 +4,29 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use hostler_channel::{Channel, FromWorker, ToWorker};
+use hostler_channel::{Channel, FromWorker, LogRecord, ToWorker};
 use rustix::process::Signal;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::handle::StacksError;
 use crate::machine::{Event, WorkerSignal};
+use crate::message::Message;
 use crate::process::{Process, STACKS, abandon, reap};
 use crate::report;
 
 /// How many messages are read at most after the process has ended. A child of the worker may have inherited the channel and
 /// go on writing to it.
 const LAST_MESSAGES: usize = 1000;
+/// How many may wait for the stacks of one worker.
+const WAITING_FOR_STACKS: usize = 8;
+/// How the record begins in which a worker tells its stacks.
+const STACKS_RECORD: &str = "the Python stacks of ";
+
+type StacksReply = oneshot::Sender<Result<String, StacksError>>;
 
 /// A worker's process, as the driver and its watcher share it.
 #[derive(Debug)]
@@ -27,6 +35,8 @@ pub(crate) struct Watched {
     pub(crate) pid: u32,
     pidfd: AsyncFd<OwnedFd>,
     channel: AsyncFd<End>,
+    /// Who asked for its stacks; dropped with the process.
+    stacks_wanted: Mutex<Vec<StacksReply>>,
 }
 
 impl Watched {
@@ -49,7 +59,7 @@ impl Watched {
             }
         };
         match AsyncFd::try_with_interest(pidfd, Interest::READABLE) {
-            Ok(pidfd) => Ok(Self { worker, pid, pidfd, channel }),
+            Ok(pidfd) => Ok(Self { worker, pid, pidfd, channel, stacks_wanted: Mutex::default() }),
             Err(error) => {
                 let (pidfd, error) = error.into_parts();
                 abandon(&pidfd);
@@ -77,15 +87,45 @@ impl Watched {
         }
     }
 
+    /// Has it write its stacks, unless it is about to; the answer comes with its record.
+    pub(crate) fn ask_for_stacks(&self, reply: StacksReply) {
+        let mut wanted = self.stacks_wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.retain(|waiting| !waiting.is_closed());
+        if wanted.len() >= WAITING_FOR_STACKS {
+            // Whoever does not wait any more needs no answer.
+            let _ = reply.send(Err(StacksError::Busy { worker: self.worker }));
+            return;
+        }
+        let first = wanted.is_empty();
+        wanted.push(reply);
+        if first {
+            self.signal(WorkerSignal::Stacks);
+        }
+    }
+
+    fn answer_stacks(&self, record: &LogRecord) {
+        if !record.message.starts_with(STACKS_RECORD) {
+            return;
+        }
+        let wanted = std::mem::take(&mut *self.stacks_wanted.lock().unwrap_or_else(PoisonError::into_inner));
+        let text = match &record.detail {
+            Some(detail) => format!("{}\n{detail}", record.message),
+            None => record.message.clone(),
+        };
+        for reply in wanted {
+            let _ = reply.send(Ok(text.clone()));
+        }
+    }
+
     /// Waits for the end of the process and passes on what it says until then.
-    async fn until_end(&self, events: &mpsc::Sender<Event>) {
+    async fn until_end(&self, messages: &mpsc::Sender<Message>) {
         let mut open = true;
         loop {
             tokio::select! {
                 readable = self.channel.readable(), if open => {
                     let Ok(mut guard) = readable else { return };
                     match guard.try_io(|channel| channel.get_ref().0.receive()) {
-                        Ok(received) => open = self.take(received, events).await,
+                        Ok(received) => open = self.take(received, messages).await,
                         Err(_would_block) => {}
                     }
                 }
@@ -98,16 +138,17 @@ impl Watched {
             if !open || nothing_left {
                 break;
             }
-            open = self.take(received, events).await;
+            open = self.take(received, messages).await;
         }
     }
 
     /// Handles one message; false when no further one will come.
-    async fn take(&self, received: io::Result<Option<FromWorker>>, events: &mpsc::Sender<Event>) -> bool {
+    async fn take(&self, received: io::Result<Option<FromWorker>>, messages: &mpsc::Sender<Message>) -> bool {
         let worker = self.worker;
         let event = match received {
             Ok(Some(FromWorker::Log(record))) => {
                 report::record(worker, self.pid, &record);
+                self.answer_stacks(&record);
                 return true;
             }
             Ok(Some(FromWorker::Ready(loaded))) => Event::WorkerReady { worker, loaded },
@@ -115,15 +156,15 @@ impl Watched {
             Ok(None) => return false,
             Err(error) => return report::unreadable(worker, self.pid, &error),
         };
-        events.send(event).await.is_ok()
+        messages.send(Message::Event(event)).await.is_ok()
     }
 }
 
 /// Watches until the process has ended and been reaped; [`Event::Exited`] is the last event of it.
 ///
 /// Dropped earlier (with the runtime), the channel closes, and the worker exits by itself.
-pub(crate) async fn watch(watched: Arc<Watched>, events: mpsc::Sender<Event>) {
-    watched.until_end(&events).await;
+pub(crate) async fn watch(watched: Arc<Watched>, messages: mpsc::Sender<Message>) {
+    watched.until_end(&messages).await;
     let status = loop {
         if let Some(status) = reap(watched.pidfd.get_ref()) {
             break status;
@@ -135,7 +176,7 @@ pub(crate) async fn watch(watched: Arc<Watched>, events: mpsc::Sender<Event>) {
     // Its descriptors are closed before anybody learns that it is gone.
     drop(watched);
     // Without a receiver the driver is gone, and nobody needs to know.
-    let _ = events.send(Event::Exited { worker, status }).await;
+    let _ = messages.send(Message::Event(Event::Exited { worker, status })).await;
 }
 
 /// `AsyncFd` asks for the older of the two traits.

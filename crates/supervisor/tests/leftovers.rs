@@ -7,9 +7,10 @@ mod fake;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use fake::{Running, SERVE, options, python};
-use hostler_supervisor::{Notice, check};
+use hostler_supervisor::{Change, Load, Notice, Options, Scaling, WorkerState, check};
 
 #[test]
 fn nothing_is_left() {
@@ -26,13 +27,34 @@ fn nothing_is_left() {
     assert_eq!(children(), "");
 }
 
-/// Serving with a death, a failure at boot, a start that fails, a check.
+/// Serving with a death, a recycling, a change of the number, questions, and a sleep; a failure at boot, a start that fails, a check.
 fn cycle(python: &std::path::Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let dies_once = "ready()\nif start['worker'] == 0: os._exit(1)\nreceive()\n";
         let mut running = Running::start(options(python, 2, dies_once));
         running.until(|notice| matches!(notice, Notice::WorkerDied { .. })).await;
+        running.stop(true).await;
+
+        let life = Options {
+            places: 4,
+            scaling: Some(Scaling { min: 0, max: 3 }),
+            idle_timeout: Some(Duration::from_millis(10)),
+            ..options(python, 2, SERVE)
+        };
+        let mut running = Running::start(life);
+        let mut changes = running.handle.changes();
+        running.until(|notice| *notice == Notice::AllReady).await;
+        running.handle.recycle(0).await.unwrap();
+        running.observe("a replacement", |workers| workers[2].state == WorkerState::Ready).await;
+        running.handle.scale(3).await;
+        assert!(running.handle.sample().await.iter().any(|worker| worker.usage.is_some()));
+        // It has not registered the signal, so it dies of it.
+        running.handle.stacks(1).await.unwrap_err();
+        running.pool.load.lock().unwrap().push_back(Load { last_activity: Some(Instant::now()), ..Load::default() });
+        assert_eq!(changes.recv().await, Ok(Change::Asleep));
+        running.handle.wake();
+        assert_eq!(changes.recv().await, Ok(Change::Awake));
         running.stop(true).await;
 
         let mut running = Running::start(options(python, 2, "sys.exit(2)"));

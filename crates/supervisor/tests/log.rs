@@ -8,7 +8,7 @@ mod fake;
 use std::sync::{Arc, Mutex};
 
 use fake::{Running, kill, options, python};
-use hostler_supervisor::Notice;
+use hostler_supervisor::{Notice, Options, WorkerState, WorkerStatus};
 
 #[tokio::test]
 async fn what_a_worker_logs_arrives_with_its_fields() {
@@ -25,11 +25,17 @@ receive()
     let subscriber = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
     // The whole runtime of this test is on this thread, and so is the log.
     let guard = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
-    let mut running = Running::start(options(&python, 1, program));
+    let mut running = Running::start(Options { places: 2, ..options(&python, 1, program) });
     running.until(|notice| *notice == Notice::AllReady).await;
     let pid = running.pid(0).unwrap();
     kill(pid);
     running.until(|notice| matches!(notice, Notice::WorkerDied { .. })).await;
+    let is_ready = |worker: &WorkerStatus| worker.state == WorkerState::Ready;
+    running.observe("another process", |workers| is_ready(&workers[0]) && workers[0].pid != Some(pid)).await;
+    let second = running.pid(0).unwrap();
+    running.handle.recycle(0).await.unwrap();
+    running.handle.recycle(0).await.unwrap();
+    running.observe("its replacement", |workers| is_ready(&workers[1]) && workers[0].pid.is_none()).await;
     running.stop(true).await;
     drop(guard);
 
@@ -41,6 +47,11 @@ receive()
     ];
     assert_eq!(about_it[..2], expected, "{text}");
     assert!(about_it[2].starts_with(&format!("ERROR worker 0 (pid {pid}) was killed by SIGKILL")), "{text}");
+    let recycled: Vec<_> = text.lines().filter(|line| line.contains("recycled")).collect();
+    let line = format!(
+        " INFO a worker is recycled; it serves until its replacement is ready worker=0 pid={second} reason=it was asked for"
+    );
+    assert_eq!(recycled, [line], "{text}");
 }
 
 #[derive(Clone, Default)]

@@ -217,7 +217,7 @@ async fn a_worker_that_is_not_ready_in_time_counts_as_dead_at_boot() {
 #[test]
 fn check_reports_what_it_found() {
     let python = python_or_skip!("check_reports_what_it_found");
-    let program = "assert start['check_only']\nos.fstat(6)\nready()\n";
+    let program = "assert start['check_only']\nos.fstat(5)\nready()\n";
     let checked = check(options(&python, 1, program)).unwrap();
     assert_eq!((checked.interface, checked.python.as_str()), (Interface::Wsgi, "3.11.7"));
 

@@ -157,6 +157,7 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
         boot_timeout: pool.boot_timeout,
         umask: app.umask.map(|mode| mode.0),
         bootstrap: None,
+        ..Default::default()
     }
 }
 

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use hostler_channel::Loaded;
 
-use crate::Notice;
 use crate::ended::{Death, Ended};
+use crate::status::{Change, Failure, Notice, RecycleReason};
+use crate::{Load, Recycling, Scaling};
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
     Start,
     Spawned {
         worker: u16,
         pid: u32,
+        /// A random number, from which its share of each jitter is drawn.
+        luck: u64,
     },
     SpawnFailed {
         worker: u16,
@@ -39,10 +42,38 @@ pub(crate) enum Event {
     TimedOut {
         worker: u16,
     },
+    /// What was seen of the load, about once a second.
+    Load(Seen),
+    /// The memory of a process was measured, in bytes.
+    Measured {
+        worker: u16,
+        pid: u32,
+        memory: u64,
+    },
+    /// Somebody wants this worker replaced.
+    Recycle {
+        worker: u16,
+    },
+    /// Somebody wants so many workers.
+    Scale {
+        workers: u16,
+    },
+    /// A request came while there were no workers.
+    Wake,
     Tick,
     Stop {
         graceful: bool,
     },
+}
+
+/// One look at the load.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Seen {
+    pub(crate) load: Load,
+    /// Requests finished by the present process of each place.
+    pub(crate) served: Vec<u64>,
+    /// For how long nothing came and nothing ended; `None` when nobody knows.
+    pub(crate) idle: Option<Duration>,
 }
 
 /// What is to be done, in this order.
@@ -67,6 +98,7 @@ pub(crate) enum Action {
     /// Its process is gone: take back what it held, and report the death.
     Recover(Death),
     Notify(Notice),
+    Tell(Change),
     Remark(Remark),
 }
 
@@ -82,19 +114,69 @@ pub(crate) enum WorkerSignal {
 /// Something for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Remark {
-    ImportFailed { worker: u16, message: String, traceback: Option<String> },
-    SpawnFailed { worker: u16, error: String },
-    BackingOff { worker: u16, delay: Duration },
-    SlowBoot { worker: u16, limit: Duration },
-    RequestTimedOut { worker: u16 },
-    StopOverdue { worker: u16, limit: Duration },
-    TerminateOverdue { worker: u16 },
+    /// `again`: as the failure that is known to break everything.
+    ImportFailed {
+        worker: u16,
+        message: String,
+        traceback: Option<String>,
+        again: bool,
+    },
+    SpawnFailed {
+        worker: u16,
+        error: String,
+    },
+    BackingOff {
+        worker: u16,
+        delay: Duration,
+    },
+    SlowBoot {
+        worker: u16,
+        limit: Duration,
+    },
+    RequestTimedOut {
+        worker: u16,
+    },
+    StopOverdue {
+        worker: u16,
+        limit: Duration,
+    },
+    TerminateOverdue {
+        worker: u16,
+    },
+    Recycling {
+        worker: u16,
+        pid: u32,
+        reason: RecycleReason,
+    },
+    ReplacementFailed {
+        worker: u16,
+        delay: Duration,
+    },
+    Scaled {
+        from: u16,
+        to: u16,
+        reason: String,
+    },
+    Broken(Failure),
+    Healed,
+    Asleep {
+        idle: Duration,
+    },
+    Woken,
+    Awake {
+        after: Duration,
+    },
 }
 
 /// What is wanted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Limits {
     pub(crate) workers: u16,
+    pub(crate) places: u16,
+    pub(crate) recycling: Recycling,
+    pub(crate) scaling: Option<Scaling>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) outlive_failures: bool,
     pub(crate) graceful_timeout: Duration,
     pub(crate) boot_timeout: Duration,
 }

@@ -4,8 +4,10 @@ use proptest::prelude::*;
 
 use super::state::BACK_OFF_LONGEST;
 use super::*;
+use crate::{Load, Recycling, Scaling};
 
 const WORKERS: u16 = 3;
+const PLACES: u16 = 7;
 
 /// What the world does next. Numbers pick a worker, modulo some more than there are: no such worker is a case, too.
 #[derive(Debug, Clone)]
@@ -20,13 +22,24 @@ enum Step {
     Wait(Duration),
     /// The event again, fitting or not.
     Stray(u16, u8),
+    /// Requests finished, by place; whether nothing was asked for long; how much waits.
+    Load {
+        served: u64,
+        idle: bool,
+        queued: u32,
+        busy: f64,
+    },
+    Measured(u16),
+    Recycle(u16),
+    Scale(u16),
+    Wake,
     Stop {
         graceful: bool,
     },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let worker = 0..WORKERS + 1;
+    let worker = 0..PLACES + 1;
     prop_oneof![
         8 => prop::bool::weighted(0.9).prop_map(|ok| Step::AnswerSpawn { ok }),
         6 => worker.clone().prop_map(Step::Ready),
@@ -34,7 +47,19 @@ fn step() -> impl Strategy<Value = Step> {
         5 => worker.clone().prop_map(Step::Exit),
         2 => worker.clone().prop_map(Step::TimedOut),
         8 => (0u64..40_000).prop_map(|ms| Step::Wait(Duration::from_millis(ms))),
-        2 => (worker, 0u8..4).prop_map(|(worker, kind)| Step::Stray(worker, kind)),
+        2 => (worker.clone(), 0u8..4).prop_map(|(worker, kind)| Step::Stray(worker, kind)),
+        6 => (0u64..400, prop::bool::weighted(0.2), 0u32..3, 0.0f64..1.0)
+            .prop_map(|(served, idle, queued, busy)| Step::Load { served, idle, queued, busy }),
+        1 => worker.clone().prop_map(Step::Measured),
+        2 => worker.prop_map(Step::Recycle),
+        1 => (0..PLACES + 2).prop_map(Step::Scale),
+        2 => Just(Step::Wake),
+    ]
+}
+
+fn step_or_stop() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        40 => step(),
         1 => any::<bool>().prop_map(|graceful| Step::Stop { graceful }),
     ]
 }
@@ -46,29 +71,26 @@ struct World {
     pids: u32,
     /// Asked for and not answered.
     asked: Vec<u16>,
-    alive: [bool; WORKERS as usize],
-    unrecovered: [bool; WORKERS as usize],
-    killed: [bool; WORKERS as usize],
+    alive: [bool; PLACES as usize],
+    unrecovered: [bool; PLACES as usize],
+    killed: [bool; PLACES as usize],
     notices: Vec<Notice>,
+    changes: Vec<Change>,
     stop_asked: bool,
 }
 
 impl World {
-    fn new() -> Self {
-        let limits = Limits {
-            workers: WORKERS,
-            graceful_timeout: Duration::from_secs(30),
-            boot_timeout: Duration::from_secs(60),
-        };
+    fn new(limits: Limits) -> Self {
         let mut world = Self {
             machine: Machine::new(limits),
             now: Duration::ZERO,
             pids: 0,
             asked: Vec::new(),
-            alive: [false; WORKERS as usize],
-            unrecovered: [false; WORKERS as usize],
-            killed: [false; WORKERS as usize],
+            alive: [false; PLACES as usize],
+            unrecovered: [false; PLACES as usize],
+            killed: [false; PLACES as usize],
             notices: Vec::new(),
+            changes: Vec::new(),
             stop_asked: false,
         };
         world.send(Event::Start);
@@ -76,12 +98,39 @@ impl World {
     }
 
     fn send(&mut self, event: Event) {
-        for action in self.machine.handle(self.now, event) {
+        let before = self.machine.strength();
+        let ticked = event == Event::Tick;
+        let may_cost = matches!(event, Event::Exited { .. } | Event::TimedOut { .. } | Event::Stop { .. });
+        let actions = self.machine.handle(self.now, event);
+        for action in actions {
             self.act(action);
         }
-        for (worker, pid, state, _) in self.machine.observe() {
+        for Observation { worker, pid, state, .. } in self.machine.observe() {
             assert_eq!(pid.is_some(), self.alive[usize::from(worker)], "worker {worker} in {state:?}");
         }
+        let after = self.machine.strength();
+        if !may_cost && !self.machine.is_asleep() {
+            // Nothing but a smaller number wanted takes a worker that serves away.
+            assert!(after.ready >= before.ready.min(after.wanted), "{before:?} {after:?}");
+        }
+        if !self.stop_asked
+            && !self.machine.is_asleep()
+            && self.count(|notice| matches!(notice, Notice::Failed(_))) == 0
+        {
+            assert!(self.machine.seats() <= self.machine.wanted, "more than wanted");
+            assert!(
+                !ticked || self.machine.next_tick().is_none_or(|due| due > self.now),
+                "a tick that changes nothing"
+            );
+        }
+        assert!((1..=PLACES).contains(&after.wanted), "{after:?}");
+        if matches!(self.machine.condition(), Condition::Broken { .. }) {
+            let waiting = self.machine.observe().filter(|seen| seen.state == WorkerState::Backoff).count();
+            assert!(waiting <= 1, "one at a time shows when it is over");
+        }
+        // What was under way when the number wanted became smaller goes on.
+        let replacements = self.machine.workers.iter().filter(|worker| worker.replaces.is_some()).count();
+        assert!(replacements <= usize::from(PLACES / 4).max(1), "too many are replaced at once");
     }
 
     fn act(&mut self, action: Action) {
@@ -110,7 +159,24 @@ impl World {
                 assert!(!self.killed[index], "a signal to a killed process");
                 self.killed[index] = signal == WorkerSignal::Kill;
             }
-            Action::Remark(Remark::BackingOff { delay, .. }) => assert!(delay <= BACK_OFF_LONGEST),
+            Action::Tell(change) => {
+                let last = |wanted: fn(&Change) -> bool| self.changes.iter().rev().find(|told| wanted(told)).cloned();
+                match &change {
+                    Change::Broken { .. } | Change::Healed => {
+                        let before = last(|told| matches!(told, Change::Broken { .. } | Change::Healed));
+                        let was_broken = matches!(before, Some(Change::Broken { .. }));
+                        assert_eq!(was_broken, change == Change::Healed, "told twice");
+                    }
+                    Change::Asleep | Change::Awake => {
+                        let before = last(|told| matches!(told, Change::Asleep | Change::Awake));
+                        assert_eq!(before == Some(Change::Asleep), change == Change::Awake, "told twice");
+                    }
+                }
+                self.changes.push(change);
+            }
+            Action::Remark(Remark::BackingOff { delay, .. } | Remark::ReplacementFailed { delay, .. }) => {
+                assert!(delay <= BACK_OFF_LONGEST)
+            }
             Action::Remark(_) => {}
             Action::Notify(notice) => {
                 assert_ne!(self.notices.last(), Some(&Notice::Stopped), "a notice after the last");
@@ -136,6 +202,25 @@ impl World {
                 2 => self.send(Event::Exited { worker, status: Ended::Exited(0) }),
                 _ => self.send(Event::Start),
             },
+            Step::Load { served, idle, queued, busy } => {
+                let load = Load {
+                    queued,
+                    longest_wait: Duration::from_millis(u64::from(queued) * 600),
+                    busy: Some(busy),
+                    ..Load::default()
+                };
+                self.now += Duration::from_secs(1);
+                let idle = Some(Duration::from_secs(if idle { 1000 } else { 0 }));
+                let served = (0..u64::from(PLACES)).map(|place| served * (place + 1) / 4).collect();
+                self.send(Event::Load(Seen { load, served, idle }));
+            }
+            Step::Measured(worker) => {
+                let pid = self.machine.observe().nth(usize::from(worker)).and_then(|seen| seen.pid).unwrap_or(0);
+                self.send(Event::Measured { worker, pid, memory: 2000 });
+            }
+            Step::Recycle(worker) => self.send(Event::Recycle { worker }),
+            Step::Scale(workers) => self.send(Event::Scale { workers }),
+            Step::Wake => self.send(Event::Wake),
             Step::Stop { graceful } => self.stop(graceful),
             Step::Ready(_) | Step::Failed(_) | Step::Exit(_) | Step::Stray(..) => {}
         }
@@ -154,7 +239,7 @@ impl World {
             self.pids += 1;
             self.alive[usize::from(worker)] = true;
             self.killed[usize::from(worker)] = false;
-            self.send(Event::Spawned { worker, pid: self.pids });
+            self.send(Event::Spawned { worker, pid: self.pids, luck: u64::from(self.pids) << 30 });
         } else {
             self.send(Event::SpawnFailed { worker, error: "no".into() });
         }
@@ -178,7 +263,7 @@ impl World {
             while !self.asked.is_empty() {
                 self.answer_spawn(true);
             }
-            for worker in 0..WORKERS {
+            for worker in 0..PLACES {
                 if self.is_alive(worker) && self.killed[usize::from(worker)] {
                     self.exit(worker);
                 }
@@ -195,6 +280,38 @@ impl World {
         panic!("the stop does not end");
     }
 
+    /// From now on all goes well: whoever starts becomes ready, whoever was told to go does. Nothing new is asked.
+    fn calm_down(&mut self) {
+        for _ in 0..200 {
+            while !self.asked.is_empty() {
+                self.answer_spawn(true);
+            }
+            let states: Vec<_> =
+                self.machine.observe().map(|seen| (seen.worker, seen.state, seen.pid.is_some())).collect();
+            for (worker, state, alive) in states {
+                match state {
+                    WorkerState::Starting if alive => self.send(ready(worker)),
+                    WorkerState::Retiring | WorkerState::Killed if alive => self.exit(worker),
+                    _ => {}
+                }
+            }
+            // Back-offs end after half a minute at most; lifetimes last for an hour.
+            match self.machine.next_tick() {
+                Some(due) if due <= self.now + Duration::from_secs(31) => {
+                    self.now = self.now.max(due);
+                    self.send(Event::Tick);
+                }
+                _ if self.asked.is_empty() && self.machine.recyclings() == 0 && !self.is_restless() => return,
+                _ => {}
+            }
+        }
+        panic!("it does not come to rest: {:?}", self.machine);
+    }
+
+    fn is_restless(&self) -> bool {
+        self.machine.observe().any(|seen| !matches!(seen.state, WorkerState::Absent | WorkerState::Ready))
+    }
+
     fn count(&self, wanted: impl Fn(&Notice) -> bool) -> usize {
         self.notices.iter().filter(|notice| wanted(notice)).count()
     }
@@ -208,12 +325,40 @@ fn failed(worker: u16) -> Event {
     Event::WorkerFailed { worker, message: String::new(), traceback: None }
 }
 
+fn limits() -> impl Strategy<Value = Limits> {
+    (any::<bool>(), any::<bool>(), any::<bool>(), WORKERS..PLACES + 1, 0u16..2).prop_map(
+        |(recycled, scaled, outlive_failures, places, min)| Limits {
+            workers: WORKERS,
+            places,
+            graceful_timeout: Duration::from_secs(30),
+            boot_timeout: Duration::from_secs(60),
+            recycling: if recycled {
+                Recycling {
+                    max_requests: Some(300),
+                    max_requests_jitter: 100,
+                    max_lifetime: Some(Duration::from_secs(3600)),
+                    max_lifetime_jitter: Duration::from_secs(60),
+                    max_memory: Some(1000),
+                }
+            } else {
+                Recycling::default()
+            },
+            scaling: scaled.then_some(Scaling { min, max: 4 }),
+            idle_timeout: Some(Duration::from_secs(60)),
+            outlive_failures,
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_rules_hold_and_a_stop_always_ends(steps in prop::collection::vec(step(), 0..80), graceful: bool) {
-        let mut world = World::new();
+    fn the_rules_hold_and_a_stop_always_ends(
+        limits in limits(), steps in prop::collection::vec(step_or_stop(), 0..120), graceful: bool,
+    ) {
+        let outlives = limits.outlive_failures;
+        let mut world = World::new(limits);
         for step in steps {
             world.step(step);
         }
@@ -226,6 +371,29 @@ proptest! {
         let ready = world.count(|notice| matches!(notice, Notice::Ready { .. }));
         let failed = world.count(|notice| matches!(notice, Notice::Failed(_)));
         prop_assert!(ready + failed <= 1, "{:?}", world.notices);
+        prop_assert!(failed == 0 || !outlives);
         prop_assert!(world.count(|notice| *notice == Notice::AllReady) <= ready);
+    }
+
+    /// Whatever happened before, when nothing goes wrong any more as many are ready as are wanted, and no process beside them.
+    #[test]
+    fn after_any_trouble_it_comes_to_what_is_wanted(
+        limits in limits(), steps in prop::collection::vec(step(), 0..120),
+    ) {
+        let mut world = World::new(limits);
+        for step in steps {
+            world.step(step);
+        }
+        world.calm_down();
+        // A server that never served may have ended.
+        if world.count(|notice| matches!(notice, Notice::Failed(_))) > 0 {
+            return Ok(());
+        }
+        let Strength { wanted, ready, .. } = world.machine.strength();
+        let asleep = world.machine.is_asleep();
+        prop_assert_eq!(ready, if asleep { 0 } else { wanted });
+        prop_assert_eq!(world.alive.iter().filter(|alive| **alive).count(), usize::from(ready));
+        let expected = if asleep { Condition::Asleep } else { Condition::Serving };
+        prop_assert_eq!(world.machine.condition(), expected);
     }
 }

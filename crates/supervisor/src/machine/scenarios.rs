@@ -1,87 +1,8 @@
 //! The rules of the state machine, one story a test.
 
 use super::state::{BACK_OFF_LONGEST, HEALTHY};
+use super::story::*;
 use super::*;
-
-const GRACEFUL: Duration = Duration::from_secs(30);
-const BOOT: Duration = Duration::from_secs(60);
-const SEGV: Ended = Ended::Signaled(11);
-
-/// A machine and its clock. Processes get the numbers 100, 101, ….
-struct Story {
-    machine: Machine,
-    now: Duration,
-    pids: u32,
-}
-
-impl Story {
-    fn new(workers: u16) -> Self {
-        let limits = Limits { workers, graceful_timeout: GRACEFUL, boot_timeout: BOOT };
-        Self { machine: Machine::new(limits), now: Duration::from_secs(1000), pids: 100 }
-    }
-
-    fn booting(workers: u16) -> Self {
-        let mut story = Self::new(workers);
-        assert_eq!(story.on(Event::Start).len(), usize::from(workers));
-        for worker in 0..workers {
-            story.spawned(worker);
-        }
-        story
-    }
-
-    fn serving(workers: u16) -> Self {
-        let mut story = Self::booting(workers);
-        for worker in 0..workers {
-            story.ready(worker);
-        }
-        story
-    }
-
-    fn on(&mut self, event: Event) -> Vec<Action> {
-        self.machine.handle(self.now, event)
-    }
-
-    fn spawned(&mut self, worker: u16) -> Vec<Action> {
-        let pid = self.pids;
-        self.pids += 1;
-        self.on(Event::Spawned { worker, pid })
-    }
-
-    fn ready(&mut self, worker: u16) -> Vec<Action> {
-        self.on(Event::WorkerReady { worker, loaded: loaded() })
-    }
-
-    fn failed(&mut self, worker: u16) -> Vec<Action> {
-        self.on(Event::WorkerFailed { worker, message: "no".into(), traceback: None })
-    }
-
-    fn exited(&mut self, worker: u16, status: Ended) -> Vec<Action> {
-        self.on(Event::Exited { worker, status })
-    }
-
-    fn after(&mut self, time: Duration) -> Vec<Action> {
-        self.now += time;
-        self.on(Event::Tick)
-    }
-
-    /// Lets the time pass until the next deadline; returns how long that took.
-    fn until_due(&mut self) -> (Duration, Vec<Action>) {
-        let time = self.machine.next_tick().unwrap() - self.now;
-        (time, self.after(time))
-    }
-}
-
-fn recovered(worker: u16, pid: u32, status: Ended, cause: Cause) -> Action {
-    Action::Recover(Death { worker, pid, status, cause })
-}
-
-fn signal(worker: u16, signal: WorkerSignal) -> Action {
-    Action::Signal { worker, signal }
-}
-
-fn stopped() -> Action {
-    Action::Notify(Notice::Stopped)
-}
 
 #[test]
 fn ready_is_told_with_the_first_worker_and_once_more_with_the_last() {
@@ -101,7 +22,7 @@ fn a_first_death_is_replaced_at_once_and_further_ones_ever_later() {
     let mut story = Story::serving(2);
     assert_eq!(story.exited(1, SEGV), [recovered(1, 101, SEGV, Cause::Unasked), Action::Spawn { worker: 1 }]);
     let mut delays = Vec::new();
-    for _ in 0..9 {
+    for _ in 0..10 {
         story.spawned(1);
         story.ready(1);
         story.exited(1, SEGV);
@@ -109,8 +30,8 @@ fn a_first_death_is_replaced_at_once_and_further_ones_ever_later() {
         assert_eq!(actions, [Action::Spawn { worker: 1 }]);
         delays.push(delay.as_millis());
     }
-    assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-    assert_eq!(u128::from(BACK_OFF_LONGEST.as_secs()), 10);
+    assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000]);
+    assert_eq!(u128::from(BACK_OFF_LONGEST.as_secs()), 30);
 
     // Health is rewarded.
     story.spawned(1);
@@ -144,7 +65,7 @@ fn an_import_failure_later_is_logged_and_tried_again() {
     let mut story = Story::serving(2);
     story.exited(0, SEGV);
     story.spawned(0);
-    let remark = Remark::ImportFailed { worker: 0, message: "no".into(), traceback: None };
+    let remark = Remark::ImportFailed { worker: 0, message: "no".into(), traceback: None, again: false };
     assert_eq!(story.failed(0), [Action::Remark(remark)]);
     // It says so but does not leave.
     assert_eq!(story.after(TERMINATE_TIME), [signal(0, WorkerSignal::Kill)]);
@@ -181,8 +102,9 @@ fn a_process_that_cannot_be_started_counts_as_dead_at_boot_and_only_waits_later(
 
     let mut story = Story::serving(1);
     story.exited(0, SEGV);
-    for _ in 0..20 {
-        assert_eq!(story.on(fails()).len(), 2);
+    for attempt in 1..=20 {
+        // And once that all of it is broken.
+        assert_eq!(story.on(fails()).len(), if attempt == BROKEN_DEATHS { 4 } else { 2 });
         let (delay, actions) = story.until_due();
         assert_eq!(actions, [Action::Spawn { worker: 0 }]);
         assert!(delay <= BACK_OFF_LONGEST);
@@ -257,7 +179,7 @@ fn a_stop_finds_workers_in_every_state() {
     );
     assert_eq!(story.spawned(2), [signal(2, WorkerSignal::Terminate)]);
     assert_eq!(story.after(STACKS_TIME), [signal(3, WorkerSignal::Kill)]);
-    assert_eq!(story.machine.observe().nth(1).unwrap().2, WorkerState::Absent);
+    assert_eq!(story.machine.observe().nth(1).unwrap().state, WorkerState::Absent);
     story.exited(3, Ended::Signaled(9));
     story.exited(2, Ended::Signaled(15));
     assert_eq!(story.exited(0, Ended::Exited(0)).last(), Some(&stopped()));

@@ -1,13 +1,15 @@
-//! The states of one worker, and how long to wait before it is started again.
+//! The states of one place for a worker, and how long to wait before it is filled again.
 
 use std::time::Duration;
 
+use crate::Recycling;
 use crate::ended::Cause;
+use crate::status::{Failure, RecycleReason, Restarts};
 
 /// The first delay; it doubles with each further death.
 pub(crate) const BACK_OFF_FIRST: Duration = Duration::from_millis(100);
 /// The longest delay.
-pub(crate) const BACK_OFF_LONGEST: Duration = Duration::from_secs(10);
+pub(crate) const BACK_OFF_LONGEST: Duration = Duration::from_secs(30);
 /// A worker that was ready for so long is healthy: its earlier deaths are forgotten.
 pub(crate) const HEALTHY: Duration = Duration::from_secs(30);
 
@@ -97,11 +99,53 @@ pub(super) struct Worker {
     pub(super) pid: Option<u32>,
     /// What will be said when that process ends.
     pub(super) cause: Cause,
+    /// Why it said that it failed.
+    pub(super) failure: Option<Failure>,
     pub(super) ready_since: Option<Duration>,
     /// Its process finished requests.
     pub(super) proven: bool,
     /// Deaths since the last that came after [`HEALTHY`], or of a process that was proven.
     pub(super) deaths: u32,
+    /// It is not among those that are wanted any more: when its process is gone the place is free.
+    pub(super) released: bool,
+    /// It is to take over from the worker in this place, and is not among those that are wanted before it is ready.
+    pub(super) replaces: Option<u16>,
+    /// Why it is to be replaced, and since when that is known.
+    pub(super) wish: Option<(RecycleReason, Duration)>,
+    /// The recycling was told of.
+    pub(super) wish_told: bool,
+    pub(super) budget: Budget,
+    /// As last seen: requests its process finished, and runs.
+    pub(super) served: u64,
+    pub(super) running: u32,
+    /// Of all processes that had this place.
+    pub(super) restarts: Restarts,
+}
+
+/// How long one process may serve, with its share of the jitter.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Budget {
+    pub(super) requests: Option<u64>,
+    pub(super) lifetime: Option<Duration>,
+}
+
+impl Budget {
+    /// `luck` is any random number.
+    fn draw(recycling: &Recycling, luck: u64) -> Self {
+        // Two draws from one number: halves that have nothing to do with each other.
+        let (first, second) = (luck >> 32, luck & u64::from(u32::MAX));
+        let share =
+            |most: u64, draw: u64| u64::try_from(((u128::from(most) + 1) * u128::from(draw)) >> 32).unwrap_or(most);
+        let jitter = u64::try_from(recycling.max_lifetime_jitter.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            requests: recycling
+                .max_requests
+                .map(|most| most.saturating_add(share(recycling.max_requests_jitter, first))),
+            lifetime: recycling
+                .max_lifetime
+                .map(|longest| longest.saturating_add(Duration::from_millis(share(jitter, second)))),
+        }
+    }
 }
 
 impl Default for Worker {
@@ -111,20 +155,73 @@ impl Default for Worker {
             since: Duration::ZERO,
             pid: None,
             cause: Cause::Unasked,
+            failure: None,
             ready_since: None,
             proven: false,
             deaths: 0,
+            released: false,
+            replaces: None,
+            wish: None,
+            wish_told: false,
+            budget: Budget::default(),
+            served: 0,
+            running: 0,
+            restarts: Restarts::default(),
         }
     }
 }
 
 impl Worker {
     /// A new process has this place.
-    pub(super) fn begin(&mut self, pid: u32) {
+    pub(super) fn begin(&mut self, pid: u32, recycling: &Recycling, luck: u64) {
         self.pid = Some(pid);
         self.cause = Cause::Unasked;
+        self.failure = None;
         self.ready_since = None;
         self.proven = false;
+        self.budget = Budget::draw(recycling, luck);
+        self.served = 0;
+        self.running = 0;
+    }
+
+    /// Whether it is one of those that are wanted, whatever becomes of its process.
+    pub(super) fn is_seat(&self) -> bool {
+        self.state != State::Absent && !self.released && self.replaces.is_none()
+    }
+
+    /// When it will have served for as long as it may.
+    pub(super) fn lifetime_ends(&self) -> Option<Duration> {
+        match (self.state, self.wish, self.ready_since, self.budget.lifetime) {
+            (State::Ready, None, Some(since), Some(lifetime)) => Some(since.saturating_add(lifetime)),
+            _ => None,
+        }
+    }
+
+    /// Has it replaced, unless that is so already.
+    pub(super) fn wish(&mut self, reason: RecycleReason, now: Duration) {
+        if self.state == State::Ready && self.wish.is_none() && !self.released {
+            self.wish = Some((reason, now));
+            self.wish_told = false;
+        }
+    }
+
+    /// Frees the place.
+    pub(super) fn vacate(&mut self, now: Duration) {
+        *self = Self { since: now, restarts: self.restarts, ..Self::default() };
+    }
+
+    /// Counts the end of its process by its cause.
+    pub(super) fn count_end(&mut self) {
+        let restarts = &mut self.restarts;
+        match (self.cause, self.wish) {
+            (Cause::RequestTimeout, _) => restarts.timed_out += 1,
+            (Cause::Failed | Cause::BootTimeout, _) => restarts.failed_at_boot += 1,
+            (Cause::Unasked, _) if self.ready_since.is_none() => restarts.failed_at_boot += 1,
+            (Cause::Unasked, _) => restarts.crashed += 1,
+            (Cause::Retired, Some((reason, _))) => restarts.count_recycled(reason),
+            (Cause::Retired | Cause::Stop, _) if self.state == State::Killed => restarts.killed_at_stop += 1,
+            (Cause::Retired | Cause::Stop, _) => {}
+        }
     }
 
     /// Counts the death of its process, or of the attempt to start one; returns whether it had been ready.
@@ -157,8 +254,24 @@ mod tests {
     #[test]
     fn the_delay_doubles_and_is_bounded() {
         let delays: Vec<u128> = (1..=10).map(|deaths| back_off(deaths, true).as_millis()).collect();
-        assert_eq!(delays, [0, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        assert_eq!(delays, [0, 100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600]);
         assert_eq!(back_off(1, false), BACK_OFF_FIRST);
         assert_eq!(back_off(u32::MAX, true), BACK_OFF_LONGEST);
+    }
+    #[test]
+    fn the_jitter_is_spread_over_its_whole_range() {
+        let recycling = Recycling {
+            max_requests: Some(100),
+            max_requests_jitter: 9,
+            max_lifetime: Some(Duration::from_secs(10)),
+            max_lifetime_jitter: Duration::from_secs(5),
+            max_memory: None,
+        };
+        let least = Budget::draw(&recycling, 0);
+        assert_eq!((least.requests, least.lifetime), (Some(100), Some(Duration::from_secs(10))));
+        let most = Budget::draw(&recycling, u64::MAX);
+        assert_eq!((most.requests, most.lifetime), (Some(109), Some(Duration::from_secs(15))));
+        let none = Budget::draw(&Recycling::default(), u64::MAX);
+        assert_eq!((none.requests, none.lifetime), (None, None));
     }
 }

@@ -2,17 +2,19 @@
 
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hostler_channel::{EventLoop, Interface, Lifespan, WorkerStart};
-use hostler_supervisor::{Handle, Notice, Options, Pool, Supervisor};
+use hostler_supervisor::{Handle, Load, Notice, Options, Pool, Supervisor, WorkerStatus};
 use tokio::sync::mpsc;
 
 /// No test waits longer than this for anything.
@@ -77,6 +79,7 @@ pub(crate) fn options(python: &Path, workers: u16, program: &str) -> Options {
         boot_timeout: PATIENCE,
         umask: None,
         bootstrap: Some(format!("{PRELUDE}{program}")),
+        ..Options::default()
     }
 }
 
@@ -90,6 +93,9 @@ pub(crate) fn set(options: &mut Options, name: &str, value: impl Into<OsString>)
 pub(crate) struct Record {
     pub(crate) calls: Mutex<Vec<String>>,
     pub(crate) running: usize,
+    pub(crate) served: AtomicU64,
+    /// What is told of the load, one after the other; the last again and again.
+    pub(crate) load: Mutex<VecDeque<Load>>,
 }
 
 impl Record {
@@ -110,7 +116,12 @@ impl Pool for Record {
     }
 
     fn served(&self, _worker: u16) -> u64 {
-        0
+        self.served.load(Ordering::SeqCst)
+    }
+
+    fn load(&self) -> Load {
+        let mut load = self.load.lock().unwrap();
+        if load.len() > 1 { load.pop_front().unwrap() } else { load.front().cloned().unwrap_or_default() }
     }
 
     fn recover(&self, worker: u16, _crashed: bool) -> usize {
@@ -138,7 +149,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(options: Options) -> Self {
-        let pool = Arc::new(Record { calls: Mutex::default(), running: 2 });
+        let pool = Arc::new(Record { running: 2, ..Record::default() });
         let (sender, notices) = mpsc::channel(8);
         let handle = Supervisor::spawn(options, Arc::clone(&pool) as Arc<dyn Pool>, sender);
         Self { handle, pool, notices }
@@ -158,6 +169,19 @@ impl Running {
     }
     pub(crate) fn pid(&self, worker: u16) -> Option<u32> {
         self.handle.workers().get(usize::from(worker)).and_then(|status| status.pid)
+    }
+
+    /// Waits until what is observed of the places is as wanted.
+    pub(crate) async fn observe(&self, what: &str, wanted: impl Fn(&[WorkerStatus]) -> bool) {
+        // The handle tells states, not changes: asking again is all that can be done.
+        let seen = async {
+            while !wanted(&self.handle.workers()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, seen).await.is_err() {
+            panic!("not seen: {what}; {:#?}", self.handle.workers());
+        }
     }
 
     /// Stops, and waits until everything is gone.

@@ -1,0 +1,189 @@
+//! How others speak to a running supervisor, from any thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::time::Duration;
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{broadcast, mpsc, oneshot, watch as observing};
+
+use crate::machine::Event;
+use crate::message::Message;
+use crate::status::{Change, Condition, Restarts, Strength, WorkerStatus};
+
+/// How long a worker may take to write its stacks. Its part that does needs no interpreter lock, but it does need a CPU.
+const STACKS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Controls a running supervisor, from any thread; what is `async` is awaited inside any tokio runtime with time enabled.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub(crate) messages: mpsc::Sender<Message>,
+    pub(crate) observed: observing::Receiver<Observed>,
+    pub(crate) changes: broadcast::WeakSender<Change>,
+    pub(crate) asleep: Arc<AtomicBool>,
+    pub(crate) runtime: tokio::runtime::Handle,
+}
+
+/// What the driver last told.
+#[derive(Debug, Default)]
+pub(crate) struct Observed {
+    pub(crate) workers: Vec<WorkerStatus>,
+    pub(crate) strength: Strength,
+    pub(crate) condition: Condition,
+    pub(crate) stopped: bool,
+}
+
+/// The worker does not serve, so there is nothing to be done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("worker {worker} does not serve")]
+pub struct NotServing {
+    /// The place that was asked for.
+    pub worker: u16,
+}
+
+/// Why there are no stacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StacksError {
+    /// It is not there, or not ready yet, or being killed.
+    #[error(transparent)]
+    NotServing(#[from] NotServing),
+    /// It ended before it wrote them.
+    #[error("worker {worker} ended before it wrote its stacks")]
+    Ended {
+        /// The place that was asked for.
+        worker: u16,
+    },
+    /// It did not write them in time.
+    #[error("worker {worker} did not write its stacks within {} s", .limit.as_secs())]
+    Silent {
+        /// The place that was asked for.
+        worker: u16,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// As many ask for them already as may.
+    #[error("too many ask worker {worker} for its stacks at once")]
+    Busy {
+        /// The place that was asked for.
+        worker: u16,
+    },
+}
+
+impl Handle {
+    /// Stops all workers: those that serve finish what they run, unless not `graceful`. Asked a second time, all are killed.
+    pub fn stop(&self, graceful: bool) {
+        self.send(Event::Stop { graceful });
+    }
+
+    /// A request ran past its timeout in `worker` and was answered: the worker writes its stacks and is replaced.
+    pub fn timed_out(&self, worker: u16) {
+        self.send(Event::TimedOut { worker });
+    }
+
+    /// A request was queued: if everything sleeps, workers are started. Costs next to nothing otherwise, so it may be called for each
+    /// request. Call it after the request stands in the queue: then either this sees the sleep, or the supervisor, which looks at
+    /// [`Pool::load`](crate::Pool::load) once more after it has announced the sleep, sees the request.
+    pub fn wake(&self) {
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+            self.send(Event::Wake);
+        }
+    }
+
+    /// Has `worker` replaced: it serves until its replacement is ready. Returns when that is on its way; when it is done,
+    /// [`WorkerStatus::restarts`] says so. Cancel safe.
+    ///
+    /// # Errors
+    /// When it is not ready, or the supervisor has ended.
+    pub async fn recycle(&self, worker: u16) -> Result<(), NotServing> {
+        self.ask(|reply| Message::Recycle { worker, reply }).await.unwrap_or(Err(NotServing { worker }))
+    }
+
+    /// Has so many workers from now on, at least one and at most what the places allow; returns how many that is. Where the number
+    /// follows the load it goes on from there. While it sleeps this is how many it wakes up with. Cancel safe.
+    pub async fn scale(&self, workers: u16) -> u16 {
+        let wanted = self.ask(|reply| Message::Scale { workers, reply }).await;
+        wanted.unwrap_or_else(|| self.strength().wanted)
+    }
+
+    /// Measures what the processes use, at most every two seconds, and returns what is then known of each place. Cancel safe.
+    pub async fn sample(&self) -> Vec<WorkerStatus> {
+        let measured = self.ask(|reply| Message::Sample { reply }).await;
+        measured.unwrap_or_else(|| self.workers())
+    }
+
+    /// Asks a worker for the stacks of its Python threads, without harm to it; returns what it wrote, which is in the log, too.
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// When the worker cannot be asked or does not answer.
+    pub async fn stacks(&self, worker: u16) -> Result<String, StacksError> {
+        let asked = self.ask(|reply| Message::Stacks { worker, reply });
+        match tokio::time::timeout(STACKS_PATIENCE, asked).await {
+            Ok(answer) => answer.unwrap_or(Err(StacksError::Ended { worker })),
+            Err(_) => Err(StacksError::Silent { worker, limit: STACKS_PATIENCE }),
+        }
+    }
+
+    /// Waits until every worker is gone. Cancel safe.
+    pub async fn stopped(&self) {
+        // An error means that the driver is gone, and its runtime with it.
+        let _ = self.observed.clone().wait_for(|observed| observed.stopped).await;
+    }
+
+    /// What was last observed of each place. States are as they are; numbers are as old as the last event, at most a second where
+    /// something depends on the load. [`Handle::sample`] renews them.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerStatus> {
+        self.observed.borrow().workers.clone()
+    }
+
+    /// Ends of processes by cause, of all places.
+    #[must_use]
+    pub fn restarts(&self) -> Restarts {
+        let mut sum = Restarts::default();
+        for worker in &self.observed.borrow().workers {
+            sum += worker.restarts;
+        }
+        sum
+    }
+
+    /// How many workers are wanted and why, and how many are ready.
+    #[must_use]
+    pub fn strength(&self) -> Strength {
+        self.observed.borrow().strength.clone()
+    }
+
+    /// How all workers together are.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.observed.borrow().condition.clone()
+    }
+
+    /// The changes from now on. Who does not receive for long loses the oldest, and is told how many; after the last comes
+    /// [`Closed`](broadcast::error::RecvError::Closed).
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        match self.changes.upgrade() {
+            Some(changes) => changes.subscribe(),
+            // The driver is gone: a channel that is closed.
+            None => broadcast::channel(1).1,
+        }
+    }
+
+    /// Waits for room, so that as many wait as ask. `None` when nobody answers.
+    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(message(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Never blocks and never loses an event: one that finds no room waits in a task. The machine takes in repeated ones
+    /// without effect, so there are as many as requests that run, at most.
+    fn send(&self, event: Event) {
+        if let Err(TrySendError::Full(message)) = self.messages.try_send(Message::Event(event)) {
+            let messages = self.messages.clone();
+            self.runtime.spawn(async move { messages.send(message).await });
+        }
+    }
+}

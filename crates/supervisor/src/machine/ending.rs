@@ -1,0 +1,89 @@
+//! Ending workers: for good at a stop, singly when they hang or are let go.
+
+use super::{Action, Cause, Failure, Machine, Notice, Phase, Remark, STACKS_TIME, State, TERMINATE_TIME, WorkerSignal};
+
+impl Machine {
+    /// The router has answered the request already. When the process was replaced meanwhile the new one is not to blame: while
+    /// it is not ready it cannot have run the request.
+    pub(super) fn timed_out(&mut self, worker: u16) {
+        if let Some(State::Ready | State::Retiring { .. } | State::Terminating { .. }) = self.state(worker) {
+            self.actions.push(Action::Remark(Remark::RequestTimedOut { worker }));
+            self.condemn(worker, Cause::RequestTimeout);
+        }
+    }
+
+    pub(super) fn stop(&mut self, graceful: bool) {
+        let again = match self.phase {
+            Phase::Stopped => return,
+            Phase::Stopping => true,
+            Phase::Idle | Phase::Booting | Phase::Serving => false,
+        };
+        self.stop_now |= again || !graceful;
+        self.stop_all();
+    }
+
+    /// Ends a server that never served.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.actions.push(Action::Notify(Notice::Failed(failure)));
+        self.stop_all();
+    }
+
+    pub(super) fn stop_all(&mut self) {
+        self.phase = Phase::Stopping;
+        for worker in 0..self.limits.places {
+            self.dismiss(worker, !self.stop_now, Cause::Stop);
+        }
+        self.finish();
+    }
+
+    /// Lets one worker go, in its own time or at once.
+    pub(super) fn dismiss(&mut self, worker: u16, graceful: bool, cause: Cause) {
+        let entry = &mut self.workers[usize::from(worker)];
+        if entry.cause == Cause::Unasked {
+            entry.cause = cause;
+        }
+        match entry.state {
+            State::Absent | State::Spawning | State::Killed => {}
+            State::Backoff { .. } => self.vacate(worker),
+            _ if !graceful => self.kill(worker),
+            State::Ready => {
+                self.set_state(worker, State::Retiring { until: self.now + self.limits.graceful_timeout });
+                self.actions.extend([Action::Retire { worker }, Action::SendStop { worker }]);
+            }
+            // It runs no request, and while it imports the application it reads no message.
+            State::Starting { .. } => self.terminate(worker),
+            State::Condemned { .. } | State::Leaving { .. } | State::Retiring { .. } | State::Terminating { .. } => {}
+        }
+    }
+
+    /// Kills a worker that hangs, after it had the time to write where.
+    pub(super) fn condemn(&mut self, worker: u16, cause: Cause) {
+        self.workers[usize::from(worker)].cause = cause;
+        self.set_state(worker, State::Condemned { until: self.now + STACKS_TIME });
+        self.actions.push(Action::Retire { worker });
+        self.actions.push(Action::Signal { worker, signal: WorkerSignal::Stacks });
+    }
+
+    pub(super) fn terminate(&mut self, worker: u16) {
+        self.set_state(worker, State::Terminating { until: self.now + TERMINATE_TIME });
+        self.actions.push(Action::Signal { worker, signal: WorkerSignal::Terminate });
+    }
+
+    pub(super) fn kill(&mut self, worker: u16) {
+        self.set_state(worker, State::Killed);
+        self.actions.push(Action::Signal { worker, signal: WorkerSignal::Kill });
+    }
+
+    pub(super) fn gone(&mut self, worker: u16) {
+        self.vacate(worker);
+        self.finish();
+    }
+
+    pub(super) fn finish(&mut self) {
+        let empty = self.workers.iter().all(|worker| worker.state == State::Absent);
+        if self.phase == Phase::Stopping && empty {
+            self.phase = Phase::Stopped;
+            self.actions.push(Action::Notify(Notice::Stopped));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What reaches the driver: events for the machine, and questions that want an answer.
+
+use tokio::sync::oneshot;
+
+use crate::handle::{NotServing, StacksError};
+use crate::machine::Event;
+use crate::status::{Usage, WorkerStatus};
+
+/// Everything the driver takes in, from one bounded channel.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Event(Event),
+    /// Replace a worker.
+    Recycle {
+        worker: u16,
+        reply: oneshot::Sender<Result<(), NotServing>>,
+    },
+    /// Have so many workers; answered with how many are wanted then.
+    Scale {
+        workers: u16,
+        reply: oneshot::Sender<u16>,
+    },
+    /// Measure, and tell of all places.
+    Sample {
+        reply: oneshot::Sender<Vec<WorkerStatus>>,
+    },
+    Stacks {
+        worker: u16,
+        reply: oneshot::Sender<Result<String, StacksError>>,
+    },
+    /// What was measured, by place and process.
+    Measured(Vec<(u16, u32, Option<Usage>)>),
+}

@@ -1,0 +1,57 @@
+//! What the supervisor needs of the shared memory that its workers serve from.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// The shared memory that workers serve from.
+///
+/// Called from the supervisor's task: every call must return soon. `worker` is a place below
+/// [`Options::places`](crate::Options::places).
+pub trait Pool: Send + Sync {
+    /// Frees and prepares entry `worker` for a new process.
+    ///
+    /// # Errors
+    /// When the entry cannot be used; the supervisor tries again later.
+    fn prepare(&self, worker: u16) -> io::Result<()>;
+
+    /// The descriptors the worker inherits at 4, 5, 6 and so on: the memory, its own doorbell, the doorbell of each router
+    /// thread (see [`hostler_channel::descriptors`]).
+    ///
+    /// # Errors
+    /// When a descriptor cannot be duplicated.
+    fn descriptors(&self, worker: u16) -> io::Result<Vec<OwnedFd>>;
+
+    /// How many requests the worker's present process finished.
+    fn served(&self, worker: u16) -> u64;
+
+    /// Called after the process was reaped: whatever it held is answered or queued again. Returns how many requests it ran.
+    ///
+    /// `crashed` says that the process itself is to blame, and not somebody who killed it: if it ran one request only, that request
+    /// did it.
+    fn recover(&self, worker: u16, crashed: bool) -> usize;
+
+    /// Takes no more from the queue; the worker finishes what it runs.
+    fn retire(&self, worker: u16);
+
+    /// What there is to do, and since when. Asked once a second while something depends on it.
+    fn load(&self) -> Load {
+        Load::default()
+    }
+}
+
+/// What there is to do. The default is that nothing is known: nothing scales then, and nothing sleeps.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Load {
+    /// Requests that wait for a worker.
+    pub queued: u32,
+    /// The longest that a request has waited: of those taken since the load was last asked for, and of those that still wait.
+    pub longest_wait: Duration,
+    /// The share of their time that workers were busy since the load was last asked for, from 0 to 1.
+    pub busy: Option<f64>,
+    /// Requests that run, by place; a place beyond its end runs none. What a quiet stream or WebSocket runs counts: nothing sleeps
+    /// meanwhile.
+    pub running: Vec<u32>,
+    /// When a request last came, or ended.
+    pub last_activity: Option<Instant>,
+}
