@@ -26,8 +26,8 @@ pub struct EventLoop<'w> {
 pub enum Awaited {
     /// Bytes of the body, or its end.
     Body,
-    /// Room in the response ring.
-    Room,
+    /// Room in the response ring: half of it, and for so many bytes if the ring holds as many.
+    Room(usize),
     /// The early hints to be taken by the router.
     Hints,
     /// The client to leave.
@@ -166,7 +166,7 @@ impl EventLoop<'_> {
         let slot = side.slot(taken);
         let bit = match awaited {
             Awaited::Body => wish::BODY << wish::LOOP,
-            Awaited::Room => wish::ROOM << wish::LOOP,
+            Awaited::Room(_) => wish::ROOM << wish::LOOP,
             Awaited::Hints => wish::HINTS << wish::LOOP,
             Awaited::Gone => wish::GONE,
         };
@@ -192,9 +192,12 @@ impl EventLoop<'_> {
                 slot.request_written.load(Ordering::Acquire) != slot.request_read.load(Ordering::Relaxed)
                     || slot.request_end.load(Ordering::Acquire) != RequestEnd::Open as u32
             }
-            Awaited::Room => {
-                let unread = slot.response_written.load(Ordering::Relaxed) - slot.response_read.load(Ordering::Acquire);
-                unread <= u64::from(self.side.memory.config.response_ring) / 2
+            Awaited::Room(bytes) => {
+                let ring = u64::from(self.side.memory.config.response_ring);
+                let written = slot.response_written.load(Ordering::Relaxed);
+                let unread = written.saturating_sub(slot.response_read.load(Ordering::Acquire));
+                // As the router grants it, or as much as is needed: whichever is more.
+                unread <= ring / 2 && ring - unread >= (bytes as u64).min(ring)
             }
             Awaited::Hints => slot.response_flags.load(Ordering::Acquire) & response_flag::HINTS == 0,
             Awaited::Gone => false,

@@ -94,6 +94,12 @@ impl Memory {
         Queue { head: &counters[0], tail: &counters[16], ring: self.view(self.layout.ring, self.layout.ring_length) }
     }
 
+    /// When everything must have stopped, in nanoseconds; 0 for never.
+    pub(crate) fn stop_by(&self) -> &AtomicU64 {
+        let counters: &[AtomicU64] = self.view(self.layout.queue, 32);
+        &counters[31]
+    }
+
     /// The bell of a router thread.
     pub(crate) fn bell(&self, thread: u32) -> Option<Bell<'_>> {
         (thread < self.config.router_threads).then(|| self.bell_at(thread))

@@ -32,6 +32,11 @@ impl Exchange {
         all.map(|fd| fd.try_clone_to_owned()).collect()
     }
 
+    /// Tells the workers when they must have ended: how long what they still do may take.
+    pub fn stop_by(&self, at_ns: u64) {
+        self.memory.stop_by().store(at_ns, Ordering::Relaxed);
+    }
+
     /// How many requests the present process of `worker` finished.
     pub fn served(&self, worker: u16) -> u64 {
         let entry = self.memory.staff().workers.get(usize::from(worker));

@@ -373,6 +373,8 @@ impl Exchange {
         let state = control.state();
         let flags = control.response_flags.load(Ordering::Acquire);
         let written = control.response_written.load(Ordering::Acquire);
+        // Trailers that were begun since must not be taken for the body.
+        let flags = flags | control.response_flags.load(Ordering::Acquire) & response_flag::TRAILERS;
         let read = control.response_read.load(Ordering::Relaxed);
         let available = written.wrapping_sub(read);
         let head = control.response_head.load(Ordering::Acquire) as usize;

@@ -120,6 +120,11 @@ impl WorkerSide {
         self.entry().retired.load(Ordering::Acquire) == 1
     }
 
+    /// When this worker must have ended, if the server said so: CLOCK_MONOTONIC, nanoseconds.
+    pub fn stop_by(&self) -> Option<u64> {
+        Some(self.memory.stop_by().load(Ordering::Relaxed)).filter(|by| *by != 0)
+    }
+
     /// Retires the worker from within: its threads finish what they run and take nothing more. May be called from a signal's handler.
     pub fn retire(&self) {
         self.entry().retired.store(1, Ordering::SeqCst);

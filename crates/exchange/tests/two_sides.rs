@@ -270,7 +270,7 @@ fn an_event_loop_is_rung_for_requests_bodies_room_and_a_client_that_left() {
     assert!(!events.announce(taken, Awaited::Body), "it is there already");
 
     assert_eq!(side.write(taken, &[7; 40]), 32);
-    assert!(events.announce(taken, Awaited::Room));
+    assert!(events.announce(taken, Awaited::Room(1)));
     exchange.consume(slot, 32);
     assert!(!events.prepare_sleep(), "the bell was rung while it was awake");
     events.hear(|_| ());

@@ -1,6 +1,6 @@
 //! The one definition of every setting of Hostler: names, types, defaults, ranges and documentation.
 //!
-//! Each setting is declared once, in the file of its group (`app.rs`, `bind.rs`, `pool.rs`, `asgi.rs`, `http.rs`,
+//! Each setting is declared once, in the file of its group (`app.rs`, `bind.rs`, `pool.rs`, `life.rs`, `asgi.rs`, `http.rs`,
 //! `limits.rs`, `log.rs`). From the declarations come the [`Settings`] struct, the keys of files, the options of the command line,
 //! the reference and [`SettingMeta`] for whoever draws a form. This crate reads no file and no environment itself, and
 //! does not know what a setting is used for.
@@ -14,6 +14,7 @@ mod file;
 mod http;
 mod input;
 mod kind;
+mod life;
 mod limits;
 mod log;
 mod meta;
@@ -30,6 +31,7 @@ pub use bind::Bind;
 pub use http::Http;
 pub use input::Input;
 pub use kind::Kind;
+pub use life::Life;
 pub use limits::Limits;
 pub use log::Log;
 pub use meta::{Apply, Range, SettingMeta};
@@ -54,6 +56,8 @@ pub struct Settings {
     pub bind: Bind,
     /// Workers, threads and what waits for them.
     pub pool: Pool,
+    /// When workers are replaced, and what a reload waits for.
+    pub life: Life,
     /// What concerns ASGI applications only.
     pub asgi: Asgi,
     /// Connections.

@@ -10,15 +10,24 @@ use crate::declare::Group;
 use crate::input::Input;
 use crate::meta::SettingMeta;
 use crate::mistake::{Mistake, Mistakes, Place};
-use crate::{App, Asgi, Bind, Http, Limits, Log, Pool, Settings, command_line, file};
+use crate::{App, Asgi, Bind, Http, Life, Limits, Log, Pool, Settings, command_line, file};
 
 /// What is known of every setting, in the order of the reference.
 #[must_use]
 pub fn metas() -> &'static [SettingMeta] {
     static METAS: OnceLock<Vec<SettingMeta>> = OnceLock::new();
     METAS.get_or_init(|| {
-        [App::metas(), Bind::metas(), Pool::metas(), Asgi::metas(), Http::metas(), Limits::metas(), Log::metas()]
-            .concat()
+        [
+            App::metas(),
+            Bind::metas(),
+            Pool::metas(),
+            Life::metas(),
+            Asgi::metas(),
+            Http::metas(),
+            Limits::metas(),
+            Log::metas(),
+        ]
+        .concat()
     })
 }
 
@@ -78,11 +87,12 @@ impl Reading {
     }
 
     fn set(&mut self, meta: &'static SettingMeta, input: &Input, place: impl FnOnce() -> Place) {
-        let Settings { app, bind, pool, asgi, http, limits, log } = &mut self.settings;
+        let Settings { app, bind, pool, life, asgi, http, limits, log } = &mut self.settings;
         let outcome = app
             .set(meta, input)
             .or_else(|| bind.set(meta, input))
             .or_else(|| pool.set(meta, input))
+            .or_else(|| life.set(meta, input))
             .or_else(|| asgi.set(meta, input))
             .or_else(|| http.set(meta, input))
             .or_else(|| limits.set(meta, input))

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use hostler_exchange::{Exchange, Phase};
+use hostler_exchange::{Exchange, Phase, now_ns};
 use hostler_router::Router;
 use hostler_supervisor::Handle;
 use tokio::time::{Instant, sleep};
@@ -33,6 +33,7 @@ pub(super) async fn stop(
 ) -> Result<(), Ended> {
     let patience = served.settings.pool.graceful_timeout;
     tracing::info!(graceful_timeout = patience.as_secs_f64(), "stopping: running requests are finished");
+    exchange.stop_by(now_ns().saturating_add(u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX)));
     router.stop();
     let deadline = sleep(patience);
     tokio::pin!(deadline);

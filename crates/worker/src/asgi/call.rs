@@ -14,7 +14,7 @@ use super::http::Http;
 use super::outbox::{Drained, Item, Outbox};
 use super::waiting::{Waiting, What};
 use super::websocket::WebSocket;
-use super::{Shared, event};
+use super::{Shared, event, sent};
 use crate::gone::ClientDisconnected;
 use crate::text::references;
 
@@ -109,23 +109,28 @@ impl Call {
 
     /// The next event for the application, if there is one now.
     pub(crate) fn try_receive(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let mut state = self.state();
-        let State { protocol, closed, .. } = &mut *state;
-        match protocol {
-            Protocol::Http(http) => http.receive(py, self, *closed),
-            Protocol::WebSocket(websocket) => websocket.receive(py, self, *closed),
-        }
+        let received = {
+            let mut state = self.state();
+            let State { protocol, closed, .. } = &mut *state;
+            match protocol {
+                Protocol::Http(http) => http.receive(py, self, *closed)?,
+                Protocol::WebSocket(websocket) => websocket.receive(py, self, *closed)?,
+            }
+        };
+        received.map(|received| received.into_event(py)).transpose()
     }
 
     /// Takes an event of the application.
     pub(crate) fn send(&self, event: &Bound<'_, PyAny>) -> PyResult<Sent> {
         let event = event::dictionary(event)?;
         let kind = event::require(event, intern!(event.py(), "type"))?;
+        let is_websocket = matches!(self.state().protocol, Protocol::WebSocket(_));
+        let event = if is_websocket { sent::websocket(&kind, event)? } else { sent::http(&kind, event)? };
         let mut state = self.state();
         let State { protocol, outbox, closed, .. } = &mut *state;
         match protocol {
-            Protocol::Http(http) => http.send(self, outbox, &kind, event, *closed),
-            Protocol::WebSocket(websocket) => websocket.send(self, outbox, &kind, event, *closed),
+            Protocol::Http(http) => http.send(self, outbox, event, *closed),
+            Protocol::WebSocket(websocket) => websocket.send(self, outbox, event, *closed),
         }
     }
 
@@ -182,11 +187,13 @@ impl Call {
     /// A future that is done with the next news; `None` when there are some already.
     pub(crate) fn wait(&self, py: Python<'_>, what: What) -> PyResult<Option<Py<PyAny>>> {
         if what == What::Receive {
-            let awaited = match &self.state().protocol {
-                Protocol::Http(http) if http.body_is_over() => Awaited::Gone,
-                _ => Awaited::Body,
+            let (body, client) = match &self.state().protocol {
+                Protocol::Http(http) => (!http.body_is_over(), http.body_is_over()),
+                // Nothing is read of a client whose handshake is not answered, but it may leave.
+                Protocol::WebSocket(websocket) => (true, websocket.is_connecting()),
             };
-            if !self.events().announce(self.taken(), awaited) {
+            let waits = |awaited| self.events().announce(self.taken(), awaited);
+            if (client && !waits(Awaited::Gone)) || (body && !waits(Awaited::Body)) {
                 return Ok(None);
             }
         }
@@ -226,6 +233,8 @@ impl Call {
         let (receiving, sending) = {
             let mut state = self.state();
             state.closed = true;
+            // A file that is still being sent must not be written into a slot that is another's.
+            state.outbox = Outbox::default();
             (std::mem::take(&mut state.receiving), std::mem::take(&mut state.sending))
         };
         receiving.iter().chain(&sending).try_for_each(|future| resolve(py, future))

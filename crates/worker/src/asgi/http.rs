@@ -7,17 +7,18 @@
 //! The head waits for the first body event, as the specification says: an application that fails in between is still answered 500.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 
-use hostler_exchange::head::{Response, write_header};
 use hostler_exchange::{BodyChunk, RequestEnd, response_flag};
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
-use pyo3::{IntoPyObjectExt, intern};
+use pyo3::types::PyBytes;
 
 use super::call::{Call, Sent, gone};
-use super::event::{self, unexpected};
+use super::event::{Data, unexpected};
 use super::outbox::{Item, Outbox};
+use super::received::Received;
+use super::sent::{Event, Head};
 
 /// Bytes of a body that one event carries, at most.
 const PIECE: usize = 64 * 1024;
@@ -82,9 +83,9 @@ impl Http {
 
     // ---- Receiving -------------------------------------------------------------------------------------------------------
 
-    pub(crate) fn receive(&mut self, py: Python<'_>, call: &Call, closed: bool) -> PyResult<Option<Py<PyAny>>> {
+    pub(crate) fn receive(&mut self, py: Python<'_>, call: &Call, closed: bool) -> PyResult<Option<Received>> {
         if closed || self.is_complete() || call.side().abandoned(call.taken()) {
-            return disconnect(py).map(Some);
+            return Ok(Some(Received::Disconnect));
         }
         if self.body_over {
             return Ok(None);
@@ -95,98 +96,67 @@ impl Http {
         let body = PyBytes::new_with(py, available, |space| {
             chunk = side.read_body(call.taken(), space);
             Ok(())
-        })?;
-        match chunk {
+        })?
+        .unbind();
+        Ok(match chunk {
             BodyChunk::Bytes(_) => {
                 self.body_over = side.body_is_complete(call.taken());
-                request(py, &body, !self.body_over).map(Some)
+                Some(Received::Request { body, more: !self.body_over })
             }
             BodyChunk::End(RequestEnd::Complete) => {
                 self.body_over = true;
-                request(py, &body, false).map(Some)
+                Some(Received::Request { body, more: false })
             }
-            BodyChunk::End(_) => disconnect(py).map(Some),
-            BodyChunk::Nothing => Ok(None),
-        }
+            BodyChunk::End(_) => Some(Received::Disconnect),
+            BodyChunk::Nothing => None,
+        })
     }
 
     // ---- Sending ---------------------------------------------------------------------------------------------------------
 
-    pub(crate) fn send(
-        &mut self,
-        call: &Call,
-        outbox: &mut Outbox,
-        kind: &Bound<'_, PyAny>,
-        event: &Bound<'_, PyDict>,
-        closed: bool,
-    ) -> PyResult<Sent> {
-        let py = kind.py();
-        let is = |name: &Bound<'_, PyString>| kind.eq(name);
-        if is(intern!(py, "http.response.body"))? {
-            return self.send_body(call, outbox, event, closed);
-        }
-        if is(intern!(py, "http.response.start"))? {
-            self.expect(matches!(self.stage, Stage::Waiting), kind)?;
-            self.start(event, call.side().response_ring())?;
-            return if closed { Err(gone()) } else { Ok(Sent::Whole) };
-        }
-        if is(intern!(py, "http.response.pathsend"))? {
-            return self.send_path(call, outbox, event, closed);
-        }
-        if is(intern!(py, "http.response.trailers"))? {
-            return self.send_trailers(call, outbox, event, closed);
-        }
-        if is(intern!(py, "http.response.early_hint"))? {
-            self.expect(matches!(self.stage, Stage::Waiting | Stage::Started), kind)?;
-            if closed {
-                return Err(gone());
-            }
-            let hints = early_hint(event)?;
-            return call.put(outbox, [Item::Hints(hints)]);
-        }
-        Err(self.wrong(kind))
-    }
-
-    fn expect(&self, right: bool, kind: &Bound<'_, PyAny>) -> PyResult<()> {
-        if right { Ok(()) } else { Err(self.wrong(kind)) }
-    }
-
-    fn wrong(&self, kind: &Bound<'_, PyAny>) -> PyErr {
+    pub(crate) fn send(&mut self, call: &Call, outbox: &mut Outbox, event: Event<'_>, closed: bool) -> PyResult<Sent> {
         let expected = match self.stage {
             Stage::Waiting => "http.response.start",
             Stage::Started | Stage::Sending => "http.response.body",
             Stage::Trailers => "http.response.trailers",
             Stage::Complete => "nothing, the answer is complete",
         };
-        unexpected(&kind.to_string(), expected)
+        match (event, self.stage) {
+            (Event::Body { data, more }, Stage::Started | Stage::Sending) => {
+                self.send_body(call, outbox, data, !more, closed)
+            }
+            (Event::Start(head), Stage::Waiting) => {
+                self.start(head, call.side().response_ring())?;
+                if closed { Err(gone()) } else { Ok(Sent::Whole) }
+            }
+            (Event::Path(path), Stage::Started) => self.send_path(call, outbox, &path, closed),
+            (Event::Trailers { fields, count, more }, Stage::Trailers) => {
+                self.trailers.extend_from_slice(&fields);
+                self.trailer_count = self.trailer_count.saturating_add(count);
+                if more { Ok(Sent::Whole) } else { self.send_trailers(call, outbox, closed) }
+            }
+            (Event::Hint(head), Stage::Waiting | Stage::Started) => {
+                fits_ring(head.len(), call.side().response_ring(), "the early hints")?;
+                if closed { Err(gone()) } else { call.put(outbox, [Item::Hints(head)]) }
+            }
+            (event, _) => Err(unexpected(event.name(false), expected)),
+        }
     }
 
-    /// Takes over `http.response.start`, or its namesake that refuses a WebSocket.
-    pub(crate) fn start(&mut self, event: &Bound<'_, PyDict>, ring: usize) -> PyResult<()> {
-        let py = event.py();
-        let status = event::require(event, intern!(py, "status"))?;
-        let status: u16 =
-            status.extract().ok().filter(|status| (200..=999).contains(status)).ok_or_else(|| {
-                PyValueError::new_err(format!("a status is a number from 200 to 999, not {status:?}"))
-            })?;
-        let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-        self.head.clear();
-        Response { status, reason: reason.unwrap_or_default().as_bytes(), headers: 0 }.write(&mut self.head);
-        if let Some(headers) = event::get(event, intern!(py, "headers"))? {
-            let facts = event::headers(&headers, &mut self.head)?;
-            Response::set_headers(&mut self.head, facts.count);
-            self.declared = facts.content_length;
-        }
-        if self.head.len() > ring {
-            return Err(PyValueError::new_err(format!(
-                "the head of {} bytes does not fit into response_buffer ({ring} bytes)",
-                self.head.len()
-            )));
-        }
-        self.has_trailers = event::is_set(event, intern!(py, "trailers"))?;
-        self.status = status;
+    /// Takes over the head of an answer, or of one that refuses a WebSocket.
+    pub(crate) fn start(&mut self, head: Head, ring: usize) -> PyResult<()> {
+        fits_ring(head.bytes.len(), ring, "the head")?;
+        self.status = head.status;
+        self.head = head.bytes;
+        self.declared = head.content_length;
+        self.has_trailers = head.trailers;
         self.stage = Stage::Started;
         Ok(())
+    }
+
+    /// Whether the head was given, and the body is awaited.
+    pub(crate) fn awaits_body(&self) -> bool {
+        matches!(self.stage, Stage::Started | Stage::Sending)
     }
 
     /// No body is sent after such a head: RFC 9110 sections 9.3.2, 15.3.5, 15.4.5.
@@ -198,16 +168,11 @@ impl Http {
         &mut self,
         call: &Call,
         outbox: &mut Outbox,
-        event: &Bound<'_, PyDict>,
+        body: Option<Data<'_>>,
+        last: bool,
         closed: bool,
     ) -> PyResult<Sent> {
-        let py = event.py();
-        if !matches!(self.stage, Stage::Started | Stage::Sending) {
-            return Err(self.wrong(&event::require(event, intern!(py, "type"))?));
-        }
-        let body = event::get(event, intern!(py, "body"))?.map(|body| event::data(body, "body")).transpose()?;
-        let last = !event::is_set(event, intern!(py, "more_body"))?;
-        let bytes = body.as_ref().map_or(&[][..], event::Data::as_slice);
+        let bytes = body.as_ref().map_or(&[][..], Data::as_slice);
         self.account(bytes.len() as u64, last)?;
         if closed {
             return Err(gone());
@@ -277,26 +242,12 @@ impl Http {
         }
     }
 
-    fn send_path(
-        &mut self,
-        call: &Call,
-        outbox: &mut Outbox,
-        event: &Bound<'_, PyDict>,
-        closed: bool,
-    ) -> PyResult<Sent> {
-        let py = event.py();
-        if self.stage != Stage::Started {
-            return Err(self.wrong(&event::require(event, intern!(py, "type"))?));
-        }
-        let path: std::path::PathBuf = event::require(event, intern!(py, "path"))?
-            .extract()
-            .map_err(|_| PyTypeError::new_err("path is a str: the file's absolute path"))?;
-        let named = |error: std::io::Error| -> PyErr {
-            let error = PyErr::from(error);
-            let _shown_with_it = error.value(py).setattr("filename", &path);
-            error
+    fn send_path(&mut self, call: &Call, outbox: &mut Outbox, path: &std::path::Path, closed: bool) -> PyResult<Sent> {
+        let named = |error: std::io::Error| {
+            PyErr::from(std::io::Error::new(error.kind(), format!("{error}: {}", path.display())))
         };
-        let file = File::open(&path).map_err(named)?;
+        // What is not a regular file must not hold up the loop.
+        let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(named)?;
         let metadata = file.metadata().map_err(named)?;
         if !metadata.is_file() {
             return Err(PyValueError::new_err(format!("{} is not a regular file", path.display())));
@@ -312,65 +263,21 @@ impl Http {
         call.put(outbox, head.into_iter().chain(body).chain(end))
     }
 
-    fn send_trailers(
-        &mut self,
-        call: &Call,
-        outbox: &mut Outbox,
-        event: &Bound<'_, PyDict>,
-        closed: bool,
-    ) -> PyResult<Sent> {
-        let py = event.py();
-        if self.stage != Stage::Trailers {
-            return Err(self.wrong(&event::require(event, intern!(py, "type"))?));
-        }
-        if let Some(headers) = event::get(event, intern!(py, "headers"))? {
-            let facts = event::headers(&headers, &mut self.trailers)?;
-            self.trailer_count = self.trailer_count.saturating_add(facts.count);
-        }
-        if event::is_set(event, intern!(py, "more_trailers"))? {
-            return Ok(Sent::Whole);
-        }
-        if closed {
-            return Err(gone());
-        }
+    fn send_trailers(&mut self, call: &Call, outbox: &mut Outbox, closed: bool) -> PyResult<Sent> {
         self.stage = Stage::Complete;
         let block = [&self.trailer_count.to_le_bytes(), self.trailers.as_slice()].concat();
-        if block.len() > call.side().response_ring() {
-            return Err(PyValueError::new_err("the trailers do not fit into response_buffer"));
+        fits_ring(block.len(), call.side().response_ring(), "the trailers")?;
+        if closed {
+            return Err(gone());
         }
         call.put(outbox, [Item::Trailers(block), Item::Flags(response_flag::COMPLETE)])
     }
 }
 
-/// A 103 with the event's links (RFC 8297), laid out.
-fn early_hint(event: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
-    let py = event.py();
-    let mut links = Vec::new();
-    for link in event::require(event, intern!(py, "links"))?.try_iter()? {
-        let link = event::data(link?, "a link")?;
-        if link.as_slice().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            return Err(PyValueError::new_err("a link would end its line"));
-        }
-        links.push(link);
+/// What is written as a whole must fit as a whole.
+fn fits_ring(length: usize, ring: usize, what: &str) -> PyResult<()> {
+    if length <= ring {
+        return Ok(());
     }
-    let mut head = Vec::new();
-    Response { status: 103, reason: b"Early Hints", headers: links.len() as u16 }.write(&mut head);
-    for link in links {
-        write_header(&mut head, b"Link", link.as_slice());
-    }
-    Ok(head)
-}
-
-fn request(py: Python<'_>, body: &Bound<'_, PyBytes>, more: bool) -> PyResult<Py<PyAny>> {
-    let event = PyDict::new(py);
-    event.set_item(intern!(py, "type"), intern!(py, "http.request"))?;
-    event.set_item(intern!(py, "body"), body)?;
-    event.set_item(intern!(py, "more_body"), more)?;
-    event.into_py_any(py)
-}
-
-fn disconnect(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    let event = PyDict::new(py);
-    event.set_item(intern!(py, "type"), intern!(py, "http.disconnect"))?;
-    event.into_py_any(py)
+    Err(PyValueError::new_err(format!("{what} of {length} bytes does not fit into response_buffer ({ring} bytes)")))
 }

@@ -10,8 +10,10 @@ mod handler;
 mod http;
 mod outbox;
 mod pump;
+mod received;
 mod runner;
 mod scope;
+mod sent;
 mod step;
 mod waiting;
 mod websocket;
@@ -19,13 +21,14 @@ mod websocket;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use hostler_channel::{EventLoop as LoopSetting, Lifespan as LifespanSetting, Severity, WorkerStart};
-use hostler_exchange::{EventLoop, Taken, WorkerSide};
+use hostler_exchange::{EventLoop, Taken, WorkerSide, now_ns};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyModule};
+use pyo3::types::{PyDict, PyModule, PyString};
 
 use self::call::{Call, Desk};
 use self::context::Contexts;
@@ -35,6 +38,7 @@ use self::scope::Scopes;
 use self::waiting::Done;
 use crate::application::Failure;
 use crate::report;
+use crate::text::references;
 
 /// What is done once in a worker's life.
 const LOOP: &std::ffi::CStr =
@@ -70,18 +74,25 @@ pub(crate) struct Shared {
     stopped: Py<PyAny>,
 }
 
-/// How tasks are made.
+/// How tasks are made: never by a factory of the application's, which may start them at once, inside another.
 pub(crate) struct Tasks {
-    create: Py<PyAny>,
+    class: Py<PyAny>,
     options: Py<PyDict>,
-    /// The application makes its tasks itself, so each handler gets one of them.
-    pub(crate) single: bool,
+    name: Py<PyString>,
+    weak_references: Py<PyAny>,
+}
+
+/// What a task has that nobody left anything on.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Unmarked {
+    references: u32,
+    weak_references: usize,
 }
 
 /// A call that runs.
 struct Running {
     call: Py<Call>,
-    /// Its own task, once it waited.
+    /// Its own task, once it waited, until it was cancelled for being past its time.
     task: Option<Py<PyAny>>,
 }
 
@@ -169,10 +180,17 @@ impl Started {
         Runner::start(py, shared)?;
         ready();
         // As a task of the loop's own: libraries look for the one that everything else runs beneath.
-        let served =
-            event_loop.call_method1("run_until_complete", (module.call_method1("serve", (&shared.stopped,))?,));
+        let serve =
+            || event_loop.call_method1("run_until_complete", (module.call_method1("serve", (&shared.stopped,))?,));
+        let mut served = serve();
+        if served.is_err() && !shared.is_stopped(py)? {
+            // Something else ended the loop, like an exit in a background task: what was begun is finished, and nothing more taken.
+            side.retire();
+            served = serve().and(served);
+        }
         event_loop.call_method1("remove_reader", (doorbell,))?;
-        let patience = start.graceful_timeout.as_secs_f64();
+        let left = side.stop_by().map(|by| Duration::from_nanos(by.saturating_sub(now_ns())));
+        let patience = left.unwrap_or(start.graceful_timeout).min(start.graceful_timeout).as_secs_f64();
         module.call_method1("finish", (event_loop, self.lifespan, before, patience))?;
         served.map(drop)
     }
@@ -207,25 +225,37 @@ impl Started {
 }
 
 impl Tasks {
-    /// The class itself, unless the application set a factory.
     fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = event_loop.py();
         let options = PyDict::new(py);
         // Else each task formats a name of its own.
-        options.set_item("name", "hostler-request")?;
-        let single = !event_loop.call_method0("get_task_factory")?.is_none();
-        let create = if single {
-            event_loop.getattr("create_task")?
-        } else {
-            options.set_item("loop", event_loop)?;
-            py.import("asyncio")?.getattr("Task")?
-        };
-        Ok(Self { create: create.unbind(), options: options.unbind(), single })
+        let name = PyString::new(py, "hostler-request");
+        options.set_item("name", &name)?;
+        options.set_item("loop", event_loop)?;
+        Ok(Self {
+            class: py.import("asyncio")?.getattr("Task")?.unbind(),
+            options: options.unbind(),
+            name: name.unbind(),
+            weak_references: py.import("weakref")?.getattr("getweakrefcount")?.unbind(),
+        })
     }
 
     pub(crate) fn create<'py>(&self, coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = coroutine.py();
-        self.create.bind(py).call((coroutine,), Some(self.options.bind(py)))
+        self.class.bind(py).call((coroutine,), Some(self.options.bind(py)))
+    }
+
+    /// What a task has now; `None` when somebody left something on it that can be seen at once: another name, a cancellation, a callback.
+    pub(crate) fn look(&self, task: &Bound<'_, PyAny>) -> PyResult<Option<Unmarked>> {
+        let py = task.py();
+        if !task.call_method0(intern!(py, "get_name"))?.is(&self.name)
+            || task.getattr(intern!(py, "_must_cancel"))?.is_truthy()?
+            || !task.getattr(intern!(py, "_callbacks"))?.is_none()
+        {
+            return Ok(None);
+        }
+        let weak_references = self.weak_references.call1(py, (task,))?.extract(py)?;
+        Ok(Some(Unmarked { references: references(task), weak_references }))
     }
 }
 
@@ -244,21 +274,23 @@ impl Shared {
         self.events.hear(|slot| heard.push(slot));
         let mut any = false;
         for slot in heard {
-            let found = self
-                .running()
-                .get(slot as usize)
-                .and_then(Option::as_ref)
-                .map(|running| (running.call.clone_ref(py), running.task.as_ref().map(|task| task.clone_ref(py))));
-            let Some((call, task)) = found else { continue };
+            let call =
+                self.running().get(slot as usize).and_then(Option::as_ref).map(|running| running.call.clone_ref(py));
+            let Some(call) = call else { continue };
             any = true;
             call.get().hear(py)?;
-            if let Some(task) = task
-                && self.events.cancelled(call.get().taken())
+            if self.events.cancelled(call.get().taken())
+                && let Some(task) = self.take_task(slot)
             {
                 task.call_method0(py, intern!(py, "cancel"))?;
             }
         }
         Ok(any)
+    }
+
+    /// The task of a call, to be cancelled, once.
+    fn take_task(&self, slot: u32) -> Option<Py<PyAny>> {
+        self.running().get_mut(slot as usize).and_then(Option::as_mut).and_then(|running| running.task.take())
     }
 
     /// A call begins.
@@ -319,6 +351,10 @@ impl Shared {
     fn wake(&self, py: Python<'_>) -> PyResult<()> {
         let future = self.sleep.lock().unwrap_or_else(PoisonError::into_inner).take();
         future.map_or(Ok(()), |future| call::resolve(py, &future))
+    }
+
+    fn is_stopped(&self, py: Python<'_>) -> PyResult<bool> {
+        self.stopped.call_method0(py, intern!(py, "done"))?.is_truthy(py)
     }
 
     /// Ends the loop.

@@ -63,24 +63,26 @@ impl Outbox {
     pub(crate) fn drain(&mut self, side: &'static WorkerSide, events: EventLoop<'_>, taken: Taken) -> Drained {
         while let Some(front) = self.items.front_mut() {
             if side.abandoned(taken) {
-                self.items.clear();
+                *self = Self::default();
                 return Drained::Abandoned;
             }
             let (done, awaited) = match front {
-                Item::Head(head) => (side.room(taken) >= head.len() && write_head(side, taken, head), Awaited::Room),
+                Item::Head(head) => {
+                    (side.room(taken) >= head.len() && write_head(side, taken, head), Awaited::Room(head.len()))
+                }
                 Item::Hints(head) => {
                     if !self.hinted {
                         self.hinted = events.hint(taken, head);
                     }
-                    (false, if self.hinted { Awaited::Hints } else { Awaited::Room })
+                    (false, if self.hinted { Awaited::Hints } else { Awaited::Room(head.len()) })
                 }
                 Item::Bytes(bytes, written) => {
                     *written += side.write(taken, &bytes[*written..]);
-                    (*written == bytes.len(), Awaited::Room)
+                    (*written == bytes.len(), Awaited::Room(1))
                 }
                 Item::Own(bytes, written) => {
                     *written += side.write(taken, &bytes[*written..]);
-                    (*written == bytes.len(), Awaited::Room)
+                    (*written == bytes.len(), Awaited::Room(1))
                 }
                 Item::Trailers(fields) => {
                     let fits = side.room(taken) >= fields.len();
@@ -88,11 +90,11 @@ impl Outbox {
                         side.begin_trailers(taken);
                         side.write(taken, fields);
                     }
-                    (fits, Awaited::Room)
+                    (fits, Awaited::Room(fields.len()))
                 }
                 Item::Flags(flags) => {
                     side.flag(taken, *flags);
-                    (true, Awaited::Room)
+                    (true, Awaited::Room(0))
                 }
                 Item::File(file, length) => {
                     let pump = self.pump.get_or_insert_with(|| Pump::start(side, taken, file, *length));
@@ -104,7 +106,7 @@ impl Outbox {
                         side.flag(taken, hostler_exchange::response_flag::FAILED);
                     }
                     self.pump = None;
-                    (true, Awaited::Room)
+                    (true, Awaited::Room(0))
                 }
             };
             if done {

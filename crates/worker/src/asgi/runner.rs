@@ -18,9 +18,9 @@ use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::Shared;
 use super::handler::{Handler, Resume, Stepped};
 use super::step::thrown;
+use super::{Shared, Unmarked};
 
 /// The coroutine.
 #[pyclass(frozen, module = "hostler")]
@@ -185,6 +185,7 @@ impl Runner {
             return Err(error);
         }
         let mut active = shared.hear(py)?;
+        let unmarked = self.look(py)?;
         let mut last = None;
         for _ in 0..shared.events.appetite() {
             let Some(taken) = shared.events.take(last) else { break };
@@ -209,7 +210,7 @@ impl Runner {
                     self.follow(py)?;
                     return Ok(Turned::Ended(Some(cancelled)));
                 }
-                Stepped::Finished { .. } if self.is_marked(py)? => {
+                Stepped::Finished { .. } if unmarked.is_none() || self.look(py)? != unmarked => {
                     self.follow(py)?;
                     return Ok(Turned::Ended(None));
                 }
@@ -240,14 +241,10 @@ impl Runner {
         Ok(yielded)
     }
 
-    /// Whether a handler left something on the task that must not meet the next one.
-    fn is_marked(&self, py: Python<'_>) -> PyResult<bool> {
+    /// What the task has: a handler that left something on it must not meet the next one.
+    fn look(&self, py: Python<'_>) -> PyResult<Option<Unmarked>> {
         let task = self.state().task.as_ref().map(|task| task.clone_ref(py));
-        let Some(task) = task else { return Ok(false) };
-        let task = task.bind(py);
-        Ok(self.shared.tasks.single
-            || task.getattr(intern!(py, "_must_cancel"))?.is_truthy()?
-            || !task.getattr(intern!(py, "_callbacks"))?.is_none())
+        task.map_or(Ok(None), |task| self.shared.tasks.look(task.bind(py)))
     }
 
     fn end(&self) {

@@ -5,21 +5,20 @@
 //!       └──websocket.close (403), or websocket.http.response.start──► refused
 //! ```
 
-use hostler_exchange::head::{Response, names, write_header};
+use hostler_exchange::head::Response;
 use hostler_exchange::record::{Header, Kind};
 use hostler_exchange::{BodyChunk, response_flag};
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
-use pyo3::{IntoPyObjectExt, intern};
+use pyo3::types::{PyBytes, PyString};
 
 use super::call::{Call, Sent, gone};
-use super::event::{self, unexpected};
+use super::event::{Data, unexpected};
 use super::http::Http;
 use super::outbox::{Item, Outbox};
+use super::received::Received;
+use super::sent::{Event, close_record};
 
-/// The longest reason of a close (RFC 6455 section 5.5.1), in bytes.
-const LONGEST_REASON: usize = 123;
 /// What a connection that was cut is closed with (RFC 6455 section 7.4.1).
 const CUT: u16 = 1006;
 
@@ -67,29 +66,28 @@ impl WebSocket {
 
     // ---- Receiving -------------------------------------------------------------------------------------------------------
 
-    pub(crate) fn receive(&mut self, py: Python<'_>, call: &Call, closed: bool) -> PyResult<Option<Py<PyAny>>> {
+    pub(crate) fn receive(&mut self, py: Python<'_>, call: &Call, closed: bool) -> PyResult<Option<Received>> {
         if let Stage::Connecting { told: told @ false } = &mut self.stage {
             *told = true;
-            let event = PyDict::new(py);
-            event.set_item(intern!(py, "type"), intern!(py, "websocket.connect"))?;
-            return event.into_py_any(py).map(Some);
+            return Ok(Some(Received::Connect));
         }
         if self.ended.is_none() {
             if closed {
                 self.ended = Some((CUT, String::new()));
-            } else if let Some((kind, more)) = self.read(call)? {
-                debug_assert!(!more);
+            } else if let Some(kind) = self.read(call)? {
                 return self.deliver(py, kind).map(Some);
             }
         }
-        match &self.ended {
-            Some((code, reason)) => disconnect(py, *code, reason).map(Some),
-            None => Ok(None),
-        }
+        Ok(self.ended.as_ref().map(|(code, reason)| Received::Closed { code: *code, reason: reason.clone() }))
+    }
+
+    /// Whether the handshake is not answered yet.
+    pub(crate) fn is_connecting(&self) -> bool {
+        matches!(self.stage, Stage::Connecting { .. })
     }
 
     /// Reads until a message is whole; `None` when it is not yet, or the end came.
-    fn read(&mut self, call: &Call) -> PyResult<Option<(Kind, bool)>> {
+    fn read(&mut self, call: &Call) -> PyResult<Option<Kind>> {
         let side = call.side();
         loop {
             let Some(header) = self.incoming else {
@@ -125,180 +123,88 @@ impl WebSocket {
                     return Ok(None);
                 }
                 _ if header.more => {}
-                kind => return Ok(Some((kind, false))),
+                kind => return Ok(Some(kind)),
             }
         }
     }
 
-    /// The whole message as an event.
-    fn deliver(&mut self, py: Python<'_>, kind: Kind) -> PyResult<Py<PyAny>> {
-        let event = PyDict::new(py);
-        event.set_item(intern!(py, "type"), intern!(py, "websocket.receive"))?;
-        if kind == Kind::Text {
+    /// The whole message.
+    fn deliver(&mut self, py: Python<'_>, kind: Kind) -> PyResult<Received> {
+        let received = if kind == Kind::Text {
             let text = std::str::from_utf8(&self.message)
                 .map_err(|_| PyRuntimeError::new_err("the router passed on a text that is not UTF-8"))?;
-            event.set_item(intern!(py, "text"), PyString::new(py, text))?;
+            Received::Text(PyString::new(py, text).unbind())
         } else {
-            event.set_item(intern!(py, "bytes"), PyBytes::new(py, &self.message))?;
-        }
+            Received::Bytes(PyBytes::new(py, &self.message).unbind())
+        };
         if self.message.capacity() > KEPT {
             self.message = Vec::new();
         } else {
             self.message.clear();
         }
-        event.into_py_any(py)
+        Ok(received)
     }
 
     // ---- Sending ---------------------------------------------------------------------------------------------------------
 
-    pub(crate) fn send(
-        &mut self,
-        call: &Call,
-        outbox: &mut Outbox,
-        kind: &Bound<'_, PyAny>,
-        event: &Bound<'_, PyDict>,
-        closed: bool,
-    ) -> PyResult<Sent> {
-        let py = kind.py();
-        let is = |name: &Bound<'_, PyString>| kind.eq(name);
-        let sent = match &mut self.stage {
-            Stage::Connecting { .. } if is(intern!(py, "websocket.accept"))? => {
-                let head = accept(event)?;
+    pub(crate) fn send(&mut self, call: &Call, outbox: &mut Outbox, event: Event<'_>, closed: bool) -> PyResult<Sent> {
+        let expected = match &self.stage {
+            Stage::Connecting { .. } => "websocket.accept, websocket.close or websocket.http.response.start",
+            Stage::Refused(_) => "websocket.http.response.body",
+            Stage::Open => "websocket.send or websocket.close",
+            Stage::Closed => "nothing, the application closed the WebSocket",
+        };
+        let items = match (event, &mut self.stage) {
+            (Event::Accept(head), Stage::Connecting { .. }) => {
                 if head.len() > call.side().response_ring() {
                     return Err(PyValueError::new_err("the head of the answer does not fit into response_buffer"));
                 }
                 self.stage = Stage::Open;
                 // The flag first: the router looks at the head once both are there.
-                [Item::Flags(response_flag::UPGRADE), Item::Head(head)].into_iter().collect::<Vec<_>>()
+                vec![Item::Flags(response_flag::UPGRADE), Item::Head(head)]
             }
-            Stage::Connecting { .. } if is(intern!(py, "websocket.close"))? => {
+            (Event::Close { .. }, Stage::Connecting { .. }) => {
                 self.stage = Stage::Closed;
                 let mut head = Vec::new();
                 Response { status: 403, reason: b"Forbidden", headers: 0 }.write(&mut head);
                 vec![Item::Head(head), Item::Flags(response_flag::COMPLETE)]
             }
-            Stage::Connecting { .. } if is(intern!(py, "websocket.http.response.start"))? => {
+            (Event::Start(head), Stage::Connecting { .. }) => {
                 let mut http = Http::new(false);
-                http.start(event, call.side().response_ring())?;
+                http.start(head, call.side().response_ring())?;
                 self.stage = Stage::Refused(Box::new(http));
                 return if closed { Err(gone()) } else { Ok(Sent::Whole) };
             }
-            Stage::Connecting { .. } => {
-                return Err(unexpected(
-                    &kind.to_string(),
-                    "websocket.accept, websocket.close or websocket.http.response.start",
-                ));
+            (Event::Body { data, more }, Stage::Refused(http)) if http.awaits_body() => {
+                return http.send_body(call, outbox, data, !more, closed);
             }
-            Stage::Refused(http) if is(intern!(py, "websocket.http.response.body"))? => {
-                return http.send_body(call, outbox, event, closed);
-            }
-            Stage::Refused(_) => {
-                return Err(unexpected(&kind.to_string(), "websocket.http.response.body"));
-            }
-            Stage::Open if is(intern!(py, "websocket.send"))? => {
-                if self.ended.is_some() {
-                    return Err(gone());
-                }
-                message(event)?
-            }
-            Stage::Open if is(intern!(py, "websocket.close"))? => {
-                let close = close(event)?;
+            (Event::Message { .. }, Stage::Open) if self.ended.is_some() => return Err(gone()),
+            (Event::Message { header, payload }, Stage::Open) => message(&header, payload),
+            (Event::Close { .. }, Stage::Open) if self.ended.is_some() => {
+                // The client was first: there is nothing left to close.
                 self.stage = Stage::Closed;
-                if self.ended.is_some() {
-                    // The client was first: there is nothing left to close.
-                    return Ok(Sent::Whole);
-                }
+                return Ok(Sent::Whole);
+            }
+            (Event::Close { code, reason }, Stage::Open) => {
+                let close = close_record(code, &reason)?;
+                self.stage = Stage::Closed;
                 vec![Item::Own(close, 0)]
             }
-            Stage::Open => return Err(unexpected(&kind.to_string(), "websocket.send or websocket.close")),
-            Stage::Closed => {
-                return Err(unexpected(&kind.to_string(), "nothing, the application closed the WebSocket"));
-            }
+            (event, _) => return Err(unexpected(event.name(true), expected)),
         };
-        if closed { Err(gone()) } else { call.put(outbox, sent) }
+        if closed { Err(gone()) } else { call.put(outbox, items) }
     }
+}
+
+/// A message's record.
+fn message(header: &[u8; Header::SIZE], payload: Data<'_>) -> Vec<Item> {
+    if payload.as_slice().len() <= SHORT {
+        return vec![Item::Own([header, payload.as_slice()].concat(), 0)];
+    }
+    vec![Item::Own(header.to_vec(), 0), Item::Bytes(payload.keep(), 0)]
 }
 
 /// A buffer for messages is kept between them up to this size, in bytes.
 const KEPT: usize = 4096;
-
-/// A 101 with what the application adds, laid out.
-fn accept(event: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
-    let py = event.py();
-    let mut head = Vec::new();
-    Response { status: 101, reason: b"Switching Protocols", headers: 0 }.write(&mut head);
-    let mut count = 0;
-    if let Some(subprotocol) = event::get(event, intern!(py, "subprotocol"))? {
-        let subprotocol: String = subprotocol.extract()?;
-        if subprotocol.is_empty() || subprotocol.bytes().any(|byte| byte <= b' ' || byte >= 0x7f) {
-            return Err(PyValueError::new_err(format!("not a subprotocol: {subprotocol:?}")));
-        }
-        write_header(&mut head, b"Sec-WebSocket-Protocol", subprotocol.as_bytes());
-        count += 1;
-    }
-    if let Some(headers) = event::get(event, intern!(py, "headers"))? {
-        let own = head.len();
-        count += event::headers(&headers, &mut head)?.count;
-        if let Some(name) = names(&head[own..]).find(|name| name.eq_ignore_ascii_case(b"sec-websocket-protocol")) {
-            let name = String::from_utf8_lossy(name);
-            return Err(PyValueError::new_err(format!("{name} is no header of websocket.accept: use its subprotocol")));
-        }
-    }
-    Response::set_headers(&mut head, count);
-    Ok(head)
-}
-
-/// A message as a record.
-fn message(event: &Bound<'_, PyDict>) -> PyResult<Vec<Item>> {
-    let py = event.py();
-    let text = event::get(event, intern!(py, "text"))?;
-    let bytes = event::get(event, intern!(py, "bytes"))?;
-    let (kind, payload) = match (text, bytes) {
-        (Some(text), None) => {
-            let text = text.cast_into::<PyString>().map_err(|_| PyTypeError::new_err("text is a str"))?;
-            // SAFETY-free way that the stable ABI of 3.9 leaves: one copy.
-            let encoded = text.encode_utf8()?;
-            (Kind::Text, event::Data::Bytes(encoded))
-        }
-        (None, Some(bytes)) => (Kind::Binary, event::data(bytes, "bytes")?),
-        _ => return Err(PyValueError::new_err("a websocket.send event has either text or bytes")),
-    };
-    let length = u32::try_from(payload.as_slice().len())
-        .map_err(|_| PyValueError::new_err("a message is shorter than 4 GiB"))?;
-    let header = Header { length, kind, more: false, code: 0 }.pack();
-    if payload.as_slice().len() <= SHORT {
-        let mut record = Vec::with_capacity(Header::SIZE + payload.as_slice().len());
-        record.extend_from_slice(&header);
-        record.extend_from_slice(payload.as_slice());
-        return Ok(vec![Item::Own(record, 0)]);
-    }
-    Ok(vec![Item::Own(header.to_vec(), 0), Item::Bytes(payload.keep(), 0)])
-}
-
 /// Messages up to this size are put together with their header, in bytes.
 const SHORT: usize = 1024;
-
-/// A CLOSE record.
-fn close(event: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
-    let py = event.py();
-    let code = event::get(event, intern!(py, "code"))?.map_or(Ok(1000), |code| code.extract::<u16>())?;
-    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(PyValueError::new_err(format!(
-            "{code} is no close code that may be sent (RFC 6455 section 7.4): 1000 to 1003, 1007 to 1014, 3000 to 4999"
-        )));
-    }
-    let reason = event::get(event, intern!(py, "reason"))?.map_or(Ok(String::new()), |reason| reason.extract())?;
-    if reason.len() > LONGEST_REASON {
-        return Err(PyValueError::new_err(format!("the reason of a close has at most {LONGEST_REASON} bytes")));
-    }
-    let header = Header { length: reason.len() as u32, kind: Kind::Close, more: false, code };
-    Ok([&header.pack(), reason.as_bytes()].concat())
-}
-
-fn disconnect(py: Python<'_>, code: u16, reason: &str) -> PyResult<Py<PyAny>> {
-    let event = PyDict::new(py);
-    event.set_item(intern!(py, "type"), intern!(py, "websocket.disconnect"))?;
-    event.set_item(intern!(py, "code"), code)?;
-    event.set_item(intern!(py, "reason"), reason)?;
-    event.into_py_any(py)
-}

@@ -1,0 +1,32 @@
+//! The settings of how long a worker lives, and of how the next generation takes over. Declarations only.
+
+use std::time::Duration;
+
+use crate::declare::settings;
+use crate::values::duration::DAY;
+use crate::values::name::UrlPath;
+use crate::values::size::TIB;
+
+settings! {
+    /// When workers are replaced, and when a reload is a success. A worker that is replaced serves until its replacement is ready.
+    Life, "The life of workers";
+
+    /// After how many requests a worker is replaced; 0 is never.
+    max_requests: u64 = 0, range(0..=1 << 40);
+
+    /// At most how many requests more, by chance, so that workers are not replaced all at once.
+    max_requests_jitter: u64 = 0, range(0..=1 << 40);
+
+    /// After how long a worker is replaced, in seconds; 0 is never.
+    max_lifetime: Duration = Duration::ZERO, range(0..=365 * DAY);
+
+    /// At most how much later, by chance, in seconds.
+    max_lifetime_jitter: Duration = Duration::ZERO, range(0..=DAY);
+
+    /// How much memory a worker may use until it is replaced, as its proportional share (PSS); 0 is without limit.
+    /// It is looked at every few seconds.
+    max_memory: u64 = 0, range(0..=TIB);
+
+    /// A path that must be answered with 2xx by a new generation, before a reload lets it serve.
+    ready_path: Option<UrlPath> = None;
+}
