@@ -13,8 +13,18 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use hostler_settings::{Mistakes, Reading, Settings, command_line};
 
 use crate::discover::Surroundings;
+use crate::manage;
 
-/// What is to be done.
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// To serve, or to look whether it could be done.
+    Serve(Verb, Box<Settings>),
+    /// Something of an instance that runs.
+    Manage(manage::Request),
+}
+
+/// What is to be done with settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     /// Serve, in the foreground, with options.
@@ -44,22 +54,22 @@ pub(crate) enum Refused {
 ///
 /// # Errors
 /// When the words, the file or the settings are not as they should be; all mistakes of settings at once.
-pub(crate) fn read(
-    words: impl IntoIterator<Item = OsString>,
-    surroundings: &Surroundings,
-) -> Result<(Verb, Settings), Refused> {
+pub(crate) fn read(words: impl IntoIterator<Item = OsString>, surroundings: &Surroundings) -> Result<Asked, Refused> {
     let words: Vec<OsString> = words.into_iter().collect();
     let matches = command().try_get_matches_from(&words).map_err(|error| refused(error, &words))?;
     let (verb, matches) = match matches.subcommand() {
         Some(("run", matches)) => (Verb::Run, matches),
         Some(("serve", matches)) => (Verb::Serve, matches),
         Some(("check", matches)) => (Verb::Check, matches),
+        Some((name, matches)) if let Some(request) = manage::words::request(name, matches) => {
+            return Ok(Asked::Manage(request));
+        }
         // clap lets no other through; if it did, this is what it would say.
         _ => {
             return Err(refused(command().error(ErrorKind::InvalidSubcommand, "unknown command"), &words));
         }
     };
-    Ok((verb, settings(matches, surroundings)?))
+    Ok(Asked::Serve(verb, Box::new(settings(matches, surroundings)?)))
 }
 
 fn refused(error: clap::Error, words: &[OsString]) -> Refused {
@@ -122,6 +132,7 @@ fn command() -> Command {
                 .args(command_line::positional())
                 .args(command_line::arguments()),
         )
+        .subcommands(manage::words::commands())
 }
 
 #[cfg(test)]
@@ -130,7 +141,10 @@ mod tests {
     use hostler_settings::CountOrAuto;
 
     fn read_line(line: &str, surroundings: &Surroundings) -> Result<(Verb, Settings), Refused> {
-        read(line.split_whitespace().map(OsString::from), surroundings)
+        match read(line.split_whitespace().map(OsString::from), surroundings)? {
+            Asked::Serve(verb, settings) => Ok((verb, *settings)),
+            Asked::Manage(request) => panic!("{request:?} is not for serving"),
+        }
     }
 
     fn told(line: &str) -> String {
@@ -229,6 +243,18 @@ mod tests {
         for option in known {
             assert_eq!(gunicorn::answer(&option), None, "it is Hostler's too");
         }
+    }
+
+    #[test]
+    fn what_is_asked_of_instances_needs_no_settings() {
+        let line = ["hostler", "scale", "3", "--socket", "/x"].map(OsString::from);
+        let Asked::Manage(request) = read(line, &Surroundings::default()).unwrap() else { panic!("it manages") };
+        assert_eq!((request.verb, request.socket), (manage::Verb::Scale(3), Some(PathBuf::from("/x"))));
+        assert!(told("hostler scale").starts_with("the following required arguments were not provided: <N>"));
+        assert!(told("hostler scale many").starts_with("invalid value 'many' for '<N>'"));
+        assert!(told("hostler log-level loud").contains("[possible values: debug, info, warning, error]"));
+        assert_eq!(told("hostler statsu"), "unknown command `statsu`: did you mean `status`?\nsee `hostler help`");
+        assert_eq!(told("hostler top --json"), "unknown option --json\nsee `hostler help top`");
     }
 
     #[test]

@@ -1,18 +1,24 @@
 //! The `hostler` command. It reads what was asked for, finds the application, its Python and the extension, and hands
-//! them on; it owns the answers to bad input. What serving is stands in `serve`.
+//! them on; it owns the answers to bad input. What serving is stands in `serve`, what is asked of running instances in
+//! `manage`.
 
 mod arguments;
 mod discover;
+mod manage;
 mod serve;
 
 use std::process::ExitCode;
 
 use discover::{Surroundings, application, extension, python};
 
-use arguments::{Refused, Verb};
+use arguments::{Asked, Refused, Verb};
 
+/// The instance refused or failed.
+const FAILED: u8 = 1;
 /// Wrong words or settings (sysexits.h: EX_USAGE).
 const USAGE: u8 = 64;
+/// Nobody is there to ask (sysexits.h: EX_UNAVAILABLE).
+const UNAVAILABLE: u8 = 69;
 /// Something that should not be (sysexits.h: EX_SOFTWARE).
 const INTERNAL: u8 = 70;
 
@@ -22,7 +28,8 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error, INTERNAL),
     };
     let (verb, settings) = match arguments::read(std::env::args_os(), &surroundings) {
-        Ok(read) => read,
+        Ok(Asked::Serve(verb, settings)) => (verb, *settings),
+        Ok(Asked::Manage(request)) => return manage::run(&request, &surroundings),
         Err(Refused::Words(error)) => return answer(&error),
         Err(error) => return fail(&error, USAGE),
     };

@@ -1,6 +1,8 @@
 //! The settings of the sockets that clients connect to. Declarations only; what an address means is known by the
 //! crate that opens it.
 
+use std::path::PathBuf;
+
 use crate::declare::settings;
 use crate::meta::Apply;
 use crate::values::mode::{Mode, Owner};
@@ -23,4 +25,9 @@ settings! {
 
     /// Whom unix socket files belong to: `user`, `user:group` or `:group`.
     unix_socket_owner: Option<Owner> = None, apply(Apply::Restart);
+
+    /// The socket that `hostler status`, `hostler reload` and their like talk to.
+    /// Without it, `control.sock` in the instance's runtime directory: `$RUNTIME_DIRECTORY`, for root `/run/hostler/NAME`,
+    /// for others `$XDG_RUNTIME_DIR/hostler/NAME`. Only the user that serves, and root, can use it.
+    control_socket: Option<PathBuf> = None, apply(Apply::Restart);
 }

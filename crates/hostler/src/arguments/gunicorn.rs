@@ -48,8 +48,8 @@ const OPTIONS: [(&str, &str); 20] = [
     ("--asgi-disconnect-grace-period", PLAIN),
     ("--websocket-max-message-size", ": --websocket-max-size says how long a message may be"),
     (
-        "--dirty-app --dirty-workers --dirty-timeout --dirty-threads --dirty-graceful-timeout --control-socket \
-         --control-socket-mode --no-control-socket",
+        "--dirty-app --dirty-workers --dirty-timeout --dirty-threads --dirty-graceful-timeout --control-socket-mode \
+         --no-control-socket",
         PLAIN,
     ),
 ];

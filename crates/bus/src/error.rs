@@ -1,0 +1,137 @@
+//! What can become of a call. The instance's answers have D-Bus names under `org.hostler.Error.` and carry two texts:
+//! the message, and a detail that depends on the name.
+
+use zbus::message::{Header, Message};
+use zbus::names::ErrorName;
+
+use crate::text::clean;
+
+/// The result of a call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call did not do what it was to do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// A reload or a rollback did not come to serve: the generation that served goes on.
+    #[error("{reason}")]
+    ReloadFailed {
+        /// Why, in one line.
+        reason: String,
+        /// Python's traceback; empty when there is none.
+        traceback: String,
+    },
+    /// It cannot be done now, or not with these settings: a reload is under way, or nothing is there to go back to.
+    #[error("{reason}")]
+    Refused {
+        /// Why, and what can be done, in one line.
+        reason: String,
+    },
+    /// There is no worker in that place.
+    #[error("there is no worker {worker}; see `hostler workers`")]
+    NoWorker {
+        /// The place that was asked for.
+        worker: u32,
+    },
+    /// The instance failed to answer; its log says more.
+    #[error("the instance failed to answer: {reason}")]
+    Internal {
+        /// What happened, in one line.
+        reason: String,
+    },
+    /// The instance does not know the call: it is of another version. Seen by clients only.
+    #[error("the instance does not know this call ({message}): it runs another version; restart it after an upgrade")]
+    OtherVersion {
+        /// What it said.
+        message: String,
+    },
+    /// No answer came. Seen by clients only.
+    #[error("the instance did not answer: {0}; it may have stopped, see its log")]
+    Lost(Box<zbus::Error>),
+}
+
+const RELOAD_FAILED: &str = "org.hostler.Error.ReloadFailed";
+const REFUSED: &str = "org.hostler.Error.Refused";
+const NO_WORKER: &str = "org.hostler.Error.NoWorker";
+const INTERNAL: &str = "org.hostler.Error.Internal";
+
+impl Error {
+    fn wire_name(&self) -> &'static str {
+        match self {
+            Self::ReloadFailed { .. } => RELOAD_FAILED,
+            Self::Refused { .. } => REFUSED,
+            Self::NoWorker { .. } => NO_WORKER,
+            Self::Internal { .. } | Self::OtherVersion { .. } | Self::Lost(_) => INTERNAL,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::ReloadFailed { traceback, .. } => traceback.clone(),
+            Self::NoWorker { worker } => worker.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// The message without what the client's side adds to it.
+    fn message(&self) -> String {
+        match self {
+            Self::Internal { reason } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl zbus::DBusError for Error {
+    fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
+        Message::error(call, self.wire_name())?.build(&(clean(self.message()), clean(self.detail())))
+    }
+
+    fn name(&self) -> ErrorName<'_> {
+        ErrorName::from_static_str_unchecked(self.wire_name())
+    }
+
+    fn description(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl From<zbus::Error> for Error {
+    fn from(error: zbus::Error) -> Self {
+        let zbus::Error::MethodError(name, text, reply) = &error else {
+            return match error {
+                zbus::Error::FDO(standard) => standard_error(*standard),
+                other => Self::Lost(Box::new(other)),
+            };
+        };
+        let body = reply.body();
+        let (reason, detail) = body
+            .deserialize::<(String, String)>()
+            .unwrap_or_else(|_| (text.clone().unwrap_or_else(|| name.to_string()), String::new()));
+        match name.as_str() {
+            RELOAD_FAILED => Self::ReloadFailed { reason, traceback: detail },
+            REFUSED => Self::Refused { reason },
+            NO_WORKER => match detail.parse() {
+                Ok(worker) => Self::NoWorker { worker },
+                Err(_) => Self::Refused { reason },
+            },
+            "org.freedesktop.DBus.Error.UnknownMethod"
+            | "org.freedesktop.DBus.Error.UnknownInterface"
+            | "org.freedesktop.DBus.Error.UnknownObject"
+            | "org.freedesktop.DBus.Error.UnknownProperty"
+            | "org.freedesktop.DBus.Error.InvalidArgs" => Self::OtherVersion { message: reason },
+            _ => Self::Internal { reason },
+        }
+    }
+}
+
+fn standard_error(error: zbus::fdo::Error) -> Error {
+    use zbus::fdo::Error as Standard;
+    match error {
+        Standard::UnknownMethod(message)
+        | Standard::UnknownInterface(message)
+        | Standard::UnknownObject(message)
+        | Standard::UnknownProperty(message)
+        | Standard::InvalidArgs(message) => Error::OtherVersion { message },
+        other => Error::Lost(Box::new(other.into())),
+    }
+}

@@ -1,0 +1,37 @@
+//! The D-Bus interfaces of Hostler: types, errors, and from one definition the server side and the proxies. No other
+//! crate has D-Bus signatures.
+//!
+//! An instance serves [`INTERFACE`] peer to peer on its control socket, without a bus daemon: [`serve`] and [`Control`].
+//! Whoever manages it connects with [`connect`], and finds the socket with [`Places`]. What the calls do is not known
+//! here.
+//!
+//! On the wire each answer is a dictionary (`a{sv}`): a field that the other side does not know is passed over, and one
+//! that it did not send has its default. So `hostler` may be newer than the instance it asks, or older, as it is after each upgrade.
+
+mod client;
+mod control;
+mod error;
+mod instance;
+mod places;
+mod server;
+mod status;
+mod text;
+mod wire;
+mod words;
+mod workers;
+
+pub use client::{Unreachable, connect, connect_over};
+pub use control::{Condition, Control};
+pub use error::{Error, Result};
+pub use instance::InstanceProxy;
+pub use places::{Found, NoPlace, Places, SOCKET_FILE};
+pub use server::{CONNECTION_LIMIT, NotServed, Server, serve};
+pub use status::{Configured, LastReload, Observed, Status};
+pub use words::{LogLevel, Phase, State, WorkerState};
+pub use workers::{Reloaded, Request, Running, Worker};
+
+/// The interface of one instance.
+pub const INTERFACE: &str = "org.hostler.Instance1";
+
+/// Where an instance's own socket has it.
+pub const PATH: &str = "/org/hostler/Instance1";

@@ -1,0 +1,137 @@
+//! The answer to `Status`: what is configured, and what is observed.
+
+use serde::{Deserialize, Serialize};
+use zbus::zvariant::Type;
+
+use crate::wire;
+use crate::words::State;
+
+/// An instance at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct Status {
+    /// What its settings say.
+    #[serde(with = "wire")]
+    pub configured: Configured,
+    /// What it does.
+    #[serde(with = "wire")]
+    pub observed: Observed,
+}
+
+/// What an instance was told to do, by the settings of the generation that serves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct Configured {
+    /// What the instance is called.
+    #[serde(with = "wire")]
+    pub name: String,
+    /// The application, as `package.module:attribute`.
+    #[serde(with = "wire")]
+    pub application: String,
+    /// Where it listens, as shown: `http://127.0.0.1:8000`, `unix:/run/shop.sock`.
+    #[serde(with = "wire")]
+    pub binds: Vec<String>,
+    /// The least number of workers; 0 lets it sleep.
+    #[serde(with = "wire")]
+    pub workers_min: u32,
+    /// The greatest number of workers.
+    #[serde(with = "wire")]
+    pub workers_max: u32,
+    /// Threads of each worker.
+    #[serde(with = "wire")]
+    pub threads: u32,
+    /// `wsgi` or `asgi`.
+    #[serde(with = "wire")]
+    pub interface: String,
+    /// The file that the settings were read from; none when they were all given as options.
+    #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
+    pub settings_file: Option<String>,
+}
+
+/// What an instance does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct Observed {
+    /// What it is doing.
+    #[serde(with = "wire")]
+    pub state: State,
+    /// Since when it does that, in microseconds since 1970 (UTC).
+    #[serde(with = "wire")]
+    pub since_us: u64,
+    /// Its process: router and supervisor.
+    #[serde(with = "wire")]
+    pub pid: u32,
+    /// The version of Hostler that runs.
+    #[serde(with = "wire")]
+    pub version: String,
+    /// The Python of its workers, as `3.11.2`; empty while no worker was ready.
+    #[serde(with = "wire")]
+    pub python: String,
+    /// The event loop of its workers, as `uvloop`; none for WSGI.
+    #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
+    pub event_loop: Option<String>,
+    /// The generation that serves; 0 before the first.
+    #[serde(with = "wire")]
+    pub generation: u64,
+    /// How the last reload or rollback ended; none while there was none.
+    #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
+    pub last_reload: Option<LastReload>,
+    /// Workers that can take requests.
+    #[serde(with = "wire")]
+    pub workers_ready: u32,
+    /// Workers that there should be now, between the least and the greatest number.
+    #[serde(with = "wire")]
+    pub workers_wanted: u32,
+    /// Requests that wait for a worker.
+    #[serde(with = "wire")]
+    pub queued: u32,
+    /// Requests that a worker runs.
+    #[serde(with = "wire")]
+    pub in_flight: u32,
+    /// Requests answered since the instance was started.
+    #[serde(with = "wire")]
+    pub requests_total: u64,
+    /// Requests answered a second, over the last minute.
+    #[serde(with = "wire")]
+    pub requests_per_second: f64,
+    /// The median time of the requests of the last minute, in microseconds; 0 when there were none.
+    #[serde(with = "wire")]
+    pub p50_us: u64,
+    /// The time that 95 of 100 requests of the last minute did not exceed, in microseconds.
+    #[serde(with = "wire")]
+    pub p95_us: u64,
+    /// The time that 99 of 100 requests of the last minute did not exceed, in microseconds.
+    #[serde(with = "wire")]
+    pub p99_us: u64,
+    /// Connections of clients that are open.
+    #[serde(with = "wire")]
+    pub connections: u32,
+    /// Memory of the whole instance: the PSS of its processes.
+    #[serde(with = "wire")]
+    pub memory_bytes: u64,
+}
+
+/// How a reload or a rollback ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct LastReload {
+    /// When it ended, in microseconds since 1970 (UTC).
+    #[serde(with = "wire")]
+    pub at_us: u64,
+    /// Whether the new generation serves.
+    #[serde(with = "wire")]
+    pub succeeded: bool,
+    /// The generation that was made; it is the one that serves only if that succeeded.
+    #[serde(with = "wire")]
+    pub generation: u64,
+    /// How long it took.
+    #[serde(with = "wire")]
+    pub seconds: f64,
+    /// Why it failed, in one line; empty when it succeeded.
+    #[serde(with = "wire")]
+    pub message: String,
+}

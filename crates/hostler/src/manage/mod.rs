@@ -1,0 +1,209 @@
+//! What is asked of an instance that runs, through its control socket: `hostler status`, `reload`, `top` and their
+//! like. It finds the instance, asks, and shows the answer; what the instance does about it is not known here.
+
+mod find;
+mod line;
+mod show;
+mod table;
+mod top;
+mod units;
+pub(crate) mod words;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hostler_bus::{Error, InstanceProxy, LogLevel, Places, Unreachable, connect};
+use serde::Serialize;
+
+use crate::discover::Surroundings;
+use crate::{FAILED, INTERNAL, UNAVAILABLE, USAGE, say};
+
+use line::{Line, Paint, harmless};
+
+/// How long an instance may take for an answer that it has at hand.
+const QUICK: Duration = Duration::from_secs(10);
+/// How long it may take for one that a worker has to give.
+const SLOW: Duration = Duration::from_secs(60);
+
+/// What is asked, and of whom.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) verb: Verb,
+    /// The control socket; without it, that of the only instance there is.
+    pub(crate) socket: Option<PathBuf>,
+    /// Whether the answer is for a program.
+    pub(crate) json: bool,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Status,
+    Reload,
+    Rollback,
+    Workers,
+    Requests,
+    Stacks(Option<u32>),
+    Scale(u32),
+    Recycle(u32),
+    LogLevel(Option<LogLevel>),
+    Top,
+}
+
+/// Why there is no good answer.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Choice(#[from] find::NoChoice),
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    #[error(transparent)]
+    Instance(#[from] Error),
+    #[error("the instance did not answer within {} seconds; is it suspended?", .0.as_secs())]
+    Late(Duration),
+    #[error("`hostler top` needs a terminal; `hostler status` and `hostler workers` do not")]
+    NoTerminal,
+    #[error("terminal: {0}")]
+    Terminal(std::io::Error),
+    #[error("the answer cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It was told of already.
+    #[error("")]
+    Told,
+}
+
+impl Failed {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Choice(find::NoChoice::Several(_)) | Self::NoTerminal => USAGE,
+            Self::Choice(find::NoChoice::Nobody(_)) | Self::Unreachable(_) | Self::Late(_) => UNAVAILABLE,
+            Self::Terminal(_) | Self::Json(_) => INTERNAL,
+            Self::Instance(_) | Self::Told => FAILED,
+        }
+    }
+}
+
+/// Asks, and shows the answer.
+pub(crate) fn run(request: &Request, surroundings: &Surroundings) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("no event loop can be had: {error}"));
+            return ExitCode::from(INTERNAL);
+        }
+    };
+    let answered = runtime.block_on(answer(request, surroundings));
+    // Nothing that still runs is waited for, as a read of the keyboard.
+    runtime.shutdown_background();
+    match answered {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            tell(&failed);
+            ExitCode::from(failed.code())
+        }
+    }
+}
+
+fn tell(failed: &Failed) {
+    let words = harmless(&failed.to_string());
+    match failed {
+        Failed::Told => {}
+        Failed::Instance(Error::ReloadFailed { traceback, .. }) => {
+            say(&format!("not reloaded, the generation before goes on: {words}"));
+            if !traceback.is_empty() {
+                eprintln!("{}", harmless(traceback).trim_end());
+            }
+        }
+        _ => say(&words),
+    }
+}
+
+async fn answer(request: &Request, surroundings: &Surroundings) -> Result<(), Failed> {
+    let places = Places::of_environment(|name| surroundings.variable(name).map(ToOwned::to_owned));
+    let socket = match &request.socket {
+        Some(path) => surroundings.absolute(path),
+        None => find::only(&places).await?,
+    };
+    let instance = connect(&socket).await?;
+    let paint = Paint::of(|name| surroundings.variable(name).is_some(), std::io::stdout().is_terminal());
+    match request.verb {
+        Verb::Status => {
+            let status = within(QUICK, instance.status()).await?;
+            print(request, &status, |status| show::status(status, now_us()), paint)
+        }
+        Verb::Workers => {
+            let workers = within(QUICK, instance.workers()).await?;
+            print(request, &workers, |workers| show::workers(workers, now_us()), paint)
+        }
+        Verb::Requests => {
+            let requests = within(QUICK, instance.requests()).await?;
+            print(request, &requests, |requests| show::requests(requests), paint)
+        }
+        Verb::Reload => print(request, &instance.reload().await?, |done| show::reloaded("reloaded", done), paint),
+        Verb::Rollback => {
+            print(request, &instance.rollback().await?, |done| show::reloaded("rolled back", done), paint)
+        }
+        Verb::Stacks(Some(worker)) => {
+            write(&harmless(&within(SLOW, instance.stacks(worker)).await?));
+            Ok(())
+        }
+        Verb::Stacks(None) => all_stacks(&instance).await,
+        Verb::Scale(workers) => within(QUICK, instance.scale(workers)).await,
+        Verb::Recycle(worker) => within(SLOW, instance.recycle(worker)).await,
+        Verb::LogLevel(None) => {
+            write(within(QUICK, instance.log_level()).await?.as_str());
+            Ok(())
+        }
+        Verb::LogLevel(Some(level)) => within(QUICK, instance.set_log_level(level)).await,
+        Verb::Top => top::run(&instance, paint).await,
+    }
+}
+
+async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, Error>>) -> Result<T, Failed> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Failed::Late(limit)),
+    }
+}
+
+/// The stacks of every worker that has a process. One that cannot give its own does not hide those of the others.
+async fn all_stacks(instance: &InstanceProxy<'_>) -> Result<(), Failed> {
+    let mut outcome = Ok(());
+    for worker in within(QUICK, instance.workers()).await?.iter().filter(|worker| worker.pid != 0) {
+        let name = show::name_of(worker);
+        match within(SLOW, instance.stacks(worker.place)).await {
+            Ok(stacks) => write(&format!("{name}\n{}\n", harmless(&stacks).trim_end())),
+            Err(failed) => {
+                say(&format!("{name} {}", harmless(&failed.to_string())));
+                outcome = Err(Failed::Told);
+            }
+        }
+    }
+    outcome
+}
+
+fn print<T: Serialize>(
+    request: &Request,
+    answer: &T,
+    lines: impl Fn(&T) -> Vec<Line>,
+    paint: Paint,
+) -> Result<(), Failed> {
+    if request.json {
+        write(&serde_json::to_string_pretty(answer)?);
+    } else {
+        write(&lines(answer).iter().map(|line| line.painted(paint)).collect::<Vec<_>>().join("\n"));
+    }
+    Ok(())
+}
+
+/// To standard output, ending in one line break. Who has closed it wants no more.
+fn write(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end_matches('\n'));
+}
+
+/// Microseconds since 1970.
+fn now_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+}

@@ -1,0 +1,207 @@
+//! Answers of an instance as lines for people. Times are told from `now_us`, microseconds since 1970.
+
+use hostler_bus::{LastReload, Phase, Reloaded, Request, State, Status, Worker, WorkerState};
+
+use super::line::{Line, Piece, Tone};
+use super::table::{self, Side};
+use super::units::{bytes, count, long, rate, time};
+
+/// The width of the names in front of facts.
+const NAME_WIDTH: usize = 12;
+
+/// `hostler status`.
+pub(super) fn status(status: &Status, now_us: u64) -> Vec<Line> {
+    let (configured, observed) = (&status.configured, &status.observed);
+    let mut lines = vec![headline(status, now_us), Line::default(), Line::toned(Tone::Faint, "configured")];
+    let threads =
+        if configured.threads == 1 { "1 thread each" } else { &format!("{} threads each", configured.threads) };
+    let workers = match (configured.workers_min, configured.workers_max) {
+        (least, most) if least == most => least.to_string(),
+        (least, most) => format!("{least} to {most}"),
+    };
+    lines.extend([
+        fact("application", &format!("{} ({})", configured.application, configured.interface)),
+        fact("listens on", &configured.binds.join(", ")),
+        fact("workers", &format!("{workers}, {threads}")),
+        fact("settings", configured.settings_file.as_deref().unwrap_or("from options")),
+        Line::default(),
+        Line::toned(Tone::Faint, "observed"),
+    ]);
+    let tone = if observed.workers_ready < observed.workers_wanted { Tone::Wary } else { Tone::Plain };
+    let ready = format!("{} of {} ready", observed.workers_ready, observed.workers_wanted);
+    lines.extend([name("workers").and(tone, &ready), fact("generation", &observed.generation.to_string())]);
+    if let Some(reload) = &observed.last_reload {
+        lines.push(last_reload(reload, now_us));
+    }
+    let total = count(observed.requests_total);
+    let per_second = rate(observed.requests_per_second);
+    lines.extend([
+        fact(
+            "requests",
+            &format!("{total} answered, {per_second}/s, {} running, {} queued", observed.in_flight, observed.queued),
+        ),
+        fact("times", &format!("{} over the last minute", times(status))),
+        fact("connections", &count(observed.connections.into())),
+        fact("memory", &bytes(observed.memory_bytes)),
+        fact("process", &process(status)),
+    ]);
+    lines
+}
+
+/// One line: what it is called, what it does, since when.
+pub(super) fn headline(status: &Status, now_us: u64) -> Line {
+    let observed = &status.observed;
+    let since = match observed.since_us {
+        0 => String::new(),
+        since_us => format!(" for {}", long(now_us.saturating_sub(since_us))),
+    };
+    Line::toned(Tone::Strong, &status.configured.name)
+        .and(Tone::Plain, "  ")
+        .and(state_tone(observed.state), observed.state.as_str())
+        .and(Tone::Plain, &since)
+}
+
+/// `p50 1.2 ms, p95 8 ms, p99 20 ms`.
+pub(super) fn times(status: &Status) -> String {
+    let observed = &status.observed;
+    format!("p50 {}, p95 {}, p99 {}", time(observed.p50_us), time(observed.p95_us), time(observed.p99_us))
+}
+
+fn process(status: &Status) -> String {
+    let observed = &status.observed;
+    let mut text = format!("{}, hostler {}", observed.pid, observed.version);
+    if !observed.python.is_empty() {
+        text.push_str(&format!(", Python {}", observed.python));
+    }
+    if let Some(event_loop) = &observed.event_loop {
+        text.push_str(&format!(", {event_loop}"));
+    }
+    text
+}
+
+fn last_reload(reload: &LastReload, now_us: u64) -> Line {
+    let ago = long(now_us.saturating_sub(reload.at_us));
+    let took = time((reload.seconds.max(0.0) * 1e6) as u64);
+    let line = name("last reload");
+    if reload.succeeded {
+        return line.and(Tone::Good, "succeeded").and(Tone::Plain, &format!(" {ago} ago after {took}"));
+    }
+    line.and(Tone::Bad, "failed").and(Tone::Plain, &format!(" {ago} ago after {took}: {}", reload.message))
+}
+
+fn name(name: &str) -> Line {
+    Line::plain(&format!("  {name:NAME_WIDTH$} "))
+}
+
+fn fact(title: &str, text: &str) -> Line {
+    name(title).and(Tone::Plain, text)
+}
+
+/// `hostler workers`.
+pub(super) fn workers(workers: &[Worker], now_us: u64) -> Vec<Line> {
+    if workers.is_empty() {
+        return vec![Line::plain("no workers")];
+    }
+    let columns = [
+        ("WORKER", Side::Right),
+        ("PID", Side::Right),
+        ("STATE", Side::Left),
+        ("GEN", Side::Right),
+        ("UP", Side::Right),
+        ("REQUESTS", Side::Right),
+        ("CPU", Side::Right),
+        ("MEMORY", Side::Right),
+        ("RESTARTS", Side::Left),
+        ("RUNNING", Side::Left),
+    ];
+    table::lines(&columns, workers.iter().map(|worker| worker_row(worker, now_us)).collect())
+}
+
+fn worker_row(worker: &Worker, now_us: u64) -> Vec<Piece> {
+    let there = |text: String| if worker.pid == 0 { "-".to_owned() } else { text };
+    let restarts: Vec<String> = worker.restarts.iter().map(|(cause, times)| format!("{times} {cause}")).collect();
+    let running = worker
+        .running
+        .as_ref()
+        .map_or_else(String::new, |running| format!("{} {} {}", time(running.age_us), running.method, running.target));
+    let plain = |text: String| Piece::new(Tone::Plain, &text);
+    vec![
+        plain(worker.place.to_string()),
+        plain(there(worker.pid.to_string())),
+        Piece::new(worker_tone(worker.state), worker.state.as_str()),
+        plain(worker.generation.to_string()),
+        plain(if worker.since_us == 0 { "-".to_owned() } else { long(now_us.saturating_sub(worker.since_us)) }),
+        plain(count(worker.requests)),
+        plain(there(time((worker.cpu_seconds.max(0.0) * 1e6) as u64))),
+        plain(there(bytes(worker.memory_bytes))),
+        plain(if restarts.is_empty() { "-".to_owned() } else { restarts.join(", ") }),
+        plain(running),
+    ]
+}
+
+/// `hostler requests`.
+pub(super) fn requests(requests: &[Request]) -> Vec<Line> {
+    if requests.is_empty() {
+        return vec![Line::plain("no requests")];
+    }
+    let columns = [
+        ("AGE", Side::Right),
+        ("PHASE", Side::Left),
+        ("WORKER", Side::Right),
+        ("ID", Side::Left),
+        ("METHOD", Side::Left),
+        ("TARGET", Side::Left),
+    ];
+    let row = |request: &Request| {
+        vec![
+            Piece::new(Tone::Plain, &time(request.age_us)),
+            Piece::new(phase_tone(request.phase), request.phase.as_str()),
+            Piece::new(Tone::Plain, &request.worker.map_or_else(|| "-".to_owned(), |worker| worker.to_string())),
+            Piece::new(Tone::Plain, &request.id),
+            Piece::new(Tone::Plain, &request.method),
+            Piece::new(Tone::Plain, &request.target),
+        ]
+    };
+    table::lines(&columns, requests.iter().map(row).collect())
+}
+
+/// `hostler reload` and `hostler rollback`, when they succeeded; `done` says which.
+pub(super) fn reloaded(done: &str, reloaded: &Reloaded) -> Vec<Line> {
+    let took = time((reloaded.seconds.max(0.0) * 1e6) as u64);
+    vec![Line::plain(&format!("{done}: generation {} serves, after {took}", reloaded.generation))]
+}
+
+/// A worker in front of its stacks.
+pub(super) fn name_of(worker: &Worker) -> String {
+    format!("worker {} (pid {}, generation {}):", worker.place, worker.pid, worker.generation)
+}
+
+fn state_tone(state: State) -> Tone {
+    match state {
+        State::Serving => Tone::Good,
+        State::Broken => Tone::Bad,
+        State::Starting | State::Reloading | State::Stopping => Tone::Wary,
+        State::Asleep | State::Unknown => Tone::Plain,
+    }
+}
+
+fn worker_tone(state: WorkerState) -> Tone {
+    match state {
+        WorkerState::Busy => Tone::Good,
+        WorkerState::Starting | WorkerState::Retiring | WorkerState::Stopping => Tone::Wary,
+        WorkerState::Waiting => Tone::Bad,
+        WorkerState::Idle | WorkerState::Unknown => Tone::Plain,
+    }
+}
+
+fn phase_tone(phase: Phase) -> Tone {
+    match phase {
+        Phase::Queued => Tone::Wary,
+        Phase::Abandoned => Tone::Bad,
+        Phase::Running | Phase::Answering | Phase::Unknown => Tone::Plain,
+    }
+}
+
+#[cfg(test)]
+#[path = "show_tests.rs"]
+mod tests;

@@ -1,0 +1,78 @@
+//! The words of the management verbs on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
+use hostler_bus::LogLevel;
+
+use super::{Request, Verb};
+
+const SOCKET: &str = "socket";
+const JSON: &str = "json";
+const WORKER: &str = "WORKER";
+const COUNT: &str = "N";
+const LEVEL: &str = "LEVEL";
+
+/// As many workers as the setting `workers` takes.
+const WORKERS_MOST: i64 = 512;
+
+/// The verbs, as commands.
+pub(crate) fn commands() -> Vec<Command> {
+    let worker = || Arg::new(WORKER).value_parser(value_parser!(u32)).help("Its number, as `hostler workers` shows it");
+    let count = Arg::new(COUNT).required(true).value_parser(value_parser!(u32).range(0..=WORKERS_MOST));
+    let levels = PossibleValuesParser::new(LogLevel::ALL.iter().map(|level| level.as_str()));
+    vec![
+        answering("status", "Show what an instance is told to do, and what it does"),
+        answering("reload", "Read settings and code anew; answers when they serve, or tells why they do not"),
+        answering("rollback", "Bring the previous good generation back"),
+        answering("workers", "List the workers"),
+        answering("requests", "List the requests that are under way, with their age"),
+        verb("stacks", "Show the Python stacks of a worker, or of all").arg(worker()),
+        verb("scale", "Set the number of workers until the next reload")
+            .arg(count.help("How many workers there should be")),
+        verb("recycle", "Replace a worker; its successor is started first").arg(worker().required(true)),
+        verb("log-level", "Show the log level, or set it until the next reload")
+            .arg(Arg::new(LEVEL).value_parser(levels).hide_possible_values(true).help("debug, info, warning or error")),
+        verb(
+            "top",
+            "Watch an instance: q quits, r reloads, the arrow keys choose a worker, s shows its stack, k recycles it",
+        ),
+    ]
+}
+
+fn verb(name: &'static str, about: &'static str) -> Command {
+    Command::new(name).about(about).arg(
+        Arg::new(SOCKET)
+            .long("socket")
+            .value_name("PATH")
+            .value_parser(value_parser!(PathBuf))
+            .help("The control socket of the instance; without it, the only instance there is"),
+    )
+}
+
+fn answering(name: &'static str, about: &'static str) -> Command {
+    verb(name, about)
+        .arg(Arg::new(JSON).long("json").action(ArgAction::SetTrue).help("Write the answer as JSON, for programs"))
+}
+
+/// What a command of [`commands`] asks; `None` for the name of another.
+pub(crate) fn request(name: &str, matches: &ArgMatches) -> Option<Request> {
+    let number = |argument| matches.get_one::<u32>(argument).copied();
+    let verb = match name {
+        "status" => Verb::Status,
+        "reload" => Verb::Reload,
+        "rollback" => Verb::Rollback,
+        "workers" => Verb::Workers,
+        "requests" => Verb::Requests,
+        "stacks" => Verb::Stacks(number(WORKER)),
+        "scale" => Verb::Scale(number(COUNT)?),
+        "recycle" => Verb::Recycle(number(WORKER)?),
+        "log-level" => Verb::LogLevel(matches.get_one::<String>(LEVEL).map(|word| LogLevel::from(word.as_str()))),
+        "top" => Verb::Top,
+        _ => return None,
+    };
+    let socket = matches.get_one::<PathBuf>(SOCKET).cloned();
+    // Not every verb has the option.
+    let json = matches.try_get_one::<bool>(JSON).ok().flatten().copied().unwrap_or(false);
+    Some(Request { verb, socket, json })
+}
