@@ -8,6 +8,7 @@ mod body;
 mod buffer;
 mod config;
 mod connection;
+mod histogram;
 mod id;
 mod load;
 mod local;
@@ -31,6 +32,7 @@ use hostler_log::AccessLog;
 use tokio::sync::{mpsc, oneshot};
 
 pub use config::{Config, TrustedPeers, Underscores, WebSocketConfig};
+pub use histogram::{Histogram, LONGEST};
 
 use load::Load;
 use stream::Detached;
