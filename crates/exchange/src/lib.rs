@@ -45,6 +45,8 @@ pub mod record;
 #[cfg(not(loom))]
 mod recovery;
 #[cfg(not(loom))]
+mod requests;
+#[cfg(not(loom))]
 mod router;
 mod slot;
 mod staff;
@@ -58,6 +60,8 @@ pub use event_loop::{Awaited, EventLoop};
 pub use layout::{Config, ConfigError};
 #[cfg(not(loom))]
 pub use memory::now_ns;
+#[cfg(not(loom))]
+pub use requests::{QueuedRequest, RequestView};
 #[cfg(not(loom))]
 pub use router::{Exchange, ResponseProgress, Submitted};
 pub use slot::{Phase, RequestEnd, Slot, response_flag};

@@ -19,6 +19,7 @@ impl Exchange {
             entry.served.store(0, Ordering::Relaxed);
             entry.looping.store(0, Ordering::Relaxed);
             entry.present.store(1, Ordering::Release);
+            self.arrivals.fetch_add(1, Ordering::AcqRel);
         }
     }
 

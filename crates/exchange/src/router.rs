@@ -15,7 +15,7 @@ use crate::memory::{Memory, now_ns};
 use crate::queue::Entry;
 use crate::slot::{BEGIN_AGAIN, Phase, RequestEnd, Slot, State, response_flag, wish};
 use crate::staff::{Sleeper, WORTH_A_WAKE_UP_NS, Worker};
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// One generation's shared memory, as the router and the supervisor hold it.
 #[derive(Debug)]
@@ -26,6 +26,10 @@ pub struct Exchange {
     /// Rung to wake a worker whose event loop watches a descriptor.
     pub(crate) worker_doorbells: Vec<OwnedFd>,
     producer: Mutex<Producer>,
+    /// How many processes were given a worker's entry; it tells one sleep from the next.
+    pub(crate) arrivals: AtomicU64,
+    /// The sleep in which workers were asked for last; `u64::MAX` for none.
+    pub(crate) asked_in: AtomicU64,
 }
 
 /// What only one thread may do at a time: choosing slots and appending to the queue.
@@ -93,6 +97,11 @@ impl ResponseProgress {
 }
 
 impl Producer {
+    /// Whether a slot is in use.
+    pub(crate) fn is_used(&self, slot: u32) -> bool {
+        self.used[slot as usize]
+    }
+
     /// Puts a slot back; `false` when it was free already.
     fn free(&mut self, slot: u32) -> bool {
         let used = std::mem::take(&mut self.used[slot as usize]);
@@ -123,6 +132,8 @@ impl Exchange {
                 blamed: vec![false; config.slots as usize],
                 touched: vec![false; config.slots as usize],
             }),
+            arrivals: AtomicU64::new(0),
+            asked_in: AtomicU64::new(u64::MAX),
             memory,
         })
     }

@@ -9,7 +9,7 @@ use hostler_http1::Refusal;
 
 use crate::RouterEvent;
 use crate::connection::{After, Connection, Interrupted};
-use crate::local::PROBE;
+use crate::orphan::PROBE;
 use crate::page::Page;
 use crate::respond::Framing;
 use crate::turn::{Outcome, Turn};
@@ -62,13 +62,13 @@ impl Connection {
                 },
                 Event::BodyCut => {
                     // The worker may still answer: a client can end its direction, and wait. It will see the body cut off.
-                    self.local.exchange.end_body(turn.slot, RequestEnd::Aborted);
+                    turn.line.exchange.end_body(turn.slot, RequestEnd::Aborted);
                     turn.body = crate::body::Body::Done;
                     turn.keep_alive = false;
                     continue;
                 }
                 Event::BodyRefused(refusal) => {
-                    self.local.exchange.end_body(turn.slot, RequestEnd::Refused);
+                    turn.line.exchange.end_body(turn.slot, RequestEnd::Refused);
                     turn.body = crate::body::Body::Done;
                     turn.keep_alive = false;
                     if matches!(stage, Stage::Head) {
@@ -89,7 +89,7 @@ impl Connection {
     /// Deals with all the worker has done; the end of the answer, if it is one.
     async fn hear(&mut self, turn: &mut Turn, stage: &mut Stage) -> Option<After> {
         loop {
-            let progress = self.local.exchange.progress(turn.slot);
+            let progress = turn.line.exchange.progress(turn.slot);
             if progress.corrupt {
                 tracing::error!(worker = progress.worker, "a worker damaged its answer in shared memory");
                 return Some(self.broken(turn, stage, 502, Outcome::WorkerDied).await);
@@ -100,7 +100,7 @@ impl Connection {
                 }
                 continue;
             }
-            if turn.awaits_continue && matches!(stage, Stage::Head) && self.local.exchange.wants_body(turn.slot) {
+            if turn.awaits_continue && matches!(stage, Stage::Head) && turn.line.exchange.wants_body(turn.slot) {
                 turn.awaits_continue = false;
                 if let Err(interrupted) = self.send_continue().await {
                     return Some(self.interrupted(turn, interrupted));
@@ -130,7 +130,8 @@ impl Connection {
                     Phase::Done | Phase::Free => {
                         return Some(self.fail(turn, 500, "The application gave no answer.", Outcome::Failed).await);
                     }
-                    Phase::Queued | Phase::Running => return None,
+                    Phase::Queued => return self.move_on(turn).await,
+                    Phase::Running => return None,
                 },
                 Stage::Body { framing: Framing::Empty | Framing::Length(0), status } if self.over(progress) => {
                     return Some(self.finish(turn, status).await);
@@ -178,7 +179,7 @@ impl Connection {
         }
         let client = if !turn.body.is_done() {
             self.poll_body(context, turn)
-        } else if self.local.exchange.watches_client(turn.slot) {
+        } else if turn.line.exchange.watches_client(turn.slot) {
             self.poll_gone(context)
         } else {
             Poll::Pending
@@ -200,7 +201,10 @@ impl Connection {
             match self.stream.poll_read(context, &mut scratch[..AHEAD - ahead]) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Event::Gone),
-                Poll::Ready(Ok(length)) => self.pending.extend(&scratch[..length]),
+                Poll::Ready(Ok(length)) => {
+                    self.local.counts.read(length);
+                    self.pending.extend(&scratch[..length]);
+                }
             }
         }
     }
@@ -208,7 +212,8 @@ impl Connection {
     /// Moves the body on, as far as the socket has bytes and the slot has room.
     fn poll_body(&mut self, context: &mut Context<'_>, turn: &mut Turn) -> Poll<Event> {
         let local = std::rc::Rc::clone(&self.local);
-        let exchange = &local.exchange;
+        let line = std::rc::Rc::clone(&turn.line);
+        let exchange = &line.exchange;
         while !turn.body.is_done() {
             if exchange.body_room(turn.slot) == 0 && !exchange.await_body_room(turn.slot) {
                 return Poll::Pending;
@@ -220,6 +225,7 @@ impl Connection {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Event::BodyCut),
                     Poll::Ready(Ok(length)) => length,
                 };
+                local.counts.read(length);
                 let fed = turn.body.feed(&scratch[..length], exchange, turn.slot);
                 let used = fed.as_ref().map_or(length, |fed| fed.used);
                 if used < length {
@@ -247,8 +253,8 @@ impl Connection {
 
     /// Sets the limit for what is waited for: the client's body while there is room for it, else the worker.
     fn limit_for(&self, turn: &Turn) {
-        let config = &self.local.config;
-        let awaits_client = !turn.body.is_done() && self.local.exchange.wants_body(turn.slot);
+        let config = &turn.line.config;
+        let awaits_client = !turn.body.is_done() && turn.line.exchange.wants_body(turn.slot);
         match (awaits_client, config.timeout) {
             (true, _) => self.limit(config.body_timeout),
             (false, Some(timeout)) => self.limit(timeout),
@@ -261,20 +267,20 @@ impl Connection {
     /// Who kept us waiting, and what is done about it; `None` when it was nobody after all. `probed`: the event loop that runs the request was
     /// asked for a sign of life.
     async fn expired(&mut self, turn: &mut Turn, stage: &Stage, probed: &mut bool) -> Option<After> {
-        let exchange = std::sync::Arc::clone(&self.local.exchange);
+        let exchange = std::sync::Arc::clone(&turn.line.exchange);
         let awaits_client = !turn.body.is_done() && exchange.wants_body(turn.slot);
         if awaits_client {
             exchange.end_body(turn.slot, RequestEnd::Aborted);
             return Some(self.broken(turn, stage, 408, Outcome::BadBody).await);
         }
-        let Some(timeout) = self.local.config.timeout else {
+        let Some(timeout) = turn.line.config.timeout else {
             self.limit_for(turn);
             return None;
         };
         let progress = exchange.progress(turn.slot);
         let (_, started, _) = exchange.times(turn.slot);
         match progress.phase {
-            Phase::Queued if self.local.take_back(turn.slot) => {
+            Phase::Queued if turn.line.take_back(turn.slot) => {
                 turn.taken_back = true;
                 Some(self.fail(turn, 503, "No worker became free in time.", Outcome::Overloaded).await)
             }
@@ -288,10 +294,10 @@ impl Connection {
                     return None;
                 }
                 let is_loop = exchange.is_loop(progress.worker);
-                if is_loop && matches!(stage, Stage::Body { .. }) && !self.is_stuck(turn.slot, probed, timeout) {
+                if is_loop && matches!(stage, Stage::Body { .. }) && !self.is_stuck(turn, probed, timeout) {
                     return None;
                 }
-                let (method, target) = self.local.first_line(turn.slot);
+                let (method, target) = turn.line.first_line(turn.slot);
                 tracing::error!(
                     request_id = turn.id.show().as_str(),
                     method,
@@ -308,7 +314,7 @@ impl Connection {
                 );
                 // An event loop goes on with its other requests. Whether it does is seen a moment after, see `Local::cancel`.
                 if !is_loop || *probed {
-                    self.local.tell(RouterEvent::TimedOut { worker: progress.worker });
+                    turn.line.tell(RouterEvent::TimedOut { line: turn.line.number, worker: progress.worker });
                 }
                 Some(self.broken(turn, stage, 504, Outcome::TimedOut).await)
             }
@@ -323,15 +329,15 @@ impl Connection {
 
     /// Whether the event loop that streams an answer gave no sign of life after it was asked for one, which is done first. A stream may be
     /// quiet for as long as it likes.
-    fn is_stuck(&self, slot: u32, probed: &mut bool, timeout: Duration) -> bool {
-        let exchange = &self.local.exchange;
+    fn is_stuck(&self, turn: &Turn, probed: &mut bool, timeout: Duration) -> bool {
+        let exchange = &turn.line.exchange;
         if !*probed {
-            exchange.probe_loop(slot);
+            exchange.probe_loop(turn.slot);
             *probed = true;
             self.limit(timeout.max(PROBE));
             return false;
         }
-        if exchange.loop_answers(slot) {
+        if exchange.loop_answers(turn.slot) {
             *probed = false;
             self.limit(timeout);
             return false;
@@ -346,9 +352,9 @@ impl Connection {
         self.log(turn, status, Outcome::Ok);
         // A refused handshake has no body, though its slot waited for records: its worker hears that nobody listens.
         if turn.body.is_done() && self.opening.is_none() {
-            self.local.leave(turn.slot);
+            turn.line.leave(turn.slot, self.local.clock());
         } else {
-            self.local.give_up(turn.slot);
+            turn.line.give_up(turn.slot, self.local.clock());
         }
         if !turn.keep_alive {
             return After::Linger;
@@ -358,7 +364,7 @@ impl Connection {
 
     /// Takes the rest of a body that nobody reads off the wire; `false` when it is too long or does not come.
     async fn drain(&mut self, turn: &mut Turn) -> bool {
-        self.limit(self.local.config.body_timeout);
+        self.limit(turn.line.config.body_timeout);
         let mut drained = 0;
         poll_fn(|context| {
             self.presence.attend(context.waker());
@@ -369,7 +375,10 @@ impl Connection {
                         Poll::Pending if self.presence.expired() => return Poll::Ready(false),
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(false),
-                        Poll::Ready(Ok(length)) => self.pending.extend(&scratch[..length]),
+                        Poll::Ready(Ok(length)) => {
+                            self.local.counts.read(length);
+                            self.pending.extend(&scratch[..length]);
+                        }
                     }
                 }
                 let Ok(used) = turn.body.discard(self.pending.as_slice()) else {
@@ -388,10 +397,10 @@ impl Connection {
 
     /// The worker died with the request. It is queued once more if that can do no harm, else answered 502.
     async fn lost(&mut self, turn: &mut Turn) -> Option<After> {
-        let (method, target) = self.local.first_line(turn.slot);
-        let limit = if self.local.exchange.is_blamed(turn.slot) { RETRIES_TO_BLAME } else { RETRIES };
+        let (method, target) = turn.line.first_line(turn.slot);
+        let limit = if turn.line.exchange.is_blamed(turn.slot) { RETRIES_TO_BLAME } else { RETRIES };
         let again =
-            turn.idempotent && turn.retries < limit && turn.body.is_done() && self.local.exchange.requeue(turn.slot);
+            turn.idempotent && turn.retries < limit && turn.body.is_done() && turn.line.exchange.requeue(turn.slot);
         tracing::warn!(
             request_id = turn.id.show().as_str(),
             method,
@@ -402,8 +411,8 @@ impl Connection {
         if again {
             turn.retries += 1;
             turn.began = self.local.clock();
-            self.local.defer_wake();
-            return None;
+            self.local.defer_wake(&turn.line);
+            return self.move_on(turn).await;
         }
         Some(self.fail(turn, 502, "The worker that ran this request died.", Outcome::WorkerDied).await)
     }
@@ -422,17 +431,17 @@ impl Connection {
     }
 
     /// Answers in the application's place.
-    async fn fail(&mut self, turn: &mut Turn, status: u16, reason: &str, outcome: Outcome) -> After {
+    pub(crate) async fn fail(&mut self, turn: &mut Turn, status: u16, reason: &str, outcome: Outcome) -> After {
         let keep_alive = turn.keep_alive && turn.body.is_done() && !self.local.stopping.get() && status != 408;
         let id = turn.id.show();
         let page = Page { status, reason, http11: turn.http11, to_head: turn.to_head, keep_alive, id: id.as_bytes() };
         self.local.out.borrow_mut().clear();
-        turn.sent = page.write(&self.local, &mut self.local.out.borrow_mut());
+        turn.sent = page.write(&self.local, &turn.line.config, &mut self.local.out.borrow_mut());
         self.log(turn, status, outcome);
         match outcome {
             _ if turn.taken_back => {}
-            Outcome::TimedOut => self.local.cancel(turn.slot),
-            _ => self.local.give_up(turn.slot),
+            Outcome::TimedOut => turn.line.cancel(turn.slot, self.local.clock()),
+            _ => turn.line.give_up(turn.slot, self.local.clock()),
         }
         match self.write_out().await {
             Ok(()) if keep_alive => After::Next,
@@ -447,13 +456,13 @@ impl Connection {
             self.stream.reset_at_close();
         }
         self.log(turn, status, outcome);
-        self.local.give_up(turn.slot);
+        turn.line.give_up(turn.slot, self.local.clock());
         After::Cut
     }
 
     fn interrupted(&mut self, turn: &mut Turn, _: Interrupted) -> After {
         self.log(turn, 499, Outcome::ClientGone);
-        self.local.give_up(turn.slot);
+        turn.line.give_up(turn.slot, self.local.clock());
         After::Cut
     }
 }

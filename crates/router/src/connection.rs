@@ -21,9 +21,9 @@ use crate::buffer::Buffer;
 use crate::local::Local;
 use crate::page::Page;
 use crate::presence::Presence;
-use crate::request::{Begun, OVERLOADED, begin};
+use crate::request::{Asked, Begun, OVERLOADED, begin};
 use crate::stream::{Detached, Peer, Stream};
-use crate::turn::Turn;
+use crate::turn::Outcome;
 
 pub(crate) use crate::websocket::{Opening, add_refusal_fields};
 
@@ -47,6 +47,9 @@ pub(crate) struct Connection {
     pub(crate) pending: Buffer,
     /// The handshake of the present request, when it asks for WebSocket.
     pub(crate) opening: Option<Box<Opening>>,
+    /// The line that it knows the settings of.
+    line: u32,
+    send_timeout: Duration,
     /// The server stops, and the connection was given its last moment.
     last_call: bool,
     _registered: Registered,
@@ -78,7 +81,7 @@ pub(crate) enum After {
 
 /// What a connection brought.
 enum Next {
-    Request(Turn),
+    Request(Asked),
     Refused(Refusal),
     Closed,
     /// It goes on in another thread.
@@ -96,7 +99,8 @@ pub(crate) enum Interrupted {
 
 impl Connection {
     pub(crate) fn new(local: Rc<Local>, stream: Stream) -> Self {
-        let peer = Box::new(stream.peer(&local.config.trusted));
+        let line = local.line();
+        let peer = Box::new(stream.peer(&line.config.trusted));
         let presence = Rc::new(Presence::default());
         let place = local.presences.add(Rc::clone(&presence));
         let registered = Registered { local: Rc::clone(&local), place };
@@ -107,6 +111,8 @@ impl Connection {
             peer,
             pending: Buffer::default(),
             opening: None,
+            line: line.number,
+            send_timeout: line.config.send_timeout,
             last_call: false,
             _registered: registered,
         }
@@ -117,8 +123,11 @@ impl Connection {
         let mut served = false;
         loop {
             match self.next(served).await {
-                Next::Request(turn) => {
-                    let after = self.answer(turn).await;
+                Next::Request(asked) => {
+                    let after = match asked {
+                        Asked::Served(turn) => self.answer(turn).await,
+                        Asked::Held(unserved) => self.answer_held(unserved).await,
+                    };
                     served = true;
                     match after {
                         After::Next => {}
@@ -142,8 +151,8 @@ impl Connection {
         if !self.pending.is_empty() {
             // Pipelined: it was read together with the last request.
             match self.begin_pending() {
-                Ok(Some(turn)) => return Next::Request(turn),
-                Ok(None) => self.limit(self.local.config.header_timeout),
+                Ok(Some(asked)) => return Next::Request(asked),
+                Ok(None) => self.limit(self.local.line().config.header_timeout),
                 Err(refusal) => return Next::Refused(refusal),
             }
         } else if served {
@@ -152,15 +161,15 @@ impl Connection {
             {
                 return Next::Moved(thread);
             }
-            self.limit(self.local.config.keepalive);
+            self.limit(self.local.line().config.keepalive);
         } else {
-            self.limit(self.local.config.header_timeout);
+            self.limit(self.local.line().config.header_timeout);
         }
         loop {
             let before = self.pending.is_empty();
             match poll_fn(|context| self.poll_next(context)).await {
-                Ok(Read::Begun(turn)) => return Next::Request(turn),
-                Ok(Read::More) if before => self.limit(self.local.config.header_timeout),
+                Ok(Read::Begun(asked)) => return Next::Request(asked),
+                Ok(Read::More) if before => self.limit(self.local.line().config.header_timeout),
                 Ok(Read::More) => {}
                 Err(Ended::Refused(refusal)) => return Next::Refused(refusal),
                 // A connection that said nothing (again) is closed without a word.
@@ -184,6 +193,8 @@ impl Connection {
         match self.stream.poll_read(context, &mut scratch) {
             Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(Ended::Gone)),
             Poll::Ready(Ok(length)) => {
+                local.counts.read(length);
+                self.keep_to_line();
                 let bytes = &scratch[..length];
                 if !self.pending.is_empty() {
                     let before = self.pending.as_slice().len();
@@ -193,18 +204,18 @@ impl Connection {
                     }
                     drop(scratch);
                     return Poll::Ready(match self.begin_pending() {
-                        Ok(Some(turn)) => Ok(Read::Begun(turn)),
+                        Ok(Some(asked)) => Ok(Read::Begun(asked)),
                         Ok(None) => Ok(Read::More),
                         Err(refusal) => Err(Ended::Refused(refusal)),
                     });
                 }
                 Poll::Ready(match begin(&local, &self.peer, &self.presence, bytes) {
-                    Ok(Some(Begun { turn, opening, used })) => {
+                    Ok(Some(Begun { asked, opening, used })) => {
                         self.opening = opening;
                         if used < length {
                             self.pending.extend(&bytes[used..]);
                         }
-                        Ok(Read::Begun(turn))
+                        Ok(Read::Begun(asked))
                     }
                     Ok(None) => {
                         self.pending.extend(bytes);
@@ -227,18 +238,21 @@ impl Connection {
         }
     }
 
-    fn begin_pending(&mut self) -> Result<Option<Turn>, Refusal> {
+    fn begin_pending(&mut self) -> Result<Option<Asked>, Refusal> {
+        self.keep_to_line();
         let begun = begin(&self.local, &self.peer, &self.presence, self.pending.as_slice())?;
-        Ok(begun.map(|Begun { turn, opening, used }| {
+        Ok(begun.map(|Begun { asked, opening, used }| {
             self.opening = opening;
             self.pending.consume(used);
-            turn
+            asked
         }))
     }
 
     /// Answers what was not even a request.
     async fn refuse(&mut self, refusal: Refusal) {
-        self.log_refused(refusal.status);
+        let outcome = if refusal.status == 503 { Outcome::Overloaded } else { Outcome::Refused };
+        self.local.counts.ended(refusal.status, outcome, None, None);
+        self.log_refused(refusal.status, outcome);
         if refusal != OVERLOADED {
             tracing::debug!(peer = %self.peer.remote, status = refusal.status, reason = refusal.reason, "a request was refused");
         }
@@ -251,7 +265,8 @@ impl Connection {
             id: b"",
         };
         self.local.out.borrow_mut().clear();
-        page.write(&self.local, &mut self.local.out.borrow_mut());
+        let line = self.local.line();
+        page.write(&self.local, &line.config, &mut self.local.out.borrow_mut());
         add_refusal_fields(refusal.status, &mut self.local.out.borrow_mut());
         let _client_may_be_gone = self.write_out().await;
     }
@@ -266,7 +281,10 @@ impl Connection {
             let mut scratch = self.local.scratch.borrow_mut();
             loop {
                 match self.stream.poll_read(context, &mut scratch) {
-                    Poll::Ready(Ok(length)) if length > 0 && length < left => left -= length,
+                    Poll::Ready(Ok(length)) if length > 0 && length < left => {
+                        self.local.counts.read(length);
+                        left -= length;
+                    }
                     Poll::Ready(_) => return Poll::Ready(()),
                     Poll::Pending if self.presence.expired() => return Poll::Ready(()),
                     Poll::Pending => return Poll::Pending,
@@ -297,8 +315,9 @@ impl Connection {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Interrupted::Gone)),
                     Poll::Ready(Ok(length)) => {
                         sent += length;
+                        self.local.counts.written(length);
                         if limited {
-                            self.presence.limit(self.local.clock(), self.local.config.send_timeout);
+                            self.presence.limit(self.local.clock(), self.send_timeout);
                         }
                     }
                     Poll::Pending if !limited => {
@@ -306,7 +325,7 @@ impl Connection {
                         sent = 0;
                         limited = true;
                         self.presence.attend(context.waker());
-                        self.presence.limit(self.local.clock(), self.local.config.send_timeout);
+                        self.presence.limit(self.local.clock(), self.send_timeout);
                         return Poll::Pending;
                     }
                     Poll::Pending if self.presence.expired() => return Poll::Ready(Err(Interrupted::Expired)),
@@ -317,6 +336,16 @@ impl Connection {
         .await
     }
 
+    /// Takes over what the settings of the current line say of this connection, before a request is begun there.
+    fn keep_to_line(&mut self) {
+        let line = self.local.line();
+        if self.line != line.number {
+            self.line = line.number;
+            self.send_timeout = line.config.send_timeout;
+            self.peer.trusted = self.stream.is_trusted(&line.config.trusted);
+        }
+    }
+
     /// Sets the time limit of the waits that follow.
     pub(crate) fn limit(&self, after: Duration) {
         self.presence.limit(self.local.clock(), after);
@@ -325,7 +354,7 @@ impl Connection {
 
 /// What a read brought.
 enum Read {
-    Begun(Turn),
+    Begun(Asked),
     More,
 }
 

@@ -8,16 +8,25 @@ mod body;
 mod buffer;
 mod config;
 mod connection;
+mod counts;
+mod held;
+mod histogram;
 mod id;
+mod line;
 mod load;
 mod local;
 mod log;
+mod moving;
+mod orphan;
 mod page;
 mod presence;
 mod request;
 mod respond;
 mod sending;
 mod stream;
+mod switch;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod turn;
 mod websocket;
@@ -28,12 +37,18 @@ use std::sync::Arc;
 use hostler_exchange::Exchange;
 use hostler_listener::Bound;
 use hostler_log::AccessLog;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 pub use config::{Config, TrustedPeers, Underscores, WebSocketConfig};
+pub use counts::Statistics;
 
+pub use held::Held;
+pub use histogram::{Histogram, LONGEST};
+
+use counts::Published;
 use load::Load;
 use stream::Detached;
+use switch::{Former, Prepare};
 use thread::Start;
 
 /// Commands a thread has not read yet, at most; connections on their way to it are among them.
@@ -44,8 +59,15 @@ const COMMANDS: usize = 1024;
 pub enum RouterEvent {
     /// A request that `worker` runs is past its time; its client was answered.
     TimedOut {
+        /// Its line: 0 for the exchange that the router was started with, one more with each switch.
+        line: u32,
         /// The worker's index in the exchange.
         worker: u16,
+    },
+    /// A request waits, and no worker is present. Told once until one was.
+    Wanted {
+        /// The line that has none.
+        line: u32,
     },
 }
 
@@ -54,6 +76,16 @@ pub enum RouterEvent {
 enum Command {
     /// Serve this connection.
     Take(Detached),
+    /// Make a line ready.
+    Prepare(Box<Prepare>),
+    /// Send new requests to the line of this number, which was prepared.
+    Switch(u32, oneshot::Sender<()>),
+    /// The line of this number will not be switched to.
+    Forget(u32),
+    /// Answer new requests so, or serve them.
+    Hold(Option<Arc<Held>>, oneshot::Sender<()>),
+    /// Let the counts be read.
+    Publish(oneshot::Sender<()>),
     /// Accept no more, close what idles, finish what runs.
     Stop,
     /// End at once.
@@ -65,6 +97,11 @@ enum Command {
 pub struct Router {
     threads: Vec<mpsc::Sender<Command>>,
     ended: Vec<oneshot::Receiver<io::Result<()>>>,
+    /// The number of the current line; locked while it changes.
+    line: Mutex<u32>,
+    former: Former,
+    /// The counts of each thread.
+    published: Vec<Published>,
 }
 
 impl Router {
@@ -85,6 +122,8 @@ impl Router {
         let load = Arc::new(Load::new(config.threads));
         let (threads, receivers): (Vec<_>, Vec<_>) = (0..config.threads).map(|_| mpsc::channel(COMMANDS)).unzip();
         let mut listeners = Some(listeners);
+        let former = Former::default();
+        let mut published = Vec::new();
         let mut ended = Vec::new();
         for (number, commands) in (0..).zip(receivers) {
             let doorbell =
@@ -100,7 +139,10 @@ impl Router {
                 commands,
                 threads: threads.clone(),
                 listeners: listeners.take().unwrap_or_default(),
+                former: former.clone(),
+                published: Published::default(),
             };
+            published.push(start.published.clone());
             let (report, end) = oneshot::channel();
             std::thread::Builder::new().name(format!("router-{number}")).spawn(move || {
                 // Nobody waits for it any more: then nobody is interested in how it ended.
@@ -108,7 +150,7 @@ impl Router {
             })?;
             ended.push(end);
         }
-        Ok(Self { threads, ended })
+        Ok(Self { threads, ended, line: Mutex::new(0), former, published })
     }
 
     /// Accepts no more; [`Router::stopped`] waits for what runs.

@@ -1,4 +1,4 @@
-//! What the connections of one router thread share: the exchange, the clock, buffers, and who owns which slot.
+//! What the connections of one router thread share: the lines, the clock, buffers.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -6,52 +6,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use hostler_exchange::head::read_request;
-use hostler_exchange::{Exchange, Phase, RequestEnd, now_ns};
+use hostler_exchange::{Exchange, now_ns};
 use hostler_log::AccessLog;
 use rustix::time::{ClockId, clock_gettime};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
-use crate::RouterEvent;
-use crate::config::Config;
+use crate::counts::Counts;
+use crate::held::Held;
 use crate::id::RequestId;
+use crate::line::Line;
 use crate::load::Load;
-use crate::presence::{Presence, Presences};
+use crate::presence::Presences;
+use crate::switch::Former;
 
 /// Requests after which workers are woken and answers fetched even though the thread has not come to rest.
 const BATCH: u32 = 32;
-/// How long an event loop may take, at least, to show that it is not stuck: another handler may keep it for as long as `timeout` allows.
-pub(crate) const PROBE: Duration = Duration::from_secs(1);
-/// How long it may take, at most, to cancel a task that is past its time.
-const CANCELLED: Duration = Duration::from_secs(5);
 /// Bytes read from a socket at once.
 pub(crate) const READ_SIZE: usize = 128 * 1024;
-
-/// Who waits for news of a slot.
-#[derive(Debug, Default)]
-enum Owner {
-    #[default]
-    Nobody,
-    /// Its connection is done with it, its worker is not: it is freed with the next news.
-    Orphan(Orphan),
-    Connection(Rc<Presence>),
-}
-
-/// A request that only its worker is still busy with.
-#[derive(Debug)]
-struct Orphan {
-    /// When it is looked at, on the thread's clock; `u64::MAX` for never again.
-    due: u64,
-    /// The event loop that runs it was asked for a sign of life.
-    probed: bool,
-}
 
 /// One router thread.
 #[derive(Debug)]
 pub(crate) struct Local {
     pub(crate) number: u32,
-    pub(crate) config: Arc<Config>,
-    pub(crate) exchange: Arc<Exchange>,
     pub(crate) presences: Presences,
     pub(crate) stopping: Cell<bool>,
     pub(crate) access_log: RefCell<Option<AccessLog>>,
@@ -62,16 +38,18 @@ pub(crate) struct Local {
     /// A request's head while it is laid out.
     pub(crate) head: RefCell<Vec<u8>>,
     pub(crate) load: Arc<Load>,
-    /// The thread parks with requests in the queue; told only while nobody guards it.
-    pub(crate) queue_waits: Notify,
-    pub(crate) guarded: Cell<bool>,
+    pub(crate) counts: Counts,
+    /// What new requests are answered while the application is broken.
+    pub(crate) held: RefCell<Option<Arc<Held>>>,
+    /// Where new requests go.
+    line: RefCell<Rc<Line>>,
+    /// Where requests went before, while there are any.
+    former: RefCell<Vec<Rc<Line>>>,
+    /// Where requests will go, if all threads can.
+    prepared: RefCell<Option<Rc<Line>>>,
     /// The thread comes to rest with requests that no worker was woken for.
     gathering: Notify,
-    events: mpsc::Sender<RouterEvent>,
-    owners: RefCell<Vec<Owner>>,
-    orphans: Cell<u32>,
     reads: Cell<u32>,
-    unwoken: Cell<u32>,
     clock: Cell<u64>,
     date: RefCell<Date>,
     ids: Cell<u64>,
@@ -86,20 +64,10 @@ struct Date {
 }
 
 impl Local {
-    pub(crate) fn new(
-        number: u32,
-        config: Arc<Config>,
-        exchange: Arc<Exchange>,
-        access_log: Option<AccessLog>,
-        load: Arc<Load>,
-        events: mpsc::Sender<RouterEvent>,
-    ) -> Self {
-        let slots = exchange.config().slots as usize;
+    pub(crate) fn new(number: u32, line: Line, access_log: Option<AccessLog>, load: Arc<Load>, counts: Counts) -> Self {
         let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
         Self {
             number,
-            config,
-            exchange,
             presences: Presences::default(),
             stopping: Cell::new(false),
             access_log: RefCell::new(access_log),
@@ -107,14 +75,13 @@ impl Local {
             out: RefCell::new(Vec::with_capacity(4096)),
             head: RefCell::new(Vec::with_capacity(4096)),
             load,
-            queue_waits: Notify::new(),
-            guarded: Cell::new(false),
+            counts,
+            held: RefCell::default(),
+            line: RefCell::new(Rc::new(line)),
+            former: RefCell::default(),
+            prepared: RefCell::default(),
             gathering: Notify::new(),
-            events,
-            owners: RefCell::new(std::iter::repeat_with(Owner::default).take(slots).collect()),
-            orphans: Cell::new(0),
             reads: Cell::new(0),
-            unwoken: Cell::new(0),
             clock: Cell::new(now_ns()),
             date: RefCell::default(),
             ids: Cell::new(0),
@@ -130,9 +97,13 @@ impl Local {
     }
 
     pub(crate) fn tick(&self) {
-        self.clock.set(now_ns());
-        self.presences.check(self.clock.get());
-        self.check_orphans();
+        let now = now_ns();
+        self.clock.set(now);
+        self.presences.check(now);
+        self.for_each_line(|line| {
+            line.check_orphans(now);
+            line.check_staff();
+        });
         self.turn();
     }
 
@@ -145,105 +116,72 @@ impl Local {
     }
 
     fn turn(&self) {
-        self.wake_workers();
-        self.hear_news();
+        self.for_each_line(|line| {
+            line.wake_workers();
+            line.hear_news();
+        });
+        self.forget_finished();
     }
 
-    /// Whether slots are in use that no connection waits for.
-    pub(crate) fn has_orphans(&self) -> bool {
-        self.orphans.get() > 0
-    }
-
-    /// The time limit of requests whose connection is done with them: the client left, or all was sent and `close()` still runs. On an event
-    /// loop they may go on for as long as they like, as background tasks do, if only the loop is not stuck.
-    fn check_orphans(&self) {
-        let Some(timeout) = self.config.timeout else { return };
-        if !self.has_orphans() {
-            return;
-        }
-        let now = self.clock.get();
-        let mut stuck = Vec::new();
-        for (slot, owner) in (0u32..).zip(self.owners.borrow_mut().iter_mut()) {
-            let Owner::Orphan(orphan) = owner else { continue };
-            if now < orphan.due {
-                continue;
-            }
-            let progress = self.exchange.progress(slot);
-            if progress.phase != Phase::Running {
-                // The news of its end are on their way.
-                orphan.due = u64::MAX;
-                continue;
-            }
-            let is_loop = self.exchange.is_loop(progress.worker);
-            if is_loop && !orphan.probed {
-                self.exchange.probe_loop(slot);
-                *orphan = Orphan { due: after(now, timeout.max(PROBE)), probed: true };
-                continue;
-            }
-            if is_loop && self.exchange.loop_answers(slot) {
-                *orphan = Orphan { due: after(now, timeout), probed: false };
-                continue;
-            }
-            // Told once, and once for all of an event loop.
-            orphan.due = u64::MAX;
-            if is_loop && stuck.contains(&progress.worker) {
-                continue;
-            }
-            stuck.push(progress.worker);
-            let (method, target) = self.first_line(slot);
-            tracing::error!(
-                method,
-                target,
-                worker = progress.worker,
-                "{}",
-                if is_loop {
-                    "the event loop that runs a request is stuck: its worker is replaced"
-                } else {
-                    "a request ran past its timeout after its client was done with it: its worker is replaced"
-                }
-            );
-            self.tell(RouterEvent::TimedOut { worker: progress.worker });
-        }
-    }
-
-    /// Method and target of a request, from where its worker got them.
-    pub(crate) fn first_line(&self, slot: u32) -> (String, String) {
-        let mut head = Vec::new();
-        self.exchange.read_head(slot, &mut head);
-        read_request(&head).map_or_else(Default::default, |(request, _)| {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(200).collect();
-            (text(request.method), text(request.target))
-        })
-    }
-
-    /// Whether the client of a request takes trailer fields after the answer's body.
-    pub(crate) fn accepts_trailers(&self, slot: u32) -> bool {
-        let mut head = Vec::new();
-        self.exchange.read_head(slot, &mut head);
-        read_request(&head).is_some_and(|(request, _)| request.trailers)
-    }
-
-    /// Puts a request into the queue; `None` when all slots are in use.
-    pub(crate) fn submit(&self, presence: &Rc<Presence>, head: &[u8], body: &[u8], end: RequestEnd) -> Option<u32> {
-        let slot = self.exchange.submit(self.number, head, body, end)?.slot;
-        self.owners.borrow_mut()[slot as usize] = Owner::Connection(Rc::clone(presence));
-        self.defer_wake();
-        Some(slot)
-    }
-
-    /// Remembers that the queue has something new; workers are told at the end of the batch.
-    pub(crate) fn defer_wake(&self) {
-        self.unwoken.set(self.unwoken.get() + 1);
-        if self.unwoken.get() >= BATCH {
+    /// Remembers that a line's queue has something new; workers are told at the end of the batch.
+    pub(crate) fn defer_wake(&self, line: &Line) {
+        if line.defer_wake() >= BATCH {
             self.turn();
         }
     }
 
-    fn wake_workers(&self) {
-        if self.unwoken.take() > 0 {
-            self.exchange.wake_for_batch();
+    // ---- Lines -------------------------------------------------------------------------------------------------------------
+
+    /// Where a request goes that is read now.
+    pub(crate) fn line(&self) -> Rc<Line> {
+        Rc::clone(&self.line.borrow())
+    }
+
+    /// The current line, and former ones that are in use. `act` must not switch.
+    pub(crate) fn for_each_line(&self, mut act: impl FnMut(&Line)) {
+        act(&self.line.borrow());
+        self.former.borrow().iter().for_each(|line| act(line));
+    }
+
+    /// Whether slots are in use that no connection waits for, on any line.
+    pub(crate) fn has_orphans(&self) -> bool {
+        self.line.borrow().has_orphans() || self.former.borrow().iter().any(|line| line.has_orphans())
+    }
+
+    /// Whether one of the lines has this exchange. A second one would hear the first one's news.
+    pub(crate) fn uses(&self, exchange: &Arc<Exchange>) -> bool {
+        let mut uses = false;
+        self.for_each_line(|line| uses |= Arc::ptr_eq(&line.exchange, exchange));
+        uses
+    }
+
+    /// Keeps a line ready to be switched to; one that was kept before is forgotten.
+    pub(crate) fn prepare(&self, line: Rc<Line>) {
+        *self.prepared.borrow_mut() = Some(line);
+    }
+
+    pub(crate) fn forget_prepared(&self, number: u32) {
+        self.prepared.borrow_mut().take_if(|line| line.number == number);
+    }
+
+    /// Sends new requests to the line that was prepared.
+    pub(crate) fn switch(&self, number: u32, former: &Former) {
+        let Some(next) = self.prepared.borrow_mut().take_if(|line| line.number == number) else { return };
+        *self.held.borrow_mut() = None;
+        let before = self.line.replace(next);
+        before.retire(former.add(before.number));
+        self.former.borrow_mut().push(before);
+        self.forget_finished();
+    }
+
+    /// Forgets former lines that this thread has nothing in flight on.
+    fn forget_finished(&self) {
+        if !self.former.borrow().is_empty() {
+            self.former.borrow_mut().retain(|line| !line.is_done());
         }
     }
+
+    // ---- Rest --------------------------------------------------------------------------------------------------------------
 
     /// Gathers short requests into one wake-up: looks once more at the sockets, and wakes a worker when they bring nothing new.
     ///
@@ -251,107 +189,59 @@ impl Local {
     pub(crate) async fn gather(self: Rc<Self>) {
         loop {
             self.gathering.notified().await;
+            let line = self.line();
             let mut before = 0;
-            while self.unwoken.get() > before {
-                before = self.unwoken.get();
+            while line.unwoken() > before {
+                before = line.unwoken();
                 // The runtime polls its driver before it comes back.
                 tokio::task::yield_now().await;
             }
-            self.wake_workers();
+            line.wake_workers();
         }
-    }
-
-    /// Tells connections of news from their slots, and frees orphans; how many tasks were woken.
-    fn hear_news(&self) -> usize {
-        let mut woken = 0;
-        self.exchange.answer_bell(self.number, |slot| {
-            let mut owners = self.owners.borrow_mut();
-            match &owners[slot as usize] {
-                Owner::Connection(presence) => woken += usize::from(presence.bring_news()),
-                Owner::Orphan(_) if self.exchange.release(slot) => {
-                    owners[slot as usize] = Owner::Nobody;
-                    self.orphans.set(self.orphans.get() - 1);
-                }
-                Owner::Orphan(_) | Owner::Nobody => {}
-            }
-        });
-        woken
     }
 
     /// Before the thread parks: everything it owes others is done, and its sleep announced unless it has work after all.
     pub(crate) fn before_park(&self) {
-        if self.unwoken.get() > 0 {
-            if self.exchange.is_urgent() {
-                self.wake_workers();
+        let line = self.line.borrow();
+        if line.unwoken() > 0 {
+            if line.exchange.is_urgent() {
+                line.wake_workers();
             } else {
                 self.gathering.notify_one();
                 return;
             }
         }
-        if !self.guarded.get() && self.exchange.queued() > 0 {
-            self.guarded.set(true);
-            self.queue_waits.notify_one();
+        line.guard();
+        if !self.former.borrow().is_empty() {
+            return self.rest_with_former(&line);
         }
         loop {
-            if self.hear_news() > 0 || self.exchange.prepare_sleep(self.number) {
+            if line.hear_news() > 0 || line.exchange.prepare_sleep(self.number) {
+                return;
+            }
+        }
+    }
+
+    /// The same with former lines: the thread sleeps only when none of them has news.
+    fn rest_with_former(&self, line: &Line) {
+        loop {
+            let mut woken = line.hear_news();
+            for former in &*self.former.borrow() {
+                former.wake_workers();
+                former.guard();
+                woken += former.hear_news();
+            }
+            self.forget_finished();
+            let former = self.former.borrow();
+            let mut all = std::iter::once(line).chain(former.iter().map(|line| &**line));
+            if woken > 0 || all.all(|line| line.exchange.prepare_sleep(self.number)) {
                 return;
             }
         }
     }
 
     pub(crate) fn after_park(&self) {
-        self.exchange.awake(self.number);
-    }
-
-    /// Gives up a slot: free when its worker is done with it, an orphan until then.
-    pub(crate) fn give_up(&self, slot: u32) {
-        self.part_with(slot, Exchange::abandon, false);
-    }
-
-    /// Gives up a slot whose request is past its time: an event loop cancels its task, and if it does not even look, it is stuck.
-    pub(crate) fn cancel(&self, slot: u32) {
-        self.part_with(slot, Exchange::cancel_running, true);
-    }
-
-    fn part_with(&self, slot: u32, tell_worker: fn(&Exchange, u32), probes: bool) {
-        let mut owners = self.owners.borrow_mut();
-        owners[slot as usize] = Owner::Nobody;
-        if self.exchange.release(slot) || self.exchange.cancel(slot) {
-            return;
-        }
-        tell_worker(&self.exchange, slot);
-        // It may have ended since: then nothing more would tell us.
-        if !self.exchange.release(slot) {
-            let probed = probes && self.exchange.is_loop(self.exchange.progress(slot).worker);
-            owners[slot as usize] = self.orphan(probed);
-        }
-    }
-
-    fn orphan(&self, probed: bool) -> Owner {
-        self.orphans.set(self.orphans.get() + 1);
-        let timeout = self.config.timeout.unwrap_or(Duration::MAX);
-        let limit = if probed { timeout.min(CANCELLED).max(PROBE) } else { timeout };
-        Owner::Orphan(Orphan { due: after(self.clock.get(), limit), probed })
-    }
-
-    /// Takes a request back that no worker has begun; its slot is free then.
-    pub(crate) fn take_back(&self, slot: u32) -> bool {
-        let cancelled = self.exchange.cancel(slot);
-        if cancelled {
-            self.owners.borrow_mut()[slot as usize] = Owner::Nobody;
-        }
-        cancelled
-    }
-
-    /// Leaves a slot whose answer was sent whole to its worker, which still runs what the application does after it.
-    pub(crate) fn leave(&self, slot: u32) {
-        let mut owners = self.owners.borrow_mut();
-        owners[slot as usize] = if self.exchange.release(slot) { Owner::Nobody } else { self.orphan(false) };
-    }
-
-    pub(crate) fn tell(&self, event: RouterEvent) {
-        // The channel holds an event for each request that can be in flight; a full one means that its reader is gone.
-        let _told = self.events.try_send(event);
+        self.for_each_line(|line| line.exchange.awake(self.number));
     }
 
     /// Appends the Date header's value (RFC 9110 section 6.6.1).
@@ -376,11 +266,6 @@ impl Local {
         self.ids.set(count + 1);
         RequestId::Ours(u128::from(self.id_prefix) << 64 | u128::from(mix(count ^ self.id_prefix.rotate_left(17))))
     }
-}
-
-/// A moment on a thread's clock.
-fn after(now: u64, span: Duration) -> u64 {
-    now.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// splitmix64's finalizer: a bijection, so that different numbers stay different.

@@ -6,6 +6,7 @@ use hostler_exchange::now_ns;
 use hostler_log::AccessRecord;
 
 use crate::connection::Connection;
+use crate::request::Unserved;
 use crate::turn::{Outcome, Turn};
 
 /// How much of a first line that is no request is logged, in bytes.
@@ -13,7 +14,7 @@ const LONGEST_LINE: usize = 512;
 
 impl Connection {
     /// Records what was refused before it was a request: of its first line what can be made out.
-    pub(crate) fn log_refused(&self, status: u16) {
+    pub(crate) fn log_refused(&self, status: u16, outcome: Outcome) {
         let Some(log) = &mut *self.local.access_log.borrow_mut() else {
             return;
         };
@@ -36,7 +37,30 @@ impl Connection {
             application: Duration::ZERO,
             total: Duration::ZERO,
             worker: None,
-            outcome: if status == 503 { Outcome::Overloaded.name() } else { "refused" },
+            outcome: outcome.name(),
+        });
+    }
+
+    /// Records a request that was answered at once, as the application is broken.
+    pub(crate) fn log_held(&self, unserved: &Unserved, sent: u64) {
+        let (Some(record), Some(log)) = (&unserved.record, &mut *self.local.access_log.borrow_mut()) else { return };
+        let id = unserved.id.show();
+        log.record(&AccessRecord {
+            remote: self.remote(),
+            method: &record.method,
+            target: &record.target,
+            version: version(unserved.http11),
+            status: 503,
+            bytes: sent,
+            referer: record.referer.as_deref(),
+            user_agent: record.user_agent.as_deref(),
+            request_id: Some(id.as_str()).filter(|id| !id.is_empty()),
+            received: record.received,
+            queue: Duration::ZERO,
+            application: Duration::ZERO,
+            total: Duration::ZERO,
+            worker: None,
+            outcome: Outcome::Broken.name(),
         });
     }
 
@@ -44,13 +68,18 @@ impl Connection {
         if self.peer.remote.is_empty() { "unix" } else { &self.peer.remote }
     }
 
-    /// Records the end of a request. The slot must still be the request's.
+    /// Counts and records the end of a request. The slot must still be the request's, unless it was taken back.
     pub(crate) fn log(&self, turn: &Turn, status: u16, outcome: Outcome) {
-        let Some(record) = &turn.record else { return };
-        let exchange = &self.local.exchange;
+        let exchange = &turn.line.exchange;
         let (queued, started, finished) = exchange.times(turn.slot);
-        let now = now_ns();
+        // Mostly the worker is done, and has looked at the clock already.
+        let now = if finished == 0 || turn.record.is_some() { now_ns() } else { finished };
         let finished = if finished == 0 { now } else { finished };
+        let was_run = started != 0 && !turn.taken_back;
+        let queue = was_run.then(|| started.saturating_sub(queued));
+        let application = (was_run && status != 101).then(|| finished.saturating_sub(started));
+        self.local.counts.ended(status, outcome, queue, application);
+        let Some(record) = &turn.record else { return };
         let span = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from));
         let id = turn.id.show();
         let worker = (started != 0).then(|| exchange.progress(turn.slot).worker);
@@ -58,7 +87,7 @@ impl Connection {
             remote: self.remote(),
             method: &record.method,
             target: &record.target,
-            version: if turn.http11 { "HTTP/1.1" } else { "HTTP/1.0" },
+            version: version(turn.http11),
             status,
             bytes: turn.sent,
             referer: record.referer.as_deref(),
@@ -75,8 +104,12 @@ impl Connection {
             log.record(&access);
         }
         // A WebSocket is not slow because it is long.
-        if status != 101 && self.local.config.slow_request.is_some_and(|limit| access.total > limit) {
+        if status != 101 && turn.line.config.slow_request.is_some_and(|limit| access.total > limit) {
             hostler_log::slow_request(&access);
         }
     }
+}
+
+fn version(http11: bool) -> &'static str {
+    if http11 { "HTTP/1.1" } else { "HTTP/1.0" }
 }

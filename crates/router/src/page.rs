@@ -1,5 +1,6 @@
 //! The answers that the server gives itself: refusals, failures, overload.
 
+use crate::config::Config;
 use crate::local::Local;
 use crate::respond::{connection, content_length, header, status_line};
 
@@ -18,7 +19,7 @@ pub(crate) struct Page<'a> {
 
 impl Page<'_> {
     /// Writes head and body to `out`; the length of the body.
-    pub(crate) fn write(&self, local: &Local, out: &mut Vec<u8>) -> u64 {
+    pub(crate) fn write(&self, local: &Local, config: &Config, out: &mut Vec<u8>) -> u64 {
         let phrase = phrase(self.status);
         let body = format!("{} {phrase}\n{}\n", self.status, self.reason);
         status_line(out, self.status, phrase.as_bytes());
@@ -30,7 +31,7 @@ impl Page<'_> {
         if self.status == 503 {
             header(out, b"Retry-After", b"1");
         }
-        if let Some(name) = local.config.request_id_header.as_deref()
+        if let Some(name) = config.request_id_header.as_deref()
             && !self.id.is_empty()
         {
             header(out, name.as_bytes(), self.id);

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use hostler_exchange::RequestEnd;
@@ -9,8 +10,9 @@ use hostler_exchange::head::Request;
 use hostler_http1::{Framing, Head, Refusal, Version, parse_head, percent_decode_path};
 
 use crate::body::Body;
-use crate::config::Underscores;
+use crate::config::{Config, Underscores};
 use crate::connection::Opening;
+use crate::held::Held;
 use crate::id::RequestId;
 use crate::local::Local;
 use crate::presence::Presence;
@@ -29,11 +31,33 @@ pub(crate) const OVERLOADED: Refusal =
 /// A request that was begun.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    pub(crate) turn: Turn,
+    pub(crate) asked: Asked,
     /// Its handshake, when it asks for WebSocket.
     pub(crate) opening: Option<Box<Opening>>,
     /// Bytes of the buffer that belong to it: the head, and what went into the slot of its body.
     pub(crate) used: usize,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// It is in the queue.
+    Served(Turn),
+    /// The router answers it.
+    Held(Unserved),
+}
+
+/// A request that is answered as a [`Held`] says.
+#[derive(Debug)]
+pub(crate) struct Unserved {
+    pub(crate) held: Arc<Held>,
+    pub(crate) http11: bool,
+    pub(crate) to_head: bool,
+    /// The client wants the connection kept, and sends no body.
+    pub(crate) keep_alive: bool,
+    pub(crate) id: RequestId,
+    /// For the logs, when somebody wants them.
+    pub(crate) record: Option<Box<Record>>,
 }
 
 /// Parses a head, and puts the request into the queue with what is there of its body; `None` when the head is not complete.
@@ -43,17 +67,24 @@ pub(crate) fn begin(
     presence: &Rc<Presence>,
     buffer: &[u8],
 ) -> Result<Option<Begun>, Refusal> {
+    let line = local.line();
+    let config = &line.config;
     let mut scratch = [const { MaybeUninit::uninit() }; MOST_FIELDS];
-    let fields = local.config.head_limits.fields.min(MOST_FIELDS);
-    let Some(head) = parse_head(buffer, &local.config.head_limits, &mut scratch[..fields])? else {
+    let fields = config.head_limits.fields.min(MOST_FIELDS);
+    let Some(head) = parse_head(buffer, &config.head_limits, &mut scratch[..fields])? else {
         return Ok(None);
     };
-    let opening = Opening::check(local, &head)?;
-    let mut body = Body::new(head.framing, local.config.body_limit)?;
+    let logged = local.access_log.borrow().is_some() || config.slow_request.is_some();
+    if let Some(held) = &*local.held.borrow() {
+        let unserved = unserved(local, config, Arc::clone(held), &head, logged);
+        return Ok(Some(Begun { asked: Asked::Held(unserved), opening: None, used: head.length }));
+    }
+    let opening = Opening::check(&line, &head)?;
+    let mut body = Body::new(head.framing, config.body_limit)?;
     let rest = &buffer[head.length..];
     let (first, end) = match head.framing {
         Framing::Length(length) if !body.is_done() => {
-            let ring = local.exchange.config().request_ring as usize;
+            let ring = line.exchange.config().request_ring as usize;
             let here = usize::try_from(length).unwrap_or(usize::MAX).min(rest.len()).min(ring);
             let left = length - here as u64;
             body = if left == 0 { Body::Done } else { Body::Length(left) };
@@ -66,10 +97,11 @@ pub(crate) fn begin(
     };
     let mut laid_out = local.head.borrow_mut();
     laid_out.clear();
-    let id = lay_out(local, peer, &head, opening.is_some(), &mut laid_out)?;
-    let slot = local.submit(presence, &laid_out, first, end).ok_or(OVERLOADED)?;
-    let logged = local.access_log.borrow().is_some() || local.config.slow_request.is_some();
+    let id = lay_out(local, config, peer, &head, opening.is_some(), &mut laid_out)?;
+    let slot = line.submit(presence, &laid_out, first, end).ok_or(OVERLOADED)?;
+    local.defer_wake(&line);
     let turn = Turn {
+        line,
         slot,
         to_head: head.method == "HEAD",
         idempotent: matches!(head.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),
@@ -84,18 +116,18 @@ pub(crate) fn begin(
         id,
         record: logged.then(|| Box::new(record(&head))),
     };
-    Ok(Some(Begun { turn, opening, used: head.length + first.len() }))
+    Ok(Some(Begun { asked: Asked::Served(turn), opening, used: head.length + first.len() }))
 }
 
 /// Lays the head out for the worker; returns the request's id.
 fn lay_out(
     local: &Local,
+    config: &Config,
     peer: &Peer,
     head: &Head<'_, '_>,
     websocket: bool,
     to: &mut Vec<u8>,
 ) -> Result<RequestId, Refusal> {
-    let config = &local.config;
     let mut decoded = Vec::new();
     let path = if head.target.path.contains(&b'%') {
         percent_decode_path(head.target.path, &mut decoded);
@@ -104,22 +136,13 @@ fn lay_out(
         head.target.path
     };
     let id_header = config.request_id_header.as_deref();
-    let mut id = RequestId::None;
+    let id = id_of(local, config, head);
     let (mut https, mut trailers) = (false, false);
     for header in head.headers {
-        if let Some(name) = id_header
-            && header.name.eq_ignore_ascii_case(name)
-            && is_sane_id(header.value)
-        {
-            id = RequestId::Theirs(header.value.into());
-        }
         if peer.trusted && header.name.eq_ignore_ascii_case("x-forwarded-proto") {
             https = header.value.eq_ignore_ascii_case(b"https");
         }
         trailers |= header.name.eq_ignore_ascii_case("te") && accepts_trailers(header.value);
-    }
-    if id_header.is_some() && id == RequestId::None {
-        id = local.new_id();
     }
     let shown = id.show();
     // An absolute target's authority is the host, whatever Host says (RFC 9112 section 3.2.2).
@@ -175,6 +198,29 @@ fn lay_out(
     }
     writer.finish();
     Ok(id)
+}
+
+/// The client's id of the request if it is of use, else one of ours; none if requests have none.
+fn id_of(local: &Local, config: &Config, head: &Head<'_, '_>) -> RequestId {
+    let Some(name) = config.request_id_header.as_deref() else { return RequestId::None };
+    let mut theirs = head.headers.iter().rev().filter(|header| header.name.eq_ignore_ascii_case(name));
+    match theirs.find(|header| is_sane_id(header.value)) {
+        Some(header) => RequestId::Theirs(header.value.into()),
+        None => local.new_id(),
+    }
+}
+
+/// What is to be known of a request that is only answered. Its body is not looked at.
+fn unserved(local: &Local, config: &Config, held: Arc<Held>, head: &Head<'_, '_>, logged: bool) -> Unserved {
+    let has_body = !matches!(head.framing, Framing::None | Framing::Length(0));
+    Unserved {
+        held,
+        http11: head.version == Version::Http11,
+        to_head: head.method == "HEAD",
+        keep_alive: head.keep_alive && !has_body,
+        id: id_of(local, config, head),
+        record: logged.then(|| Box::new(record(head))),
+    }
 }
 
 /// Whether `TE` names trailers among what the client accepts (RFC 9110 section 10.1.4).

@@ -2,6 +2,7 @@
 
 use hostler_exchange::head::{read_response, read_trailers};
 
+use crate::config::Config;
 use crate::local::Local;
 
 /// How the end of an answer's body is told.
@@ -39,7 +40,13 @@ pub(crate) struct Written {
 
 /// Writes the head of an answer to `out`; `None` when the worker's head is damaged. Nothing of it is believed unchecked: what could split
 /// the answer, or contradict its framing, makes it damaged or is left out.
-pub(crate) fn write_head(local: &Local, laid_out: &[u8], how: Circumstances<'_>, out: &mut Vec<u8>) -> Option<Written> {
+pub(crate) fn write_head(
+    local: &Local,
+    config: &Config,
+    laid_out: &[u8],
+    how: Circumstances<'_>,
+    out: &mut Vec<u8>,
+) -> Option<Written> {
     let (response, mut headers) = read_response(laid_out)?;
     if !(200..=999).contains(&response.status) || !response.reason.iter().copied().all(is_value) {
         return None;
@@ -47,7 +54,7 @@ pub(crate) fn write_head(local: &Local, laid_out: &[u8], how: Circumstances<'_>,
     let no_body = how.to_head || matches!(response.status, 204 | 304);
     status_line(out, response.status, response.reason);
     let (mut declared, mut has_date, mut has_server) = (None, false, false);
-    let id_header = local.config.request_id_header.as_deref();
+    let id_header = config.request_id_header.as_deref();
     for (name, value) in headers.by_ref() {
         if !name.iter().all(|byte| is_token(*byte)) || name.is_empty() || !value.iter().copied().all(is_value) {
             return None;
@@ -75,7 +82,7 @@ pub(crate) fn write_head(local: &Local, laid_out: &[u8], how: Circumstances<'_>,
         local.write_date(out);
         out.extend_from_slice(b"\r\n");
     }
-    if local.config.server_header && !has_server {
+    if config.server_header && !has_server {
         header(out, b"Server", b"hostler");
     }
     if let Some(name) = id_header {

@@ -19,11 +19,11 @@ impl Connection {
 
     pub(crate) async fn send_hints(&mut self, turn: &Turn, progress: ResponseProgress) -> Result<(), Interrupted> {
         let mut laid_out = Vec::new();
-        self.local.exchange.read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
+        turn.line.exchange.read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
         self.local.out.borrow_mut().clear();
         let written = turn.http11 && write_hints(&laid_out, &mut self.local.out.borrow_mut()).is_some();
         let sent = if written { self.write_out().await } else { Ok(()) };
-        self.local.exchange.hints_taken(turn.slot);
+        turn.line.exchange.hints_taken(turn.slot);
         sent
     }
 
@@ -34,7 +34,8 @@ impl Connection {
         progress: ResponseProgress,
     ) -> Result<Option<Stage>, Interrupted> {
         let local = std::rc::Rc::clone(&self.local);
-        let exchange = &local.exchange;
+        let line = std::rc::Rc::clone(&turn.line);
+        let exchange = &line.exchange;
         let head = progress.head.min(progress.available);
         let there = progress.available - head;
         let written = {
@@ -44,7 +45,7 @@ impl Connection {
             out.clear();
             exchange.read_response(turn.slot, head, &mut laid_out);
             let keep_alive =
-                turn.keep_alive && !local.stopping.get() && !turn.awaits_continue && !local.config.keepalive.is_zero();
+                turn.keep_alive && !local.stopping.get() && !turn.awaits_continue && !line.config.keepalive.is_zero();
             let id = turn.id.show();
             let how = Circumstances {
                 http11: turn.http11,
@@ -53,7 +54,7 @@ impl Connection {
                 whole: (progress.complete() && !self.sends_trailers(turn, progress)).then_some(there as u64),
                 id: id.as_bytes(),
             };
-            write_head(&local, &laid_out, how, &mut out)
+            write_head(&local, &line.config, &laid_out, how, &mut out)
         };
         let Some(written) = written else { return Ok(None) };
         turn.keep_alive = written.keep_alive;
@@ -72,7 +73,7 @@ impl Connection {
 
     /// Appends available bytes of the body to `out`, framed; what does not belong to the body is dropped. The framing of what is left.
     fn take_body(&self, turn: &mut Turn, framing: Framing, length: usize) -> Framing {
-        let exchange = &self.local.exchange;
+        let exchange = &turn.line.exchange;
         let out = &mut self.local.out.borrow_mut();
         match framing {
             Framing::Empty => {
@@ -131,15 +132,15 @@ impl Connection {
         out.extend_from_slice(LAST_CHUNK);
         if sends_trailers {
             let mut laid_out = Vec::new();
-            self.local.exchange.read_response(turn.slot, progress.trailers, &mut laid_out);
-            write_trailers(&laid_out, self.local.config.request_id_header.as_deref(), out);
+            turn.line.exchange.read_response(turn.slot, progress.trailers, &mut laid_out);
+            write_trailers(&laid_out, turn.line.config.request_id_header.as_deref(), out);
         }
         out.extend_from_slice(b"\r\n");
     }
 
     /// Whether there are trailers, and the client said that it takes them: others may lose them on the way (RFC 9110 section 6.5.1).
     fn sends_trailers(&self, turn: &Turn, progress: ResponseProgress) -> bool {
-        progress.trailers > 0 && turn.http11 && self.local.accepts_trailers(turn.slot)
+        progress.trailers > 0 && turn.http11 && turn.line.accepts_trailers(turn.slot)
     }
 
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Interrupted> {

@@ -78,6 +78,14 @@ impl Stream {
         }
     }
 
+    /// Whether its client's word about the client behind it counts.
+    pub(crate) fn is_trusted(&self, trusted: &TrustedPeers) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().is_ok_and(|address| trusted.contains(address.ip())),
+            Self::Unix(..) => true,
+        }
+    }
+
     /// Makes the coming close a reset, where the end of the stream would look like the end of the answer.
     pub(crate) fn reset_at_close(&self) {
         if let Self::Tcp(stream) = self {

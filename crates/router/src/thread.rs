@@ -12,18 +12,19 @@ use hostler_exchange::Exchange;
 use hostler_listener::{Bound, Listener};
 use hostler_log::AccessLog;
 use rustix::fd::OwnedFd;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::connection::Connection;
+use crate::counts::{Counts, Published};
+use crate::line::Line;
 use crate::load::{Load, Meter};
 use crate::local::Local;
 use crate::presence::TICK;
 use crate::stream::{Detached, Stream};
+use crate::switch::{Former, Prepare};
 use crate::{Command, Config, RouterEvent};
 
 /// How often the load is measured, and logs are written out.
@@ -52,6 +53,8 @@ pub(crate) struct Start {
     pub(crate) threads: Vec<mpsc::Sender<Command>>,
     /// The sockets this thread accepts on.
     pub(crate) listeners: Vec<Bound>,
+    pub(crate) former: Former,
+    pub(crate) published: Published,
 }
 
 /// A thread's tasks share this.
@@ -64,6 +67,9 @@ struct Thread {
     stop_accepting: Notify,
     /// Tasks that accept, or take in what stands in a backlog at the end.
     acceptors: Cell<usize>,
+    /// For lines to come.
+    events: mpsc::Sender<RouterEvent>,
+    former: Former,
 }
 
 /// Runs a router thread until it was told to stop and its last connection ended.
@@ -75,8 +81,11 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
         .on_thread_park(hook(Local::before_park))
         .on_thread_unpark(hook(Local::after_park))
         .build_local(LocalOptions::default())?;
-    let Start { number, config, exchange, doorbell, access_log, load, events, commands, threads, listeners } = start;
-    let local = Rc::new(Local::new(number, config, exchange, access_log, load, events));
+    let Start { number, config, exchange, doorbell, access_log, load, events, commands, threads, listeners, .. } =
+        start;
+    let Start { former, published, .. } = start;
+    let line = Line::new(0, number, config, exchange, events.clone());
+    let local = Rc::new(Local::new(number, line, access_log, load, Counts::new(published)));
     LOCAL
         .with(|place| place.set(Rc::clone(&local)))
         .map_err(|_| io::Error::other("a router thread was started twice"))?;
@@ -86,8 +95,12 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
         changed: Notify::new(),
         stop_accepting: Notify::new(),
         acceptors: Cell::new(0),
+        events,
+        former,
     });
-    runtime.block_on(thread.serve(doorbell, commands, listeners))
+    let served = runtime.block_on(Rc::clone(&thread).serve(doorbell, commands, listeners));
+    thread.settle();
+    served
 }
 
 impl Thread {
@@ -97,19 +110,16 @@ impl Thread {
         mut commands: mpsc::Receiver<Command>,
         listeners: Vec<Bound>,
     ) -> io::Result<()> {
-        // Nobody waits for it: its edge ends the thread's sleep, and the hook before the next one looks at the bell.
-        #[expect(
-            deprecated,
-            reason = "the replacement is unsafe, for descriptors that close themselves, which an OwnedFd does not"
-        )]
-        let _doorbell = AsyncFd::with_interest(doorbell, Interest::READABLE)?;
+        let line = self.local.line();
+        line.watch(doorbell)?;
+        tokio::task::spawn_local(guard_queue(&line));
+        drop(line);
         for bound in listeners {
             let acceptor = Acceptor::new(bound)?;
             self.acceptors.set(self.acceptors.get() + 1);
             tokio::task::spawn_local(Rc::clone(&self).accept(acceptor));
         }
         tokio::task::spawn_local(Rc::clone(&self.local).gather());
-        tokio::task::spawn_local(guard_queue(Rc::clone(&self.local)));
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut meter = Meter::new();
@@ -123,7 +133,6 @@ impl Thread {
                     self.take(socket);
                     continue;
                 }
-                self.flush_log();
                 return Ok(());
             }
             tokio::select! {
@@ -133,14 +142,14 @@ impl Thread {
                     if u128::from(turn) * TICK.as_millis() >= MEASURED.as_millis() {
                         turn = 0;
                         self.local.load.measure(self.local.number, self.local.presences.count(), &mut meter);
-                        self.flush_log();
+                        self.settle();
                     }
                 }
                 () = self.changed.notified() => {
                     if self.local.presences.count() == 0 {
-                        self.flush_log();
+                        self.settle();
                         // What a burst of requests used is given back while nobody is there.
-                        self.local.exchange.trim(KEPT_SLOTS);
+                        self.local.for_each_line(|line| line.exchange.trim(KEPT_SLOTS));
                     }
                 }
                 command = commands.recv() => match command {
@@ -150,16 +159,47 @@ impl Thread {
                         self.stop_accepting.notify_waiters();
                         self.local.presences.wake_all();
                     }
-                    Some(Command::Abort) | None => {
-                        self.flush_log();
-                        return Ok(());
+                    Some(Command::Prepare(prepare)) => self.prepare(*prepare),
+                    Some(Command::Switch(number, tell)) => {
+                        self.local.switch(number, &self.former);
+                        carried_out(tell, ());
                     }
+                    Some(Command::Forget(number)) => self.local.forget_prepared(number),
+                    Some(Command::Hold(held, tell)) => {
+                        *self.local.held.borrow_mut() = held;
+                        carried_out(tell, ());
+                    }
+                    Some(Command::Publish(tell)) => {
+                        self.local.counts.publish(self.local.presences.count());
+                        carried_out(tell, ());
+                    }
+                    Some(Command::Abort) | None => return Ok(()),
                 },
             }
         }
     }
 
-    fn flush_log(&self) {
+    /// Makes a line ready to be switched to.
+    fn prepare(&self, prepare: Prepare) {
+        let Prepare { number, config, exchange, doorbell, ready } = prepare;
+        if self.local.uses(&exchange) {
+            return carried_out(
+                ready,
+                Err(io::Error::other("the exchange is in use already, by this line or a former one")),
+            );
+        }
+        let line = Rc::new(Line::new(number, self.local.number, config, exchange, self.events.clone()));
+        let watched = line.watch(doorbell);
+        if watched.is_ok() {
+            tokio::task::spawn_local(guard_queue(&line));
+            self.local.prepare(line);
+        }
+        carried_out(ready, watched);
+    }
+
+    /// Writes out what was logged, and lets the counts be read.
+    fn settle(&self) {
+        self.local.counts.publish(self.local.presences.count());
         if let Some(log) = &mut *self.local.access_log.borrow_mut() {
             log.flush();
         }
@@ -217,6 +257,7 @@ impl Thread {
             match accepted {
                 Ok(stream) => {
                     complained = false;
+                    self.local.counts.accepted();
                     self.spawn(stream);
                 }
                 // The client left between its handshake and now.
@@ -244,6 +285,7 @@ impl Thread {
 
     async fn take_backlog(self: &Rc<Self>, socket: &Socket) {
         while let Some(Ok(stream)) = socket.accept_now().await {
+            self.local.counts.accepted();
             self.spawn(stream);
         }
     }
@@ -261,24 +303,37 @@ const KEPT_SLOTS: usize = 8;
 ///
 /// A woken worker wakes the next one only when its own measure says that it cannot serve the queue soon. A request that takes far
 /// longer than those before it proves the measure wrong; then, after a millisecond, another worker is woken from here.
-async fn guard_queue(local: Rc<Local>) {
-    loop {
-        local.queue_waits.notified().await;
-        let mut taken = local.exchange.taken();
+///
+/// It ends with its line.
+fn guard_queue(line: &Rc<Line>) -> impl Future<Output = ()> + use<> {
+    let (waits, line) = (Rc::clone(&line.queue_waits), Rc::downgrade(line));
+    async move {
         loop {
-            sleep(STANDSTILL).await;
-            if local.exchange.queued() == 0 {
-                break;
+            waits.notified().await;
+            let Some(mut taken) = line.upgrade().map(|line| line.exchange.taken()) else { return };
+            loop {
+                sleep(STANDSTILL).await;
+                let Some(line) = line.upgrade() else { return };
+                if !line.needs_guard() {
+                    line.guarded.set(false);
+                    break;
+                }
+                let now = line.exchange.taken();
+                let all_at_work = now == taken && !line.exchange.wake_worker();
+                taken = now;
+                drop(line);
+                if all_at_work {
+                    sleep(STANDSTILL * 4).await;
+                }
             }
-            let now = local.exchange.taken();
-            if now == taken && !local.exchange.wake_worker() {
-                // Everybody is at work already.
-                sleep(STANDSTILL * 4).await;
-            }
-            taken = now;
         }
-        local.guarded.set(false);
     }
+}
+
+/// Says that a command was carried out.
+fn carried_out<T>(awaited: oneshot::Sender<T>, what: T) {
+    // Whoever gave the command may have lost interest.
+    let _told = awaited.send(what);
 }
 
 /// A listening socket in this thread's runtime.

@@ -1,13 +1,17 @@
 //! One request and its answer on a connection: what is known of it between its head and its end.
 
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use crate::body::Body;
 use crate::id::RequestId;
+use crate::line::Line;
 
 /// A request in flight.
 #[derive(Debug)]
 pub(crate) struct Turn {
+    /// Where it is run. It may move on when that line has no workers any more.
+    pub(crate) line: Rc<Line>,
     pub(crate) slot: u32,
     /// The method is HEAD: the answer has no body.
     pub(crate) to_head: bool,
@@ -57,10 +61,28 @@ pub(crate) enum Outcome {
     WorkerDied,
     TimedOut,
     Overloaded,
+    /// The server answered while the application is broken.
+    Broken,
+    /// It was not even a request, or one that cannot be served.
+    Refused,
 }
 
 impl Outcome {
-    pub(crate) fn name(self) -> &'static str {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Ok,
+        Self::ClientGone,
+        Self::BadBody,
+        Self::CutOff,
+        Self::Failed,
+        Self::WorkerDied,
+        Self::TimedOut,
+        Self::Overloaded,
+        Self::Broken,
+        Self::Refused,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::ClientGone => "client_gone",
@@ -70,6 +92,8 @@ impl Outcome {
             Self::WorkerDied => "worker_died",
             Self::TimedOut => "timeout",
             Self::Overloaded => "overloaded",
+            Self::Broken => "broken",
+            Self::Refused => "refused",
         }
     }
 }

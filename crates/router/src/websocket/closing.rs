@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const CUT: u16 = 1006;
 /// The server fails, or the client does not answer.
 const INTERNAL_ERROR: u16 = 1011;
-/// The server stops.
+/// The server stops, or the application was replaced.
 const RESTART: u16 = 1012;
 
 /// What the client is told at the end.
@@ -181,7 +181,7 @@ impl Socket {
         if !matches!(self.closing.farewell, Farewell::Held(_)) {
             return false;
         }
-        let answered = heard && local.exchange.progress(self.slot).available == 0;
+        let answered = heard && self.line.exchange.progress(self.slot).available == 0;
         if !answered && !over(self.closing.began, PATIENCE, local.clock()) {
             return false;
         }
@@ -223,7 +223,7 @@ impl Socket {
         }
     }
 
-    /// The server stops.
+    /// The server stops, or the worker's generation is replaced.
     pub(super) fn stop(&mut self) {
         if self.discards() {
             return;
@@ -239,7 +239,8 @@ impl Socket {
     /// Sees to what is due: a ping, or the end.
     pub(super) fn check_time(&mut self, local: &Local, out: &mut Vec<u8>) {
         let now = local.clock();
-        let config = &local.config;
+        let line = std::rc::Rc::clone(&self.line);
+        let config = &line.config;
         let stalled = !self.unsent.is_empty() && over(self.took, config.send_timeout, now);
         if stalled || (over(self.closing.began, HANDSHAKE, now) && self.closing.shut == 0) {
             self.lose_client();

@@ -26,7 +26,7 @@ impl Socket {
         }
         if !connection.pending.is_empty() || self.decoder.holds_more() {
             let mut pending = std::mem::take(&mut connection.pending);
-            let used = self.feed(pending.as_slice(), &local, tools, out);
+            let used = self.feed(pending.as_slice(), tools, out);
             pending.consume(used);
             connection.pending = pending;
             return true;
@@ -39,8 +39,9 @@ impl Socket {
                 true
             }
             Poll::Ready(Ok(length)) => {
+                local.counts.read(length);
                 self.hear(local.clock());
-                let used = self.feed(&scratch[..length], &local, tools, out);
+                let used = self.feed(&scratch[..length], tools, out);
                 if used < length {
                     connection.pending.extend(&scratch[used..length]);
                 }
@@ -53,7 +54,8 @@ impl Socket {
 
     /// Whether the worker has room for what a client may send; news of the slot follow otherwise. Nothing is expected of the client meanwhile.
     fn has_room(&mut self, local: &Local) -> bool {
-        let exchange = &local.exchange;
+        let line = Rc::clone(&self.line);
+        let exchange = &line.exchange;
         let wanted = wanted_room(exchange.config().request_ring as usize);
         let has_room = self.discards() || exchange.body_room(self.slot) >= wanted || {
             // Announced before it is looked at again.
@@ -68,10 +70,11 @@ impl Socket {
     }
 
     /// Decodes bytes as far as there is room for what comes of them; how many were used.
-    fn feed(&mut self, bytes: &[u8], local: &Local, tools: &mut Tools, out: &mut Vec<u8>) -> usize {
-        let exchange = &local.exchange;
+    fn feed(&mut self, bytes: &[u8], tools: &mut Tools, out: &mut Vec<u8>) -> usize {
+        let line = Rc::clone(&self.line);
+        let exchange = &line.exchange;
         let wanted = wanted_room(exchange.config().request_ring as usize);
-        let limit = local.config.websocket.max_message;
+        let limit = line.config.websocket.max_message;
         let Tools { inflaters, pieces, .. } = tools;
         // Does not change within one call: whatever ends the WebSocket here comes after what is gathered.
         let discards = self.discards();

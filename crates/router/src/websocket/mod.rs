@@ -35,10 +35,12 @@ impl Connection {
     /// was asked for.
     pub(crate) async fn websocket(&mut self, turn: &mut Turn, progress: ResponseProgress) -> Option<After> {
         let mut socket = self.open(turn, progress)?;
+        self.local.counts.websocket_opened();
         let Ended { after, outcome } = poll_fn(|context| socket.poll(self, context)).await;
+        self.local.counts.websocket_closed();
         turn.sent = socket.sent();
         self.log(turn, 101, outcome);
-        self.local.give_up(turn.slot);
+        turn.line.give_up(turn.slot, self.local.clock());
         Some(after)
     }
 
@@ -48,10 +50,10 @@ impl Connection {
         let local = &self.local;
         let mut laid_out = local.head.borrow_mut();
         laid_out.clear();
-        local.exchange.read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
+        turn.line.exchange.read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
         let mut out = local.out.borrow_mut();
         out.clear();
-        opening.write(local, &laid_out, turn.id.show().as_bytes(), &mut out)?;
-        Some(Box::new(Socket::new(turn.slot, opening.deflate(), local.clock(), &out)))
+        opening.write(local, &turn.line.config, &laid_out, turn.id.show().as_bytes(), &mut out)?;
+        Some(Box::new(Socket::new(&turn.line, turn.slot, opening.deflate(), local.clock(), &out)))
     }
 }

@@ -4,6 +4,8 @@ use hostler_exchange::head::read_response;
 use hostler_http1::{Head, Refusal, Version};
 use hostler_websocket::handshake::{Handshake, Refused, check};
 
+use crate::config::Config;
+use crate::line::Line;
 use crate::local::Local;
 use crate::respond::{header, is_token, is_value, status_line};
 
@@ -23,14 +25,14 @@ pub(crate) struct Opening(Handshake);
 
 impl Opening {
     /// Checks a request that asks for WebSocket; `None` when that is not served, and the request is one like any other.
-    pub(crate) fn check(local: &Local, head: &Head<'_, '_>) -> Result<Option<Box<Self>>, Refusal> {
-        if !head.upgrade || !local.exchange.serves_websockets() {
+    pub(crate) fn check(line: &Line, head: &Head<'_, '_>) -> Result<Option<Box<Self>>, Refusal> {
+        if !head.upgrade || !line.exchange.serves_websockets() {
             return Ok(None);
         }
         let headers = head.headers.iter().map(|header| (header.name, header.value));
         let mut handshake = check(head.method, head.version == Version::Http11, headers)
             .map_err(|refused| Refusal { status: refused.status(), reason: refused.reason() })?;
-        if !local.config.websocket.compress {
+        if !line.config.websocket.compress {
             handshake.deflate = None;
         }
         Ok(Some(Box::new(Self(handshake))))
@@ -41,7 +43,14 @@ impl Opening {
     }
 
     /// Writes the 101 to `out` with what the worker's head adds; `None` when that is damaged, or no 101.
-    pub(super) fn write(&self, local: &Local, laid_out: &[u8], id: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    pub(super) fn write(
+        &self,
+        local: &Local,
+        config: &Config,
+        laid_out: &[u8],
+        id: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
         let (response, mut headers) = read_response(laid_out)?;
         if response.status != 101 {
             return None;
@@ -55,7 +64,7 @@ impl Opening {
             deflate.write(out);
             out.extend_from_slice(b"\r\n");
         }
-        let id_header = local.config.request_id_header.as_deref();
+        let id_header = config.request_id_header.as_deref();
         let (mut has_date, mut has_server) = (false, false);
         for (name, value) in headers.by_ref() {
             if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !value.iter().all(|byte| is_value(*byte))
@@ -78,7 +87,7 @@ impl Opening {
             local.write_date(out);
             out.extend_from_slice(b"\r\n");
         }
-        if local.config.server_header && !has_server {
+        if config.server_header && !has_server {
             header(out, b"Server", b"hostler");
         }
         if let Some(name) = id_header {

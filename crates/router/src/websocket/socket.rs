@@ -11,12 +11,14 @@ use super::outgoing::{Damaged, Outgoing};
 use super::tools::{Tools, with_tools};
 use crate::buffer::Buffer;
 use crate::connection::{After, Connection};
+use crate::line::Line;
 use crate::local::Local;
 use crate::turn::Outcome;
 
 /// One WebSocket, boxed: the size of what an idle one costs beyond its connection. Times are on the thread's clock, 0 for never.
 #[derive(Debug)]
 pub(super) struct Socket {
+    pub(super) line: Rc<Line>,
     pub(super) slot: u32,
     pub(super) decoder: Decoder,
     pub(super) outgoing: Outgoing,
@@ -48,10 +50,11 @@ pub(super) struct Ended {
 
 impl Socket {
     /// `head` is the 101, to be sent before anything else.
-    pub(super) fn new(slot: u32, deflate: Option<Deflate>, now: u64, head: &[u8]) -> Self {
+    pub(super) fn new(line: &Rc<Line>, slot: u32, deflate: Option<Deflate>, now: u64, head: &[u8]) -> Self {
         let mut unsent = Buffer::default();
         unsent.extend(head);
         Self {
+            line: Rc::clone(line),
             slot,
             decoder: Decoder::new(deflate.is_some()),
             outgoing: Outgoing::new(deflate),
@@ -84,7 +87,7 @@ impl Socket {
         connection.presence.attend(context.waker());
         // All there may be news of is looked at anyway.
         connection.presence.take_news();
-        if local.stopping.get() {
+        if local.stopping.get() || self.line.is_former() {
             self.stop();
         }
         with_tools(|tools| {
@@ -96,7 +99,7 @@ impl Socket {
         if let Poll::Ready(ended) = self.poll_end(connection, context) {
             return Poll::Ready(ended);
         }
-        match self.deadline(&local.config) {
+        match self.deadline(&self.line.config) {
             Some(deadline) => {
                 let after = deadline.saturating_sub(local.clock());
                 connection.presence.limit(local.clock(), std::time::Duration::from_nanos(after));
@@ -115,11 +118,12 @@ impl Socket {
         out: &mut Vec<u8>,
     ) -> bool {
         let local = Rc::clone(&connection.local);
+        let line = Rc::clone(&self.line);
         let waited = !self.unsent.is_empty();
         let received = self.receive(connection, context, tools, out);
         // Looked at before what the worker wrote: that is all there then.
-        let heard = self.has_heard(&local.exchange);
-        let taken = self.take(&local.exchange, local.stopping.get(), tools, out);
+        let heard = self.has_heard(&line.exchange);
+        let taken = self.take(&line.exchange, local.stopping.get() || line.is_former(), tools, out);
         if self.discards() {
             self.closing.begin(local.clock());
         }
@@ -130,7 +134,7 @@ impl Socket {
             // It takes what it is sent: it is there.
             self.hear(local.clock());
         }
-        self.tell(&local, tools);
+        self.tell(&line, tools);
         received || released || (written && (taken || waited))
     }
 
@@ -214,6 +218,7 @@ impl Socket {
             }
             match connection.stream.poll_write(context, bytes) {
                 Poll::Ready(Ok(length)) if length > 0 => {
+                    connection.local.counts.written(length);
                     self.count(length);
                     self.took = now;
                     if self.unsent.is_empty() {
@@ -244,9 +249,9 @@ impl Socket {
     }
 
     /// Tells the worker how it ended, as soon as there is room for that.
-    fn tell(&mut self, local: &Local, tools: &mut Tools) {
+    fn tell(&mut self, line: &Line, tools: &mut Tools) {
         let Some(close) = self.closing.to_tell() else { return };
-        let exchange = &local.exchange;
+        let exchange = &line.exchange;
         exchange.await_body_room(self.slot);
         tools.pieces.begin(exchange.body_room(self.slot));
         if tools.pieces.add_close(close.code, &close.reason) {
@@ -283,9 +288,9 @@ impl Socket {
     /// Whether the worker need not be waited for: it is done, or has read what it was told; not for long, unless the server stops.
     fn worker_knows(&self, local: &Local) -> bool {
         if local.stopping.get() {
-            return !self.worker_runs(&local.exchange);
+            return !self.worker_runs(&self.line.exchange);
         }
-        self.closing.gone || self.closing.is_patience_over(local.clock()) || self.has_heard(&local.exchange)
+        self.closing.gone || self.closing.is_patience_over(local.clock()) || self.has_heard(&self.line.exchange)
     }
 
     fn worker_runs(&self, exchange: &Exchange) -> bool {

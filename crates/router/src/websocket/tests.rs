@@ -461,6 +461,22 @@ fn a_stop_closes_what_is_open() {
 }
 
 #[test]
+fn a_switch_closes_what_is_open_on_the_former_line() {
+    let served = Served::with(|_| (), accept_and_echo);
+    let mut client = served.open("");
+    let next = Arc::new(Exchange::create(*served.exchange.config()).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(served.router.switch(config(), &next)).unwrap();
+    assert_eq!(read_frame(&mut client), (0x88, 1012u16.to_be_bytes().to_vec()));
+    client.write_all(&frame(0x88, &1012u16.to_be_bytes())).unwrap();
+    assert_ended(&mut client);
+    drop(client);
+    runtime.block_on(served.router.former_finished(0));
+    assert_eq!(runtime.block_on(served.router.statistics()).websockets, 0);
+    assert_eq!(served.end(), closed(1012, ""));
+}
+
+#[test]
 fn a_quiet_client_is_pinged_and_then_closed() {
     let adapt = |config: &mut Config| {
         config.websocket.ping_interval = Some(Duration::from_millis(100));

@@ -1,0 +1,100 @@
+//! Looking at what is in flight, and at who is there to serve it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::os::fd::OwnedFd;
+
+use hostler_exchange::head::Request;
+use hostler_exchange::{Config, Doorbells, Exchange, RequestEnd, WorkerSide};
+
+fn exchange() -> Exchange {
+    Exchange::create(Config {
+        workers: 2,
+        threads: 1,
+        router_threads: 1,
+        slots: 4,
+        head_size: 4096,
+        request_ring: 16,
+        response_ring: 16,
+    })
+    .unwrap()
+}
+
+fn attach(exchange: &Exchange, worker: u16) -> WorkerSide {
+    exchange.prepare_worker(worker);
+    let mut descriptors: Vec<OwnedFd> = exchange.worker_descriptors().unwrap();
+    let mut routers = descriptors.split_off(1);
+    let workers = routers.split_off(1);
+    WorkerSide::attach(descriptors.swap_remove(0), worker, Doorbells { routers, workers }).unwrap()
+}
+
+fn head(target: &str) -> Vec<u8> {
+    let mut head = Vec::new();
+    let request = Request {
+        version: 11,
+        https: false,
+        chunked: false,
+        websocket: false,
+        trailers: false,
+        content_length: None,
+        method: b"GET",
+        remote: b"",
+        remote_port: 0,
+        server: b"",
+        server_port: 0,
+        socket: b"",
+        id: b"id-1",
+        target: target.as_bytes(),
+        path: b"/",
+        query: b"",
+    };
+    request.write(&mut head).finish();
+    head
+}
+
+#[test]
+fn requests_in_flight_are_shown_with_their_age() {
+    let exchange = exchange();
+    let side = attach(&exchange, 1);
+    exchange.submit(0, &head("/first"), b"", RequestEnd::Complete).unwrap();
+    exchange.submit(0, &head(&format!("/\u{1b}[2J{}", "\u{e4}".repeat(300))), b"", RequestEnd::Complete).unwrap();
+    // What is no head is not shown.
+    exchange.submit(0, b"nonsense", b"", RequestEnd::Complete).unwrap();
+    let taken = side.thread(0).take(None).unwrap();
+    let found = exchange.requests();
+    let [running, queued] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((running.target.as_str(), running.method.as_str(), running.id.as_str()), ("/first", "GET", "id-1"));
+    assert_eq!((running.slot, running.worker, queued.worker), (taken.slot(), Some(1), None));
+    assert!(running.queued_for_ns >= running.running_for_ns.unwrap() && queued.running_for_ns.is_none());
+    assert!(running.queued_for_ns >= queued.queued_for_ns);
+    assert_eq!(queued.target.chars().count(), 200);
+    assert!(queued.target.starts_with("/\u{fffd}[2J\u{e4}"));
+    side.thread(0).finish(taken);
+    assert_eq!(exchange.requests().len(), 1, "what is done is not in flight");
+}
+
+#[test]
+fn a_queued_request_is_copied_with_its_body() {
+    let exchange = exchange();
+    let side = attach(&exchange, 0);
+    let slot = exchange.submit(0, &head("/"), b"abc", RequestEnd::Open).unwrap().slot;
+    assert_eq!(exchange.write_body(slot, b"def"), 3);
+    let copied = exchange.read_queued(slot).unwrap();
+    assert_eq!((copied.head, copied.body, copied.end), (head("/"), b"abcdef".to_vec(), RequestEnd::Open));
+    side.thread(0).take(None).unwrap();
+    assert!(exchange.read_queued(slot).is_none(), "somebody runs it");
+}
+
+#[test]
+fn workers_are_asked_for_once_until_one_was_there() {
+    let exchange = exchange();
+    assert!(!exchange.has_workers() && exchange.ask_for_workers() && !exchange.ask_for_workers());
+    exchange.forget_asking();
+    assert!(exchange.ask_for_workers());
+    exchange.prepare_worker(1);
+    assert!(exchange.has_workers() && exchange.takes_requests() && !exchange.ask_for_workers());
+    exchange.retire_worker(1);
+    assert!(exchange.has_workers() && !exchange.takes_requests());
+    exchange.recover_worker(1, false);
+    assert!(!exchange.has_workers() && exchange.ask_for_workers() && !exchange.ask_for_workers());
+}
