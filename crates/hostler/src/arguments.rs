@@ -72,6 +72,13 @@ pub(crate) fn read(words: impl IntoIterator<Item = OsString>, surroundings: &Sur
     Ok(Asked::Serve(verb, Box::new(settings(matches, surroundings)?)))
 }
 
+/// The file that a command line names, as it names it.
+pub(crate) fn settings_file(words: &[OsString]) -> Option<PathBuf> {
+    let matches = command().try_get_matches_from(words).ok()?;
+    let (_, matches) = matches.subcommand()?;
+    matches.try_get_one::<PathBuf>(FILE).ok().flatten().cloned()
+}
+
 fn refused(error: clap::Error, words: &[OsString]) -> Refused {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {

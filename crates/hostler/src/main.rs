@@ -8,10 +8,12 @@ mod manage;
 mod serve;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use discover::{Surroundings, application, extension, python};
 
 use arguments::{Asked, Refused, Verb};
+use hostler_settings::Settings;
 
 /// The instance refused or failed.
 const FAILED: u8 = 1;
@@ -33,23 +35,35 @@ fn main() -> ExitCode {
         Err(Refused::Words(error)) => return answer(&error),
         Err(error) => return fail(&error, USAGE),
     };
-    let application = match application::locate(&settings, &surroundings) {
-        Ok(application) => application,
-        Err(error) => return fail(&error, USAGE),
+    let served = match prepare(settings, &surroundings) {
+        Ok(served) => served,
+        Err((message, code)) => return fail(&message, code),
     };
-    let python = match python::find(&settings, &application.directory, &surroundings) {
-        Ok(python) => python,
-        Err(error) => return fail(&error, USAGE),
-    };
-    let extension = match extension::find(&surroundings) {
-        Ok(extension) => extension,
-        Err(error) => return fail(&error, INTERNAL),
-    };
-    let environment = surroundings.variables.into_iter().collect();
-    let served = serve::Served { settings, application, python, extension, environment };
     match verb {
-        Verb::Run | Verb::Serve => serve::run(&served),
+        Verb::Run | Verb::Serve => {
+            let source = serve::Source::new(surroundings.clone(), Arc::new(move || read_again(&surroundings)));
+            serve::run(served, &source)
+        }
         Verb::Check => serve::check(&served),
+    }
+}
+
+/// Finds what the settings ask for; else the message and the exit code.
+fn prepare(settings: Settings, surroundings: &Surroundings) -> Result<serve::Served, (String, u8)> {
+    let usage = |error: &dyn std::error::Error| (error.to_string(), USAGE);
+    let application = application::locate(&settings, surroundings).map_err(|error| usage(&error))?;
+    let python = python::find(&settings, &application.directory, surroundings).map_err(|error| usage(&error))?;
+    let extension = extension::find(surroundings).map_err(|error| (error.to_string(), INTERNAL))?;
+    let environment = surroundings.variables.clone().into_iter().collect();
+    Ok(serve::Served { settings, application, python, extension, environment })
+}
+
+/// What the same command line says now: the file may have changed, and what is found by looking. The error is for people.
+fn read_again(surroundings: &Surroundings) -> Result<serve::Served, String> {
+    match arguments::read(std::env::args_os(), surroundings) {
+        Ok(Asked::Serve(_, settings)) => prepare(*settings, surroundings).map_err(|(message, _)| message),
+        Ok(Asked::Manage(_)) => Err("the command line is no longer one that serves".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -69,7 +83,7 @@ fn answer(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }
 
-fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
+fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
     say(&error.to_string());
     ExitCode::from(code)
 }

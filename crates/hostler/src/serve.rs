@@ -1,8 +1,14 @@
 //! Serving: logs, sockets, shared memory, workers and router put together, and taken apart again when a signal says so.
 
 mod check;
+mod control;
+mod generation;
+mod instance;
+mod metrics;
 mod pool;
 mod preflight;
+mod probe;
+mod source;
 mod stop;
 mod translate;
 
@@ -10,13 +16,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use hostler_bus::Places;
 use hostler_channel::Loaded;
-use hostler_exchange::Exchange;
 use hostler_listener::Bound;
 use hostler_log::{AccessLog, ErrorLog, Sink};
-use hostler_router::{Router, RouterEvent};
+use hostler_router::Router;
 use hostler_settings::Settings;
-use hostler_supervisor::{Failure, Handle, Notice, Supervisor};
+use hostler_supervisor::{Failure, Handle, Notice};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -25,7 +31,9 @@ use crate::discover::python::Python;
 use crate::{INTERNAL, USAGE, say};
 
 pub(crate) use check::check;
-use stop::stop;
+use generation::Generation;
+use instance::{Instance, Main, ORDERS, Order};
+pub(crate) use source::Source;
 
 /// The application does not import (sysexits.h: EX_DATAERR).
 const NOT_IMPORTED: u8 = 65;
@@ -38,6 +46,7 @@ const SYSTEM: u8 = 71;
 const STILL_IMPORTING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// What is served, with what.
+#[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) settings: Settings,
     pub(crate) application: Located,
@@ -47,7 +56,7 @@ pub(crate) struct Served {
 }
 
 /// `hostler run` and `hostler serve`: serves until told to stop.
-pub(crate) fn run(served: &Served) -> ExitCode {
+pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     let logs = match Logs::open(&served.settings) {
         Ok(logs) => logs,
         Err(error) => return refuse(&error, SYSTEM),
@@ -71,7 +80,7 @@ pub(crate) fn run(served: &Served) -> ExitCode {
         Ok(pidfile) => pidfile,
         Err(error) => return refuse(&error, SYSTEM),
     };
-    let code = match runtime.block_on(serve(served, &logs, listeners, signals)) {
+    let code = match runtime.block_on(serve(served, source, &logs, listeners, signals)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Failed(failure)) => {
             log_failure(&failure);
@@ -95,43 +104,100 @@ impl From<std::io::Error> for Ended {
     }
 }
 
-async fn serve(served: &Served, logs: &Logs, listeners: Vec<Bound>, mut signals: Signals) -> Result<(), Ended> {
+async fn serve(
+    served: Served,
+    source: &Source,
+    logs: &Logs,
+    listeners: Vec<Bound>,
+    mut signals: Signals,
+) -> Result<(), Ended> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let router_config = translate::router(&served.settings, cores);
-    let workers = served.settings.pool.workers.resolve(cores) as u16;
-    let exchange = Arc::new(Exchange::create(translate::exchange(&served.settings, workers, router_config.threads))?);
-    let options = translate::supervisor(served, workers, router_config.threads as u16);
-    let (notices, mut notice) = mpsc::channel(64);
-    let (events, mut event) = mpsc::channel(served.settings.pool.limit_concurrency as usize);
-    let supervisor = Supervisor::spawn(options, Arc::new(pool::Generation(Arc::clone(&exchange))), notices);
-    announce(served, workers);
-
-    let Some(mut router) = boot(&mut notice, &mut signals, &supervisor, logs, || {
-        let names: Vec<String> = listeners.iter().map(|bound| bound.name.clone()).collect();
-        let router = Router::start(router_config.clone(), &exchange, listeners, || logs.access_log(), &events)?;
-        for name in names {
+    let router_threads = router_config.threads;
+    announce(&served, served.settings.pool.workers.resolve(cores));
+    let (first, mut notices) = Generation::begin(1, served, router_threads, cores)?;
+    let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);
+    let names: Vec<String> = listeners.iter().map(|bound| bound.name.clone()).collect();
+    let booted = boot(&mut notices, &mut signals, &first.supervisor, logs, || {
+        let router = Router::start(router_config.clone(), &first.exchange, listeners, || logs.access_log(), &events)?;
+        for name in &names {
             tracing::info!("listening on {name}");
         }
         Ok(router)
-    })
-    .await?
-    else {
+    });
+    let Some((router, loaded)) = booted.await? else {
         return Ok(());
     };
-    loop {
-        tokio::select! {
-            Some(RouterEvent::TimedOut { worker }) = event.recv() => supervisor.timed_out(worker),
-            told = notice.recv() => if let None | Some(Notice::Stopped) = told {
-                return Err(Ended::System("the supervisor ended by itself".to_owned()));
-            },
-            asked = signals.next() => match asked {
-                Asked::Stop => break,
-                Asked::Reopen => logs.reopen(),
-                Asked::Reload => tracing::warn!("SIGHUP: this version cannot reload; restart it to serve changed code"),
-            },
+    let instance = Arc::new(Instance::new(Arc::new(router), Arc::clone(&first), loaded));
+    let (orders, order) = mpsc::channel(ORDERS);
+    let control = open_control(source, logs, &instance, orders, names, cores);
+    let main = Main { instance, source, logs, cores, router_threads, notices, events: event, orders: order };
+    let ended = main.run(&mut signals).await;
+    if let Some(control) = control {
+        control.close().await;
+    }
+    ended
+}
+
+/// The control socket, with what is left to tidy after it.
+struct ControlSocket {
+    server: hostler_bus::Server,
+    /// The places, and the socket in them, unless the settings say where it is.
+    placed: Option<(Places, PathBuf)>,
+}
+
+impl ControlSocket {
+    async fn close(self) {
+        self.server.stop().await;
+        if let Some((places, path)) = self.placed {
+            places.tidy(&path);
         }
     }
-    stop(served, logs, &mut signals, &mut router, &supervisor, &exchange).await
+}
+
+/// Opens the control socket. An instance serves without one, too: then the log says why.
+fn open_control(
+    source: &Source,
+    logs: &Logs,
+    instance: &Arc<Instance>,
+    orders: mpsc::Sender<Order>,
+    binds: Vec<String>,
+    cores: usize,
+) -> Option<ControlSocket> {
+    let name = source.name();
+    let (path, placed) = match &instance.current().served.settings.bind.control_socket {
+        Some(path) => (source.directory().join(path), None),
+        None => {
+            let places = Places::of_environment(|name| source.variable(name));
+            let path = places.socket_of(&name).and_then(|path| places.prepare(&path).map(|()| path));
+            match path {
+                Ok(path) => (path.clone(), Some((places, path))),
+                Err(error) => {
+                    tracing::debug!(%error, "there is no control socket");
+                    return None;
+                }
+            }
+        }
+    };
+    let desk = control::Desk {
+        name,
+        binds,
+        settings_file: source.settings_file(),
+        cores,
+        instance: Arc::clone(instance),
+        orders,
+        log: logs.errors.clone(),
+    };
+    match hostler_bus::serve(&path, Arc::new(desk)) {
+        Ok(server) => {
+            tracing::debug!(path = %path.display(), "the control socket is open");
+            Some(ControlSocket { server, placed })
+        }
+        Err(error) => {
+            tracing::warn!(%error, "there is no control socket: hostler status and the like will not find this instance");
+            None
+        }
+    }
 }
 
 /// Waits for the first ready worker and starts the router then; `None` when it was told to stop before.
@@ -141,7 +207,7 @@ async fn boot(
     supervisor: &Handle,
     logs: &Logs,
     start: impl FnOnce() -> std::io::Result<Router>,
-) -> Result<Option<Router>, Ended> {
+) -> Result<Option<(Router, Loaded)>, Ended> {
     let began = tokio::time::Instant::now();
     let mut waiting = tokio::time::interval_at(began + STILL_IMPORTING, STILL_IMPORTING);
     loop {
@@ -151,9 +217,9 @@ async fn boot(
             }
             told = notice.recv() => match told {
                 Some(Notice::Ready { loaded, after }) => {
-                    let Loaded { interface, python, event_loop } = loaded;
+                    let Loaded { interface, python, event_loop } = &loaded;
                     tracing::info!(?interface, python, event_loop, seconds = after.as_secs_f64(), "the application is ready");
-                    return Ok(Some(start()?));
+                    return Ok(Some((start()?, loaded)));
                 }
                 Some(Notice::Failed(failure)) => {
                     supervisor.stopped().await;
@@ -170,12 +236,13 @@ async fn boot(
                 }
                 Asked::Reopen => logs.reopen(),
                 Asked::Reload => tracing::warn!("SIGHUP: the application is still being loaded"),
+                Asked::More | Asked::Fewer => tracing::warn!("the number of workers is changed once the application is loaded"),
             },
         }
     }
 }
 
-fn announce(served: &Served, workers: u16) {
+fn announce(served: &Served, workers: usize) {
     let application = &served.application;
     let python = &served.python;
     if let Some(reason) = &application.reason {
@@ -198,6 +265,9 @@ enum Asked {
     Stop,
     Reopen,
     Reload,
+    /// One worker more, or fewer.
+    More,
+    Fewer,
 }
 
 struct Signals {
@@ -205,6 +275,8 @@ struct Signals {
     interrupt: Signal,
     hangup: Signal,
     user1: Signal,
+    more: Signal,
+    fewer: Signal,
 }
 
 impl Signals {
@@ -214,6 +286,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
+            more: signal(SignalKind::from_raw(rustix::process::Signal::TTIN.as_raw()))?,
+            fewer: signal(SignalKind::from_raw(rustix::process::Signal::TTOU.as_raw()))?,
         })
     }
 
@@ -223,6 +297,8 @@ impl Signals {
             _ = self.interrupt.recv() => Asked::Stop,
             _ = self.hangup.recv() => Asked::Reload,
             _ = self.user1.recv() => Asked::Reopen,
+            _ = self.more.recv() => Asked::More,
+            _ = self.fewer.recv() => Asked::Fewer,
         }
     }
 }

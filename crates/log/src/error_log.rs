@@ -66,6 +66,11 @@ impl ErrorLog {
         let _ = self.level.reload(level);
     }
 
+    /// Up to which level events are shown.
+    pub fn level(&self) -> LevelFilter {
+        self.level.clone_current().unwrap_or(LevelFilter::OFF)
+    }
+
     /// The place itself, for its count of lost records and for [`Sink::finish`].
     pub fn sink(&self) -> &Arc<Sink> {
         &self.sink

@@ -96,7 +96,7 @@ enum Command {
 #[derive(Debug)]
 pub struct Router {
     threads: Vec<mpsc::Sender<Command>>,
-    ended: Vec<oneshot::Receiver<io::Result<()>>>,
+    ended: Mutex<Vec<oneshot::Receiver<io::Result<()>>>>,
     /// The number of the current line; locked while it changes.
     line: Mutex<u32>,
     former: Former,
@@ -150,7 +150,7 @@ impl Router {
             })?;
             ended.push(end);
         }
-        Ok(Self { threads, ended, line: Mutex::new(0), former, published })
+        Ok(Self { threads, ended: Mutex::new(ended), line: Mutex::new(0), former, published })
     }
 
     /// Accepts no more; [`Router::stopped`] waits for what runs.
@@ -177,10 +177,11 @@ impl Router {
     ///
     /// # Errors
     /// When one could not run, or panicked.
-    pub async fn stopped(&mut self) -> io::Result<()> {
-        while let Some(end) = self.ended.first_mut() {
+    pub async fn stopped(&self) -> io::Result<()> {
+        let mut threads = self.ended.lock().await;
+        while let Some(end) = threads.first_mut() {
             let ended = end.await;
-            self.ended.remove(0);
+            threads.remove(0);
             ended.map_err(|_| io::Error::other("a router thread panicked"))??;
         }
         Ok(())

@@ -27,7 +27,7 @@ pub(super) async fn stop(
     served: &Served,
     logs: &Logs,
     signals: &mut Signals,
-    router: &mut Router,
+    router: &Router,
     supervisor: &Handle,
     exchange: &Exchange,
 ) -> Result<(), Ended> {
@@ -66,7 +66,7 @@ pub(super) async fn stop(
                     draining = false;
                 }
                 Asked::Reopen => logs.reopen(),
-                Asked::Reload => {}
+                Asked::Reload | Asked::More | Asked::Fewer => {}
             },
         }
     }
@@ -84,7 +84,7 @@ pub(super) async fn stop(
             asked = signals.next() => match asked {
                 Asked::Stop => supervisor.stop(false),
                 Asked::Reopen => logs.reopen(),
-                Asked::Reload => {}
+                Asked::Reload | Asked::More | Asked::Fewer => {}
             },
         }
     }
@@ -98,7 +98,7 @@ fn has_event_loops(exchange: &Exchange) -> bool {
 }
 
 /// Has event loops cancel the tasks of what they run, whoever waits for its answer.
-fn cancel_all(exchange: &Exchange) {
+pub(super) fn cancel_all(exchange: &Exchange) {
     for slot in 0..exchange.config().slots {
         if exchange.progress(slot).phase == Phase::Running {
             exchange.cancel_running(slot);

@@ -9,10 +9,10 @@ use hostler_listener::{Bound, Options as ListenerOptions, Problem, bind_all};
 use hostler_log::{ErrorLog, Format, Sink, Target, init_error_log};
 use hostler_router::{Config as RouterConfig, TrustedPeers, Underscores, WebSocketConfig};
 use hostler_settings::{
-    AccessLogFormat, EventLoop as EventLoopSetting, HeaderMap, Interface as InterfaceSetting,
+    AccessLogFormat, EventLoop as EventLoopSetting, HeaderMap, Interface as InterfaceSetting, Life,
     Lifespan as LifespanSetting, Log, LogFile, LogLevel, Settings,
 };
-use hostler_supervisor::Options as SupervisorOptions;
+use hostler_supervisor::{Options as SupervisorOptions, Recycling};
 
 use tracing::level_filters::LevelFilter;
 
@@ -130,7 +130,7 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
             worker: 0,
             threads: pool.threads as u16,
             router_threads,
-            worker_doorbells: workers,
+            worker_doorbells: places(workers),
             event_loop: match asgi.r#loop {
                 EventLoopSetting::Auto => EventLoop::Auto,
                 EventLoopSetting::Asyncio => EventLoop::Asyncio,
@@ -157,7 +157,25 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
         boot_timeout: pool.boot_timeout,
         umask: app.umask.map(|mode| mode.0),
         bootstrap: None,
+        places: places(workers),
+        recycling: recycling(&settings.life),
         ..Default::default()
+    }
+}
+
+/// Places for workers: a replacement starts beside the worker it replaces, and some are added by hand.
+pub(super) fn places(workers: u16) -> u16 {
+    workers.saturating_mul(2).clamp(workers.saturating_add(1), 1024)
+}
+
+fn recycling(life: &Life) -> Recycling {
+    let some = |limit: u64| (limit != 0).then_some(limit);
+    Recycling {
+        max_requests: some(life.max_requests),
+        max_requests_jitter: life.max_requests_jitter,
+        max_lifetime: (!life.max_lifetime.is_zero()).then_some(life.max_lifetime),
+        max_lifetime_jitter: life.max_lifetime_jitter,
+        max_memory: some(life.max_memory),
     }
 }
 

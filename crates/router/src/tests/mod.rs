@@ -202,7 +202,7 @@ impl Running {
         Client::connect(&self.path)
     }
 
-    fn stop(mut self) {
+    fn stop(self) {
         self.router.stop();
         self.runtime.block_on(self.router.stopped()).unwrap();
         assert_eq!(self.router.former_in_use(), 0);

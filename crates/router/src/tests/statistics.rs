@@ -45,7 +45,7 @@ fn requests_are_counted_by_status_and_outcome() {
     running.switch(&next);
     client.ask("/");
     drop(client);
-    let Running { mut router, runtime, .. } = running;
+    let Running { router, runtime, .. } = running;
     router.stop();
     runtime.block_on(router.stopped()).unwrap();
     let counted = runtime.block_on(router.statistics());

@@ -74,7 +74,7 @@ impl End<'_> {
             bytes = &bytes[written..];
             self.side.publish(self.taken);
             if !bytes.is_empty() {
-                self.wait(Awaited::Room);
+                self.wait(Awaited::Room(1));
             }
         }
     }
@@ -199,7 +199,7 @@ impl Served {
     }
 
     /// What the worker made of it; nothing is left running.
-    fn end(mut self) -> Option<Record> {
+    fn end(self) -> Option<Record> {
         let heard = self.heard.recv_timeout(Duration::from_secs(20)).unwrap();
         self.worker.join().unwrap();
         // The slot of a client that left before its worker was done is freed with the worker's last news, if the router still runs.

@@ -1,0 +1,258 @@
+//! What the control socket is answered: the instance as it is, and orders to it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use hostler_bus::{
+    Condition, Configured, Control, Error, LogLevel, Observed, Phase, Reloaded, Request, Result, Running, State,
+    Status, Worker, WorkerState,
+};
+use hostler_supervisor::{Restarts, WorkerState as Found, WorkerStatus};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::level_filters::LevelFilter;
+
+use super::generation::Generation;
+use super::instance::{Instance, Order, us_of};
+use super::metrics;
+
+/// The control socket's side of an instance.
+pub(super) struct Desk {
+    pub(super) name: String,
+    pub(super) binds: Vec<String>,
+    pub(super) settings_file: Option<String>,
+    pub(super) cores: usize,
+    pub(super) instance: Arc<Instance>,
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) log: hostler_log::ErrorLog,
+}
+
+impl Desk {
+    /// All generations with workers, the current one first.
+    fn generations(&self) -> Vec<Arc<Generation>> {
+        let view = self.instance.view();
+        std::iter::once(&view.current).chain(view.former.iter().map(|(_, former)| former)).map(Arc::clone).collect()
+    }
+
+    async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<Reloaded>>) -> Order) -> Result<Reloaded> {
+        let (reply, answer) = oneshot::channel();
+        let stopping = || Error::Refused { reason: "the instance is stopping".to_owned() };
+        self.orders.send(order(reply)).await.map_err(|_| stopping())?;
+        answer.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    fn observed(&self) -> Observed {
+        let condition = *self.instance.condition.borrow();
+        let statistics = self.instance.router.published();
+        let view = self.instance.view();
+        let generation = &view.current;
+        let workers = generation.supervisor.workers();
+        let strength = generation.supervisor.strength();
+        let (span, since) = match view.notes.front() {
+            Some((noted, before)) => {
+                (noted.elapsed().as_secs_f64().max(0.001), statistics.requests().saturating_sub(before.requests()))
+            }
+            None => (1.0, 0),
+        };
+        let minute = view.notes.front().map(|(_, before)| statistics.application_time.since(&before.application_time));
+        let minute = minute.unwrap_or_else(|| statistics.application_time.clone());
+        let us = |share| minute.quantile(share).unwrap_or(0) / 1000;
+        Observed {
+            state: condition.state,
+            since_us: us_of(view.since),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            python: view.loaded.python.clone(),
+            event_loop: view.loaded.event_loop.clone(),
+            generation: generation.number,
+            last_reload: view.last_reload.clone(),
+            workers_ready: u32::from(strength.ready),
+            workers_wanted: u32::from(strength.wanted),
+            queued: u32::try_from(generation.exchange.queued()).unwrap_or(u32::MAX),
+            in_flight: u32::try_from(generation.exchange.in_flight()).unwrap_or(u32::MAX),
+            requests_total: statistics.requests(),
+            requests_per_second: since as f64 / span,
+            p50_us: us(0.5),
+            p95_us: us(0.95),
+            p99_us: us(0.99),
+            connections: u32::try_from(statistics.connections).unwrap_or(u32::MAX),
+            memory_bytes: workers.iter().filter_map(|worker| worker.usage.as_ref()?.memory).sum(),
+        }
+    }
+}
+
+#[async_trait]
+impl Control for Desk {
+    fn condition(&self) -> watch::Receiver<Condition> {
+        self.instance.condition.subscribe()
+    }
+
+    async fn status(&self) -> Result<Status> {
+        for generation in self.generations() {
+            generation.supervisor.sample().await;
+        }
+        let generation = self.instance.current();
+        let settings = &generation.served.settings;
+        let workers = settings.pool.workers.resolve(self.cores) as u32;
+        let interface = format!("{:?}", self.instance.view().loaded.interface).to_lowercase();
+        let configured = Configured {
+            name: self.name.clone(),
+            application: generation.served.application.application.to_string(),
+            binds: self.binds.clone(),
+            workers_min: workers,
+            workers_max: workers,
+            threads: settings.pool.threads,
+            interface,
+            settings_file: self.settings_file.clone(),
+        };
+        Ok(Status { configured, observed: self.observed() })
+    }
+
+    async fn workers(&self) -> Result<Vec<Worker>> {
+        let mut all = Vec::new();
+        for generation in self.generations() {
+            let requests = generation.exchange.requests();
+            for status in generation.supervisor.sample().await {
+                if status.pid.is_some() || status.state != Found::Absent {
+                    let own = |request: &&hostler_exchange::RequestView| request.worker == Some(status.worker);
+                    all.push(worker(&generation, &status, requests.iter().find(own)));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    async fn requests(&self) -> Result<Vec<Request>> {
+        let views = self.generations().into_iter().flat_map(|generation| generation.exchange.requests());
+        let mut requests: Vec<Request> = views
+            .map(|view| Request {
+                id: view.id,
+                method: view.method,
+                target: view.target,
+                worker: view.worker.map(u32::from),
+                phase: if view.worker.is_some() { Phase::Running } else { Phase::Queued },
+                age_us: view.queued_for_ns / 1000,
+            })
+            .collect();
+        requests.sort_by_key(|request| std::cmp::Reverse(request.age_us));
+        Ok(requests)
+    }
+
+    async fn stacks(&self, worker: u32) -> Result<String> {
+        let place = u16::try_from(worker).map_err(|_| Error::NoWorker { worker })?;
+        let stacks = self.instance.current().supervisor.stacks(place).await;
+        stacks.map_err(|error| match error {
+            hostler_supervisor::StacksError::NotServing(_) => Error::NoWorker { worker },
+            other => Error::Refused { reason: other.to_string() },
+        })
+    }
+
+    async fn reload(&self) -> Result<Reloaded> {
+        self.order(Order::Reload).await
+    }
+
+    async fn rollback(&self) -> Result<Reloaded> {
+        self.order(Order::Rollback).await
+    }
+
+    async fn scale(&self, workers: u32) -> Result<()> {
+        let wanted = u16::try_from(workers).unwrap_or(u16::MAX);
+        let got = self.instance.current().supervisor.scale(wanted).await;
+        if got == wanted {
+            return Ok(());
+        }
+        let reason = format!("there can be 1 to {} workers: the settings say how much room there is", got.max(1));
+        Err(Error::Refused { reason: if workers == 0 { "at least one worker serves".to_owned() } else { reason } })
+    }
+
+    async fn recycle(&self, worker: u32) -> Result<()> {
+        let place = u16::try_from(worker).map_err(|_| Error::NoWorker { worker })?;
+        self.instance.current().supervisor.recycle(place).await.map_err(|_| Error::NoWorker { worker })
+    }
+
+    async fn log_level(&self) -> Result<LogLevel> {
+        Ok(match self.log.level() {
+            LevelFilter::ERROR | LevelFilter::OFF => LogLevel::Error,
+            LevelFilter::WARN => LogLevel::Warning,
+            LevelFilter::INFO => LogLevel::Info,
+            _ => LogLevel::Debug,
+        })
+    }
+
+    async fn set_log_level(&self, level: LogLevel) -> Result<()> {
+        self.log.set_level(match level {
+            LogLevel::Error => LevelFilter::ERROR,
+            LogLevel::Warning => LevelFilter::WARN,
+            LogLevel::Info => LevelFilter::INFO,
+            LogLevel::Debug | LogLevel::Unknown => LevelFilter::DEBUG,
+        });
+        Ok(())
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        let restarts = self.generations().iter().fold(Restarts::default(), |mut sum, generation| {
+            sum += generation.supervisor.restarts();
+            sum
+        });
+        let statistics = self.instance.router.statistics().await;
+        let observed = self.observed();
+        Ok(metrics::text(&observed, &statistics, &restarts, observed.state == State::Serving))
+    }
+}
+
+fn worker(generation: &Generation, status: &WorkerStatus, running: Option<&hostler_exchange::RequestView>) -> Worker {
+    let Restarts {
+        crashed,
+        timed_out,
+        max_requests,
+        max_lifetime,
+        max_memory,
+        by_hand,
+        killed_at_stop,
+        failed_at_boot,
+    } = status.restarts;
+    let causes = [
+        ("crashed", crashed),
+        ("timed out", timed_out),
+        ("max_requests", max_requests),
+        ("max_lifetime", max_lifetime),
+        ("max_memory", max_memory),
+        ("by hand", by_hand),
+        ("killed at stop", killed_at_stop),
+        ("failed at boot", failed_at_boot),
+    ];
+    let usage = status.usage.as_ref();
+    Worker {
+        place: u32::from(status.worker),
+        pid: status.pid.unwrap_or(0),
+        generation: generation.number,
+        state: match status.state {
+            Found::Ready if running.is_some() => WorkerState::Busy,
+            Found::Ready => WorkerState::Idle,
+            Found::Starting => WorkerState::Starting,
+            Found::Retiring => WorkerState::Retiring,
+            Found::Killed => WorkerState::Stopping,
+            Found::Absent | Found::Backoff => WorkerState::Waiting,
+        },
+        since_us: us_of(wall(status.since)),
+        requests: status.served,
+        restarts: causes
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(cause, count)| (cause.to_owned(), count))
+            .collect(),
+        memory_bytes: usage.and_then(|usage| usage.memory).unwrap_or(0),
+        cpu_seconds: usage.map_or(0.0, |usage| usage.cpu.as_secs_f64()),
+        running: running.map(|request| Running {
+            id: request.id.clone(),
+            method: request.method.clone(),
+            target: request.target.clone(),
+            age_us: request.running_for_ns.unwrap_or(0) / 1000,
+        }),
+    }
+}
+
+/// When that was, by the clock on the wall.
+fn wall(at: Instant) -> SystemTime {
+    SystemTime::now().checked_sub(at.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH + Duration::ZERO)
+}

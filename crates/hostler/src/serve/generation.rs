@@ -1,0 +1,154 @@
+//! A generation: one snapshot of the settings, one import of the code, its workers, its shared memory.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostler_channel::Loaded;
+use hostler_exchange::{Exchange, now_ns};
+use hostler_router::Router;
+use hostler_supervisor::{Failure, Handle, Notice, Supervisor};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{sleep, timeout};
+
+use super::stop::cancel_all;
+use super::{Served, pool, probe, translate};
+
+/// Notices of a supervisor that nobody has read yet, at most.
+const NOTICES: usize = 64;
+/// How long the workers of a former generation may take to end, once nothing runs in it any more.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What a generation that is ready has: its application as it was found, and what its supervisor tells from now on.
+pub(super) type Ready = (Loaded, mpsc::Receiver<Notice>);
+
+/// A generation, from its first process on.
+pub(super) struct Generation {
+    /// 1 for the first.
+    pub(super) number: u64,
+    pub(super) served: Served,
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) supervisor: Handle,
+    /// The instance stops: it has no more time.
+    hurry: Notify,
+}
+
+/// Why a generation does not serve.
+#[derive(Debug)]
+pub(super) struct NotReady {
+    pub(super) reason: String,
+    pub(super) traceback: Option<String>,
+}
+
+impl Generation {
+    /// Makes the shared memory and starts the workers.
+    pub(super) fn begin(
+        number: u64,
+        served: Served,
+        router_threads: u32,
+        cores: usize,
+    ) -> io::Result<(Arc<Self>, mpsc::Receiver<Notice>)> {
+        let workers = served.settings.pool.workers.resolve(cores) as u16;
+        let places = translate::places(workers);
+        let exchange = Arc::new(Exchange::create(translate::exchange(&served.settings, places, router_threads))?);
+        let options = translate::supervisor(&served, workers, router_threads as u16);
+        let (sender, notices) = mpsc::channel(NOTICES);
+        let supervisor = Supervisor::spawn(options, Arc::new(pool::Generation(Arc::clone(&exchange))), sender);
+        Ok((Arc::new(Self { number, served, exchange, supervisor, hurry: Notify::new() }), notices))
+    }
+
+    /// Waits until all its workers are ready, and its `ready_path` is answered with 2xx.
+    pub(super) async fn ready(self: Arc<Self>, notices: mpsc::Receiver<Notice>) -> Result<Ready, NotReady> {
+        let (loaded, notices) = self.all_ready(notices).await?;
+        if let Some(path) = &self.served.settings.life.ready_path {
+            let limit = self.served.settings.pool.boot_timeout;
+            let answered = timeout(limit, probe::ask(&self.exchange, path.as_str())).await;
+            match answered {
+                Ok(Ok(status)) if (200..300).contains(&status) => {}
+                Ok(Ok(status)) => {
+                    return Err(NotReady::because(format!("ready_path {} was answered with {status}", path.as_str())));
+                }
+                Ok(Err(reason)) => return Err(NotReady::because(format!("ready_path {}: {reason}", path.as_str()))),
+                Err(_) => {
+                    return Err(NotReady::because(format!(
+                        "ready_path {} was not answered within boot_timeout",
+                        path.as_str()
+                    )));
+                }
+            }
+        }
+        Ok((loaded, notices))
+    }
+
+    async fn all_ready(&self, mut notices: mpsc::Receiver<Notice>) -> Result<Ready, NotReady> {
+        let mut found = None;
+        loop {
+            match notices.recv().await {
+                Some(Notice::Ready { loaded, .. }) => found = Some(loaded),
+                Some(Notice::AllReady) => {
+                    if let Some(loaded) = found {
+                        return Ok((loaded, notices));
+                    }
+                }
+                Some(Notice::WorkerDied { pid, .. }) if found.is_some() => {
+                    return Err(NotReady::because(format!("worker process {pid} died before all were ready")));
+                }
+                Some(Notice::WorkerDied { .. }) => {}
+                Some(Notice::Failed(failure)) => return Err(NotReady::from(failure)),
+                Some(Notice::Stopped) | None => return Err(NotReady::because("it was stopped".to_owned())),
+            }
+        }
+    }
+
+    /// Ends a generation that never served.
+    pub(super) async fn throw_away(&self) {
+        self.supervisor.stop(false);
+        self.supervisor.stopped().await;
+    }
+
+    /// Ends a generation that another has followed, in the router under the number `line`: its requests are finished first, up to
+    /// `graceful_timeout`; then what is left is cancelled.
+    pub(super) async fn retire(self: Arc<Self>, router: Arc<Router>, line: u32) {
+        let patience = self.served.settings.pool.graceful_timeout;
+        let by = now_ns().saturating_add(u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX));
+        self.exchange.stop_by(by);
+        let finished = tokio::select! {
+            () = router.former_finished(line) => true,
+            () = sleep(patience) => false,
+            () = self.hurry.notified() => false,
+        };
+        if !finished {
+            tracing::warn!(generation = self.number, "requests of a former generation still ran, and were cut off");
+            cancel_all(&self.exchange);
+        }
+        self.supervisor.stop(true);
+        let patience = if finished { patience } else { LAST_WORDS };
+        if timeout(patience + LAST_WORDS, self.supervisor.stopped()).await.is_err() {
+            self.supervisor.stop(false);
+            self.supervisor.stopped().await;
+        }
+        tracing::info!(generation = self.number, "the former generation is gone");
+    }
+
+    /// Takes its remaining time from a former generation, as the instance stops.
+    pub(super) fn hurry(&self) {
+        self.hurry.notify_one();
+    }
+}
+
+impl NotReady {
+    fn because(reason: String) -> Self {
+        Self { reason, traceback: None }
+    }
+}
+
+impl From<Failure> for NotReady {
+    fn from(failure: Failure) -> Self {
+        let reason = failure.to_string();
+        let traceback = match failure {
+            Failure::Import { traceback, .. } => traceback,
+            _ => None,
+        };
+        Self { reason, traceback }
+    }
+}

@@ -1,0 +1,403 @@
+//! An instance while it serves: its generations, and what is told and asked of it.
+//!
+//! ```text
+//!   a reload ──► the next generation loads beside the current one ──ready──► the router switches ──► the former one finishes, and is gone
+//!      ▲                       │ not ready, or broken
+//!      └── another one ────────┴──► thrown away; the current one goes on, and who asked is told why
+//! ```
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use hostler_bus::{Condition, LastReload, Reloaded, State};
+use hostler_channel::Loaded;
+use hostler_router::{Router, RouterEvent, Statistics};
+use hostler_supervisor::Notice;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::generation::{Generation, NotReady, Ready};
+use super::{Asked, Ended, Logs, Served, Signals, Source, stop, translate};
+
+/// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
+/// off because another reload came.
+const MOST_FORMER: usize = 2;
+/// Orders that were not begun yet, at most.
+pub(super) const ORDERS: usize = 16;
+/// How often the counters are noted, and for how long: what the last minute was like.
+const NOTED: Duration = Duration::from_secs(10);
+const NOTES: usize = 7;
+
+/// What is asked of the instance from outside its main task.
+pub(super) enum Order {
+    Reload(Reply),
+    Rollback(Reply),
+}
+
+/// Where the result of a reload goes.
+pub(super) type Reply = oneshot::Sender<Result<Reloaded, hostler_bus::Error>>;
+
+/// What others may look at.
+pub(super) struct View {
+    pub(super) current: Arc<Generation>,
+    /// The router's number of the current generation.
+    pub(super) line: u32,
+    pub(super) loaded: Loaded,
+    pub(super) former: Vec<(u32, Arc<Generation>)>,
+    pub(super) last_reload: Option<LastReload>,
+    pub(super) since: SystemTime,
+    /// The counters of the last minute, oldest first.
+    pub(super) notes: VecDeque<(Instant, Statistics)>,
+}
+
+/// The instance, as its main task and the control socket share it.
+pub(super) struct Instance {
+    pub(super) router: Arc<Router>,
+    pub(super) condition: watch::Sender<Condition>,
+    view: Mutex<View>,
+    /// A former generation is gone.
+    gone: Notify,
+}
+
+/// A generation that is being loaded.
+struct Loading {
+    generation: Arc<Generation>,
+    ready: Pin<Box<dyn Future<Output = Result<Ready, NotReady>> + Send>>,
+    replies: Vec<Reply>,
+    began: Instant,
+}
+
+/// The main task's own.
+pub(super) struct Main<'a> {
+    pub(super) instance: Arc<Instance>,
+    pub(super) source: &'a Source,
+    pub(super) logs: &'a Logs,
+    pub(super) cores: usize,
+    pub(super) router_threads: u32,
+    pub(super) notices: mpsc::Receiver<Notice>,
+    pub(super) events: mpsc::Receiver<RouterEvent>,
+    pub(super) orders: mpsc::Receiver<Order>,
+}
+
+impl Instance {
+    pub(super) fn new(router: Arc<Router>, current: Arc<Generation>, loaded: Loaded) -> Self {
+        let condition = Condition { state: State::Serving, generation: current.number };
+        let view = View {
+            current,
+            line: 0,
+            loaded,
+            former: Vec::new(),
+            last_reload: None,
+            since: SystemTime::now(),
+            notes: VecDeque::new(),
+        };
+        Self { router, condition: watch::Sender::new(condition), view: Mutex::new(view), gone: Notify::new() }
+    }
+
+    pub(super) fn view(&self) -> MutexGuard<'_, View> {
+        // Plain values, each put in with one assignment.
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn current(&self) -> Arc<Generation> {
+        Arc::clone(&self.view().current)
+    }
+
+    /// The generation that the router knows by this number.
+    fn of_line(&self, line: u32) -> Option<Arc<Generation>> {
+        let view = self.view();
+        let all =
+            std::iter::once((&view.line, &view.current)).chain(view.former.iter().map(|(line, former)| (line, former)));
+        all.into_iter().find(|(number, _)| **number == line).map(|(_, generation)| Arc::clone(generation))
+    }
+
+    /// Waits until there is room for one more former generation. Cancel safe.
+    async fn has_room(&self) {
+        loop {
+            let gone = self.gone.notified();
+            if self.view().former.len() < MOST_FORMER {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    /// A former generation is gone.
+    fn forget(&self, line: u32) {
+        self.view().former.retain(|(former, _)| *former != line);
+        self.gone.notify_waiters();
+    }
+
+    fn set_state(&self, state: State) {
+        let generation = self.view().current.number;
+        self.condition.send_replace(Condition { state, generation });
+    }
+
+    fn note(&self) {
+        let mut view = self.view();
+        view.notes.push_back((Instant::now(), self.router.published()));
+        if view.notes.len() > NOTES {
+            view.notes.pop_front();
+        }
+    }
+}
+
+impl Main<'_> {
+    /// Serves until told to stop, and stops.
+    pub(super) async fn run(mut self, signals: &mut Signals) -> Result<(), Ended> {
+        let mut loading: Option<Loading> = None;
+        let mut retiring = JoinSet::new();
+        let mut note = tokio::time::interval(NOTED);
+        loop {
+            tokio::select! {
+                Some(event) = self.events.recv() => self.hear(event),
+                told = self.notices.recv() => match told {
+                    Some(Notice::AllReady) => all_ready(&self.instance.current().served, self.cores),
+                    Some(_) if !matches!(told, Some(Notice::Stopped)) => {}
+                    _ => return Err(Ended::System("the supervisor ended by itself".to_owned())),
+                },
+                _ = note.tick() => self.instance.note(),
+                ready = readiness(&mut loading) => {
+                    if let Some(loading) = loading.take() {
+                        self.loaded(loading, ready, &mut retiring).await;
+                    }
+                }
+                Some(order) = self.orders.recv() => self.begin(order, &mut loading).await,
+                Some(_) = retiring.join_next(), if !retiring.is_empty() => {}
+                asked = signals.next() => match asked {
+                    Asked::Stop => break,
+                    Asked::Reopen => self.logs.reopen(),
+                    Asked::Reload => self.begin(Order::Reload(oneshot::channel().0), &mut loading).await,
+                    Asked::More => self.scale(1),
+                    Asked::Fewer => self.scale(-1),
+                },
+            }
+        }
+        self.instance.set_state(State::Stopping);
+        if let Some(loading) = loading {
+            loading.generation.throw_away().await;
+            let reason = "the instance was told to stop".to_owned();
+            loading.refuse(&NotReady { reason, traceback: None });
+        }
+        let current = self.instance.current();
+        let former: Vec<Arc<Generation>> =
+            self.instance.view().former.iter().map(|(_, former)| Arc::clone(former)).collect();
+        stop::stop(&current.served, self.logs, signals, &self.instance.router, &current.supervisor, &current.exchange)
+            .await?;
+        for former in former {
+            former.hurry();
+        }
+        while retiring.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    fn hear(&self, event: RouterEvent) {
+        match event {
+            RouterEvent::TimedOut { line, worker } => {
+                if let Some(generation) = self.instance.of_line(line) {
+                    generation.supervisor.timed_out(worker);
+                }
+            }
+            RouterEvent::Wanted { line } => {
+                if let Some(generation) = self.instance.of_line(line) {
+                    generation.supervisor.wake();
+                }
+            }
+        }
+    }
+
+    /// One worker more or fewer, by hand.
+    fn scale(&self, by: i32) {
+        let supervisor = self.instance.current().supervisor.clone();
+        let wanted = i32::from(supervisor.strength().wanted).saturating_add(by).max(1);
+        tokio::spawn(async move { supervisor.scale(u16::try_from(wanted).unwrap_or(u16::MAX)).await });
+    }
+
+    // ---- Reload ------------------------------------------------------------------------------------------------------------
+
+    /// Begins to load the next generation. One that is loading is thrown away: who asked for it gets the result of this one.
+    async fn begin(&self, order: Order, loading: &mut Option<Loading>) {
+        let (reply, back) = match order {
+            Order::Reload(reply) => (reply, false),
+            Order::Rollback(reply) => (reply, true),
+        };
+        let mut replies = vec![reply];
+        if let Some(superseded) = loading.take() {
+            tracing::info!(
+                generation = superseded.generation.number,
+                "another reload: what was loading is thrown away"
+            );
+            superseded.generation.throw_away().await;
+            replies.extend(superseded.replies);
+        }
+        let began = Instant::now();
+        let number = self.instance.current().number + 1;
+        let served = if back { self.source.previous() } else { self.source.read_again().await };
+        let begun = served.and_then(|served| {
+            self.compare(&served);
+            Generation::begin(number, served, self.router_threads, self.cores)
+                .map_err(|error| format!("the next generation has no memory or processes: {error}"))
+        });
+        match begun {
+            Ok((generation, notices)) => {
+                tracing::info!(generation = number, "reloading: the next generation is loaded beside the current one");
+                self.instance.set_state(State::Reloading);
+                let (loading_one, instance) = (Arc::clone(&generation), Arc::clone(&self.instance));
+                let ready = Box::pin(async move {
+                    let ready = loading_one.ready(notices).await?;
+                    instance.has_room().await;
+                    Ok(ready)
+                });
+                *loading = Some(Loading { generation, ready, replies, began });
+            }
+            Err(reason) => {
+                let failed = NotReady { reason, traceback: None };
+                self.failed(number, began, &failed);
+                replies.into_iter().for_each(|reply| refuse(reply, &failed));
+            }
+        }
+    }
+
+    /// What a reload cannot change is said.
+    fn compare(&self, next: &Served) {
+        let (now, next) = (&self.instance.current().served.settings, &next.settings);
+        let changed = [
+            ("bind", now.bind != next.bind),
+            ("umask", now.app.umask != next.app.umask),
+            ("pidfile", now.app.pidfile != next.app.pidfile),
+            ("router_threads", now.pool.router_threads != next.pool.router_threads),
+            ("the logs", now.log != next.log),
+        ];
+        for (what, _) in changed.iter().filter(|(_, changed)| *changed) {
+            tracing::warn!("{what} changed, which takes effect when the server is restarted");
+        }
+    }
+
+    /// The next generation is ready, or never will be.
+    async fn loaded(&mut self, loading: Loading, ready: Result<Ready, NotReady>, retiring: &mut JoinSet<()>) {
+        let generation = Arc::clone(&loading.generation);
+        let config = translate::router(&generation.served.settings, self.cores);
+        let switched = match ready {
+            Ok(ready) => match self.instance.router.switch(config, &generation.exchange).await {
+                Ok(()) => Ok(ready),
+                Err(error) => Err(NotReady { reason: format!("the router cannot switch: {error}"), traceback: None }),
+            },
+            Err(failed) => Err(failed),
+        };
+        match switched {
+            Ok((loaded, notices)) => {
+                self.notices = notices;
+                let line = self.instance.router.line().await;
+                let (former_line, former) = self.take_over(&generation, line, loaded, loading.began);
+                let instance = Arc::clone(&self.instance);
+                retiring.spawn(async move {
+                    former.retire(Arc::clone(&instance.router), former_line).await;
+                    instance.forget(former_line);
+                });
+                let seconds = loading.began.elapsed().as_secs_f64();
+                for reply in loading.replies {
+                    let _gone = reply.send(Ok(Reloaded { generation: generation.number, seconds }));
+                }
+            }
+            Err(failed) => {
+                generation.throw_away().await;
+                self.failed(generation.number, loading.began, &failed);
+                self.instance.set_state(State::Serving);
+                loading.refuse(&failed);
+            }
+        }
+    }
+
+    /// Puts the next generation in the current one's place; the former one, with the router's number of it.
+    fn take_over(
+        &self,
+        generation: &Arc<Generation>,
+        line: u32,
+        loaded: Loaded,
+        began: Instant,
+    ) -> (u32, Arc<Generation>) {
+        let seconds = began.elapsed().as_secs_f64();
+        tracing::info!(generation = generation.number, seconds, "the next generation serves");
+        self.source.remember(&self.instance.current().served);
+        let (former_line, former) = {
+            let mut view = self.instance.view();
+            let former = std::mem::replace(&mut view.current, Arc::clone(generation));
+            let former_line = std::mem::replace(&mut view.line, line);
+            view.former.push((former_line, Arc::clone(&former)));
+            view.loaded = loaded;
+            view.last_reload = Some(LastReload {
+                at_us: now_us(),
+                succeeded: true,
+                generation: generation.number,
+                seconds,
+                message: String::new(),
+            });
+            (former_line, former)
+        };
+        self.instance.set_state(State::Serving);
+        (former_line, former)
+    }
+
+    fn failed(&self, number: u64, began: Instant, failed: &NotReady) {
+        let seconds = began.elapsed().as_secs_f64();
+        tracing::error!(
+            generation = number,
+            seconds,
+            detail = failed.traceback.as_deref(),
+            "the reload failed, and the current generation goes on: {}",
+            failed.reason
+        );
+        let last = LastReload {
+            at_us: now_us(),
+            succeeded: false,
+            generation: number,
+            seconds,
+            message: failed.reason.clone(),
+        };
+        self.instance.view().last_reload = Some(last);
+    }
+}
+
+impl Loading {
+    fn refuse(self, failed: &NotReady) {
+        self.replies.into_iter().for_each(|reply| refuse(reply, failed));
+    }
+}
+
+fn refuse(reply: Reply, failed: &NotReady) {
+    let error = hostler_bus::Error::ReloadFailed {
+        reason: failed.reason.clone(),
+        traceback: failed.traceback.clone().unwrap_or_default(),
+    };
+    // Who asked may have hung up; the log has it.
+    let _gone = reply.send(Err(error));
+}
+
+/// Waits for what is loading; for ever when nothing is. Cancel safe.
+async fn readiness(loading: &mut Option<Loading>) -> Result<Ready, NotReady> {
+    match loading {
+        Some(loading) => (&mut loading.ready).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Says that every worker serves, where that is not told already.
+pub(super) fn all_ready(served: &Served, cores: usize) {
+    let workers = served.settings.pool.workers.resolve(cores);
+    if workers > 1 {
+        tracing::info!(workers, "all workers are ready");
+    }
+}
+
+/// Microseconds since 1970.
+pub(super) fn now_us() -> u64 {
+    us_of(SystemTime::now())
+}
+
+pub(super) fn us_of(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+}

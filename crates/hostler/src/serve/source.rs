@@ -1,0 +1,65 @@
+//! Where the settings come from: read at the start, and anew with each reload; the ones before are kept for a rollback.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Served;
+use crate::discover::Surroundings;
+
+/// Reads the settings, and finds what they ask for. The error is for people.
+pub(crate) type Read = Arc<dyn Fn() -> Result<Served, String> + Send + Sync>;
+
+/// The source of an instance's settings.
+pub(crate) struct Source {
+    environment: Surroundings,
+    read: Read,
+    previous: Mutex<Option<Served>>,
+}
+
+impl Source {
+    pub(crate) fn new(environment: Surroundings, read: Read) -> Self {
+        Self { environment, read, previous: Mutex::new(None) }
+    }
+
+    /// A variable of the environment that the server was started with.
+    pub(super) fn variable(&self, name: &str) -> Option<std::ffi::OsString> {
+        self.environment.variable(name).map(ToOwned::to_owned)
+    }
+
+    /// The file with the settings, if there is one, as an absolute path.
+    pub(super) fn settings_file(&self) -> Option<String> {
+        let words: Vec<_> = std::env::args_os().collect();
+        let path = crate::arguments::settings_file(&words)?;
+        Some(self.environment.absolute(&path).to_string_lossy().into_owned())
+    }
+
+    /// What the instance is called: the file's name without its ending, else the directory's.
+    pub(super) fn name(&self) -> String {
+        let path = self.settings_file().map_or_else(|| self.directory().to_owned(), std::path::PathBuf::from);
+        let stem = if self.settings_file().is_some() { path.file_stem() } else { path.file_name() };
+        stem.map_or_else(|| "root".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    }
+
+    /// The directory that the server was started in.
+    pub(super) fn directory(&self) -> &std::path::Path {
+        &self.environment.directory
+    }
+
+    /// What they are now. Looking for the application and its Python may take a while, so that it is done beside the main task.
+    pub(super) async fn read_again(&self) -> Result<Served, String> {
+        let read = Arc::clone(&self.read);
+        tokio::task::spawn_blocking(move || read()).await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Keeps what served well until now.
+    pub(super) fn remember(&self, served: &Served) {
+        *self.previous.lock().unwrap_or_else(PoisonError::into_inner) = Some(served.clone());
+    }
+
+    /// What served before the current generation.
+    pub(super) fn previous(&self) -> Result<Served, String> {
+        let previous = self.previous.lock().unwrap_or_else(PoisonError::into_inner);
+        previous
+            .clone()
+            .ok_or_else(|| "there is no previous generation to go back to: nothing was reloaded yet".to_owned())
+    }
+}
