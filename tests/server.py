@@ -160,6 +160,12 @@ class Server(Hostler):
             assert self.process.poll() is None, f"ended at once with {self.process.returncode}:\n{self.describe()}"
             if workers:
                 self.wait_workers(workers)
+            if workers and workers > 1:
+                self.log.wait(
+                    lambda: any(r.message.startswith("all workers are ready") for r in self.log.records),
+                    "all workers are ready",
+                    START_SECONDS,
+                )
         except AssertionError:
             self.kill()
             raise

@@ -125,6 +125,25 @@ def test_files_that_are_given_up_beside_plain_answers(serve):
     assert_served(server)
 
 
+def test_a_file_that_is_given_up_does_not_reach_the_next_request(serve):
+    """The same with one slot for all, and a loop that is held up when the slot is already another request's."""
+    server = serve(APP, workers=1, limit_concurrency=1)
+    with open(server.directory / "huge", "wb") as file:
+        file.write(b"F" * (64 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+    for _ in range(30):
+        with server.connect() as client:
+            client.request("/file?name=huge&cold=1&patience=0.01&hold=0.02")
+            client.rest()
+        response = wait_until(
+            lambda: (found := server.get("/two-blocks")) and found.status != 503 and found, "the slot is free again"
+        )
+        assert (response.status, response.body) == (200, b"A" * 100_000)
+    assert not [line for line in server.log.lines if "damaged" in line]
+    server.log.claim("/file|OSError")
+
+
 def test_a_file_that_is_given_up_is_cut(server):
     """The rest of a file that its handler does not wait for is dropped with its slot; the client sees that."""
     key = server.key()

@@ -128,7 +128,7 @@ async fn serve(
     let Some((router, loaded)) = booted.await? else {
         return Ok(());
     };
-    let instance = Arc::new(Instance::new(Arc::new(router), Arc::clone(&first), loaded));
+    let instance = Arc::new(Instance::new(Arc::new(router), first, loaded));
     let (orders, order) = mpsc::channel(ORDERS);
     let control = open_control(source, logs, &instance, orders, names, cores);
     let main = Main { instance, source, logs, cores, router_threads, notices, events: event, orders: order };
@@ -165,13 +165,34 @@ fn open_control(
     cores: usize,
 ) -> Option<ControlSocket> {
     let name = source.name();
-    let (path, placed) = match &instance.current().served.settings.bind.control_socket {
-        Some(path) => (source.directory().join(path), None),
+    let desk = |name: &str| {
+        Arc::new(control::Desk {
+            name: name.to_owned(),
+            binds: binds.clone(),
+            settings_file: source.settings_file(),
+            cores,
+            instance: Arc::clone(instance),
+            orders: orders.clone(),
+            log: logs.errors.clone(),
+        })
+    };
+    let opened = match &instance.current().served.settings.bind.control_socket {
+        Some(path) => {
+            let path = source.directory().join(path);
+            hostler_bus::serve(&path, desk(&name)).map(|server| ControlSocket { server, placed: None })
+        }
         None => {
             let places = Places::of_environment(|name| source.variable(name));
-            let path = places.socket_of(&name).and_then(|path| places.prepare(&path).map(|()| path));
-            match path {
-                Ok(path) => (path.clone(), Some((places, path))),
+            let place = |name: &str| places.socket_of(name).and_then(|path| places.prepare(&path).map(|()| path));
+            let own = place(&name).map(|path| (hostler_bus::serve(&path, desk(&name)), path));
+            // Two projects may be called the same: then the process number tells them apart.
+            let another = format!("{name}-{}", std::process::id());
+            let opened = match own {
+                Ok((Err(_), _)) => place(&another).map(|path| (hostler_bus::serve(&path, desk(&another)), path)),
+                own => own,
+            };
+            match opened {
+                Ok((server, path)) => server.map(|server| ControlSocket { server, placed: Some((places, path)) }),
                 Err(error) => {
                     tracing::debug!(%error, "there is no control socket");
                     return None;
@@ -179,25 +200,11 @@ fn open_control(
             }
         }
     };
-    let desk = control::Desk {
-        name,
-        binds,
-        settings_file: source.settings_file(),
-        cores,
-        instance: Arc::clone(instance),
-        orders,
-        log: logs.errors.clone(),
-    };
-    match hostler_bus::serve(&path, Arc::new(desk)) {
-        Ok(server) => {
-            tracing::debug!(path = %path.display(), "the control socket is open");
-            Some(ControlSocket { server, placed })
-        }
-        Err(error) => {
+    opened
+        .inspect_err(|error| {
             tracing::warn!(%error, "there is no control socket: hostler status and the like will not find this instance");
-            None
-        }
-    }
+        })
+        .ok()
 }
 
 /// Waits for the first ready worker and starts the router then; `None` when it was told to stop before.
