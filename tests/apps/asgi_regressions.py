@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import time
 import weakref
 
 import anyio
@@ -134,22 +133,15 @@ async def first_of_two(scope, receive, send):
 
 @routes.add
 async def file(scope, receive, send):
-    """A file; with `patience`, in seconds, it is given up after so long; with `hold`, the loop is then held up for a moment; with
-    `cold`, it is read from the disk, which takes its time."""
-    path = gate.DIRECTORY / argument(scope, "name")
-    if argument(scope, "cold"):
-        with open(path, "rb") as opened:
-            os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    """A file; with `patience`, in seconds, it is given up after so long."""
     await start(send)
-    sent = send({"type": "http.response.pathsend", "path": str(path)})
+    sent = send({"type": "http.response.pathsend", "path": str(gate.DIRECTORY / argument(scope, "name"))})
     patience = argument(scope, "patience")
     try:
         await asyncio.wait_for(sent, float(patience) if patience else None)
     except asyncio.TimeoutError:
         if key := argument(scope, "key"):
             gate.note(key, "given up")
-        if hold := argument(scope, "hold"):
-            asyncio.get_running_loop().call_soon(time.sleep, float(hold))
 
 
 @routes.add

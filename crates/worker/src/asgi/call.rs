@@ -111,9 +111,9 @@ impl Call {
     pub(crate) fn try_receive(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let received = {
             let mut state = self.state();
-            let State { protocol, closed, .. } = &mut *state;
+            let State { protocol, closed, outbox, .. } = &mut *state;
             match protocol {
-                Protocol::Http(http) => http.receive(py, self, *closed)?,
+                Protocol::Http(http) => http.receive(py, self, *closed, outbox.is_empty())?,
                 Protocol::WebSocket(websocket) => websocket.receive(py, self, *closed)?,
             }
         };
@@ -134,12 +134,14 @@ impl Call {
         }
     }
 
-    /// After the last event of an answer: a task that still waits to receive hears that there is nothing more.
+    /// After the last event of an answer, when it is on its way: a task that still waits to receive hears that there is nothing more.
     fn hear_the_end(&self, py: Python<'_>) -> PyResult<()> {
         let receiving = {
             let mut state = self.state();
             match &state.protocol {
-                Protocol::Http(http) if http.is_complete() => std::mem::take(&mut state.receiving),
+                Protocol::Http(http) if http.is_complete() && state.outbox.is_empty() => {
+                    std::mem::take(&mut state.receiving)
+                }
                 _ => return Ok(()),
             }
         };

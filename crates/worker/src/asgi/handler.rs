@@ -161,9 +161,13 @@ impl Handler {
     fn incomplete(&self) -> Option<PyErr> {
         let call = self.call();
         let side = call.side();
-        let what = match &call.state().protocol {
-            Protocol::Http(http) if http.is_complete() => return None,
+        let state = call.state();
+        let what = match &state.protocol {
+            Protocol::Http(http) if http.is_complete() && state.outbox.is_empty() => return None,
             _ if side.abandoned(call.taken()) => return None,
+            Protocol::Http(http) if http.is_complete() => {
+                "the application returned before its answer was sent: await send()"
+            }
             Protocol::Http(http) if http.has_started() => "the application returned before its answer was complete",
             Protocol::Http(_) => "the application returned without an answer",
             Protocol::WebSocket(websocket) if websocket.is_answered() => {
@@ -179,7 +183,10 @@ impl Handler {
 
     fn fail(&self, py: Python<'_>, error: &PyErr) -> PyResult<()> {
         let call = self.call();
-        let answered = matches!(&call.state().protocol, Protocol::Http(http) if http.is_complete());
+        let answered = {
+            let state = call.state();
+            state.outbox.is_empty() && matches!(&state.protocol, Protocol::Http(http) if http.is_complete())
+        };
         if !answered {
             call.side().flag(call.taken(), response_flag::FAILED);
         }

@@ -83,8 +83,15 @@ impl Http {
 
     // ---- Receiving -------------------------------------------------------------------------------------------------------
 
-    pub(crate) fn receive(&mut self, py: Python<'_>, call: &Call, closed: bool) -> PyResult<Option<Received>> {
-        if closed || self.is_complete() || call.side().abandoned(call.taken()) {
+    /// `sent`: nothing of the answer waits to be written. Only then is it over: an application that is told so may cancel its sender.
+    pub(crate) fn receive(
+        &mut self,
+        py: Python<'_>,
+        call: &Call,
+        closed: bool,
+        sent: bool,
+    ) -> PyResult<Option<Received>> {
+        if closed || (self.is_complete() && sent) || call.side().abandoned(call.taken()) {
             return Ok(Some(Received::Disconnect));
         }
         if self.body_over {
