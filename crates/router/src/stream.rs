@@ -45,8 +45,14 @@ impl Detached {
     /// Takes the socket into the current runtime.
     pub(crate) fn attach(self) -> io::Result<Stream> {
         Ok(match self {
-            Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
-            Self::Unix(stream, name) => Stream::Unix(UnixStream::from_std(stream)?, name),
+            Self::Tcp(stream) => {
+                stream.set_nonblocking(true)?;
+                Stream::Tcp(TcpStream::from_std(stream)?)
+            }
+            Self::Unix(stream, name) => {
+                stream.set_nonblocking(true)?;
+                Stream::Unix(UnixStream::from_std(stream)?, name)
+            }
         })
     }
 }

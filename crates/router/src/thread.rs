@@ -278,9 +278,36 @@ impl Thread {
         // The runtime looks at its sockets before it comes back.
         tokio::task::yield_now().await;
         self.take_backlog(&socket).await;
-        drop((socket, listener));
+        let name = socket.name();
+        drop(socket);
+        self.take_last(&listener, name);
+        drop(listener);
         self.acceptors.set(self.acceptors.get() - 1);
         self.changed.notify_one();
+    }
+
+    /// Takes what came since the runtime last looked, by asking the socket itself: it is closed right after the last answer.
+    fn take_last(self: &Rc<Self>, listener: &Listener, name: Arc<str>) {
+        loop {
+            let accepted = match listener {
+                Listener::Tcp(listener) => listener.accept().map(|(stream, _)| {
+                    // As in `Socket::poll_accept`.
+                    let _best_effort = stream.set_nodelay(true);
+                    Detached::Tcp(stream)
+                }),
+                Listener::Unix(listener) => {
+                    listener.accept().map(|(stream, _)| Detached::Unix(stream, Arc::clone(&name)))
+                }
+            };
+            match accepted {
+                Ok(socket) => {
+                    self.local.counts.accepted();
+                    self.take(socket);
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(_) => return,
+            }
+        }
     }
 
     async fn take_backlog(self: &Rc<Self>, socket: &Socket) {
@@ -362,6 +389,14 @@ impl Acceptor {
 }
 
 impl Socket {
+    /// The name of a unix socket; empty for TCP.
+    fn name(&self) -> Arc<str> {
+        match self {
+            Self::Tcp(_) => "".into(),
+            Self::Unix(_, name) => Arc::clone(name),
+        }
+    }
+
     async fn accept(&self) -> io::Result<Stream> {
         poll_fn(|context| self.poll_accept(context)).await
     }
