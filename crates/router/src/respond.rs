@@ -77,17 +77,7 @@ pub(crate) fn write_head(
     if headers.left() != 0 {
         return None;
     }
-    if !has_date {
-        out.extend_from_slice(b"Date: ");
-        local.write_date(out);
-        out.extend_from_slice(b"\r\n");
-    }
-    if config.server_header && !has_server {
-        header(out, b"Server", b"hostler");
-    }
-    if let Some(name) = id_header {
-        header(out, name.as_bytes(), how.id);
-    }
+    Added { has_date, has_server, id: how.id }.write(local, config, out);
     let framing = match (no_body, declared.or(how.whole.filter(|_| !no_body))) {
         (true, _) => Framing::Empty,
         (false, Some(length)) => Framing::Length(length),
@@ -105,6 +95,30 @@ pub(crate) fn write_head(
     connection(out, how.http11, keep_alive);
     out.extend_from_slice(b"\r\n");
     Some(Written { status: response.status, framing, keep_alive })
+}
+
+/// What the server adds to every head, where the application did not say it.
+pub(crate) struct Added<'a> {
+    pub(crate) has_date: bool,
+    pub(crate) has_server: bool,
+    /// The request's id.
+    pub(crate) id: &'a [u8],
+}
+
+impl Added<'_> {
+    pub(crate) fn write(&self, local: &Local, config: &Config, out: &mut Vec<u8>) {
+        if !self.has_date {
+            out.extend_from_slice(b"Date: ");
+            local.write_date(out);
+            out.extend_from_slice(b"\r\n");
+        }
+        if config.server_header && !self.has_server {
+            header(out, b"Server", b"hostler");
+        }
+        if let Some(name) = config.request_id_header.as_deref() {
+            header(out, name.as_bytes(), self.id);
+        }
+    }
 }
 
 /// Writes early hints (RFC 8297); `None` when they are damaged.

@@ -15,8 +15,8 @@ pub trait Pool: Send + Sync {
     /// When the entry cannot be used; the supervisor tries again later.
     fn prepare(&self, worker: u16) -> io::Result<()>;
 
-    /// The descriptors the worker inherits at 4, 5, 6 and so on: the memory, its own doorbell, the doorbell of each router
-    /// thread (see [`hostler_channel::descriptors`]).
+    /// The descriptors the worker inherits at 4, 5, 6 and so on: the memory, the doorbell of each router thread, that of each worker (see
+    /// [`hostler_channel::descriptors`]).
     ///
     /// # Errors
     /// When a descriptor cannot be duplicated.

@@ -7,7 +7,7 @@ use hostler_websocket::handshake::{Handshake, Refused, check};
 use crate::config::Config;
 use crate::line::Line;
 use crate::local::Local;
-use crate::respond::{header, is_token, is_value, status_line};
+use crate::respond::{Added, header, is_token, is_value, status_line};
 
 /// What else belongs to the server in a 101, and is never taken from an application's head.
 const OWN: [&[u8]; 6] = [
@@ -82,17 +82,7 @@ impl Opening {
         if headers.left() != 0 {
             return None;
         }
-        if !has_date {
-            out.extend_from_slice(b"Date: ");
-            local.write_date(out);
-            out.extend_from_slice(b"\r\n");
-        }
-        if config.server_header && !has_server {
-            header(out, b"Server", b"hostler");
-        }
-        if let Some(name) = id_header {
-            header(out, name.as_bytes(), id);
-        }
+        Added { has_date, has_server, id }.write(local, config, out);
         out.extend_from_slice(b"\r\n");
         Some(())
     }
