@@ -31,7 +31,7 @@ pub struct Worker {
     /// Requests that its process answered.
     #[serde(with = "wire")]
     pub requests: u64,
-    /// How often a process in this place was replaced, by cause, as `crashed`, `timeout`, `max_requests`.
+    /// How often a process in this place was replaced, by cause, as `crashed`, `timed_out`, `max_requests`.
     #[serde(with = "wire")]
     pub restarts: BTreeMap<String, u64>,
     /// The PSS of its process: shared memory is counted in parts.

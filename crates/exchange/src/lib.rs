@@ -52,6 +52,8 @@ mod slot;
 mod staff;
 mod sync;
 #[cfg(not(loom))]
+mod tally;
+#[cfg(not(loom))]
 mod worker;
 
 #[cfg(not(loom))]
@@ -65,5 +67,7 @@ pub use requests::{QueuedRequest, RequestView};
 #[cfg(not(loom))]
 pub use router::{Exchange, ResponseProgress, Submitted};
 pub use slot::{Phase, RequestEnd, Slot, response_flag};
+#[cfg(not(loom))]
+pub use tally::Tally;
 #[cfg(not(loom))]
 pub use worker::{BodyChunk, Doorbells, Taken, Thread, Wait, WorkerSide};

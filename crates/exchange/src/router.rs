@@ -16,6 +16,7 @@ use crate::queue::Entry;
 use crate::slot::{BEGIN_AGAIN, Phase, RequestEnd, Slot, State, response_flag, wish};
 use crate::staff::{Sleeper, WORTH_A_WAKE_UP_NS, Worker};
 use crate::sync::{AtomicU64, Ordering, fence};
+use crate::tally::Counted;
 
 /// One generation's shared memory, as the router and the supervisor hold it.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Exchange {
     pub(crate) arrivals: AtomicU64,
     /// The sleep in which workers were asked for last; `u64::MAX` for none.
     pub(crate) asked_in: AtomicU64,
+    /// By the worker's place.
+    pub(crate) tallies: Box<[Counted]>,
 }
 
 /// What only one thread may do at a time: choosing slots and appending to the queue.
@@ -134,6 +137,7 @@ impl Exchange {
             }),
             arrivals: AtomicU64::new(0),
             asked_in: AtomicU64::new(u64::MAX),
+            tallies: (0..config.workers).map(|_| Counted::default()).collect(),
             memory,
         })
     }

@@ -8,6 +8,7 @@ mod metrics;
 mod pool;
 mod preflight;
 mod probe;
+mod sockets;
 mod source;
 mod stop;
 mod translate;
@@ -18,7 +19,6 @@ use std::sync::Arc;
 
 use hostler_bus::Places;
 use hostler_channel::Loaded;
-use hostler_listener::Bound;
 use hostler_log::{AccessLog, ErrorLog, Sink};
 use hostler_router::Router;
 use hostler_settings::Settings;
@@ -31,8 +31,10 @@ use crate::discover::python::Python;
 use crate::{INTERNAL, USAGE, say};
 
 pub(crate) use check::check;
+use control::Desk;
 use generation::Generation;
-use instance::{Instance, Main, ORDERS, Order};
+use instance::{Instance, Main, ORDERS};
+use sockets::{Sockets, Unbound};
 pub(crate) use source::Source;
 
 /// The application does not import (sysexits.h: EX_DATAERR).
@@ -71,16 +73,16 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return refuse(&format!("signals cannot be received: {error}"), SYSTEM),
     };
-    let listeners = match translate::listeners(&served.settings) {
-        Ok(listeners) => listeners,
-        Err(translate::Unbound::Settings(message)) => return refuse(&message, USAGE),
-        Err(translate::Unbound::System(message)) => return refuse(&message, SYSTEM),
+    let sockets = match sockets::open(&served.settings) {
+        Ok(sockets) => sockets,
+        Err(Unbound::Settings(message)) => return refuse(&message, USAGE),
+        Err(Unbound::System(message)) => return refuse(&message, SYSTEM),
     };
     let pidfile = match PidFile::write(served.settings.app.pidfile.as_deref()) {
         Ok(pidfile) => pidfile,
         Err(error) => return refuse(&error, SYSTEM),
     };
-    let code = match runtime.block_on(serve(served, source, &logs, listeners, signals)) {
+    let code = match runtime.block_on(serve(served, source, &logs, sockets, signals)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Failed(failure)) => {
             log_failure(&failure);
@@ -108,7 +110,7 @@ async fn serve(
     served: Served,
     source: &Source,
     logs: &Logs,
-    listeners: Vec<Bound>,
+    sockets: Sockets,
     mut signals: Signals,
 ) -> Result<(), Ended> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -117,9 +119,10 @@ async fn serve(
     announce(&served, served.settings.pool.workers.resolve(cores));
     let (first, mut notices) = Generation::begin(1, served, router_threads, cores)?;
     let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);
-    let names: Vec<String> = listeners.iter().map(|bound| bound.name.clone()).collect();
+    let Sockets { clients, metrics, stats } = sockets;
+    let names: Vec<String> = clients.iter().map(|bound| bound.name.clone()).collect();
     let booted = boot(&mut notices, &mut signals, &first.supervisor, logs, || {
-        let router = Router::start(router_config.clone(), &first.exchange, listeners, || logs.access_log(), &events)?;
+        let router = Router::start(router_config.clone(), &first.exchange, clients, || logs.access_log(), &events)?;
         for name in &names {
             tracing::info!("listening on {name}");
         }
@@ -130,7 +133,17 @@ async fn serve(
     };
     let instance = Arc::new(Instance::new(Arc::new(router), first, loaded));
     let (orders, order) = mpsc::channel(ORDERS);
-    let control = open_control(source, logs, &instance, orders, names, cores);
+    let desk = Desk {
+        name: source.name(),
+        binds: names,
+        settings_file: source.settings_file(),
+        cores,
+        instance: Arc::clone(&instance),
+        orders,
+        log: logs.errors.clone(),
+    };
+    let _measured = metrics::serve(metrics, stats, &Arc::new(desk.clone()))?;
+    let control = open_control(source, desk);
     let main = Main { instance, source, logs, cores, router_threads, notices, events: event, orders: order };
     let ended = main.run(&mut signals).await;
     if let Some(control) = control {
@@ -156,44 +169,29 @@ impl ControlSocket {
 }
 
 /// Opens the control socket. An instance serves without one, too: then the log says why.
-fn open_control(
-    source: &Source,
-    logs: &Logs,
-    instance: &Arc<Instance>,
-    orders: mpsc::Sender<Order>,
-    binds: Vec<String>,
-    cores: usize,
-) -> Option<ControlSocket> {
-    let name = source.name();
-    let desk = |name: &str| {
-        Arc::new(control::Desk {
-            name: name.to_owned(),
-            binds: binds.clone(),
-            settings_file: source.settings_file(),
-            cores,
-            instance: Arc::clone(instance),
-            orders: orders.clone(),
-            log: logs.errors.clone(),
-        })
-    };
-    let opened = match &instance.current().served.settings.bind.control_socket {
+fn open_control(source: &Source, desk: Desk) -> Option<ControlSocket> {
+    let opened = match &desk.instance.current().served.settings.bind.control_socket {
         Some(path) => {
             let path = source.directory().join(path);
-            hostler_bus::serve(&path, desk(&name)).map(|server| ControlSocket { server, placed: None })
+            hostler_bus::serve(&path, Arc::new(desk)).map(|server| ControlSocket { server, placed: None })
         }
         None => {
             let places = Places::of_environment(|name| source.variable(name));
-            let place = |name: &str| places.socket_of(name).and_then(|path| places.prepare(&path).map(|()| path));
-            let own = place(&name).map(|path| (hostler_bus::serve(&path, desk(&name)), path));
+            let serve = |desk: Desk| {
+                let path = places.socket_of(&desk.name)?;
+                places.prepare(&path)?;
+                Ok((hostler_bus::serve(&path, Arc::new(desk)), path))
+            };
+            let own = serve(desk.clone());
             // Two projects may be called the same: then the process number tells them apart.
-            let another = format!("{name}-{}", std::process::id());
             let opened = match own {
-                Ok((Err(_), _)) => place(&another).map(|path| (hostler_bus::serve(&path, desk(&another)), path)),
+                Ok((Err(_), _)) => serve(Desk { name: format!("{}-{}", desk.name, std::process::id()), ..desk }),
                 own => own,
             };
             match opened {
                 Ok((server, path)) => server.map(|server| ControlSocket { server, placed: Some((places, path)) }),
                 Err(error) => {
+                    let error: hostler_bus::NoPlace = error;
                     tracing::debug!(%error, "there is no control socket");
                     return None;
                 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use hostler_exchange::now_ns;
+use hostler_exchange::{Tally, now_ns};
 use hostler_log::AccessRecord;
 
 use crate::connection::Connection;
@@ -79,6 +79,18 @@ impl Connection {
         let queue = was_run.then(|| started.saturating_sub(queued));
         let application = (was_run && status != 101).then(|| finished.saturating_sub(started));
         self.local.counts.ended(status, outcome, queue, application);
+        if was_run {
+            let failed = status >= 500 || matches!(outcome, Outcome::CutOff | Outcome::Failed | Outcome::WorkerDied);
+            exchange.count(
+                exchange.progress(turn.slot).worker,
+                Tally {
+                    requests: 1,
+                    failed: u64::from(failed),
+                    sent_bytes: turn.sent,
+                    application_ns: application.unwrap_or(0),
+                },
+            );
+        }
         let Some(record) = &turn.record else { return };
         let span = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from));
         let id = turn.id.show();

@@ -30,4 +30,13 @@ settings! {
     /// Without it, `control.sock` in the instance's runtime directory: `$RUNTIME_DIRECTORY`, for root `/run/hostler/NAME`,
     /// for others `$XDG_RUNTIME_DIR/hostler/NAME`. Only the user that serves, and root, can use it.
     control_socket: Option<PathBuf> = None, apply(Apply::Restart);
+
+    /// Where to serve what is counted; may be given more than once. Addresses are written as for `bind`.
+    /// Over HTTP: `/metrics` for Prometheus, `/stats` for uwsgitop, `/health` (200 while requests are served, else 503) for whoever checks.
+    /// Whoever can connect can read it.
+    metrics_bind: Vec<String> = Vec::new(), placeholder("ADDRESS") apply(Apply::Restart);
+
+    /// Where to serve uWSGI's statistics: JSON to everybody who connects, as uWSGI's `stats` does; uwsgitop reads it.
+    /// May be given more than once. Addresses are written as for `bind`.
+    stats_bind: Vec<String> = Vec::new(), placeholder("ADDRESS") apply(Apply::Restart);
 }

@@ -209,9 +209,8 @@ pub struct Restarts {
 }
 
 impl Restarts {
-    /// All of them.
-    #[must_use]
-    pub fn total(&self) -> u64 {
+    /// Each cause by its name, with its number.
+    pub fn by_cause(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         let Self {
             crashed,
             timed_out,
@@ -221,8 +220,24 @@ impl Restarts {
             by_hand,
             killed_at_stop,
             failed_at_boot,
-        } = self;
-        crashed + timed_out + max_requests + max_lifetime + max_memory + by_hand + killed_at_stop + failed_at_boot
+        } = *self;
+        [
+            ("crashed", crashed),
+            ("timed_out", timed_out),
+            ("max_requests", max_requests),
+            ("max_lifetime", max_lifetime),
+            ("max_memory", max_memory),
+            ("by_hand", by_hand),
+            ("killed_at_stop", killed_at_stop),
+            ("failed_at_boot", failed_at_boot),
+        ]
+        .into_iter()
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_cause().map(|(_, count)| count).sum()
     }
 
     /// Counts the end of a process that was recycled.

@@ -5,18 +5,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use hostler_bus::{
-    Condition, Configured, Control, Error, LogLevel, Observed, Phase, Reloaded, Request, Result, Running, State,
-    Status, Worker, WorkerState,
+    Condition, Configured, Control, Error, LogLevel, Observed, Phase, Reloaded, Request, Result, Running, Status,
+    Worker, WorkerState,
 };
-use hostler_supervisor::{Restarts, WorkerState as Found, WorkerStatus};
+use hostler_supervisor::{WorkerState as Found, WorkerStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::level_filters::LevelFilter;
 
 use super::generation::Generation;
 use super::instance::{Instance, Order, us_of};
-use super::metrics;
+use super::metrics::{self, Snapshot, WorkerSnapshot};
 
-/// The control socket's side of an instance.
+/// What is told of an instance, and who takes orders for it.
+#[derive(Clone)]
 pub(super) struct Desk {
     pub(super) name: String,
     pub(super) binds: Vec<String>,
@@ -39,6 +40,48 @@ impl Desk {
         let stopping = || Error::Refused { reason: "the instance is stopping".to_owned() };
         self.orders.send(order(reply)).await.map_err(|_| stopping())?;
         answer.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    fn configured(&self) -> Configured {
+        let generation = self.instance.current();
+        let settings = &generation.served.settings;
+        let workers = settings.pool.workers.resolve(self.cores) as u32;
+        let interface = format!("{:?}", self.instance.view().loaded.interface).to_lowercase();
+        Configured {
+            name: self.name.clone(),
+            application: generation.served.application.application.to_string(),
+            binds: self.binds.clone(),
+            workers_min: workers,
+            workers_max: workers,
+            threads: settings.pool.threads,
+            interface,
+            settings_file: self.settings_file.clone(),
+        }
+    }
+
+    /// All that is counted, now.
+    pub(super) async fn snapshot(&self) -> Snapshot {
+        // First: what the router's threads have counted until now is in the workers' tallies, too.
+        let statistics = self.instance.router.statistics().await;
+        let mut workers = Vec::new();
+        for generation in self.generations() {
+            let requests = generation.exchange.requests();
+            let statuses = generation.supervisor.sample().await;
+            workers.extend(statuses.into_iter().filter(|status| status.pid.is_some()).map(|status| WorkerSnapshot {
+                generation: generation.number,
+                tally: generation.exchange.tally(status.worker),
+                running: requests.iter().filter(|request| request.worker == Some(status.worker)).cloned().collect(),
+                status,
+            }));
+        }
+        Snapshot {
+            configured: self.configured(),
+            statistics,
+            observed: self.observed(),
+            restarts: self.instance.restarts(),
+            workers,
+            directory: self.instance.current().served.application.directory.display().to_string(),
+        }
     }
 
     fn observed(&self) -> Observed {
@@ -91,21 +134,7 @@ impl Control for Desk {
         for generation in self.generations() {
             generation.supervisor.sample().await;
         }
-        let generation = self.instance.current();
-        let settings = &generation.served.settings;
-        let workers = settings.pool.workers.resolve(self.cores) as u32;
-        let interface = format!("{:?}", self.instance.view().loaded.interface).to_lowercase();
-        let configured = Configured {
-            name: self.name.clone(),
-            application: generation.served.application.application.to_string(),
-            binds: self.binds.clone(),
-            workers_min: workers,
-            workers_max: workers,
-            threads: settings.pool.threads,
-            interface,
-            settings_file: self.settings_file.clone(),
-        };
-        Ok(Status { configured, observed: self.observed() })
+        Ok(Status { configured: self.configured(), observed: self.observed() })
     }
 
     async fn workers(&self) -> Result<Vec<Worker>> {
@@ -190,37 +219,11 @@ impl Control for Desk {
     }
 
     async fn metrics(&self) -> Result<String> {
-        let restarts = self.generations().iter().fold(Restarts::default(), |mut sum, generation| {
-            sum += generation.supervisor.restarts();
-            sum
-        });
-        let statistics = self.instance.router.statistics().await;
-        let observed = self.observed();
-        Ok(metrics::text(&observed, &statistics, &restarts, observed.state == State::Serving))
+        Ok(metrics::text(&self.snapshot().await))
     }
 }
 
 fn worker(generation: &Generation, status: &WorkerStatus, running: Option<&hostler_exchange::RequestView>) -> Worker {
-    let Restarts {
-        crashed,
-        timed_out,
-        max_requests,
-        max_lifetime,
-        max_memory,
-        by_hand,
-        killed_at_stop,
-        failed_at_boot,
-    } = status.restarts;
-    let causes = [
-        ("crashed", crashed),
-        ("timed out", timed_out),
-        ("max_requests", max_requests),
-        ("max_lifetime", max_lifetime),
-        ("max_memory", max_memory),
-        ("by hand", by_hand),
-        ("killed at stop", killed_at_stop),
-        ("failed at boot", failed_at_boot),
-    ];
     let usage = status.usage.as_ref();
     Worker {
         place: u32::from(status.worker),
@@ -236,8 +239,9 @@ fn worker(generation: &Generation, status: &WorkerStatus, running: Option<&hostl
         },
         since_us: us_of(wall(status.since)),
         requests: status.served,
-        restarts: causes
-            .into_iter()
+        restarts: status
+            .restarts
+            .by_cause()
             .filter(|(_, count)| *count > 0)
             .map(|(cause, count)| (cause.to_owned(), count))
             .collect(),

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use hostler_bus::{Condition, LastReload, Reloaded, State};
 use hostler_channel::Loaded;
 use hostler_router::{Router, RouterEvent, Statistics};
-use hostler_supervisor::Notice;
+use hostler_supervisor::{Notice, Restarts};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -48,6 +48,8 @@ pub(super) struct View {
     pub(super) line: u32,
     pub(super) loaded: Loaded,
     pub(super) former: Vec<(u32, Arc<Generation>)>,
+    /// Of the generations that are gone.
+    pub(super) restarts_before: Restarts,
     pub(super) last_reload: Option<LastReload>,
     pub(super) since: SystemTime,
     /// The counters of the last minute, oldest first.
@@ -91,6 +93,7 @@ impl Instance {
             line: 0,
             loaded,
             former: Vec::new(),
+            restarts_before: Restarts::default(),
             last_reload: None,
             since: SystemTime::now(),
             notes: VecDeque::new(),
@@ -126,9 +129,21 @@ impl Instance {
         }
     }
 
+    /// Ends of workers by cause, of all generations.
+    pub(super) fn restarts(&self) -> Restarts {
+        let view = self.view();
+        let mut sum = view.restarts_before;
+        sum += view.current.supervisor.restarts();
+        view.former.iter().for_each(|(_, former)| sum += former.supervisor.restarts());
+        sum
+    }
+
     /// A former generation is gone.
     fn forget(&self, line: u32) {
-        self.view().former.retain(|(former, _)| *former != line);
+        let mut view = self.view();
+        let gone: Vec<_> = view.former.extract_if(.., |(former, _)| *former == line).collect();
+        gone.iter().for_each(|(_, former)| view.restarts_before += former.supervisor.restarts());
+        drop(view);
         self.gone.notify_waiters();
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hostler_channel::{EventLoop, Interface, Lifespan, WorkerStart};
 use hostler_exchange::Config as ExchangeConfig;
-use hostler_listener::{Bound, Options as ListenerOptions, Problem, bind_all};
 use hostler_log::{ErrorLog, Format, Sink, Target, init_error_log};
 use hostler_router::{Config as RouterConfig, TrustedPeers, Underscores, WebSocketConfig};
 use hostler_settings::{
@@ -22,38 +21,6 @@ use super::Served;
 const LONGEST_HEAD: usize = 64 * 1024;
 /// A head as the worker gets it: decoded parts stand beside the raw ones, and each header has its lengths.
 const HEAD_AREA: u32 = 160 * 1024;
-
-/// Why there are no sockets.
-pub(super) enum Unbound {
-    Settings(String),
-    System(String),
-}
-
-pub(super) fn listeners(settings: &Settings) -> Result<Vec<Bound>, Unbound> {
-    let bind = &settings.bind;
-    let owner = match &bind.unix_socket_owner {
-        Some(owner) => {
-            let named = |part: &Option<String>| part.clone().unwrap_or_default();
-            let text = format!("{}:{}", named(&owner.user), named(&owner.group));
-            let parsed = text.trim_end_matches(':').parse();
-            Some(parsed.map_err(|error| Unbound::Settings(format!("unix_socket_owner: {error}")))?)
-        }
-        None => None,
-    };
-    if bind.bind.is_empty() {
-        return Err(Unbound::Settings("bind names no address: there would be nothing to listen on".to_owned()));
-    }
-    // As under gunicorn, umask is about the socket's file too, unless its mode is said.
-    let unix_mode = bind.unix_socket_mode.map(|mode| mode.0).or(settings.app.umask.map(|umask| 0o777 & !umask.0));
-    bind_all(&bind.bind, &ListenerOptions { backlog: bind.backlog, unix_mode, unix_owner: owner }).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        if errors.iter().all(|error| matches!(error.problem, Problem::Syntax(_) | Problem::Twice)) {
-            Unbound::Settings(lines.join("\n"))
-        } else {
-            Unbound::System(lines.join("\n"))
-        }
-    })
-}
 
 pub(super) fn exchange(settings: &Settings, workers: u16, router_threads: u32) -> ExchangeConfig {
     let pool = &settings.pool;
