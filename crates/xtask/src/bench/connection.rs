@@ -14,6 +14,11 @@ const CONNECTIONS_OF_AN_ADDRESS: u32 = 2_500;
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 const HEAD_LIMIT: usize = 16 * 1024;
 
+/// The server answered with this status in place of 200.
+#[derive(Debug, thiserror::Error)]
+#[error("the server answered {0}")]
+pub(super) struct Refused(pub(super) u16);
+
 pub(super) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -143,8 +148,10 @@ impl Connection {
 
 fn body_length(head: &str) -> Result<u64> {
     let status = head.lines().next().unwrap_or_default();
-    if status.split(' ').nth(1) != Some("200") {
-        bail!("the server answered {status:?}");
+    match status.split(' ').nth(1).and_then(|code| code.parse().ok()) {
+        Some(200) => {}
+        Some(code) => bail!(Refused(code)),
+        None => bail!("the server answered {status:?}"),
     }
     let fields = head.lines().filter_map(|line| line.split_once(':'));
     let mut lengths =

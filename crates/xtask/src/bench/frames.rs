@@ -57,6 +57,11 @@ pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// The server closed the WebSocket, with this code.
+#[derive(Debug, thiserror::Error)]
+#[error("the server closed with code {0}")]
+pub(super) struct Closed(pub(super) u16);
+
 /// What a server said.
 #[derive(Debug, PartialEq)]
 pub(super) enum Part<'a> {
@@ -170,7 +175,7 @@ impl Reader {
             PING => on(Part::Ping(&self.control)),
             PONG => on(Part::Pong(&self.control)),
             _ => match *self.control {
-                [high, low, ..] => bail!("the server closed with code {}", u16::from_be_bytes([high, low])),
+                [high, low, ..] => bail!(Closed(u16::from_be_bytes([high, low]))),
                 _ => bail!("the server closed without a code"),
             },
         }

@@ -10,12 +10,15 @@ mod events;
 mod frames;
 mod hello;
 mod idle;
+mod kill;
 mod load;
 mod measure;
 mod mixed;
 mod peers;
+mod reload;
 mod results;
 mod running;
+mod traffic;
 mod transfer;
 mod trixie;
 mod websocket;
@@ -40,7 +43,7 @@ const NEEDS: [Need; 2] = [Need::program("wrk"), Need { package: "libev-dev", sig
 type Benchmark = fn(&Bench) -> Result<Results>;
 
 /// The benchmarks by name, in the order in which they run.
-const BENCHMARKS: [(&str, Benchmark); 11] = [
+const BENCHMARKS: [(&str, Benchmark); 13] = [
     ("hello", hello::run),
     ("mixed-sleep", mixed::run_sleep),
     ("mixed-compute", mixed::run_compute),
@@ -52,6 +55,8 @@ const BENCHMARKS: [(&str, Benchmark); 11] = [
     ("asgi-mixed", mixed::run_asgi),
     ("websockets-idle", websockets_idle::run),
     ("sse", events::run),
+    ("reload", reload::run),
+    ("kill", kill::run),
 ];
 
 /// Runs the benchmarks that `arguments` name, all of them by default.

@@ -111,7 +111,8 @@ fn wait(done: impl FnMut() -> bool) -> bool {
     false
 }
 
-fn signal(pid: u32, signal: Signal) {
+/// Sends a signal to one process.
+pub(super) fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = RawPid::try_from(pid).ok().and_then(Pid::from_raw) {
         // A process that ended in the meantime is what we want.
         let _ = kill_process(pid, signal);
