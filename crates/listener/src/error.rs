@@ -113,17 +113,6 @@ pub enum Problem {
         /// What it is instead.
         found: String,
     },
-    /// `fd://N` cannot be taken.
-    #[error(
-        "descriptor {number} cannot be duplicated: the system call pidfd_getfd is {why} (Linux 5.6 or later is \
-         needed, and a container's seccomp filter must allow it)"
-    )]
-    NoDuplicate {
-        /// N.
-        number: u32,
-        /// "unknown" or "forbidden".
-        why: &'static str,
-    },
     /// Anything else that the system says.
     #[error("{action}: {error}")]
     System {

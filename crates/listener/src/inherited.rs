@@ -1,16 +1,20 @@
 //! `fd://N`: a listening socket that this process was started with, by systemd or by a parent of ours.
 //!
-//! The number names a descriptor that nothing in this process owns. It is duplicated with pidfd_getfd(2) on ourselves,
-//! which gives an owned descriptor, close-on-exec, with no `unsafe`; the original is marked close-on-exec too, so that
+//! The number names a descriptor that nothing in this process owns. It is duplicated by sending it to ourselves (unix(7),
+//! SCM_RIGHTS), which gives an owned descriptor, close-on-exec, with no `unsafe`. pidfd_getfd(2) would be shorter, and is
+//! forbidden in most sandboxes, systemd's `@system-service` among them. The original is marked close-on-exec too, so that
 //! workers do not inherit it. The socket is never shut down and its file never unlinked: it is its maker's.
 
 use std::fs;
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType, sockopt};
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketType, recvmsg, sockopt};
+use sendfd::SendWithFd;
 
 use crate::bound::Bound;
 use crate::error::Problem;
@@ -33,15 +37,24 @@ pub(crate) fn take(number: u32) -> Result<Bound, Problem> {
 }
 
 fn duplicate(number: u32) -> Result<OwnedFd, Problem> {
-    let refused = |error| match error {
-        Errno::BADF => Problem::NotOpen(number),
-        Errno::NOSYS => Problem::NoDuplicate { number, why: "unknown to this kernel" },
-        Errno::PERM => Problem::NoDuplicate { number, why: "forbidden" },
-        error => Problem::System { action: "duplicating the descriptor", error: error.into() },
+    let refused = |error: io::Error| match Errno::from_io_error(&error) {
+        Some(Errno::BADF) => Problem::NotOpen(number),
+        _ => Problem::System { action: "duplicating the descriptor", error },
     };
     let raw = i32::try_from(number).map_err(|_| Problem::NotOpen(number))?;
-    let ourselves = pidfd_open(getpid(), PidfdFlags::empty()).map_err(refused)?;
-    pidfd_getfd(&ourselves, raw, PidfdGetfdFlags::empty()).map_err(refused)
+    let (sender, receiver) = UnixDatagram::pair().map_err(refused)?;
+    sender.send_with_fd(b"1", &[raw]).map_err(refused)?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    recvmsg(&receiver, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+        .map_err(|error| refused(error.into()))?;
+    let mut received = ancillary.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
+        _ => Vec::new(),
+    });
+    // The kernel leaves it out when this process may open no more.
+    received.next().ok_or_else(|| refused(Errno::MFILE.into()))
 }
 
 /// That it is a socket, of a family and type we can serve, and listens.

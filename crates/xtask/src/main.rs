@@ -1,8 +1,9 @@
-//! `cargo xtask`: what a developer of Hostler does besides writing code. Owns the build, the demo, the tests and the
-//! benchmarks, and all the set-up that they need on a fresh machine; nothing here is shipped.
+//! `cargo xtask`: what a developer of Hostler does besides writing code. Owns the build, the demo, the tests, the
+//! benchmarks and what is installed, and all the set-up that they need on a fresh machine; nothing here is shipped.
 
 mod bench;
 mod demo;
+mod install;
 mod packages;
 mod test;
 mod venv;
@@ -16,11 +17,15 @@ Usage: cargo xtask COMMAND
 
   demo [notes|shortlinks] [--port N]
         Builds Hostler and serves a real example application (default: notes, a Django site).
-  test [rust|python|loom]... [--no-skip] [-- ARGS]
+  test [rust|python|loom|systemd]... [--no-skip] [-- ARGS]
         Runs every test, or the named parts. With --no-skip a test that cannot run here is a failure.
         ARGS go to `cargo test` or to `pytest` when exactly that part is named.
+        The part systemd boots real systems of Debian, as root.
   bench [hello|mixed-sleep|mixed-compute|transfer|idle|asgi-hello|fastapi|websocket|asgi-mixed|websockets-idle|sse]... [--rounds N] [--quick] [--servers A,B]
         Measures Hostler beside its peers, in interleaved rounds, and prints medians.
+  install [--destdir DIR] [--prefix DIR] [--dev]
+        Builds Hostler and installs it below the prefix (default: /usr/local) within DIR, as packages do. With --dev a
+        quick build.
 
 Each installs what it needs: Python packages into target/venv, Debian packages with apt-get when run as root.";
 
@@ -36,6 +41,7 @@ fn main() -> ExitCode {
             "demo" => demo::run(rest),
             "test" => test::run(rest),
             "bench" => bench::run(rest),
+            "install" => install::run(rest),
             "help" => {
                 println!("{USAGE}");
                 return ExitCode::SUCCESS;

@@ -38,7 +38,7 @@ pub(crate) fn cargo() -> Command {
 }
 
 /// The two profiles that xtask builds Hostler with.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Profile {
     /// Quick to build: for tests.
     Dev,

@@ -2,17 +2,16 @@
 //! the others; a step or a test that cannot run on this machine is named.
 
 mod junit;
+mod pytest;
+mod roots;
 
 use std::fmt::{self, Display};
-use std::fs;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::packages::{self, Need};
-use crate::venv::Venv;
-use crate::workspace::{self, Profile};
+use crate::workspace;
 
 /// Runs what `arguments` ask for: names of parts, `--no-skip`, and after `--` arguments for the tool of the one part.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
@@ -25,7 +24,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         loom(&mut steps, &options.passed_on);
     }
     if options.has(Part::Python) {
-        python(&mut steps, &options.passed_on);
+        pytest::end_to_end(&mut steps, &options.passed_on);
+    }
+    if options.has(Part::Systemd) {
+        pytest::systemd(&mut steps, &options.passed_on);
     }
     println!("\n{steps}");
     Ok(steps.verdict(options.no_skip))
@@ -36,6 +38,7 @@ enum Part {
     Rust,
     Python,
     Loom,
+    Systemd,
 }
 
 struct Options {
@@ -54,9 +57,10 @@ impl Options {
                 "rust" => options.parts.push(Part::Rust),
                 "python" => options.parts.push(Part::Python),
                 "loom" => options.parts.push(Part::Loom),
+                "systemd" => options.parts.push(Part::Systemd),
                 "--no-skip" => options.no_skip = true,
                 "--" => options.passed_on = rest.by_ref().cloned().collect(),
-                unknown => bail!("test: {unknown:?} is neither a part (rust, python, loom) nor --no-skip"),
+                unknown => bail!("test: {unknown:?} is neither a part (rust, python, loom, systemd) nor --no-skip"),
             }
         }
         if !options.passed_on.is_empty() && options.parts.len() != 1 {
@@ -109,47 +113,6 @@ fn loom(steps: &mut Steps, passed_on: &[String]) {
             Outcome::Passed
         } else {
             Outcome::Skipped(vec!["crates/exchange has no test under --cfg loom".to_owned()])
-        })
-    });
-}
-
-/// The end-to-end tests: the built `hostler` with real applications.
-fn python(steps: &mut Steps, passed_on: &[String]) {
-    let tests = workspace::root().join("tests");
-    let mut hostler = None;
-    steps.run("build hostler", || {
-        hostler = Some(workspace::build_hostler(Profile::Dev)?);
-        Ok(Outcome::Passed)
-    });
-    let mut venv = None;
-    steps.run("virtual environment", || {
-        Ok(match Venv::from_file("tests", &tests.join("requirements.txt")) {
-            Ok(made) => {
-                venv = Some(made);
-                Outcome::Passed
-            }
-            Err(error) => Outcome::Skipped(vec![format!("all of pytest: {error:#}")]),
-        })
-    });
-    let (Some(hostler), Some(venv)) = (hostler, venv) else {
-        return;
-    };
-    // Tests that miss one of these are skipped by name.
-    steps.run("Debian packages", || {
-        Ok(match packages::ensure(&[Need::program("chromium")]) {
-            Ok(()) => Outcome::Passed,
-            Err(error) => Outcome::Skipped(vec![format!("{error:#}")]),
-        })
-    });
-    steps.run("pytest", || {
-        let report = workspace::target_directory("test")?.join("pytest.xml");
-        let mut command = Command::new(venv.program("python"));
-        command.args(["-m", "pytest", "-rs", "--junit-xml"]).arg(&report).args(passed_on);
-        command.current_dir(&tests).env("HOSTLER", hostler);
-        workspace::run(&mut command)?;
-        Ok(match junit::skipped(&fs::read_to_string(&report)?) {
-            names if names.is_empty() => Outcome::Passed,
-            names => Outcome::Skipped(names),
         })
     });
 }

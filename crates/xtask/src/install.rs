@@ -1,0 +1,188 @@
+//! `cargo xtask install`: lays the built tree out as a package does, below a directory of the caller's. What packages hold, and
+//! where, is said here and nowhere else. Runs nothing of what it installs: users, reloads of systemd and the like are the
+//! package's scripts' affair.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::workspace::{self, Profile};
+
+/// The prefix that the units are written for.
+const PACKAGED_PREFIX: &str = "/usr";
+
+/// What is installed beside the command and its extension: a file or a directory of files in the workspace, and the directory
+/// below the prefix. What is not in the workspace is an error.
+const FILES: [(&str, &str); 5] = [
+    ("systemd/system", "lib/systemd/system"),
+    ("systemd/user", "lib/systemd/user"),
+    ("systemd/profiles", "lib/hostler/profiles"),
+    ("systemd/sysusers.d", "lib/sysusers.d"),
+    ("README.md", "share/doc/hostler"),
+];
+
+/// Installs as `arguments` say.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let options = Options::parse(arguments)?;
+    let hostler = workspace::build_hostler(options.profile)?;
+    tree(&hostler, &options.destination, &options.prefix)?;
+    println!("installed below {}", below(&options.destination, &options.prefix).display());
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Debug)]
+struct Options {
+    destination: PathBuf,
+    prefix: PathBuf,
+    profile: Profile,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options =
+            Self { destination: PathBuf::from("/"), prefix: PathBuf::from("/usr/local"), profile: Profile::Bench };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let (name, value) = match argument.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (argument.as_str(), None),
+            };
+            if name == "--dev" && value.is_none() {
+                options.profile = Profile::Dev;
+                continue;
+            }
+            let place = match name {
+                "--destdir" => &mut options.destination,
+                "--prefix" => &mut options.prefix,
+                unknown => bail!("install: {unknown:?} is none of --destdir DIR, --prefix DIR, --dev"),
+            };
+            let value = value.or_else(|| rest.next().cloned());
+            *place = PathBuf::from(value.with_context(|| format!("install: {name} needs a directory"))?);
+        }
+        // A relative one would be looked for where the installed units run.
+        ensure!(options.prefix.is_absolute(), "install: --prefix {} is not absolute", options.prefix.display());
+        Ok(options)
+    }
+}
+
+/// Installs the command `hostler`, the extension that was built beside it, and all else.
+pub(crate) fn tree(hostler: &Path, destination: &Path, prefix: &Path) -> Result<()> {
+    let to = below(destination, prefix);
+    copy(hostler, &to.join("bin/hostler"), 0o755)?;
+    // `hostler` looks for it there: crates/hostler/src/discover/extension.rs.
+    copy(&hostler.with_file_name("lib_hostler.so"), &to.join("lib/hostler/_hostler.abi3.so"), 0o644)?;
+    for (source, directory) in FILES {
+        let source = workspace::root().join(source);
+        for file in files(&source)? {
+            let name = file.file_name().with_context(|| format!("{} has no name", file.display()))?;
+            write(&file, &to.join(directory).join(name), prefix)?;
+        }
+    }
+    Ok(())
+}
+
+/// The prefix within the destination, which is where a package is put together.
+fn below(destination: &Path, prefix: &Path) -> PathBuf {
+    destination.join(prefix.strip_prefix("/").unwrap_or(prefix))
+}
+
+/// The file itself, or the files of the directory.
+fn files(source: &Path) -> Result<Vec<PathBuf>> {
+    if source.is_file() {
+        return Ok(vec![source.to_owned()]);
+    }
+    let entries = fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    files.sort();
+    Ok(files)
+}
+
+/// A text, with the paths of the prefix that it is installed below.
+fn write(source: &Path, target: &Path, prefix: &Path) -> Result<()> {
+    let text = fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
+    place(target, |new| fs::write(new, moved(&text, prefix)), 0o644)
+}
+
+fn moved(text: &str, prefix: &Path) -> String {
+    let mut text = text.to_owned();
+    for place in ["bin/hostler", "lib/hostler/", "share/doc/hostler/"] {
+        text = text.replace(&format!("{PACKAGED_PREFIX}/{place}"), &prefix.join(place).to_string_lossy());
+    }
+    text
+}
+
+fn copy(source: &Path, target: &Path, mode: u32) -> Result<()> {
+    ensure!(source.is_file(), "{} was not built", source.display());
+    place(target, |new| fs::copy(source, new).map(drop), mode)
+}
+
+/// Puts a new file in the old one's place at once, so that a server that runs keeps the file that it was started from.
+fn place(target: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>, mode: u32) -> Result<()> {
+    let name = target.file_name().with_context(|| format!("{} has no name", target.display()))?;
+    let new = target.with_file_name(format!(".{}.new", name.to_string_lossy()));
+    let made = || {
+        fs::create_dir_all(target.parent().unwrap_or(Path::new("/")))?;
+        make(&new)?;
+        fs::set_permissions(&new, Permissions::from_mode(mode))?;
+        fs::rename(&new, target)
+    };
+    made().with_context(|| format!("cannot install {}", target.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        Options::parse(&line.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn words_are_read_in_both_forms() {
+        let options = parse("--destdir /tmp/x --prefix=/usr --dev").unwrap();
+        assert_eq!((options.destination.as_path(), options.prefix.as_path()), (Path::new("/tmp/x"), Path::new("/usr")));
+        assert_eq!(below(&options.destination, &options.prefix), Path::new("/tmp/x/usr"));
+        let options = parse("").unwrap();
+        assert_eq!(below(&options.destination, &options.prefix), Path::new("/usr/local"));
+        for wrong in ["--prefix usr", "--prefix", "--dev=yes", "there"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn units_name_the_prefix_that_they_are_installed_below() {
+        let text = "ExecStart=/usr/bin/hostler serve\n# ln -s /usr/lib/hostler/profiles/x\nExecStopPost=/usr/bin/env\n";
+        assert_eq!(moved(text, Path::new("/usr")), text);
+        let expected =
+            "ExecStart=/opt/h/bin/hostler serve\n# ln -s /opt/h/lib/hostler/profiles/x\nExecStopPost=/usr/bin/env\n";
+        assert_eq!(moved(text, Path::new("/opt/h")), expected);
+    }
+
+    #[test]
+    fn a_tree_is_laid_out_and_replaces_what_is_there() {
+        let built = tempfile::tempdir().unwrap();
+        let hostler = built.path().join("hostler");
+        fs::write(&hostler, "command").unwrap();
+        assert!(tree(&hostler, built.path(), Path::new("/usr")).is_err(), "the extension is missing");
+        fs::write(built.path().join("lib_hostler.so"), "extension").unwrap();
+        let destination = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            tree(&hostler, destination.path(), Path::new("/usr")).unwrap();
+        }
+        let mode = |path: &str| fs::metadata(destination.path().join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode("usr/bin/hostler"), 0o755);
+        for file in [
+            "usr/lib/hostler/_hostler.abi3.so",
+            "usr/lib/hostler/profiles/strict.conf",
+            "usr/lib/systemd/system/hostler@.service",
+            "usr/lib/systemd/user/hostler@.socket",
+            "usr/lib/sysusers.d/hostler.conf",
+            "usr/share/doc/hostler/README.md",
+        ] {
+            assert_eq!(mode(file), 0o644, "{file}");
+        }
+    }
+}

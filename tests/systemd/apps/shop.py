@@ -1,0 +1,86 @@
+"""The small application of these tests: says who answers, waits, logs, fails and takes memory."""
+
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from urllib.parse import parse_qs
+
+# Read when the application is imported: a generation keeps its own.
+VERSION = Path(__file__).with_name("version.txt").read_text()
+if VERSION == "broken":
+    raise RuntimeError("this version is broken")
+
+logging.basicConfig(level=logging.DEBUG)
+log = logging.getLogger("shop")
+kept = []
+
+
+def application(environ, start_response):
+    query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+    answer = ANSWERS[environ["PATH_INFO"]](query).encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(answer)))])
+    return [answer]
+
+
+def version(query):
+    return VERSION
+
+
+def who(query):
+    """The worker, its server, and what the latter gave it."""
+    group = Path("/proc/self/cgroup").read_text().strip().split("::")[1]
+    return json.dumps({"pid": os.getpid(), "server": os.getppid(), "group": group, "environment": dict(os.environ)})
+
+
+def wait(query):
+    time.sleep(float(query["seconds"]))
+    return "waited"
+
+
+def warn(query):
+    log.warning("careful: %s", query["text"])
+    return "warned"
+
+
+def fail(query):
+    raise LookupError(f"no such thing: {query['text']}")
+
+
+def take(query):
+    """Takes memory and keeps it."""
+    kept.append(bytearray(os.urandom(1 << 20)) * int(query["mib"]))
+    return "taken"
+
+
+def write(query):
+    """Tries to write a file; says what came of it."""
+    try:
+        Path(query["path"]).write_text("written")
+    except OSError as fault:
+        return type(fault).__name__
+    return "written"
+
+
+def reach(query):
+    """Tries to open a connection to the address; says what came of it."""
+    import socket
+
+    try:
+        socket.create_connection((query["host"], int(query["port"])), 5).close()
+    except OSError as fault:
+        return type(fault).__name__
+    return "reached"
+
+
+ANSWERS = {
+    "/": version,
+    "/who": who,
+    "/wait": wait,
+    "/warn": warn,
+    "/fail": fail,
+    "/take": take,
+    "/write": write,
+    "/reach": reach,
+}

@@ -1,0 +1,87 @@
+"""The units as such: sound on each version of systemd, as safe as is said, and switched on and off together."""
+
+import re
+
+import pytest
+
+# What a version of systemd does not know, and passes over as it should.
+TOO_NEW = {
+    "bookworm": {
+        "RestartSteps",
+        "RestartMaxDelaySec",
+        "DelegateSubgroup",
+        "RefreshOnReload",
+        "notify-reload",
+    },
+    "trixie": {"RefreshOnReload"},
+}
+PASSED_OVER = re.compile(r".*(?:Unknown key(?: name)? '|Failed to parse service type, ignoring: )([\w-]+)'?.*")
+
+
+def passed_over(told):
+    """What systemd says that it does not know; anything else that it says is a fault."""
+    names = set()
+    for line in told.splitlines():
+        match = PASSED_OVER.fullmatch(line)
+        assert match, f"not sound: {line}"
+        names.add(match[1])
+    return names
+
+
+UNITS = ["hostler@shop.service", "hostler@shop.socket", "hostler.target", "hostler.slice"]
+
+
+def test_units_of_the_system_are_sound(machine):
+    assert passed_over(machine.run("systemd-analyze", "verify", *UNITS)) == TOO_NEW[machine.release]
+
+
+def test_units_of_users_are_sound(machine):
+    machine.add_user("ada")
+    told = machine.run("systemd-analyze", "--user", "verify", *UNITS, user="ada")
+    assert passed_over(told) == TOO_NEW[machine.release] - {"RefreshOnReload"}
+
+
+@pytest.mark.parametrize("profiles", [["strict"], ["compat"], ["no-network"], ["strict", "no-network"]])
+def test_profiles_are_sound(machine, instance, profiles):
+    shop = instance(service_empty="[Service]\n")
+    for profile in profiles:
+        shop.use_profile(profile)
+    assert passed_over(machine.run("systemd-analyze", "verify", shop.service)) <= TOO_NEW[machine.release]
+
+
+@pytest.mark.parametrize(
+    ("profiles", "most"),
+    [([], 1.5), (["strict"], 1.2), (["compat"], 3.2), (["no-network"], 0.6), (["strict", "no-network"], 0.6)],
+)
+def test_exposure_is_as_low_as_said(machine, instance, profiles, most):
+    """Of an instance as it is loaded, which is what `systemd-analyze security` shows to whoever asks."""
+    shop = instance(service_empty="[Service]\n")
+    for profile in profiles:
+        shop.use_profile(profile)
+    shop.systemctl("daemon-reload")
+    told = machine.run("systemd-analyze", "security", "--no-pager", shop.service)
+    score = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", told)[1])
+    assert score <= most, told
+
+
+def test_an_enabled_instance_is_there_after_a_boot(machine, instance):
+    shop = instance()
+    shop.systemctl("enable", shop.socket)
+    wanted = machine.run("systemctl", "list-dependencies", "--plain", "sockets.target")
+    assert shop.socket in wanted and shop.service not in wanted
+    shop.systemctl("enable", shop.service)
+    assert shop.service in machine.run("systemctl", "list-dependencies", "--plain", "multi-user.target")
+    shop.systemctl("disable", shop.service)
+    assert machine.run("systemctl", "is-enabled", shop.service, shop.socket, check=False).split() == ["disabled"] * 2
+
+
+def test_the_target_stops_and_starts_all(machine, instance):
+    shop, blog = instance("shop"), instance("blog")
+    for one in (shop, blog):
+        one.systemctl("enable", "--now", one.socket)
+    assert (shop.text(), blog.text()) == ("one", "one")
+    machine.systemctl("stop", "hostler.target")
+    for one in (shop, blog):
+        assert (one.show("ActiveState"), one.show("ActiveState", one.socket)) == ("inactive", "inactive"), one.told()
+    machine.systemctl("start", "hostler.target")
+    assert (shop.text(), blog.text()) == ("one", "one")
