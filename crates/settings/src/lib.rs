@@ -1,7 +1,7 @@
 //! The one definition of every setting of Hostler: names, types, defaults, ranges and documentation.
 //!
 //! Each setting is declared once, in the file of its group (`app.rs`, `bind.rs`, `pool.rs`, `life.rs`, `asgi.rs`, `http.rs`,
-//! `limits.rs`, `log.rs`). From the declarations come the [`Settings`] struct, the keys of files, the options of the command line,
+//! `limits.rs`, `log.rs`, `develop.rs`). From the declarations come the [`Settings`] struct, the keys of files, the options of the command line,
 //! the reference and [`SettingMeta`] for whoever draws a form. This crate reads no file and no environment itself, and
 //! does not know what a setting is used for.
 
@@ -10,6 +10,7 @@ mod asgi;
 mod bind;
 pub mod command_line;
 mod declare;
+mod develop;
 mod file;
 mod http;
 mod input;
@@ -28,6 +29,7 @@ mod values;
 pub use app::App;
 pub use asgi::Asgi;
 pub use bind::Bind;
+pub use develop::Develop;
 pub use http::Http;
 pub use input::Input;
 pub use kind::Kind;
@@ -40,7 +42,7 @@ pub use pool::Pool;
 pub use reading::{Reading, metas};
 pub use value::Value;
 pub use values::application::Application;
-pub use values::choice::{AccessLogFormat, EventLoop, HeaderMap, Interface, Lifespan, LogLevel};
+pub use values::choice::{AccessLogFormat, EventLoop, HeaderMap, Interface, Lifespan, LogLevel, ReloadEngine};
 pub use values::count::CountOrAuto;
 pub use values::log_file::LogFile;
 pub use values::mode::{Mode, Owner};
@@ -66,4 +68,6 @@ pub struct Settings {
     pub limits: Limits,
     /// Logs.
     pub log: Log,
+    /// Reloading as files change.
+    pub develop: Develop,
 }

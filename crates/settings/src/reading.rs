@@ -10,7 +10,7 @@ use crate::declare::Group;
 use crate::input::Input;
 use crate::meta::SettingMeta;
 use crate::mistake::{Mistake, Mistakes, Place};
-use crate::{App, Asgi, Bind, Http, Life, Limits, Log, Pool, Settings, command_line, file};
+use crate::{App, Asgi, Bind, Develop, Http, Life, Limits, Log, Pool, Settings, command_line, file};
 
 /// What is known of every setting, in the order of the reference.
 #[must_use]
@@ -26,6 +26,7 @@ pub fn metas() -> &'static [SettingMeta] {
             Http::metas(),
             Limits::metas(),
             Log::metas(),
+            Develop::metas(),
         ]
         .concat()
     })
@@ -87,7 +88,7 @@ impl Reading {
     }
 
     fn set(&mut self, meta: &'static SettingMeta, input: &Input, place: impl FnOnce() -> Place) {
-        let Settings { app, bind, pool, life, asgi, http, limits, log } = &mut self.settings;
+        let Settings { app, bind, pool, life, asgi, http, limits, log, develop } = &mut self.settings;
         let outcome = app
             .set(meta, input)
             .or_else(|| bind.set(meta, input))
@@ -96,7 +97,8 @@ impl Reading {
             .or_else(|| asgi.set(meta, input))
             .or_else(|| http.set(meta, input))
             .or_else(|| limits.set(meta, input))
-            .or_else(|| log.set(meta, input));
+            .or_else(|| log.set(meta, input))
+            .or_else(|| develop.set(meta, input));
         if let Some(Err(message)) = outcome {
             let place = place();
             let name = place.name_of(meta);

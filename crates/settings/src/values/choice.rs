@@ -109,6 +109,16 @@ choice! {
     }
 }
 
+choice! {
+    /// How changes of files are seen.
+    ReloadEngine {
+        /// The system tells; where it cannot, they are looked at.
+        Auto = "auto" | "inotify",
+        /// They are looked at every now and then.
+        Poll = "poll",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
