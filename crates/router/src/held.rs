@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
+use hostler_http1::Head;
+
 use crate::connection::{After, Connection};
 use crate::local::Local;
+use crate::navigation::is_navigation;
 use crate::request::Unserved;
 use crate::respond::{connection, content_length, header, status_line};
 use crate::turn::Outcome;
 use crate::{Command, Router};
+
+/// Names the failure that a page is about: in each answer of [`Held::Failed`], and in what a page asks to learn whether it still stands.
+pub const FAILURE_HEADER: &str = "Hostler-Failure";
 
 /// Why new requests are not served, and what they are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +26,16 @@ pub enum Held {
         text: String,
         /// The body is HTML; plain text otherwise. UTF-8 both.
         html: bool,
+    },
+    /// The code that somebody is writing does not work: 500. What a browser shows as a page is answered with `page`, and so is a request that
+    /// has the header [`FAILURE_HEADER`], which is not logged.
+    Failed {
+        /// Tells this failure from others.
+        number: u64,
+        /// HTML in UTF-8; what it quotes is escaped already.
+        page: String,
+        /// What all other requests are answered with, as plain text; without it they are served.
+        text: Option<String>,
     },
 }
 
@@ -45,19 +61,50 @@ impl Router {
 }
 
 impl Held {
+    /// Whether this request is answered so, and not served.
+    pub(crate) fn answers(&self, head: &Head<'_, '_>) -> bool {
+        self.answers_all() || shows_page(head)
+    }
+
+    /// Whether no request is served.
+    pub(crate) fn answers_all(&self) -> bool {
+        match self {
+            Self::Broken { .. } => true,
+            Self::Failed { text, .. } => text.is_some(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Broken { .. } => 503,
+            Self::Failed { .. } => 500,
+        }
+    }
+
     /// Writes the answer to `out`; the length of its body.
     fn write(&self, local: &Local, unserved: &Unserved, keep_alive: bool, out: &mut Vec<u8>) -> u64 {
-        let Self::Broken { retry_after_s, text, html } = self;
         let line = local.line();
-        status_line(out, 503, b"Service Unavailable");
-        let kind: &[u8] = if *html { b"text/html; charset=utf-8" } else { b"text/plain; charset=utf-8" };
+        let (phrase, text, html): (&[u8], _, _) = match self {
+            Self::Broken { text, html, .. } => (b"Service Unavailable", text, *html),
+            Self::Failed { text: Some(text), .. } if !unserved.shows_page => (b"Internal Server Error", text, false),
+            Self::Failed { page, .. } => (b"Internal Server Error", page, true),
+        };
+        status_line(out, self.status(), phrase);
+        let kind: &[u8] = if html { b"text/html; charset=utf-8" } else { b"text/plain; charset=utf-8" };
         header(out, b"Content-Type", kind);
         content_length(out, text.len() as u64);
         header(out, b"Cache-Control", b"no-store");
         out.extend_from_slice(b"Date: ");
         local.write_date(out);
         out.extend_from_slice(b"\r\n");
-        header(out, b"Retry-After", itoa::Buffer::new().format(*retry_after_s).as_bytes());
+        match self {
+            Self::Broken { retry_after_s, .. } => {
+                header(out, b"Retry-After", itoa::Buffer::new().format(*retry_after_s).as_bytes());
+            }
+            Self::Failed { number, .. } => {
+                header(out, FAILURE_HEADER.as_bytes(), itoa::Buffer::new().format(*number).as_bytes());
+            }
+        }
         if let Some(name) = line.config.request_id_header.as_deref() {
             header(out, name.as_bytes(), unserved.id.show().as_bytes());
         }
@@ -71,6 +118,16 @@ impl Held {
     }
 }
 
+/// Whether a page that was shown asks if it still stands.
+pub(crate) fn asks_about_failure(head: &Head<'_, '_>) -> bool {
+    head.headers.iter().any(|header| header.name.eq_ignore_ascii_case(FAILURE_HEADER))
+}
+
+/// Whether the request is one that a page is the answer to.
+pub(crate) fn shows_page(head: &Head<'_, '_>) -> bool {
+    is_navigation(head) || asks_about_failure(head)
+}
+
 impl Connection {
     /// Answers a request that is not served.
     pub(crate) async fn answer_held(&mut self, unserved: Unserved) -> After {
@@ -81,7 +138,7 @@ impl Connection {
             out.clear();
             unserved.held.write(&local, &unserved, keep_alive, &mut out)
         };
-        local.counts.ended(503, Outcome::Broken, None, None);
+        local.counts.ended(unserved.held.status(), Outcome::Broken, None, None);
         self.log_held(&unserved, sent);
         match self.write_out().await {
             Ok(()) if keep_alive => After::Next,

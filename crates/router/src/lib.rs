@@ -17,6 +17,7 @@ mod load;
 mod local;
 mod log;
 mod moving;
+mod navigation;
 mod orphan;
 mod page;
 mod presence;
@@ -42,7 +43,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 pub use config::{Config, TrustedPeers, Underscores, WebSocketConfig};
 pub use counts::Statistics;
 
-pub use held::Held;
+pub use held::{FAILURE_HEADER, Held};
 pub use histogram::{Histogram, LONGEST};
 
 use counts::Published;

@@ -50,7 +50,7 @@ impl Connection {
             method: &record.method,
             target: &record.target,
             version: version(unserved.http11),
-            status: 503,
+            status: unserved.held.status(),
             bytes: sent,
             referer: record.referer.as_deref(),
             user_agent: record.user_agent.as_deref(),

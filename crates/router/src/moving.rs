@@ -20,8 +20,8 @@ impl Connection {
         }
         turn.taken_back = true;
         let line = self.local.line();
-        let served =
-            self.local.held.borrow().is_none() && (self.opening.is_none() || line.exchange.serves_websockets());
+        let held = self.local.held.borrow().as_ref().is_some_and(|held| held.answers_all());
+        let served = !held && (self.opening.is_none() || line.exchange.serves_websockets());
         let slot = if served { line.submit(&self.presence, &request.head, &request.body, request.end) } else { None };
         let Some(slot) = slot else {
             return Some(

@@ -12,7 +12,7 @@ use hostler_http1::{Framing, Head, Refusal, Version, parse_head, percent_decode_
 use crate::body::Body;
 use crate::config::{Config, Underscores};
 use crate::connection::Opening;
-use crate::held::Held;
+use crate::held::{Held, asks_about_failure, shows_page};
 use crate::id::RequestId;
 use crate::local::Local;
 use crate::presence::Presence;
@@ -53,6 +53,8 @@ pub(crate) struct Unserved {
     pub(crate) held: Arc<Held>,
     pub(crate) http11: bool,
     pub(crate) to_head: bool,
+    /// It is one that a page is the answer to.
+    pub(crate) shows_page: bool,
     /// The client wants the connection kept, and sends no body.
     pub(crate) keep_alive: bool,
     pub(crate) id: RequestId,
@@ -75,7 +77,9 @@ pub(crate) fn begin(
         return Ok(None);
     };
     let logged = local.access_log.borrow().is_some() || config.slow_request.is_some();
-    if let Some(held) = &*local.held.borrow() {
+    if let Some(held) = &*local.held.borrow()
+        && held.answers(&head)
+    {
         let unserved = unserved(local, config, Arc::clone(held), &head, logged);
         return Ok(Some(Begun { asked: Asked::Held(unserved), opening: None, used: head.length }));
     }
@@ -217,9 +221,10 @@ fn unserved(local: &Local, config: &Config, held: Arc<Held>, head: &Head<'_, '_>
         held,
         http11: head.version == Version::Http11,
         to_head: head.method == "HEAD",
+        shows_page: shows_page(head),
         keep_alive: head.keep_alive && !has_body,
         id: id_of(local, config, head),
-        record: logged.then(|| Box::new(record(head))),
+        record: (logged && !asks_about_failure(head)).then(|| Box::new(record(head))),
     }
 }
 

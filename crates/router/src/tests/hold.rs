@@ -55,6 +55,39 @@ fn a_switch_ends_a_hold() {
 }
 
 #[test]
+fn browsers_are_shown_a_failure_and_others_are_served() {
+    let generation = Generation::start("one", 1, 1);
+    let running = Running::with(&generation.exchange);
+    let failed = |text: Option<&str>| {
+        Some(Held::Failed { number: 7, page: "<p>Line 3.</p>".to_owned(), text: text.map(ToOwned::to_owned) })
+    };
+    running.runtime.block_on(running.router.hold(failed(None)));
+    let mut client = running.connect();
+    let navigation = "GET / HTTP/1.1\r\nHost: a\r\nSec-Fetch-Mode: navigate\r\n\r\n";
+    client.send(navigation);
+    let (head, body) = client.answer();
+    assert!(head.starts_with("HTTP/1.1 500 ") && head.contains("Hostler-Failure: 7\r\n"), "{head}");
+    assert!(head.contains("Content-Type: text/html; charset=utf-8\r\n") && !head.contains("close"), "{head}");
+    assert_eq!(body, "<p>Line 3.</p>");
+    assert_eq!(client.ask("/api"), "one /api 0");
+    client.send("HEAD / HTTP/1.1\r\nHost: a\r\nhostler-failure: 6\r\nSec-Fetch-Mode: cors\r\n\r\n");
+    assert!(client.head().contains("Hostler-Failure: 7\r\n"));
+    // Nothing is there to serve the others.
+    running.runtime.block_on(running.router.hold(failed(Some("Line 4."))));
+    client.get("/api");
+    let (head, body) = client.answer();
+    assert!(head.starts_with("HTTP/1.1 500 ") && head.contains("Content-Type: text/plain; "), "{head}");
+    assert_eq!(body, "Line 4.");
+    let next = Generation::start("next", 1, 1);
+    running.switch(&next);
+    client.send(navigation);
+    assert_eq!(client.body(), "next / 0");
+    running.stop();
+    generation.end();
+    next.end();
+}
+
+#[test]
 fn workers_are_asked_for_once_in_a_sleep() {
     let mut generation = Generation::start("one", 0, 0);
     let mut running = Running::with(&generation.exchange);
