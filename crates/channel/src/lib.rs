@@ -52,6 +52,8 @@ pub struct WorkerStart {
     pub root_path: String,
     /// `wsgi.multiprocess`.
     pub multiprocess: bool,
+    /// Say which files the application was imported from.
+    pub report_sources: bool,
     /// Only import the application and report; serve nothing (`hostler check`).
     pub check_only: bool,
 }
@@ -128,6 +130,8 @@ pub struct Loaded {
     pub python: String,
     /// The name of the event loop, for ASGI.
     pub event_loop: Option<String>,
+    /// Where it was imported from, if that was asked for: directories of packages and files of modules, but for what is installed.
+    pub sources: Vec<String>,
 }
 
 /// How serious a record is.

@@ -395,5 +395,10 @@ impl Machine {
 
 #[cfg(test)]
 fn loaded() -> Loaded {
-    Loaded { interface: hostler_channel::Interface::Wsgi, python: "3.11.7".into(), event_loop: None }
+    Loaded {
+        interface: hostler_channel::Interface::Wsgi,
+        python: "3.11.7".into(),
+        event_loop: None,
+        sources: Vec::new(),
+    }
 }

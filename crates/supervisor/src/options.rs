@@ -106,6 +106,7 @@ impl Default for Options {
                 python_path: Vec::new(),
                 root_path: String::new(),
                 multiprocess: false,
+                report_sources: false,
                 check_only: false,
             },
             graceful_timeout: Duration::from_secs(30),

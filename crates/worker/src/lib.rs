@@ -8,6 +8,7 @@ mod asgi;
 mod gone;
 mod life;
 mod report;
+mod sources;
 mod text;
 mod values;
 mod watch;

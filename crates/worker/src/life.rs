@@ -12,7 +12,7 @@ use pyo3::types::PyDict;
 use rustix::pipe::PipeFlags;
 
 use crate::application::{self, Application, Failure};
-use crate::{asgi, report, watch, wsgi};
+use crate::{asgi, report, sources, watch, wsgi};
 
 /// The signal on which a worker prints the Python stacks of all its threads, for [`watch`] to log: SIGSTKFLT, which nothing else uses.
 const STACKS_SIGNAL: i32 = 16;
@@ -39,7 +39,9 @@ pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
     };
     let python = Python::version_str().split_whitespace().next().unwrap_or_default().to_owned();
     let interface = application.interface;
-    let loaded = |event_loop| FromWorker::Ready(Loaded { interface, python, event_loop });
+    // What an ASGI application imports at its startup is not known yet; it is mostly in the same places.
+    let sources = if start.report_sources { sources::imported(py) } else { Vec::new() };
+    let loaded = |event_loop| FromWorker::Ready(Loaded { interface, python, event_loop, sources });
     match interface {
         Interface::Asgi => {
             let event_loop = asgi::Loop::new(py, start.event_loop).unwrap_or_else(|failure| refuse(py, failure));

@@ -118,6 +118,7 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
             python_path,
             root_path: app.root_path.as_ref().map(|path| path.as_str().to_owned()).unwrap_or_default(),
             multiprocess: workers > 1,
+            report_sources: settings.develop.reload,
             check_only: false,
         },
         graceful_timeout: pool.graceful_timeout,

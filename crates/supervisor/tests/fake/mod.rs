@@ -30,7 +30,7 @@ def receive():
 def send(message):
     channel.send(json.dumps(message).encode())
 def ready():
-    send({"ready": {"interface": "wsgi", "python": "3.11.7", "event_loop": None}})
+    send({"ready": {"interface": "wsgi", "python": "3.11.7", "event_loop": None, "sources": []}})
 start = receive()["start"]
 "#;
 
@@ -73,6 +73,7 @@ pub(crate) fn options(python: &Path, workers: u16, program: &str) -> Options {
             python_path: vec![],
             root_path: String::new(),
             multiprocess: workers > 1,
+            report_sources: false,
             check_only: false,
         },
         graceful_timeout: PATIENCE,
