@@ -5,6 +5,7 @@ mod control;
 mod generation;
 mod instance;
 mod metrics;
+mod page;
 mod pool;
 mod preflight;
 mod probe;
