@@ -49,8 +49,11 @@ fn main() -> ExitCode {
 }
 
 /// Finds what the settings ask for; else the message and the exit code.
-fn prepare(settings: Settings, surroundings: &Surroundings) -> Result<serve::Served, (String, u8)> {
+fn prepare(mut settings: Settings, surroundings: &Surroundings) -> Result<serve::Served, (String, u8)> {
     let usage = |error: &dyn std::error::Error| (error.to_string(), USAGE);
+    if settings.develop.reload {
+        settings.pool.graceful_timeout = settings.pool.graceful_timeout.min(serve::DEVELOPERS_PATIENCE);
+    }
     let application = application::locate(&settings, surroundings).map_err(|error| usage(&error))?;
     let python = python::find(&settings, &application.directory, surroundings).map_err(|error| usage(&error))?;
     let extension = extension::find(surroundings).map_err(|error| (error.to_string(), INTERNAL))?;

@@ -2,6 +2,7 @@
 
 mod check;
 mod control;
+mod developing;
 mod generation;
 mod instance;
 mod metrics;
@@ -12,6 +13,7 @@ mod probe;
 mod sockets;
 mod source;
 mod stop;
+mod traceback;
 mod translate;
 
 use std::path::PathBuf;
@@ -23,7 +25,7 @@ use hostler_channel::Loaded;
 use hostler_log::{AccessLog, ErrorLog, Sink};
 use hostler_router::Router;
 use hostler_settings::Settings;
-use hostler_supervisor::{Failure, Handle, Notice};
+use hostler_supervisor::{Failure, Notice};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -33,8 +35,10 @@ use crate::{INTERNAL, USAGE, say};
 
 pub(crate) use check::check;
 use control::Desk;
-use generation::Generation;
-use instance::{Instance, Main, ORDERS};
+use developing::Developing;
+pub(crate) use developing::PATIENCE as DEVELOPERS_PATIENCE;
+use generation::{Generation, NotReady};
+use instance::{Instance, Main, ORDERS, Unloaded};
 use sockets::{Sockets, Unbound};
 pub(crate) use source::Source;
 
@@ -83,7 +87,12 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(pidfile) => pidfile,
         Err(error) => return refuse(&error, SYSTEM),
     };
-    let code = match runtime.block_on(serve(served, source, &logs, sockets, signals)) {
+    // Before anything is imported: what changes from now on is seen.
+    let developing = match Developing::begin(&served, source) {
+        Ok(developing) => developing,
+        Err((message, mistake)) => return refuse(&message, if mistake { USAGE } else { SYSTEM }),
+    };
+    let code = match runtime.block_on(serve(served, source, &logs, sockets, signals, developing)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Failed(failure)) => {
             log_failure(&failure);
@@ -113,6 +122,7 @@ async fn serve(
     logs: &Logs,
     sockets: Sockets,
     mut signals: Signals,
+    mut developing: Option<Developing>,
 ) -> Result<(), Ended> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let router_config = translate::router(&served.settings, cores);
@@ -122,16 +132,23 @@ async fn serve(
     let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);
     let Sockets { clients, metrics, stats } = sockets;
     let names: Vec<String> = clients.iter().map(|bound| bound.name.clone()).collect();
-    let booted = boot(&mut notices, &mut signals, &first.supervisor, logs, || {
+    let booted = boot(&mut notices, &mut signals, &first, logs, &mut developing, || {
         let router = Router::start(router_config.clone(), &first.exchange, clients, || logs.access_log(), &events)?;
         for name in &names {
             tracing::info!("listening on {name}");
         }
         Ok(router)
     });
-    let Some((router, loaded)) = booted.await? else {
+    let Some((router, booted)) = booted.await? else {
         return Ok(());
     };
+    let (loaded, unloaded) = match booted {
+        Ok(loaded) => (loaded, None),
+        Err(unloaded) => (nothing_loaded(), Some(unloaded)),
+    };
+    if let Some(developing) = &developing {
+        developing.follow(&first.served, &loaded);
+    }
     let instance = Arc::new(Instance::new(Arc::new(router), first, loaded));
     let (orders, order) = mpsc::channel(ORDERS);
     let desk = Desk {
@@ -145,8 +162,19 @@ async fn serve(
     };
     let _measured = metrics::serve(metrics, stats, &Arc::new(desk.clone()))?;
     let control = open_control(source, desk);
-    let main = Main { instance, source, logs, cores, router_threads, notices, events: event, orders: order };
-    let ended = main.run(&mut signals).await;
+    let main = Main {
+        instance,
+        source,
+        logs,
+        cores,
+        router_threads,
+        notices,
+        events: event,
+        orders: order,
+        serving: unloaded.is_none(),
+        developing,
+    };
+    let ended = main.run(&mut signals, unloaded).await;
     if let Some(control) = control {
         control.close().await;
     }
@@ -206,14 +234,23 @@ fn open_control(source: &Source, desk: Desk) -> Option<ControlSocket> {
         .ok()
 }
 
-/// Waits for the first ready worker and starts the router then; `None` when it was told to stop before.
+/// What is known of an application that was not loaded.
+fn nothing_loaded() -> Loaded {
+    Loaded { interface: hostler_channel::Interface::Auto, python: String::new(), event_loop: None, sources: Vec::new() }
+}
+
+/// Waits for the first ready worker and starts the router then; `None` when it was told to stop before. While somebody develops the router is
+/// started as well when the application does not load, or is out of date before it has.
 async fn boot(
     notice: &mut mpsc::Receiver<Notice>,
     signals: &mut Signals,
-    supervisor: &Handle,
+    first: &Generation,
     logs: &Logs,
+    developing: &mut Option<Developing>,
     start: impl FnOnce() -> std::io::Result<Router>,
-) -> Result<Option<(Router, Loaded)>, Ended> {
+) -> Result<Option<(Router, Result<Loaded, Unloaded>)>, Ended> {
+    let supervisor = &first.supervisor;
+    let develops = developing.is_some();
     let began = tokio::time::Instant::now();
     let mut waiting = tokio::time::interval_at(began + STILL_IMPORTING, STILL_IMPORTING);
     loop {
@@ -223,9 +260,15 @@ async fn boot(
             }
             told = notice.recv() => match told {
                 Some(Notice::Ready { loaded, after }) => {
-                    let Loaded { interface, python, event_loop } = &loaded;
+                    let Loaded { interface, python, event_loop, .. } = &loaded;
                     tracing::info!(?interface, python, event_loop, seconds = after.as_secs_f64(), "the application is ready");
-                    return Ok(Some((start()?, loaded)));
+                    return Ok(Some((start()?, Ok(loaded))));
+                }
+                Some(Notice::Failed(failure)) if develops => {
+                    supervisor.stopped().await;
+                    log_failure(&failure);
+                    let unloaded = Unloaded { failed: NotReady::from(failure), again: false };
+                    return Ok(Some((start()?, Err(unloaded))));
                 }
                 Some(Notice::Failed(failure)) => {
                     supervisor.stopped().await;
@@ -234,10 +277,15 @@ async fn boot(
                 Some(Notice::AllReady | Notice::WorkerDied { .. }) => {}
                 Some(Notice::Stopped) | None => return Err(Ended::System("the supervisor ended by itself".to_owned())),
             },
+            () = Developing::changed(developing, &first.served.application.directory) => {
+                first.throw_away().await;
+                let reason = "files changed while it was loaded, and it is loaded anew".to_owned();
+                let unloaded = Unloaded { failed: NotReady { reason, traceback: None }, again: true };
+                return Ok(Some((start()?, Err(unloaded))));
+            }
             asked = signals.next() => match asked {
                 Asked::Stop => {
-                    supervisor.stop(false);
-                    supervisor.stopped().await;
+                    first.throw_away().await;
                     return Ok(None);
                 }
                 Asked::Reopen => logs.reopen(),
@@ -375,7 +423,9 @@ fn code_of(failure: &Failure) -> u8 {
 
 fn log_failure(failure: &Failure) {
     match failure {
-        Failure::Import { traceback: Some(detail), .. } => tracing::error!(detail, "{failure}"),
+        Failure::Import { traceback: Some(detail), .. } => {
+            tracing::error!(detail = traceback::told(detail), "{failure}")
+        }
         _ => tracing::error!("{failure}"),
     }
 }

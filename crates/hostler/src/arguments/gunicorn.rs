@@ -15,7 +15,7 @@ const PLAIN: &str = "";
 
 /// Options with the same answer, and the answer.
 const OPTIONS: [(&str, &str); 20] = [
-    ("--reload --reload-engine --reload-extra-file --preload", " yet"),
+    ("--preload", " yet"),
     ("-k --worker-class", ": Hostler needs none: workers and threads say how requests are run"),
     ("--worker-connections", ": --limit-concurrency says how many requests may run and wait"),
     ("--worker-tmp-dir", ": Hostler needs none: workers write no heartbeat file"),

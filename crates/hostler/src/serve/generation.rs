@@ -117,13 +117,19 @@ impl Generation {
             () = sleep(patience) => false,
             () = self.hurry.notified() => false,
         };
+        let develops = self.served.settings.develop.reload;
+        let last_words = if develops { LAST_WORDS.min(patience) } else { LAST_WORDS };
         if !finished {
-            tracing::warn!(generation = self.number, "requests of a former generation still ran, and were cut off");
+            if develops {
+                tracing::info!(generation = self.number, "requests of a former generation still ran, and were cut off");
+            } else {
+                tracing::warn!(generation = self.number, "requests of a former generation still ran, and were cut off");
+            }
             cancel_all(&self.exchange);
         }
         self.supervisor.stop(true);
-        let patience = if finished { patience } else { LAST_WORDS };
-        if timeout(patience + LAST_WORDS, self.supervisor.stopped()).await.is_err() {
+        let patience = if finished { patience } else { last_words };
+        if timeout(patience + last_words, self.supervisor.stopped()).await.is_err() {
             self.supervisor.stop(false);
             self.supervisor.stopped().await;
         }

@@ -20,8 +20,9 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::developing::Developing;
 use super::generation::{Generation, NotReady, Ready};
-use super::{Asked, Ended, Logs, Served, Signals, Source, stop, translate};
+use super::{Asked, Ended, Logs, Served, Signals, Source, stop, traceback, translate};
 
 /// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
 /// off because another reload came.
@@ -83,6 +84,16 @@ pub(super) struct Main<'a> {
     pub(super) notices: mpsc::Receiver<Notice>,
     pub(super) events: mpsc::Receiver<RouterEvent>,
     pub(super) orders: mpsc::Receiver<Order>,
+    /// Whether the current generation serves: the first one may not load, while somebody develops.
+    pub(super) serving: bool,
+    pub(super) developing: Option<Developing>,
+}
+
+/// What the first generation is while somebody develops, when it does not serve.
+pub(super) struct Unloaded {
+    pub(super) failed: NotReady,
+    /// It is loaded anew at once.
+    pub(super) again: bool,
 }
 
 impl Instance {
@@ -163,14 +174,23 @@ impl Instance {
 
 impl Main<'_> {
     /// Serves until told to stop, and stops.
-    pub(super) async fn run(mut self, signals: &mut Signals) -> Result<(), Ended> {
+    pub(super) async fn run(mut self, signals: &mut Signals, unloaded: Option<Unloaded>) -> Result<(), Ended> {
         let mut loading: Option<Loading> = None;
+        if let Some(Unloaded { failed, again }) = unloaded {
+            self.show(&failed).await;
+            if again {
+                self.begin(Order::Reload(oneshot::channel().0), &mut loading).await;
+            } else {
+                tracing::info!("it is loaded anew when a file changes");
+            }
+        }
         let mut retiring = JoinSet::new();
         let mut note = tokio::time::interval(NOTED);
         loop {
+            let directory = self.instance.current().served.application.directory.clone();
             tokio::select! {
                 Some(event) = self.events.recv() => self.hear(event),
-                told = self.notices.recv() => match told {
+                told = self.notices.recv(), if self.serving => match told {
                     Some(Notice::AllReady) => all_ready(&self.instance.current().served, self.cores),
                     Some(_) if !matches!(told, Some(Notice::Stopped)) => {}
                     _ => return Err(Ended::System("the supervisor ended by itself".to_owned())),
@@ -182,6 +202,9 @@ impl Main<'_> {
                     }
                 }
                 Some(order) = self.orders.recv() => self.begin(order, &mut loading).await,
+                () = Developing::changed(&mut self.developing, &directory) => {
+                    self.begin(Order::Reload(oneshot::channel().0), &mut loading).await;
+                }
                 Some(_) = retiring.join_next(), if !retiring.is_empty() => {}
                 asked = signals.next() => match asked {
                     Asked::Stop => break,
@@ -235,7 +258,7 @@ impl Main<'_> {
     // ---- Reload ------------------------------------------------------------------------------------------------------------
 
     /// Begins to load the next generation. One that is loading is thrown away: who asked for it gets the result of this one.
-    async fn begin(&self, order: Order, loading: &mut Option<Loading>) {
+    async fn begin(&mut self, order: Order, loading: &mut Option<Loading>) {
         let (reply, back) = match order {
             Order::Reload(reply) => (reply, false),
             Order::Rollback(reply) => (reply, true),
@@ -272,6 +295,9 @@ impl Main<'_> {
             Err(reason) => {
                 let failed = NotReady { reason, traceback: None };
                 self.failed(number, began, &failed);
+                if !back {
+                    self.show(&failed).await;
+                }
                 replies.into_iter().for_each(|reply| refuse(reply, &failed));
             }
         }
@@ -286,6 +312,7 @@ impl Main<'_> {
             ("pidfile", now.app.pidfile != next.app.pidfile),
             ("router_threads", now.pool.router_threads != next.pool.router_threads),
             ("the logs", now.log != next.log),
+            ("reload, or a setting that goes with it,", now.develop != next.develop),
         ];
         for (what, _) in changed.iter().filter(|(_, changed)| *changed) {
             tracing::warn!("{what} changed, which takes effect when the server is restarted");
@@ -306,8 +333,14 @@ impl Main<'_> {
         match switched {
             Ok((loaded, notices)) => {
                 self.notices = notices;
+                if let Some(developing) = &self.developing {
+                    developing.follow(&generation.served, &loaded);
+                    // Whoever develops waits for no generation but the one before.
+                    self.instance.view().former.iter().for_each(|(_, former)| former.hurry());
+                }
                 let line = self.instance.router.line().await;
                 let (former_line, former) = self.take_over(&generation, line, loaded, loading.began);
+                self.serving = true;
                 let instance = Arc::clone(&self.instance);
                 retiring.spawn(async move {
                     former.retire(Arc::clone(&instance.router), former_line).await;
@@ -322,6 +355,7 @@ impl Main<'_> {
                 generation.throw_away().await;
                 self.failed(generation.number, loading.began, &failed);
                 self.instance.set_state(State::Serving);
+                self.show(&failed).await;
                 loading.refuse(&failed);
             }
         }
@@ -337,7 +371,9 @@ impl Main<'_> {
     ) -> (u32, Arc<Generation>) {
         let seconds = began.elapsed().as_secs_f64();
         tracing::info!(generation = generation.number, seconds, "the next generation serves");
-        self.source.remember(&self.instance.current().served);
+        if self.serving {
+            self.source.remember(&self.instance.current().served);
+        }
         let (former_line, former) = {
             let mut view = self.instance.view();
             let former = std::mem::replace(&mut view.current, Arc::clone(generation));
@@ -357,15 +393,19 @@ impl Main<'_> {
         (former_line, former)
     }
 
+    /// Shows a failure to whoever develops.
+    async fn show(&mut self, failed: &NotReady) {
+        if let Some(developing) = &mut self.developing {
+            developing.show(&self.instance.router, failed, self.serving).await;
+        }
+    }
+
     fn failed(&self, number: u64, began: Instant, failed: &NotReady) {
         let seconds = began.elapsed().as_secs_f64();
-        tracing::error!(
-            generation = number,
-            seconds,
-            detail = failed.traceback.as_deref(),
-            "the reload failed, and the current generation goes on: {}",
-            failed.reason
-        );
+        let detail = failed.traceback.as_deref().map(traceback::told);
+        let goes_on = if self.serving { ", and the current generation goes on" } else { "" };
+        let reason = &failed.reason;
+        tracing::error!(generation = number, seconds, detail, "the reload failed{goes_on}: {reason}");
         let last = LastReload {
             at_us: now_us(),
             succeeded: false,

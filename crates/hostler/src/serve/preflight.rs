@@ -44,6 +44,9 @@ pub(super) fn look(settings: &Settings) -> Findings {
             findings.mistakes.push(format!("unix_socket_owner: {error}"));
         }
     }
+    if let Err(error) = super::developing::rules(settings) {
+        findings.mistakes.push(format!("reload_include, reload_exclude: {error}"));
+    }
     directories(settings, &addresses, &mut findings);
     in_use(settings, &addresses, &mut findings);
     findings
