@@ -22,6 +22,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::escape::{visible, visible_value};
+use crate::shade::Shade;
 use crate::sink::{Error, Sink, Target};
 use crate::timestamp::{SecondCache, since_epoch};
 
@@ -133,8 +134,13 @@ fn render(start: &str, level: Level, fields: &Fields, coloured: bool) -> String 
     visible(&mut line, &fields.message);
     line.push_str(&fields.pairs);
     line.push('\n');
+    let mut shade = Shade::default();
     for text in fields.detail.lines() {
         line.push_str("  ");
+        let colour = if coloured { shade.of(text) } else { None };
+        if let Some(colour) = colour {
+            line.push_str(colour);
+        }
         // Tabs stay: they are how the sources of a traceback are indented, and they move nothing but the text.
         for (index, part) in text.split('\t').enumerate() {
             if index > 0 {
@@ -142,7 +148,7 @@ fn render(start: &str, level: Level, fields: &Fields, coloured: bool) -> String 
             }
             visible(&mut line, part);
         }
-        line.push('\n');
+        line.push_str(if colour.is_some() { "\x1b[0m\n" } else { "\n" });
     }
     line
 }

@@ -94,6 +94,14 @@ fn colours_are_for_terminals() {
     let fields = Fields { message: "a\x1b[0m".into(), ..Fields::default() };
     assert_eq!(render("START", Level::ERROR, &fields, true), "\x1b[2mSTART\x1b[0m \x1b[31mERROR\x1b[0m a\\x1b[0m\n");
     assert!(!is_coloured(&Target::File("x".into())));
+    let detail = "  File \"<frozen x>\", line 1\nError: x\n".to_owned();
+    let fields = Fields { detail, ..Fields::default() };
+    let shown = render("START", Level::ERROR, &fields, true);
+    assert!(
+        shown.ends_with("\n  \x1b[2m  File \"<frozen x>\", line 1\x1b[0m\n  \x1b[1;31mError: x\x1b[0m\n"),
+        "{shown:?}"
+    );
+    assert!(!render("START", Level::ERROR, &fields, false).contains('\x1b'));
 }
 
 #[test]

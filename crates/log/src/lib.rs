@@ -10,6 +10,7 @@ mod escape;
 mod json;
 mod number;
 mod output;
+mod shade;
 mod sink;
 mod slow;
 mod timestamp;

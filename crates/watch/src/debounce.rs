@@ -1,5 +1,6 @@
 //! Many changes at a time become one: a checkout of another branch is told when it is over, a single save soon.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,10 @@ pub(crate) struct Debounce {
 
 #[derive(Debug)]
 struct Pending {
-    changed: Changed,
+    /// The one that was seen first.
+    path: PathBuf,
+    /// Each file once, though it was written in several steps.
+    files: HashSet<PathBuf>,
     first: Instant,
     last: Instant,
 }
@@ -26,13 +30,14 @@ struct Pending {
 impl Debounce {
     /// Takes in a change that was seen at `now`.
     pub(crate) fn note(&mut self, path: PathBuf, now: Instant) {
-        match &mut self.pending {
-            Some(pending) => {
-                pending.changed.files += 1;
-                pending.last = now;
-            }
-            None => self.pending = Some(Pending { changed: Changed { path, files: 1 }, first: now, last: now }),
-        }
+        let pending = self.pending.get_or_insert_with(|| Pending {
+            path: path.clone(),
+            files: HashSet::new(),
+            first: now,
+            last: now,
+        });
+        pending.files.insert(path);
+        pending.last = now;
     }
 
     /// When there will be something to tell, if nothing happens until then.
@@ -46,7 +51,7 @@ impl Debounce {
         if now < due {
             return None;
         }
-        self.pending.take().map(|pending| pending.changed)
+        self.pending.take().map(|Pending { path, files, .. }| Changed { path, files: files.len() })
     }
 }
 
@@ -63,6 +68,7 @@ mod tests {
         let mut debounce = Debounce::default();
         let start = Instant::now();
         assert_eq!(debounce.due(), None);
+        debounce.note("a.py".into(), start);
         debounce.note("a.py".into(), start);
         assert_eq!(debounce.take(start + QUIET - ms(1)), None);
         let told = Changed { path: "a.py".into(), files: 1 };

@@ -294,10 +294,10 @@ impl Main<'_> {
             }
             Err(reason) => {
                 let failed = NotReady { reason, traceback: None };
-                self.failed(number, began, &failed);
                 if !back {
                     self.show(&failed).await;
                 }
+                self.failed(number, began, &failed);
                 replies.into_iter().for_each(|reply| refuse(reply, &failed));
             }
         }
@@ -353,9 +353,9 @@ impl Main<'_> {
             }
             Err(failed) => {
                 generation.throw_away().await;
+                self.show(&failed).await;
                 self.failed(generation.number, loading.began, &failed);
                 self.instance.set_state(State::Serving);
-                self.show(&failed).await;
                 loading.refuse(&failed);
             }
         }
