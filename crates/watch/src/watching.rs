@@ -30,7 +30,7 @@ pub(crate) fn run(plan: Plan, inbox: &Arc<Inbox>, mut changed: impl FnMut(Change
     let seconds = began.elapsed().as_secs_f64();
     tracing::debug!(directories, files, seconds, polls, "watching");
     let mut debounce = Debounce::default();
-    let mut took = began.elapsed();
+    let mut took = Duration::ZERO;
     let mut last_look = Instant::now();
     loop {
         if let Some(error) = tree.take_blind() {
