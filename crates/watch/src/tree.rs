@@ -39,6 +39,10 @@ pub(crate) struct Tree<E> {
     files: HashMap<PathBuf, Print>,
     /// Files that links among `files` lead to, and the link.
     linked: HashMap<PathBuf, PathBuf>,
+    /// Directories that the system was asked to tell of, and the path that it tells under: the first one that was asked with.
+    asked: HashMap<Id, PathBuf>,
+    /// Such a path, and others that lead to the same directory.
+    aliases: HashMap<PathBuf, HashSet<PathBuf>>,
     /// The system does not tell, for this reason.
     blind: Option<E>,
     full: bool,
@@ -55,6 +59,8 @@ impl<E> Tree<E> {
             inodes: HashMap::new(),
             files: HashMap::new(),
             linked: HashMap::new(),
+            asked: HashMap::new(),
+            aliases: HashMap::new(),
             blind: None,
             full: false,
         }
@@ -96,8 +102,18 @@ impl<E> Tree<E> {
 
     /// Looks at a place that something happened at; adds the files to `changed` that are not what they were.
     pub(crate) fn follow(&mut self, hint: &Hint, changed: &mut Vec<PathBuf>) {
-        let path = self.linked.get(&hint.path).unwrap_or(&hint.path).clone();
-        if hint.gone {
+        let mut paths = vec![hint.path.clone()];
+        if let (Some(parent), Some(name)) = (hint.path.parent(), hint.path.file_name()) {
+            paths.extend(self.aliases.get(parent).into_iter().flatten().map(|alias| alias.join(name)));
+        }
+        let links: Vec<PathBuf> = paths.iter().filter_map(|path| self.linked.get(path).cloned()).collect();
+        for path in paths.into_iter().chain(links) {
+            self.follow_one(path, hint.gone, changed);
+        }
+    }
+
+    fn follow_one(&mut self, path: PathBuf, gone: bool, changed: &mut Vec<PathBuf>) {
+        if gone {
             // Not told by comparing alone: an inode may be used again for what is there now.
             self.forget(&path, changed);
         }
@@ -119,14 +135,20 @@ impl<E> Tree<E> {
     pub(crate) fn look_at_all(&mut self, changed: &mut Vec<PathBuf>) {
         self.directories.clear();
         self.inodes.clear();
+        self.asked.clear();
+        self.aliases.clear();
         self.full = false;
-        let known: Vec<PathBuf> = self.files.keys().cloned().collect();
-        for path in known.iter().chain(&self.singles.clone()) {
-            self.look(path, changed);
-        }
         for root in self.roots.clone() {
             self.ask_parent(&root);
             self.walk(root, changed);
+        }
+        for path in self.singles.clone() {
+            self.ask_parent(&path);
+            self.look(&path, changed);
+        }
+        // Those that are gone.
+        for path in self.files.keys().cloned().collect::<Vec<_>>() {
+            self.look(&path, changed);
         }
     }
 
@@ -192,6 +214,8 @@ impl<E> Tree<E> {
         if self.directories.contains_key(path) {
             self.directories.retain(|directory, _| !directory.starts_with(path));
             self.inodes.retain(|_, directory| !directory.starts_with(path));
+            self.asked.retain(|_, asked| !asked.starts_with(path));
+            self.aliases.retain(|asked, _| !asked.starts_with(path));
             let within: Vec<PathBuf> = self.files.keys().filter(|file| file.starts_with(path)).cloned().collect();
             for file in within {
                 self.look(&file, changed);
@@ -216,13 +240,26 @@ impl<E> Tree<E> {
         }
     }
 
+    /// Asks the system to tell of a directory. It tells under one path alone, so that another is only written down.
     fn ask(&mut self, directory: &Path) {
-        if self.blind.is_none()
-            && let Err(error) = (self.tell)(directory)
-            // One that is gone, or may not be read, is told of when it comes back.
-            && directory.read_dir().is_ok()
-        {
-            self.blind = Some(error);
+        // One that is gone is told of when it comes back.
+        let Ok(found) = std::fs::metadata(directory) else { return };
+        match self.asked.get(&id(&found)) {
+            Some(asked)
+                if asked != directory && std::fs::metadata(asked).is_ok_and(|there| id(&there) == id(&found)) =>
+            {
+                self.aliases.entry(asked.clone()).or_default().insert(directory.to_owned());
+                return;
+            }
+            _ => {}
+        }
+        match (self.tell)(directory) {
+            Ok(()) => {
+                self.asked.insert(id(&found), directory.to_owned());
+            }
+            // One that may not be read has nothing to tell.
+            Err(error) if self.blind.is_none() && directory.read_dir().is_ok() => self.blind = Some(error),
+            Err(_) => {}
         }
     }
 

@@ -165,6 +165,24 @@ fn links_are_followed_and_circles_are_not() {
 }
 
 #[test]
+fn a_directory_that_two_paths_lead_to_is_told_of_under_one_and_seen_under_both() {
+    let mut project = Project::new(&["app.py", "real.py"]);
+    let place = project.root.parent().unwrap().join("current");
+    symlink(&project.root, &place).unwrap();
+    // A single file by the other path, and a link within the project.
+    fs::write(project.root.join("settings.toml"), "one").unwrap();
+    project.tree.add_file(place.join("settings.toml"));
+    assert!(!project.asked.lock().unwrap().contains(&place), "the system would tell under this path only");
+    fs::write(project.root.join("settings.toml"), "two, longer").unwrap();
+    assert_eq!(project.seen(&["settings.toml"]), [place.join("settings.toml").display().to_string()]);
+    symlink("real.py", project.root.join("link.py")).unwrap();
+    assert_eq!(project.seen_at_all(), ["link.py"]);
+    project.write("real.py", "two, longer");
+    assert_eq!(project.seen(&["real.py"]), ["link.py", "real.py"]);
+    assert_eq!(project.seen_at_all(), NOTHING);
+}
+
+#[test]
 fn what_nobody_told_is_found_by_looking_at_all() {
     let mut project = Project::new(&["app.py", "a/x.py", "b/y.py"]);
     assert_eq!(project.seen_at_all(), NOTHING);
