@@ -42,14 +42,14 @@ def option_arguments(options):
 class Hostler:
     """A started command and its two output streams."""
 
-    def __init__(self, directory, arguments, environment=None, pass_fds=(), cwd=None, wrapper=(), stdout=None):
+    def __init__(self, directory, arguments, environment=None, pass_fds=(), cwd=None, wrapper=(), stdout=None, program=BINARY):
         self.directory = Path(directory)
         self.marker = f"{MARKER}={secrets.token_hex(16)}"
         name, value = self.marker.split("=")
         variables = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "RUST_LOG")}
         variables |= {name: value, "E2E_DIRECTORY": str(self.directory), **(environment or {})}
         self.process = subprocess.Popen(
-            [*wrapper, BINARY, *map(str, arguments)],
+            [*wrapper, program, *map(str, arguments)],
             cwd=cwd or self.directory,
             env={k: v for k, v in variables.items() if v is not None},
             stdin=subprocess.DEVNULL,
@@ -122,6 +122,7 @@ class Server(Hostler):
         pass_fds=(),
         cwd=None,
         stdout=None,
+        program=BINARY,
         ready=True,
         **options,
     ):
@@ -139,7 +140,7 @@ class Server(Hostler):
         self.clients = []
         self.ended = False
         self._gates = 0
-        super().__init__(directory, arguments, environment, pass_fds, cwd, stdout=stdout)
+        super().__init__(directory, arguments, environment, pass_fds, cwd, stdout=stdout, program=program)
         self.baseline = None
         if ready:
             workers = options.get("workers", 1)

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use crate::error::Result;
 use crate::status::Status;
 use crate::words::{LogLevel, State};
-use crate::workers::{Reloaded, Request, Worker};
+use crate::workers::{Reloaded, Request, Upgraded, Worker};
 
 /// What clients are told of without asking: a change of either is signalled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,10 @@ pub trait Control: Send + Sync + 'static {
 
     /// Brings the previous good generation back, and answers when it serves.
     async fn rollback(&self) -> Result<Reloaded>;
+
+    /// Starts the program that stands in the server's place now, and leaves the sockets to it; answers when it serves. It has no time
+    /// limit here.
+    async fn upgrade(&self) -> Result<Upgraded>;
 
     /// Sets the number of workers by hand, until the next reload.
     async fn scale(&self, workers: u32) -> Result<()>;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::status::Status;
 use crate::text::clean;
 use crate::words::LogLevel;
-use crate::workers::{Reloaded, Request, Worker};
+use crate::workers::{Reloaded, Request, Upgraded, Worker};
 
 /// The object that one connection talks to.
 pub(crate) struct Instance {
@@ -52,6 +52,11 @@ impl Instance {
     /// Brings the previous good generation back.
     async fn rollback(&self) -> Result<Reloaded> {
         self.call(|control| async move { control.rollback().await }).await
+    }
+
+    /// Leaves the sockets to a new server process; answers when that serves or was thrown away, which may take minutes.
+    async fn upgrade(&self) -> Result<Upgraded> {
+        self.call(|control| async move { control.upgrade().await }).await
     }
 
     /// Sets the number of workers.

@@ -28,7 +28,7 @@ pub use places::{Found, NoPlace, Places, SOCKET_FILE};
 pub use server::{CONNECTION_LIMIT, NotServed, Server, serve};
 pub use status::{Configured, LastReload, Observed, Status};
 pub use words::{LogLevel, Phase, State, WorkerState};
-pub use workers::{Reloaded, Request, Running, Worker};
+pub use workers::{Reloaded, Request, Running, Upgraded, Worker};
 
 /// The interface of one instance.
 pub const INTERFACE: &str = "org.hostler.Instance1";

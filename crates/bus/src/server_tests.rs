@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use super::*;
 use crate::{
     Configured, Error, InstanceProxy, LastReload, LogLevel, Observed, Phase, Reloaded, Request, Result, Running, State,
-    Status, Unreachable, Worker, WorkerState, connect, connect_over,
+    Status, Unreachable, Upgraded, Worker, WorkerState, connect, connect_over,
 };
 
 const TEST_LIMIT: Duration = Duration::from_secs(20);
@@ -129,6 +129,10 @@ impl Control for Fake {
         Ok(Reloaded { generation: 2, seconds: 0.5 })
     }
 
+    async fn upgrade(&self) -> Result<Upgraded> {
+        Ok(Upgraded { pid: 4712, seconds: 1.5 })
+    }
+
     async fn scale(&self, workers: u32) -> Result<()> {
         self.note(format!("scale {workers}"));
         if workers > 8 { Err(Error::Refused { reason: "8 at most".to_owned() }) } else { Ok(()) }
@@ -172,6 +176,7 @@ async fn all_calls(instance: &InstanceProxy<'_>, fake: &Fake) {
     assert_eq!(instance.stacks(1).await.unwrap(), "File \"é\u{FFFD}.py\"");
     assert_eq!(instance.stacks(9).await, Err(Error::NoWorker { worker: 9 }));
     assert_eq!(instance.rollback().await, Ok(Reloaded { generation: 2, seconds: 0.5 }));
+    assert_eq!(instance.upgrade().await, Ok(Upgraded { pid: 4712, seconds: 1.5 }));
     assert_eq!(instance.scale(4).await, Ok(()));
     assert_eq!(instance.scale(9).await, Err(Error::Refused { reason: "8 at most".to_owned() }));
     assert_eq!(instance.recycle(1).await, Ok(()));

@@ -101,3 +101,16 @@ pub struct Reloaded {
     #[serde(with = "wire")]
     pub seconds: f64,
 }
+
+/// An upgrade that succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct Upgraded {
+    /// The server process that serves now. The one that answered finishes what it runs.
+    #[serde(with = "wire")]
+    pub pid: u32,
+    /// How long it took.
+    #[serde(with = "wire")]
+    pub seconds: f64,
+}

@@ -6,6 +6,7 @@ mod developing;
 mod generation;
 mod instance;
 mod metrics;
+mod names;
 mod page;
 mod pool;
 mod preflight;
@@ -13,14 +14,15 @@ mod probe;
 mod sockets;
 mod source;
 mod stop;
+mod takeover;
 mod traceback;
 mod translate;
+mod upgrade;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use hostler_bus::Places;
 use hostler_channel::Loaded;
 use hostler_log::{AccessLog, ErrorLog, Sink};
 use hostler_router::Router;
@@ -39,8 +41,11 @@ use developing::Developing;
 pub(crate) use developing::PATIENCE as DEVELOPERS_PATIENCE;
 use generation::{Generation, NotReady};
 use instance::{Instance, Main, ORDERS, Unloaded};
+use names::PidFile;
 use sockets::{Sockets, Unbound};
 pub(crate) use source::Source;
+use takeover::Predecessor;
+use upgrade::{Estate, Program};
 
 /// The application does not import (sysexits.h: EX_DATAERR).
 const NOT_IMPORTED: u8 = 65;
@@ -78,12 +83,13 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return refuse(&format!("signals cannot be received: {error}"), SYSTEM),
     };
-    let sockets = match sockets::open(&served.settings) {
-        Ok(sockets) => sockets,
+    let (predecessor, sockets) = match sockets_of(&served, source) {
+        Ok(found) => found,
         Err(Unbound::Settings(message)) => return refuse(&message, USAGE),
         Err(Unbound::System(message)) => return refuse(&message, SYSTEM),
     };
-    let pidfile = match PidFile::write(served.settings.app.pidfile.as_deref()) {
+    // The predecessor's, until it is gone.
+    let pidfile = match PidFile::write(served.settings.app.pidfile.as_deref().filter(|_| predecessor.is_none())) {
         Ok(pidfile) => pidfile,
         Err(error) => return refuse(&error, SYSTEM),
     };
@@ -92,16 +98,35 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(developing) => developing,
         Err((message, mistake)) => return refuse(&message, if mistake { USAGE } else { SYSTEM }),
     };
-    let code = match runtime.block_on(serve(served, source, &logs, sockets, signals, developing)) {
+    let own = Own { logs: &logs, predecessor: predecessor.as_ref(), pidfile, developing };
+    match runtime.block_on(serve(served, source, own, sockets, signals)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Failed(failure)) => {
             log_failure(&failure);
+            if let Some(predecessor) = &predecessor {
+                predecessor.refuse(failure.to_string(), traceback_of(&failure));
+            }
             ExitCode::from(code_of(&failure))
         }
         Err(Ended::System(message)) => refuse(&message, INTERNAL),
-    };
-    drop(pidfile);
-    code
+    }
+}
+
+/// The sockets: those of the process that this one is to follow, or new ones.
+fn sockets_of(served: &Served, source: &Source) -> Result<(Option<Predecessor>, Sockets), Unbound> {
+    let given = source.variable(takeover::VARIABLE);
+    match Predecessor::of(given.as_deref()).map_err(Unbound::System)? {
+        Some((predecessor, sockets)) => Ok((Some(predecessor), sockets)),
+        None => Ok((None, sockets::open(&served.settings)?)),
+    }
+}
+
+/// What `serve` is given beside what it serves.
+struct Own<'a> {
+    logs: &'a Logs,
+    predecessor: Option<&'a Predecessor>,
+    pidfile: PidFile,
+    developing: Option<Developing>,
 }
 
 /// Why serving ended without being told to.
@@ -119,17 +144,19 @@ impl From<std::io::Error> for Ended {
 async fn serve(
     served: Served,
     source: &Source,
-    logs: &Logs,
+    own: Own<'_>,
     sockets: Sockets,
     mut signals: Signals,
-    mut developing: Option<Developing>,
 ) -> Result<(), Ended> {
+    let Own { logs, predecessor, mut pidfile, mut developing } = own;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let router_config = translate::router(&served.settings, cores);
     let router_threads = router_config.threads;
     announce(&served, served.settings.pool.workers.resolve(cores));
-    let (first, mut notices) = Generation::begin(1, served, router_threads, cores)?;
+    let (first, mut notices) =
+        Generation::begin(predecessor.map_or(0, |before| before.generation) + 1, served, router_threads, cores)?;
     let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);
+    let holds = sockets.holds()?;
     let Sockets { clients, metrics, stats } = sockets;
     let names: Vec<String> = clients.iter().map(|bound| bound.name.clone()).collect();
     let booted = boot(&mut notices, &mut signals, &first, logs, &mut developing, || {
@@ -149,6 +176,13 @@ async fn serve(
     if let Some(developing) = &developing {
         developing.follow(&first.served, &loaded);
     }
+    if let Some(predecessor) = predecessor {
+        predecessor.relieve().await;
+        pidfile = PidFile::write(first.served.settings.app.pidfile.as_deref()).unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            pidfile
+        });
+    }
     let instance = Arc::new(Instance::new(Arc::new(router), first, loaded));
     let (orders, order) = mpsc::channel(ORDERS);
     let desk = Desk {
@@ -161,7 +195,13 @@ async fn serve(
         log: logs.errors.clone(),
     };
     let _measured = metrics::serve(metrics, stats, &Arc::new(desk.clone()))?;
-    let control = open_control(source, desk);
+    let estate = Estate {
+        program: Program::own(source)?,
+        sockets: holds,
+        control: names::open_control(source, desk),
+        pidfile,
+        upgrade: None,
+    };
     let main = Main {
         instance,
         source,
@@ -173,65 +213,9 @@ async fn serve(
         orders: order,
         serving: unloaded.is_none(),
         developing,
+        estate,
     };
-    let ended = main.run(&mut signals, unloaded).await;
-    if let Some(control) = control {
-        control.close().await;
-    }
-    ended
-}
-
-/// The control socket, with what is left to tidy after it.
-struct ControlSocket {
-    server: hostler_bus::Server,
-    /// The places, and the socket in them, unless the settings say where it is.
-    placed: Option<(Places, PathBuf)>,
-}
-
-impl ControlSocket {
-    async fn close(self) {
-        self.server.stop().await;
-        if let Some((places, path)) = self.placed {
-            places.tidy(&path);
-        }
-    }
-}
-
-/// Opens the control socket. An instance serves without one, too: then the log says why.
-fn open_control(source: &Source, desk: Desk) -> Option<ControlSocket> {
-    let opened = match &desk.instance.current().served.settings.bind.control_socket {
-        Some(path) => {
-            let path = source.directory().join(path);
-            hostler_bus::serve(&path, Arc::new(desk)).map(|server| ControlSocket { server, placed: None })
-        }
-        None => {
-            let places = Places::of_environment(|name| source.variable(name));
-            let serve = |desk: Desk| {
-                let path = places.socket_of(&desk.name)?;
-                places.prepare(&path)?;
-                Ok((hostler_bus::serve(&path, Arc::new(desk)), path))
-            };
-            let own = serve(desk.clone());
-            // Two projects may be called the same: then the process number tells them apart.
-            let opened = match own {
-                Ok((Err(_), _)) => serve(Desk { name: format!("{}-{}", desk.name, std::process::id()), ..desk }),
-                own => own,
-            };
-            match opened {
-                Ok((server, path)) => server.map(|server| ControlSocket { server, placed: Some((places, path)) }),
-                Err(error) => {
-                    let error: hostler_bus::NoPlace = error;
-                    tracing::debug!(%error, "there is no control socket");
-                    return None;
-                }
-            }
-        }
-    };
-    opened
-        .inspect_err(|error| {
-            tracing::warn!(%error, "there is no control socket: hostler status and the like will not find this instance");
-        })
-        .ok()
+    main.run(&mut signals, unloaded).await
 }
 
 /// What is known of an application that was not loaded.
@@ -385,27 +369,6 @@ impl Logs {
     }
 }
 
-/// The file with the server's process id; removed at the end.
-struct PidFile(Option<PathBuf>);
-
-impl PidFile {
-    fn write(path: Option<&std::path::Path>) -> Result<Self, String> {
-        let Some(path) = path else { return Ok(Self(None)) };
-        std::fs::write(path, format!("{}\n", std::process::id()))
-            .map_err(|error| format!("pidfile {} cannot be written: {error}", path.display()))?;
-        Ok(Self(Some(path.to_owned())))
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // It may be gone already, which is what is wanted.
-            let _removed = std::fs::remove_file(path);
-        }
-    }
-}
-
 /// Each connection is a descriptor: the soft limit is a default for programs that use select(2), which this one does not.
 fn raise_descriptor_limit() {
     let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
@@ -422,11 +385,16 @@ fn code_of(failure: &Failure) -> u8 {
 }
 
 fn log_failure(failure: &Failure) {
+    match traceback_of(failure) {
+        Some(detail) => tracing::error!(detail = traceback::told(detail), "{failure}"),
+        None => tracing::error!("{failure}"),
+    }
+}
+
+fn traceback_of(failure: &Failure) -> Option<&str> {
     match failure {
-        Failure::Import { traceback: Some(detail), .. } => {
-            tracing::error!(detail = traceback::told(detail), "{failure}")
-        }
-        _ => tracing::error!("{failure}"),
+        Failure::Import { traceback, .. } => traceback.as_deref(),
+        Failure::DiedAtBoot { .. } => None,
     }
 }
 

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, CWD, fstat, statat, unlinkat};
 
@@ -22,7 +24,7 @@ pub enum Listener {
 pub struct Bound {
     /// Dropped before the listener: as long as somebody answers on the file no other server puts its own in its place,
     /// so that what is unlinked is what was looked at.
-    file: Option<SocketFile>,
+    file: Option<Arc<SocketFile>>,
     /// The socket itself.
     ///
     /// One that was asked for as `:PORT` or `[::]:PORT` takes IPv4 clients too, whose addresses then read
@@ -38,7 +40,28 @@ impl Bound {
     }
 
     pub(crate) fn unix(listener: UnixListener, name: String, file: Option<SocketFile>) -> Self {
-        Bound { listener: Listener::Unix(listener), name, file }
+        Bound { listener: Listener::Unix(listener), name, file: file.map(Arc::new) }
+    }
+
+    /// The same, with a file that goes with it.
+    pub(crate) fn with_file(self, file: SocketFile) -> Self {
+        Self { file: Some(Arc::new(file)), ..self }
+    }
+
+    /// A second hold of the same socket: it listens, and its file stays, as long as there is one of them.
+    ///
+    /// # Errors
+    /// The process has no descriptors left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { listener: self.listener.try_clone()?, name: self.name.clone(), file: self.file.clone() })
+    }
+
+    /// Leaves the socket file to another process, which has the socket as well ([`take_over`](crate::take_over)): from now on no end of
+    /// this socket here removes it.
+    pub fn give_file_away(&self) {
+        if let Some(file) = &self.file {
+            file.is_given_away.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Stops listening. A socket file is unlinked if this process made it and it is still the same file; one that
@@ -81,10 +104,15 @@ pub(crate) struct SocketFile {
     pub(crate) path: PathBuf,
     /// The file itself (`O_PATH`). Held open so that its inode number cannot be given to another file meanwhile.
     pub(crate) file: OwnedFd,
+    /// It is another process's now.
+    pub(crate) is_given_away: AtomicBool,
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if *self.is_given_away.get_mut() {
+            return;
+        }
         let (Ok(ours), Ok(there)) = (fstat(&self.file), statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW)) else {
             return;
         };

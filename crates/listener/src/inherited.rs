@@ -10,13 +10,15 @@ use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
-use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
+use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, open};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketType, recvmsg, sockopt};
 use sendfd::SendWithFd;
 
-use crate::bound::Bound;
+use crate::bound::{Bound, SocketFile};
 use crate::error::Problem;
 
 /// Takes over descriptor `number` if it is a listening stream socket.
@@ -34,6 +36,23 @@ pub(crate) fn take(number: u32) -> Result<Bound, Problem> {
     let listener = std::net::TcpListener::from(socket);
     let address = listener.local_addr().map_err(|error| Problem::System { action: "getsockname", error })?;
     Ok(Bound::tcp(listener, address))
+}
+
+/// Takes over a socket from a process of ours that served before, and with it the duty to remove its file, if there is one. The descriptor
+/// itself is closed.
+///
+/// # Errors
+/// When the descriptor is not what it should be.
+pub fn take_over(number: u32, file: Option<PathBuf>) -> Result<Bound, Problem> {
+    let bound = take(number)?;
+    // Else the socket would go on listening when all that is known of it is closed.
+    if let Ok(original) = i32::try_from(number) {
+        nix::unistd::close(original).map_err(|error| Problem::System { action: "close", error: error.into() })?;
+    }
+    let Some(path) = file else { return Ok(bound) };
+    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = open(&path, flags, Mode::empty()).map_err(Problem::system("opening the socket's file"))?;
+    Ok(bound.with_file(SocketFile { path, file, is_given_away: AtomicBool::new(false) }))
 }
 
 fn duplicate(number: u32) -> Result<OwnedFd, Problem> {

@@ -13,6 +13,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -66,7 +67,7 @@ pub(crate) fn bind_path(path: &Path, mode: Option<u32>, owner: Option<Owner>, ba
     let socket = place.make(mode, owner, backlog, there)?;
     let listener = UnixListener::from(OwnedFd::from(socket.socket));
     let name = format!("unix:{}", path.display());
-    let file = SocketFile { path: path.clone(), file: socket.file };
+    let file = SocketFile { path: path.clone(), file: socket.file, is_given_away: AtomicBool::new(false) };
     Ok(Bound::unix(listener, name, Some(file)))
 }
 

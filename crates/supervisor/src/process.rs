@@ -31,10 +31,18 @@ pub const BOOTSTRAP: &str = include_str!("bootstrap.py");
 pub const STACKS_SIGNAL: i32 = STACKS.as_raw();
 pub(crate) const STACKS: Signal = Signal::STKFLT;
 
-/// What systemd told the server about itself, which a worker must not take for its own (`sd_listen_fds(3)`, `sd_notify(3)`,
-/// `sd_watchdog_enabled(3)`).
-const SYSTEMD_VARIABLES: [&str; 7] =
-    ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+/// What systemd, or a server process before, told the server about itself, which a worker must not take for its own
+/// (`sd_listen_fds(3)`, `sd_notify(3)`, `sd_watchdog_enabled(3)`).
+const SERVERS_VARIABLES: [&str; 8] = [
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "HOSTLER_TAKEOVER",
+];
 
 /// A process that was just started and is not waited for yet.
 #[derive(Debug)]
@@ -109,7 +117,7 @@ fn command(options: &Options) -> Command {
             options
                 .environment
                 .iter()
-                .filter(|(name, _)| !is_systemd_variable(name))
+                .filter(|(name, _)| !is_servers_variable(name))
                 .map(|(name, value)| (name, value)),
         )
         .stdin(Stdio::null());
@@ -119,8 +127,8 @@ fn command(options: &Options) -> Command {
     command
 }
 
-fn is_systemd_variable(name: &OsStr) -> bool {
-    SYSTEMD_VARIABLES.iter().any(|variable| name == *variable)
+fn is_servers_variable(name: &OsStr) -> bool {
+    SERVERS_VARIABLES.iter().any(|variable| name == *variable)
 }
 
 /// `Command` reports a directory that is missing as if the program were.

@@ -43,6 +43,7 @@ pub(crate) enum Verb {
     Status,
     Reload,
     Rollback,
+    Upgrade,
     Workers,
     Requests,
     Stacks(Option<u32>),
@@ -100,18 +101,21 @@ pub(crate) fn run(request: &Request, surroundings: &Surroundings) -> ExitCode {
     match answered {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
-            tell(&failed);
+            tell(request.verb, &failed);
             ExitCode::from(failed.code())
         }
     }
 }
 
-fn tell(failed: &Failed) {
+fn tell(verb: Verb, failed: &Failed) {
     let words = harmless(&failed.to_string());
     match failed {
         Failed::Told => {}
         Failed::Instance(Error::ReloadFailed { traceback, .. }) => {
-            say(&format!("not reloaded, the generation before goes on: {words}"));
+            say(&match verb {
+                Verb::Upgrade => format!("not upgraded, the server before goes on: {words}"),
+                _ => format!("not reloaded, the generation before goes on: {words}"),
+            });
             if !traceback.is_empty() {
                 eprintln!("{}", harmless(traceback).trim_end());
             }
@@ -145,6 +149,7 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<(), Fa
         Verb::Rollback => {
             print(request, &instance.rollback().await?, |done| show::reloaded("rolled back", done), paint)
         }
+        Verb::Upgrade => print(request, &instance.upgrade().await?, show::upgraded, paint),
         Verb::Stacks(Some(worker)) => {
             write(&harmless(&within(SLOW, instance.stacks(worker)).await?));
             Ok(())

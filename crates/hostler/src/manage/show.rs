@@ -1,6 +1,6 @@
 //! Answers of an instance as lines for people. Times are told from `now_us`, microseconds since 1970.
 
-use hostler_bus::{LastReload, Phase, Reloaded, Request, State, Status, Worker, WorkerState};
+use hostler_bus::{LastReload, Phase, Reloaded, Request, State, Status, Upgraded, Worker, WorkerState};
 
 use super::line::{Line, Piece, Tone};
 use super::table::{self, Side};
@@ -169,6 +169,12 @@ pub(super) fn requests(requests: &[Request]) -> Vec<Line> {
 pub(super) fn reloaded(done: &str, reloaded: &Reloaded) -> Vec<Line> {
     let took = time((reloaded.seconds.max(0.0) * 1e6) as u64);
     vec![Line::plain(&format!("{done}: generation {} serves, after {took}", reloaded.generation))]
+}
+
+/// `hostler upgrade`, when it succeeded.
+pub(super) fn upgraded(upgraded: &Upgraded) -> Vec<Line> {
+    let took = time((upgraded.seconds.max(0.0) * 1e6) as u64);
+    vec![Line::plain(&format!("upgraded: process {} serves, after {took}", upgraded.pid))]
 }
 
 /// A worker in front of its stacks.

@@ -25,6 +25,10 @@ pub(crate) fn commands() -> Vec<Command> {
         answering("status", "Show what an instance is told to do, and what it does"),
         answering("reload", "Read settings and code anew; answers when they serve, or tells why they do not"),
         answering("rollback", "Bring the previous good generation back"),
+        answering(
+            "upgrade",
+            "Start the program anew, as after an update of it, and leave the sockets to it; answers when it serves",
+        ),
         answering("workers", "List the workers"),
         answering("requests", "List the requests that are under way, with their age"),
         verb("stacks", "Show the Python stacks of a worker, or of all").arg(worker()),
@@ -62,6 +66,7 @@ pub(crate) fn request(name: &str, matches: &ArgMatches) -> Option<Request> {
         "status" => Verb::Status,
         "reload" => Verb::Reload,
         "rollback" => Verb::Rollback,
+        "upgrade" => Verb::Upgrade,
         "workers" => Verb::Workers,
         "requests" => Verb::Requests,
         "stacks" => Verb::Stacks(number(WORKER)),

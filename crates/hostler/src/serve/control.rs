@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use async_trait::async_trait;
 use hostler_bus::{
     Condition, Configured, Control, Error, LogLevel, Observed, Phase, Reloaded, Request, Result, Running, Status,
-    Worker, WorkerState,
+    Upgraded, Worker, WorkerState,
 };
 use hostler_supervisor::{WorkerState as Found, WorkerStatus};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -35,7 +35,7 @@ impl Desk {
         std::iter::once(&view.current).chain(view.former.iter().map(|(_, former)| former)).map(Arc::clone).collect()
     }
 
-    async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<Reloaded>>) -> Order) -> Result<Reloaded> {
+    async fn order<T>(&self, order: impl FnOnce(oneshot::Sender<Result<T>>) -> Order) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let stopping = || Error::Refused { reason: "the instance is stopping".to_owned() };
         self.orders.send(order(reply)).await.map_err(|_| stopping())?;
@@ -182,6 +182,10 @@ impl Control for Desk {
 
     async fn rollback(&self) -> Result<Reloaded> {
         self.order(Order::Rollback).await
+    }
+
+    async fn upgrade(&self) -> Result<Upgraded> {
+        self.order(Order::Upgrade).await
     }
 
     async fn scale(&self, workers: u32) -> Result<()> {

@@ -143,7 +143,7 @@ impl Generation {
 }
 
 impl NotReady {
-    fn because(reason: String) -> Self {
+    pub(super) fn because(reason: String) -> Self {
         Self { reason, traceback: None }
     }
 }

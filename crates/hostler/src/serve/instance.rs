@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use super::developing::Developing;
 use super::generation::{Generation, NotReady, Ready};
+use super::upgrade::{self, Estate};
 use super::{Asked, Ended, Logs, Served, Signals, Source, stop, traceback, translate};
 
 /// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
@@ -37,6 +38,7 @@ const NOTES: usize = 7;
 pub(super) enum Order {
     Reload(Reply),
     Rollback(Reply),
+    Upgrade(upgrade::Reply),
 }
 
 /// Where the result of a reload goes.
@@ -87,6 +89,7 @@ pub(super) struct Main<'a> {
     /// Whether the current generation serves: the first one may not load, while somebody develops.
     pub(super) serving: bool,
     pub(super) developing: Option<Developing>,
+    pub(super) estate: Estate,
 }
 
 /// What the first generation is while somebody develops, when it does not serve.
@@ -202,6 +205,11 @@ impl Main<'_> {
                     }
                 }
                 Some(order) = self.orders.recv() => self.begin(order, &mut loading).await,
+                prepared = self.estate.prepared() => {
+                    if self.estate.hand_over(prepared).await {
+                        break;
+                    }
+                }
                 () = Developing::changed(&mut self.developing, &directory) => {
                     self.begin(Order::Reload(oneshot::channel().0), &mut loading).await;
                 }
@@ -216,6 +224,7 @@ impl Main<'_> {
             }
         }
         self.instance.set_state(State::Stopping);
+        self.estate.let_go();
         if let Some(loading) = loading {
             loading.generation.throw_away().await;
             let reason = "the instance was told to stop".to_owned();
@@ -224,12 +233,20 @@ impl Main<'_> {
         let current = self.instance.current();
         let former: Vec<Arc<Generation>> =
             self.instance.view().former.iter().map(|(_, former)| Arc::clone(former)).collect();
-        stop::stop(&current.served, self.logs, signals, &self.instance.router, &current.supervisor, &current.exchange)
-            .await?;
+        let stopped = stop::stop(
+            &current.served,
+            self.logs,
+            signals,
+            &self.instance.router,
+            &current.supervisor,
+            &current.exchange,
+        );
+        stopped.await?;
         for former in former {
             former.hurry();
         }
         while retiring.join_next().await.is_some() {}
+        self.estate.close().await;
         Ok(())
     }
 
@@ -262,7 +279,11 @@ impl Main<'_> {
         let (reply, back) = match order {
             Order::Reload(reply) => (reply, false),
             Order::Rollback(reply) => (reply, true),
+            Order::Upgrade(reply) => return self.estate.begin(reply, self.instance.current().number),
         };
+        if self.estate.upgrade.is_some() {
+            return refuse(reply, &NotReady::because("an upgrade is under way, which reads all anew".to_owned()));
+        }
         let mut replies = vec![reply];
         if let Some(superseded) = loading.take() {
             tracing::info!(

@@ -1,13 +1,45 @@
 //! The sockets of an instance: those that requests come in by, and those that tell what is counted.
 
+use std::io;
+
 use hostler_listener::{BindError, Bound, Options, Problem, bind_all};
 use hostler_settings::{Bind, Settings};
+use serde::{Deserialize, Serialize};
+
+/// What comes in by a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Role {
+    Clients,
+    Metrics,
+    Stats,
+}
 
 /// All that listen, but for the control socket.
+#[derive(Default)]
 pub(super) struct Sockets {
     pub(super) clients: Vec<Bound>,
     pub(super) metrics: Vec<Bound>,
     pub(super) stats: Vec<Bound>,
+}
+
+impl Sockets {
+    pub(super) fn add(&mut self, role: Role, bound: Bound) {
+        match role {
+            Role::Clients => self.clients.push(bound),
+            Role::Metrics => self.metrics.push(bound),
+            Role::Stats => self.stats.push(bound),
+        }
+    }
+
+    /// A second hold of each, so that they can be handed on while they are used.
+    pub(super) fn holds(&self) -> io::Result<Vec<(Role, Bound)>> {
+        let of = |role, all: &[Bound]| -> io::Result<Vec<(Role, Bound)>> {
+            all.iter().map(|bound| Ok((role, bound.try_clone()?))).collect()
+        };
+        let clients = of(Role::Clients, &self.clients)?;
+        let others = [of(Role::Metrics, &self.metrics)?, of(Role::Stats, &self.stats)?];
+        Ok(clients.into_iter().chain(others.into_iter().flatten()).collect())
+    }
 }
 
 /// Why there are no sockets.

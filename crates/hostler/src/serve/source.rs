@@ -25,6 +25,11 @@ impl Source {
         self.environment.variable(name).map(ToOwned::to_owned)
     }
 
+    /// The whole environment.
+    pub(super) fn variables(&self) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+        self.environment.variables.clone().into_iter().collect()
+    }
+
     /// The file with the settings, if there is one, as an absolute path.
     pub(super) fn settings_file(&self) -> Option<String> {
         let words: Vec<_> = std::env::args_os().collect();

@@ -40,7 +40,7 @@ fn without_importing(text: &str) -> String {
 
 /// The last place of the application's own code, as `path:line`, which terminals and editors open.
 fn own_place(text: &str) -> Option<String> {
-    let frame = text.lines().filter_map(frame).filter(|frame| !is_library(frame.file)).last()?;
+    let frame = text.lines().filter_map(frame).rfind(|frame| !is_library(frame.file))?;
     Some(format!("{}:{}", frame.file, frame.line))
 }
 

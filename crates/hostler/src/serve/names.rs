@@ -1,0 +1,89 @@
+//! What an instance is found by: its control socket, and the file with its process id. There is one of each, whoever serves.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hostler_bus::Places;
+
+use super::Source;
+use super::control::Desk;
+
+/// The control socket, with what is left to tidy after it.
+pub(super) struct ControlSocket {
+    server: hostler_bus::Server,
+    /// The places, and the socket in them, unless the settings say where it is.
+    placed: Option<(Places, PathBuf)>,
+}
+
+impl ControlSocket {
+    pub(super) async fn close(self) {
+        self.server.stop().await;
+        if let Some((places, path)) = self.placed {
+            places.tidy(&path);
+        }
+    }
+}
+
+/// Opens the control socket. An instance serves without one, too: then the log says why.
+pub(super) fn open_control(source: &Source, desk: Desk) -> Option<ControlSocket> {
+    let opened = match &desk.instance.current().served.settings.bind.control_socket {
+        Some(path) => {
+            let path = source.directory().join(path);
+            hostler_bus::serve(&path, Arc::new(desk)).map(|server| ControlSocket { server, placed: None })
+        }
+        None => {
+            let places = Places::of_environment(|name| source.variable(name));
+            let serve = |desk: Desk| {
+                let path = places.socket_of(&desk.name)?;
+                places.prepare(&path)?;
+                Ok((hostler_bus::serve(&path, Arc::new(desk)), path))
+            };
+            let own = serve(desk.clone());
+            // Two projects may be called the same: then the process number tells them apart.
+            let opened = match own {
+                Ok((Err(_), _)) => serve(Desk { name: format!("{}-{}", desk.name, std::process::id()), ..desk }),
+                own => own,
+            };
+            match opened {
+                Ok((server, path)) => server.map(|server| ControlSocket { server, placed: Some((places, path)) }),
+                Err(error) => {
+                    let error: hostler_bus::NoPlace = error;
+                    tracing::debug!(%error, "there is no control socket");
+                    return None;
+                }
+            }
+        }
+    };
+    opened
+        .inspect_err(|error| {
+            tracing::warn!(%error, "there is no control socket: hostler status and the like will not find this instance");
+        })
+        .ok()
+}
+
+/// The file with the server's process id; removed at the end.
+pub(super) struct PidFile(Option<PathBuf>);
+
+impl PidFile {
+    /// Without a path there is none.
+    pub(super) fn write(path: Option<&Path>) -> Result<Self, String> {
+        let Some(path) = path else { return Ok(Self(None)) };
+        std::fs::write(path, format!("{}\n", std::process::id()))
+            .map_err(|error| format!("pidfile {} cannot be written: {error}", path.display()))?;
+        Ok(Self(Some(path.to_owned())))
+    }
+
+    /// Removes it now.
+    pub(super) fn remove(&mut self) {
+        if let Some(path) = self.0.take() {
+            // It may be gone already, which is what is wanted.
+            let _removed = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}

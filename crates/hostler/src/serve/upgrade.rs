@@ -1,0 +1,221 @@
+//! The upgrade of a running instance: the program that stands in this one's place now is started beside it, takes the sockets over, and this one
+//! finishes what it runs. What both say to each other is in `takeover`.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use command_fds::{CommandFdExt, FdMapping};
+use hostler_bus::Upgraded;
+use hostler_listener::Bound;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Source;
+use super::generation::NotReady;
+use super::names::{ControlSocket, PidFile};
+use super::sockets::Role;
+use super::takeover::{self, FromPredecessor, FromSuccessor, Inheritance, Inherited};
+
+/// The first descriptor after the standard ones.
+const FIRST: i32 = 3;
+/// What systemd told this process of itself, which its successor must not take for its own (`sd_listen_fds(3)`, `sd_watchdog_enabled(3)`). The
+/// notification socket and the watchdog's interval it does inherit.
+const OWN_VARIABLES: [&str; 5] = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID", "WATCHDOG_PID"];
+
+/// How this process was started, so that another can be started likewise.
+pub(super) struct Program {
+    path: PathBuf,
+    arguments: Vec<OsString>,
+    directory: PathBuf,
+    environment: Vec<(OsString, OsString)>,
+}
+
+/// What a server process has that there is once: its sockets, its control socket, its pidfile. And whom it is handing them to.
+pub(super) struct Estate {
+    pub(super) program: Program,
+    /// A second hold of each socket.
+    pub(super) sockets: Vec<(Role, Bound)>,
+    pub(super) control: Option<ControlSocket>,
+    pub(super) pidfile: PidFile,
+    pub(super) upgrade: Option<Upgrade>,
+}
+
+/// Where the result of an upgrade goes.
+pub(super) type Reply = oneshot::Sender<Result<Upgraded, hostler_bus::Error>>;
+
+/// An upgrade that is under way.
+pub(super) struct Upgrade {
+    successor: Successor,
+    reply: Reply,
+    began: Instant,
+}
+
+/// A successor that is starting. Dropped, it is killed.
+struct Successor {
+    child: Child,
+    stream: UnixStream,
+    is_in_charge: bool,
+}
+
+impl Program {
+    /// What this process runs. To be asked at the start: later the file may be another.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub(super) fn own(source: &Source) -> io::Result<Self> {
+        Ok(Self {
+            path: std::env::current_exe()?,
+            arguments: std::env::args_os().skip(1).collect(),
+            directory: source.directory().to_owned(),
+            environment: source.variables(),
+        })
+    }
+
+    /// Starts it anew, with these sockets.
+    fn start(&self, sockets: &[(Role, Bound)], generation: u64) -> io::Result<Successor> {
+        let (stream, theirs) = UnixStream::pair()?;
+        let mut inherited = Vec::new();
+        let mut mappings = Vec::new();
+        for ((role, bound), child_fd) in sockets.iter().zip(FIRST..) {
+            let file = bound.socket_file().map(ToOwned::to_owned);
+            inherited.push(Inherited { role: *role, number: child_fd.unsigned_abs(), file });
+            mappings.push(FdMapping { parent_fd: bound.listener.as_fd().try_clone_to_owned()?, child_fd });
+        }
+        let inheritance = serde_json::to_string(&Inheritance { generation, sockets: inherited })?;
+        let is_own = |name: &OsStr| OWN_VARIABLES.iter().any(|own| name == *own) || name == takeover::VARIABLE;
+        let mut command = Command::new(&self.path);
+        command
+            .args(&self.arguments)
+            .current_dir(&self.directory)
+            .env_clear()
+            .envs(self.environment.iter().filter(|(name, _)| !is_own(name)).map(|(name, value)| (name, value)))
+            .env(takeover::VARIABLE, inheritance)
+            .stdin(Stdio::from(OwnedFd::from(theirs)));
+        command.fd_mappings(mappings).map_err(io::Error::other)?;
+        Ok(Successor { child: command.spawn()?, stream, is_in_charge: false })
+    }
+}
+
+impl Estate {
+    /// Starts a successor. Only one at a time: who asks while one starts is refused.
+    pub(super) fn begin(&mut self, reply: Reply, generation: u64) {
+        if self.upgrade.is_some() {
+            return refuse(reply, NotReady::because("another upgrade is under way".to_owned()));
+        }
+        match self.program.start(&self.sockets, generation) {
+            Ok(successor) => {
+                let path = self.program.path.display();
+                tracing::info!(pid = successor.pid(), "upgrading: {path} is started beside this server");
+                self.upgrade = Some(Upgrade { successor, reply, began: Instant::now() });
+            }
+            Err(error) => {
+                let reason = format!("{} cannot be started: {error}", self.program.path.display());
+                tracing::error!("the upgrade failed, and this server goes on: {reason}");
+                refuse(reply, NotReady::because(reason));
+            }
+        }
+    }
+
+    /// Waits until the successor accepts, or never will; for ever while there is none. Cancel safe.
+    pub(super) async fn prepared(&mut self) -> Result<(), NotReady> {
+        match &mut self.upgrade {
+            Some(upgrade) => upgrade.successor.ready().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Leaves all to the successor that is `prepared`. Returns whether it is in charge now; else this process still is.
+    pub(super) async fn hand_over(&mut self, prepared: Result<(), NotReady>) -> bool {
+        let Some(Upgrade { successor, reply, began }) = self.upgrade.take() else { return false };
+        let (pid, seconds) = (successor.pid(), began.elapsed().as_secs_f64());
+        if let Err(failed) = prepared {
+            let detail = failed.traceback.as_deref();
+            tracing::error!(pid, seconds, detail, "the upgrade failed, and this server goes on: {}", failed.reason);
+            refuse(reply, failed);
+            return false;
+        }
+        // Who asked hears of it over the control socket, which is about to be closed: closing it lets the answer out first.
+        let _gone = reply.send(Ok(Upgraded { pid, seconds }));
+        if let Some(control) = self.control.take() {
+            control.close().await;
+        }
+        self.pidfile.remove();
+        if let Err(error) = successor.take_over(&self.sockets) {
+            // It accepted, and was told the names are its own; without it nobody is left to serve but this process.
+            tracing::error!(pid, %error, "the new server ended as it took over: this one goes on, without its control socket");
+            return false;
+        }
+        tracing::info!(pid, seconds, "upgraded: the new server serves, and what runs here is finished");
+        true
+    }
+
+    /// Drops what would keep the sockets open.
+    pub(super) fn let_go(&mut self) {
+        self.sockets.clear();
+        if let Some(Upgrade { reply, .. }) = self.upgrade.take() {
+            refuse(reply, NotReady::because("the instance was told to stop".to_owned()));
+        }
+    }
+
+    /// The end of the process.
+    pub(super) async fn close(self) {
+        if let Some(control) = self.control {
+            control.close().await;
+        }
+    }
+}
+
+fn refuse(reply: Reply, NotReady { reason, traceback }: NotReady) {
+    let traceback = traceback.unwrap_or_default();
+    // Who asked may have hung up; the log has it.
+    let _gone = reply.send(Err(hostler_bus::Error::ReloadFailed { reason, traceback }));
+}
+
+impl Successor {
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it accepts. It takes the time that it needs to load; whoever waits may give up. Cancel safe.
+    async fn ready(&mut self) -> Result<(), NotReady> {
+        let failed = |reason: String| NotReady { reason, traceback: None };
+        let stream = self.stream.try_clone().map_err(|error| failed(error.to_string()))?;
+        match takeover::hear(stream).await {
+            Ok(FromSuccessor::Ready) => Ok(()),
+            Ok(FromSuccessor::Failed { reason, traceback }) => Err(NotReady { reason, traceback }),
+            // It let go of the stream: it is ending, which takes milliseconds.
+            Err(_) => Err(failed(match self.child.wait() {
+                Ok(status) => format!("the new server ended before it served ({status}); its log says why"),
+                Err(error) => format!("the new server ended before it served: {error}"),
+            })),
+        }
+    }
+
+    /// Leaves the sockets, and all names, to it.
+    ///
+    /// # Errors
+    /// When it is gone meanwhile; then nothing is left to anybody.
+    fn take_over(mut self, sockets: &[(Role, Bound)]) -> io::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            return Err(io::Error::other(format!("the new server ended ({status})")));
+        }
+        takeover::say(&self.stream, &FromPredecessor::TakeOver)?;
+        sockets.iter().for_each(|(_, bound)| bound.give_file_away());
+        self.is_in_charge = true;
+        Ok(())
+    }
+}
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        if !self.is_in_charge {
+            // Both fail only for a process that is gone. Its workers end with it.
+            let _killed = self.child.kill();
+            let _ended = self.child.wait();
+        }
+    }
+}

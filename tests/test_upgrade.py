@@ -1,0 +1,150 @@
+"""Upgrade in place: another server process takes the sockets over, nothing is lost, and a broken one changes nothing."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import processes
+from client import Client, plain_request
+from deadline import wait_until
+from load import Load
+from server import BINARY
+
+BROKEN = "#!/bin/sh\nexit 3\n"
+
+
+class Installed:
+    """A server whose program stands in a directory of its own, where another can take its place."""
+
+    def __init__(self, serve, directory, **options):
+        self.directory = Path(directory)
+        self.program = self.directory / "hostler"
+        shutil.copy(BINARY, self.program)
+        for extension in Path(BINARY).parent.glob("lib_hostler.so"):
+            shutil.copy(extension, self.directory)
+        self.control = self.directory / "control.sock"
+        self.pidfile = self.directory / "pid"
+        self.server = serve(
+            "plain:application", program=self.program, control_socket=self.control, pidfile=self.pidfile, **options
+        )
+
+    def ask(self, *words):
+        command = [BINARY, *words, "--socket", self.control]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def replace_program(self, content=None):
+        """As a package does it: the new file is written beside, and takes the old one's name."""
+        beside = self.directory / "hostler.new"
+        if content is None:
+            shutil.copy(BINARY, beside)
+        else:
+            beside.write_text(content)
+            beside.chmod(0o755)
+        beside.rename(self.program)
+
+    def upgrade(self):
+        upgraded = self.ask("upgrade", "--json")
+        assert upgraded.returncode == 0, upgraded.stderr
+        return json.loads(upgraded.stdout)["pid"]
+
+    def end_successor(self, pid):
+        os.kill(pid, signal.SIGTERM)
+        self.wait_for_the_end()
+
+    def wait_for_the_end(self):
+        """The server that was started is gone already; here those that followed it end."""
+        wait_until(lambda: not self.server.processes(), lambda: f"all processes end: {self.server.processes()}")
+        self.server.ended = True
+
+
+@pytest.fixture
+def directory():
+    with tempfile.TemporaryDirectory(prefix="hostler-") as path:
+        yield path
+
+
+def test_nothing_is_lost_while_one_server_takes_over_from_another(serve, directory):
+    installed = Installed(serve, directory, workers=2, graceful_timeout=10)
+    server = installed.server
+    load = Load(server.address, plain_request("/hello"), b"hello")
+    pids = []
+
+    async def upgrades():
+        await load.answers("keeping", 50)
+        for _ in range(3):
+            installed.replace_program()
+            pids.append(await asyncio.to_thread(installed.upgrade))
+            await load.answers("keeping", 50)
+        status = json.loads((await asyncio.to_thread(installed.ask, "status", "--json")).stdout)
+        assert status["observed"]["pid"] == pids[-1]
+        assert status["observed"]["generation"] == 4
+        assert installed.pidfile.read_text().strip() == str(pids[-1])
+        os.kill(pids[-1], signal.SIGTERM)
+
+    asyncio.run(load.run(4, 4, upgrades))
+    assert load.lost == []
+    assert len({server.pid, *pids}) == 4
+    assert server.process.wait(30) == 0
+    installed.wait_for_the_end()
+    assert not installed.pidfile.exists()
+    assert not installed.control.exists()
+
+
+def test_a_program_that_is_broken_changes_nothing(serve, directory):
+    installed = Installed(serve, directory)
+    installed.replace_program(BROKEN)
+    failed = installed.ask("upgrade")
+    assert failed.returncode == 1
+    assert "not upgraded" in failed.stderr
+    assert "exit status: 3" in failed.stderr
+    installed.server.log.expect("the upgrade failed, and this server goes on", level="ERROR")
+    assert installed.server.get("/hello").status == 200
+    assert installed.ask("status").returncode == 0
+    installed.replace_program()
+    successor = installed.upgrade()
+    assert installed.server.process.wait(30) == 0
+    installed.end_successor(successor)
+
+
+def test_a_socket_file_stays_with_the_server_that_is_left(serve, directory):
+    path = f"{directory}/site.sock"
+    installed = Installed(serve, directory, bind=f"unix:{path}")
+    successor = installed.upgrade()
+    assert installed.server.process.wait(30) == 0
+    with Client(path) as client:
+        assert client.get("/hello").status == 200
+    installed.end_successor(successor)
+    assert not os.path.exists(path)
+
+
+def test_a_request_that_runs_is_finished_by_the_server_that_took_it(serve, directory):
+    installed = Installed(serve, directory)
+    server = installed.server
+    with server.connect() as client:
+        client.request("/slow-path?seconds=1.5")
+        wait_until(lambda: json.loads(installed.ask("requests", "--json").stdout), lambda: "the request runs")
+        successor = installed.upgrade()
+        assert processes.state(server.pid) is not None
+        assert client.response().status == 200
+    assert server.process.wait(30) == 0
+    installed.end_successor(successor)
+
+
+def test_a_stop_while_the_successor_loads_ends_both(serve, directory):
+    installed = Installed(serve, directory)
+    installed.replace_program("#!/bin/sh\nexec sleep 60\n")
+    asking = subprocess.Popen([BINARY, "upgrade", "--socket", installed.control], stderr=subprocess.PIPE, text=True)
+    installed.server.log.expect("upgrading")
+    # No look at its descriptors: the successor's are among them.
+    installed.server.send_signal(signal.SIGTERM)
+    installed.server.assert_ended()
+    _, errors = asking.communicate(timeout=10)
+    assert asking.returncode == 1
+    assert "told to stop" in errors
