@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hostler_bus::{
-    Condition, Control, Error, LogLevel, Reloaded, Request, Result, Server, Status, Worker, WorkerState, serve,
+    Condition, Control, Error, LogLevel, Reloaded, Request, Result, Server, Status, Upgraded, Worker, WorkerState,
+    serve,
 };
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -63,6 +64,13 @@ impl Control for Played {
 
     async fn rollback(&self) -> Result<Reloaded> {
         Err(Error::Refused { reason: "there is no generation to go back to".to_owned() })
+    }
+
+    async fn upgrade(&self) -> Result<Upgraded> {
+        if self.broken {
+            return Err(Error::ReloadFailed { reason: "it ended".to_owned(), traceback: String::new() });
+        }
+        Ok(Upgraded { pid: 4712, seconds: 0.5 })
     }
 
     async fn scale(&self, workers: u32) -> Result<()> {
