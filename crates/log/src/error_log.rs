@@ -1,4 +1,4 @@
-//! The error log: `tracing` events as lines.
+//! The error log: `tracing` events as lines, or as entries of the journal.
 //!
 //! ```text
 //! 2026-11-21T04:00:00.000Z [4711] ERROR the application failed request_id=7f3a
@@ -7,40 +7,37 @@
 //! ```
 //!
 //! The field `message` comes first, then the others as `key=value`, quoted where a value is not one plain word. The
-//! field `detail` may have many lines, which follow indented by two spaces; all is one write. Spans are not shown.
+//! field `detail` may have many lines, which follow indented by two spaces; all is one write. The field `message_id` is for
+//! the journal and not shown. Spans are not shown.
+//!
+//! When the log goes to standard error, and that is the journal (`JOURNAL_STREAM`), each event is one entry with fields
+//! instead; see `journal.rs`. An entry that the journal does not take is written to standard error, as lines.
 
-use std::error::Error as StdError;
-use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tracing::field::{Field, Visit};
+use hostler_systemd::Environment;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry, reload};
 
-use crate::escape::{visible, visible_value};
-use crate::shade::Shade;
+use crate::fields::Fields;
+use crate::journal::{Entries, Origin};
 use crate::sink::{Error, Sink, Target};
 use crate::timestamp::{SecondCache, since_epoch};
-
-/// A longer value is cut.
-const VALUE_LIMIT: usize = 8 * 1024;
-
-/// A longer detail is cut in its middle: the first and the last lines of a traceback are the ones that tell.
-const DETAIL_LIMIT: usize = 64 * 1024;
 
 /// The error log of this process.
 #[derive(Debug, Clone)]
 pub struct ErrorLog {
     sink: Arc<Sink>,
     level: reload::Handle<LevelFilter, Registry>,
+    origin: Arc<Origin>,
 }
 
-/// Makes `target` the place of all `tracing` events up to `level`. Coloured when it is a standard stream that is a
-/// terminal, and `NO_COLOR` is not set.
+/// Makes `target` the place of all `tracing` events up to `level`. Standard error that is the journal gets entries with
+/// fields; any other place gets lines, coloured when it is a standard stream that is a terminal, and `NO_COLOR` is not set.
 ///
 /// # Errors
 ///
@@ -72,6 +69,16 @@ impl ErrorLog {
         self.level.clone_current().unwrap_or(LevelFilter::OFF)
     }
 
+    /// Says which instance the entries of the journal are from (`HOSTLER_INSTANCE`). The first call counts.
+    pub fn set_instance(&self, name: &str) {
+        self.origin.set_instance(name);
+    }
+
+    /// Says which generation entries are from that do not say it themselves (`HOSTLER_GENERATION`), counted from 1.
+    pub fn set_generation(&self, generation: u64) {
+        self.origin.set_generation(generation);
+    }
+
     /// The place itself, for its count of lost records and for [`Sink::finish`].
     pub fn sink(&self) -> &Arc<Sink> {
         &self.sink
@@ -90,10 +97,31 @@ fn start_at(now: Duration) -> String {
 
 fn subscriber(target: &Target, level: LevelFilter) -> Result<(impl Subscriber + Send + Sync, ErrorLog), Error> {
     let sink = Arc::new(Sink::open(target)?);
+    let origin = Arc::new(Origin::default());
+    let form = match entries(target, &origin) {
+        Some(entries) => Form::Entries(entries),
+        None => Form::Lines { coloured: is_coloured(target) },
+    };
+    Ok(assemble(sink, form, level, origin))
+}
+
+pub(crate) fn assemble(
+    sink: Arc<Sink>,
+    form: Form,
+    level: LevelFilter,
+    origin: Arc<Origin>,
+) -> (impl Subscriber + Send + Sync, ErrorLog) {
     let (filter, level) = reload::Layer::new(level);
-    let lines = Lines { sink: Arc::clone(&sink), coloured: is_coloured(target) };
-    let subscriber = Registry::default().with(filter).with(lines);
-    Ok((subscriber, ErrorLog { sink, level }))
+    let records = Records { sink: Arc::clone(&sink), form };
+    let subscriber = Registry::default().with(filter).with(records);
+    (subscriber, ErrorLog { sink, level, origin })
+}
+
+/// The journal, when `target` is its stream. A journal that cannot be had is no reason to be without a log.
+fn entries(target: &Target, origin: &Arc<Origin>) -> Option<Entries> {
+    let is_journal = *target == Target::Stderr
+        && hostler_systemd::journal::is_journal(&Environment::of_process(), std::io::stderr());
+    is_journal.then(|| Entries::open(Arc::clone(origin)).ok()).flatten()
 }
 
 fn is_coloured(target: &Target) -> bool {
@@ -105,17 +133,28 @@ fn is_coloured(target: &Target) -> bool {
     terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-struct Lines {
+struct Records {
     sink: Arc<Sink>,
-    coloured: bool,
+    form: Form,
 }
 
-impl<S: Subscriber> Layer<S> for Lines {
+/// How records look.
+pub(crate) enum Form {
+    Lines { coloured: bool },
+    Entries(Entries),
+}
+
+impl<S: Subscriber> Layer<S> for Records {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let line = render(&line_start(), *event.metadata().level(), &fields, self.coloured);
-        self.sink.write(line.as_bytes());
+        let fields = Fields::of(event);
+        let record = match &self.form {
+            Form::Lines { coloured } => render(&line_start(), *event.metadata().level(), &fields, *coloured),
+            Form::Entries(entries) => match entries.send(event.metadata(), &fields) {
+                Ok(()) => return,
+                Err(_) => entries.instead(event.metadata(), &fields),
+            },
+        };
+        self.sink.write(record.as_bytes());
     }
 }
 
@@ -131,86 +170,9 @@ fn render(start: &str, level: Level, fields: &Fields, coloured: bool) -> String 
     } else {
         format!("{start} {level} ")
     };
-    visible(&mut line, &fields.message);
-    line.push_str(&fields.pairs);
+    fields.append_text(&mut line, "  ", coloured);
     line.push('\n');
-    let mut shade = Shade::default();
-    for text in fields.detail.lines() {
-        line.push_str("  ");
-        let colour = if coloured { shade.of(text) } else { None };
-        if let Some(colour) = colour {
-            line.push_str(colour);
-        }
-        // Tabs stay: they are how the sources of a traceback are indented, and they move nothing but the text.
-        for (index, part) in text.split('\t').enumerate() {
-            if index > 0 {
-                line.push('\t');
-            }
-            visible(&mut line, part);
-        }
-        line.push_str(if colour.is_some() { "\x1b[0m\n" } else { "\n" });
-    }
     line
-}
-
-/// The fields of one event, as they are shown.
-#[derive(Debug, Default)]
-struct Fields {
-    message: String,
-    pairs: String,
-    detail: String,
-}
-
-impl Fields {
-    fn add(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "message" => self.message = cut(value, VALUE_LIMIT),
-            "detail" => self.detail = cut(value, DETAIL_LIMIT),
-            name => {
-                self.pairs.push(' ');
-                self.pairs.push_str(name);
-                self.pairs.push('=');
-                visible_value(&mut self.pairs, &cut(value, VALUE_LIMIT));
-            }
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value);
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, &format!("{value:?}"));
-    }
-
-    /// An error with its causes: `outer: inner: innermost`.
-    fn record_error(&mut self, field: &Field, value: &(dyn StdError + 'static)) {
-        let mut text = value.to_string();
-        let mut cause = value.source();
-        while let Some(error) = cause {
-            // Writing to a String does not fail.
-            let _ = write!(text, ": {error}");
-            cause = error.source();
-        }
-        self.add(field, &text);
-    }
-}
-
-/// The first and last parts of a text that is longer than `limit` bytes.
-fn cut(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        return text.to_owned();
-    }
-    let head = text.floor_char_boundary(limit / 2);
-    let tail = text.ceil_char_boundary(text.len() - limit / 2);
-    format!(
-        "{}\n[... {} bytes left out ...]\n{}",
-        text.get(..head).unwrap_or_default(),
-        tail - head,
-        text.get(tail..).unwrap_or_default()
-    )
 }
 
 #[cfg(test)]

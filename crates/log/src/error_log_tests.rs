@@ -1,9 +1,11 @@
 //! Tests of the error log.
 
+use std::error::Error as StdError;
 use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::access::AccessRecord;
+use crate::fields::cut;
 
 /// What `work` logs at `level`, without the time and process id of each record.
 fn logged(level: LevelFilter, work: impl FnOnce(&ErrorLog)) -> String {
@@ -36,6 +38,7 @@ fn message_fields_and_detail() {
             path = "a b",
             word = %"plain",
             error = &error as &dyn StdError,
+            message_id = "0011",
             detail = "Traceback:\n\tFile \"a.py\"\x1b[2J\r\n2026-01-01T00:00:00.000Z [1] INFO forged\n",
             "the worker failed"
         );

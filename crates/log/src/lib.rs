@@ -7,6 +7,8 @@ mod access;
 mod combined;
 mod error_log;
 mod escape;
+mod fields;
+mod journal;
 mod json;
 mod number;
 mod output;

@@ -1,0 +1,125 @@
+//! Events as entries of the journal, with fields that journalctl(1) finds.
+//!
+//! | field of the event | field of the entry |
+//! |---|---|
+//! | `message`, the others as `key=value`, and the lines of `detail` | `MESSAGE` |
+//! | `message_id` | `MESSAGE_ID` |
+//! | `pid`, of a worker | `HOSTLER_WORKER_PID` |
+//! | `total`, `queue`, `application`, in seconds | `HOSTLER_DURATION_USEC`, `HOSTLER_QUEUE_USEC`, `HOSTLER_APPLICATION_USEC` |
+//! | `worker`, `request_id`, `method`, `status` and every other | `HOSTLER_` and its name in upper case |
+//!
+//! Further there are `PRIORITY`, `SYSLOG_IDENTIFIER`, `HOSTLER_INSTANCE`, `HOSTLER_GENERATION`, and where in the source the
+//! event is: `CODE_FILE`, `CODE_LINE`, `CODE_MODULE`. The journal itself adds what is trusted (`_PID`, `_SYSTEMD_UNIT`, …).
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use hostler_systemd::journal::{Entry, Journal, Priority};
+use tracing::{Level, Metadata};
+
+use crate::fields::{Fields, Value};
+
+/// Times in seconds, and the field that has them in microseconds.
+const DURATIONS: [(&str, &str); 3] =
+    [("total", "HOSTLER_DURATION_USEC"), ("queue", "HOSTLER_QUEUE_USEC"), ("application", "HOSTLER_APPLICATION_USEC")];
+
+/// What is known of all entries and not said with each event.
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    instance: OnceLock<String>,
+    /// 0 while there is none.
+    generation: AtomicU64,
+}
+
+/// The journal as a place for events.
+#[derive(Debug)]
+pub(crate) struct Entries {
+    journal: Journal,
+    origin: Arc<Origin>,
+}
+
+impl Origin {
+    pub(crate) fn set_instance(&self, name: &str) {
+        // A process is one instance; a second name would be a mistake and changes nothing.
+        let _ = self.instance.set(name.to_owned());
+    }
+
+    pub(crate) fn set_generation(&self, generation: u64) {
+        self.generation.store(generation, Ordering::Relaxed);
+    }
+}
+
+impl Entries {
+    pub(crate) fn open(origin: Arc<Origin>) -> io::Result<Self> {
+        Ok(Self { journal: Journal::open()?, origin })
+    }
+
+    /// Sends an event as one entry; does not wait.
+    pub(crate) fn send(&self, metadata: &Metadata<'_>, fields: &Fields) -> io::Result<()> {
+        self.journal.send(&self.entry(metadata, fields))
+    }
+
+    /// What is written to the journal's stream when an entry cannot be sent. Each line there is an entry of its own, and says its
+    /// priority (sd-daemon(3)).
+    pub(crate) fn instead(&self, metadata: &Metadata<'_>, fields: &Fields) -> String {
+        let prefix = format!("<{}>", priority(*metadata.level()) as u8);
+        let mut text = prefix.clone();
+        fields.append_text(&mut text, &format!("{prefix}  "), false);
+        text.push('\n');
+        text
+    }
+
+    fn entry(&self, metadata: &Metadata<'_>, fields: &Fields) -> Entry {
+        let mut message = String::new();
+        fields.append_text(&mut message, "", false);
+        let mut entry = Entry::new(priority(*metadata.level()), &message);
+        entry.field("SYSLOG_IDENTIFIER", "hostler").field("CODE_MODULE", metadata.target());
+        if let (Some(file), Some(line)) = (metadata.file(), metadata.line()) {
+            entry.field("CODE_FILE", file).field("CODE_LINE", &line.to_string());
+        }
+        if let Some(id) = &fields.message_id {
+            entry.field("MESSAGE_ID", id);
+        }
+        if let Some(instance) = self.origin.instance.get() {
+            entry.field("HOSTLER_INSTANCE", instance);
+        }
+        let generation = self.origin.generation.load(Ordering::Relaxed);
+        if generation > 0 && !fields.pairs.iter().any(|(name, _)| *name == "generation") {
+            entry.field("HOSTLER_GENERATION", &generation.to_string());
+        }
+        for (name, value) in &fields.pairs {
+            add(&mut entry, name, value);
+        }
+        entry
+    }
+}
+
+fn add(entry: &mut Entry, name: &str, value: &Value) {
+    let duration = DURATIONS.iter().find(|(seconds, _)| *seconds == name);
+    match (duration, value) {
+        (Some((_, microseconds)), Value::Fraction(seconds)) => {
+            entry.field(microseconds, &format!("{:.0}", seconds * 1e6));
+        }
+        _ if name == "pid" => {
+            entry.field("HOSTLER_WORKER_PID", &value.to_string());
+        }
+        _ => {
+            entry.field(&format!("HOSTLER_{name}"), &value.to_string());
+        }
+    }
+}
+
+/// The levels that this server uses, and workers' records with them: `ERROR` of Python is error, `WARNING` warn, `INFO` info.
+fn priority(level: Level) -> Priority {
+    match level {
+        Level::ERROR => Priority::Error,
+        Level::WARN => Priority::Warning,
+        Level::INFO => Priority::Info,
+        _ => Priority::Debug,
+    }
+}
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;
