@@ -1,5 +1,7 @@
 //! Passed descriptors in a process of their own: this test program, started again by a shell that plays systemd.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::process::Command;
 
 use hostler_systemd::Environment;
