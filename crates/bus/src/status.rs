@@ -85,6 +85,12 @@ pub struct Observed {
     /// Workers that there should be now, between the least and the greatest number.
     #[serde(with = "wire")]
     pub workers_wanted: u32,
+    /// Why there should be that many, in one line.
+    #[serde(with = "wire")]
+    pub workers_reason: String,
+    /// Why no worker can be had, in one line; empty unless it is broken.
+    #[serde(with = "wire")]
+    pub failure: String,
     /// Requests that wait for a worker.
     #[serde(with = "wire")]
     pub queued: u32,

@@ -35,6 +35,8 @@ mod event_loop;
 pub mod head;
 #[cfg(not(loom))]
 mod layout;
+#[cfg(not(loom))]
+mod load;
 #[cfg(all(test, loom))]
 mod loom_tests;
 #[cfg(not(loom))]
@@ -60,6 +62,8 @@ mod worker;
 pub use event_loop::{Awaited, EventLoop};
 #[cfg(not(loom))]
 pub use layout::{Config, ConfigError};
+#[cfg(not(loom))]
+pub use load::{Gauge, Load};
 #[cfg(not(loom))]
 pub use memory::now_ns;
 #[cfg(not(loom))]

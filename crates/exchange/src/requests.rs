@@ -4,6 +4,7 @@ use crate::head::read_request;
 use crate::memory::now_ns;
 use crate::router::Exchange;
 use crate::slot::{Phase, RequestEnd, State};
+use crate::staff::Worker;
 use crate::sync::Ordering;
 
 /// The longest target that is shown, in characters.
@@ -99,9 +100,7 @@ impl Exchange {
 
     /// Whether any worker is present that takes requests: one that was not retired.
     pub fn takes_requests(&self) -> bool {
-        let takes = |present: u32, retired: u32| present == 1 && retired == 0;
-        let mut workers = self.memory.staff().workers.iter();
-        workers.any(|worker| takes(worker.present.load(Ordering::Relaxed), worker.retired.load(Ordering::Relaxed)))
+        self.memory.staff().workers.iter().any(Worker::takes)
     }
 
     /// Whether no worker is present, and this is the first call since one was: whoever starts workers is told once in a sleep.

@@ -11,6 +11,7 @@ use rustix::event::EventfdFlags;
 use rustix::thread::futex;
 
 use crate::layout::Config;
+use crate::load::Waits;
 use crate::memory::{Memory, now_ns};
 use crate::queue::Entry;
 use crate::slot::{BEGIN_AGAIN, Phase, RequestEnd, Slot, State, response_flag, wish};
@@ -33,6 +34,7 @@ pub struct Exchange {
     pub(crate) asked_in: AtomicU64,
     /// By the worker's place.
     pub(crate) tallies: Box<[Counted]>,
+    pub(crate) waits: Waits,
 }
 
 /// What only one thread may do at a time: choosing slots and appending to the queue.
@@ -138,6 +140,7 @@ impl Exchange {
             arrivals: AtomicU64::new(0),
             asked_in: AtomicU64::new(u64::MAX),
             tallies: (0..config.workers).map(|_| Counted::default()).collect(),
+            waits: Waits::default(),
             memory,
         })
     }

@@ -98,6 +98,11 @@ impl Worker {
         self.looping.load(Ordering::Relaxed) == 1
     }
 
+    /// Whether a process has this place that takes requests: one that was not retired.
+    pub(crate) fn takes(&self) -> bool {
+        self.present.load(Ordering::Relaxed) == 1 && self.retired.load(Ordering::Relaxed) == 0
+    }
+
     fn sleeps(&self) -> bool {
         self.sleepers.load(Ordering::Relaxed) != 0
     }

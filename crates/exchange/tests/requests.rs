@@ -5,7 +5,7 @@
 use std::os::fd::OwnedFd;
 
 use hostler_exchange::head::Request;
-use hostler_exchange::{Config, Doorbells, Exchange, RequestEnd, WorkerSide};
+use hostler_exchange::{Config, Doorbells, Exchange, Gauge, RequestEnd, Tally, WorkerSide, now_ns};
 
 fn exchange() -> Exchange {
     Exchange::create(Config {
@@ -97,4 +97,55 @@ fn workers_are_asked_for_once_until_one_was_there() {
     assert!(exchange.has_workers() && !exchange.takes_requests());
     exchange.recover_worker(1, false);
     assert!(!exchange.has_workers() && exchange.ask_for_workers() && !exchange.ask_for_workers());
+}
+
+#[test]
+fn the_load_is_what_happened_since_the_last_look() {
+    let exchange = exchange();
+    let side = attach(&exchange, 1);
+    let mut gauge = Gauge::new(&exchange);
+    let idle = gauge.look(&exchange);
+    assert_eq!((idle.queued, idle.longest_wait_ns, idle.ran_ns, idle.active), (0, 0, Some(0), false));
+    assert_eq!(idle.running, [0, 0]);
+
+    let slot = exchange.submit(0, &head("/first"), b"", RequestEnd::Complete).unwrap().slot;
+    exchange.submit(0, &head("/second"), b"", RequestEnd::Complete).unwrap();
+    let waiting = gauge.look(&exchange);
+    assert_eq!((waiting.queued, waiting.ran_ns, waiting.active), (2, Some(0), true));
+    assert!(waiting.longest_wait_ns > 0);
+
+    let thread = side.thread(0);
+    let taken = thread.take(None).unwrap();
+    let (queued, started, _) = exchange.times(slot);
+    let running = gauge.look(&exchange);
+    assert_eq!((running.queued, running.active), (1, true));
+    assert_eq!(running.running, [0, 1]);
+    assert!(running.longest_wait_ns >= started - queued);
+    let first = running.ran_ns.unwrap();
+    assert!(first > 0, "it counts before it has ended");
+
+    // When it has ended, only what is new of it counts.
+    let finished = thread.finish(taken);
+    let application_ns = finished - started;
+    exchange.count(1, Tally { requests: 1, application_ns, ..Tally::default() });
+    exchange.release(slot);
+    let ended = gauge.look(&exchange);
+    assert_eq!(ended.ran_ns, Some(application_ns.saturating_sub(first)));
+    assert!(ended.active, "one ended");
+}
+
+#[test]
+fn long_waits_are_told_once_and_old_ones_not_at_all() {
+    let exchange = exchange();
+    let mut gauge = Gauge::new(&exchange);
+    let now = now_ns();
+    let second = 1_000_000_000;
+    exchange.note_wait(now, now + 3 * second);
+    exchange.note_wait(now, now + 2 * second);
+    // Next to nothing.
+    exchange.note_wait(now, now + 1_000_000);
+    // It was taken before the last look, which saw it.
+    exchange.note_wait(now - 20 * second, now - 10 * second);
+    assert_eq!(gauge.look(&exchange).longest_wait_ns, 3 * second);
+    assert_eq!(gauge.look(&exchange).longest_wait_ns, 0);
 }

@@ -145,7 +145,7 @@ fn command() -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostler_settings::CountOrAuto;
+    use hostler_settings::Workers;
 
     fn read_line(line: &str, surroundings: &Surroundings) -> Result<(Verb, Settings), Refused> {
         match read(line.split_whitespace().map(OsString::from), surroundings)? {
@@ -167,7 +167,7 @@ mod tests {
     fn run_takes_options_and_an_application() {
         let (verb, settings) = read_line("hostler run -w 4 -b :9000 site:app", &Surroundings::default()).unwrap();
         assert_eq!(verb, Verb::Run);
-        assert_eq!(settings.pool.workers, CountOrAuto::Count(4));
+        assert_eq!(settings.pool.workers, Workers::Count(4));
         assert_eq!(settings.app.app.map(|app| app.to_string()).as_deref(), Some("site:app"));
         let (_, settings) = read_line("hostler run", &Surroundings::default()).unwrap();
         assert_eq!(settings, Settings::default());
@@ -181,12 +181,12 @@ mod tests {
         surroundings.variables.insert("WEB_CONCURRENCY".into(), "9".into());
         for line in ["hostler serve site.toml --threads 5", "hostler check --file site.toml --threads 5"] {
             let (_, settings) = read_line(line, &surroundings).unwrap();
-            assert_eq!((settings.pool.workers, settings.pool.threads), (CountOrAuto::Count(2), 5));
+            assert_eq!((settings.pool.workers, settings.pool.threads), (Workers::Count(2), 5));
         }
         let (_, settings) = read_line("hostler check --file site.toml c:d", &surroundings).unwrap();
         assert_eq!(settings.app.app.map(|app| app.to_string()).as_deref(), Some("c:d"));
         let (_, settings) = read_line("hostler run", &surroundings).unwrap();
-        assert_eq!(settings.pool.workers, CountOrAuto::Count(9), "gunicorn's variable");
+        assert_eq!(settings.pool.workers, Workers::Count(9), "gunicorn's variable");
         std::fs::write(directory.path().join("site.toml"), "worker = 2\nthreads = 0\n").unwrap();
         let told = read_line("hostler serve site.toml -t x", &surroundings).unwrap_err().to_string();
         assert_eq!(told.lines().count(), 3, "{told}");

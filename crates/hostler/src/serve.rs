@@ -11,6 +11,7 @@ mod page;
 mod pool;
 mod preflight;
 mod probe;
+mod rolling;
 mod sockets;
 mod source;
 mod stop;
@@ -27,7 +28,7 @@ use hostler_channel::Loaded;
 use hostler_log::{AccessLog, ErrorLog, Sink};
 use hostler_router::Router;
 use hostler_settings::Settings;
-use hostler_supervisor::{Failure, Notice};
+use hostler_supervisor::{Condition, Failure, Notice};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -45,6 +46,7 @@ use names::PidFile;
 use sockets::{Sockets, Unbound};
 pub(crate) use source::Source;
 use takeover::Predecessor;
+use translate::Strength;
 use upgrade::{Estate, Program};
 
 /// The application does not import (sysexits.h: EX_DATAERR).
@@ -152,9 +154,10 @@ async fn serve(
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let router_config = translate::router(&served.settings, cores);
     let router_threads = router_config.threads;
-    announce(&served, served.settings.pool.workers.resolve(cores));
-    let (first, mut notices) =
-        Generation::begin(predecessor.map_or(0, |before| before.generation) + 1, served, router_threads, cores)?;
+    let strength = Strength::of(&served.settings, cores, None);
+    announce(&served, strength);
+    let number = predecessor.map_or(0, |before| before.generation) + 1;
+    let (first, mut notices) = Generation::begin(number, served, router_threads, strength)?;
     let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);
     let holds = sockets.holds()?;
     let Sockets { clients, metrics, stats } = sockets;
@@ -170,8 +173,9 @@ async fn serve(
         return Ok(());
     };
     let (loaded, unloaded) = match booted {
-        Ok(loaded) => (loaded, None),
-        Err(unloaded) => (nothing_loaded(), Some(unloaded)),
+        Booted::Loaded(loaded) => (loaded, None),
+        Booted::Unloaded(unloaded) => (nothing_loaded(), Some(unloaded)),
+        Booted::Broken => (nothing_loaded(), None),
     };
     if let Some(developing) = &developing {
         developing.follow(&first.served, &loaded);
@@ -223,8 +227,17 @@ fn nothing_loaded() -> Loaded {
     Loaded { interface: hostler_channel::Interface::Auto, python: String::new(), event_loop: None, sources: Vec::new() }
 }
 
+/// What became of the first generation, when the router starts.
+enum Booted {
+    Loaded(Loaded),
+    /// It is thrown away, while somebody develops.
+    Unloaded(Unloaded),
+    /// It does not work, and is tried again all the while.
+    Broken,
+}
+
 /// Waits for the first ready worker and starts the router then; `None` when it was told to stop before. While somebody develops the router is
-/// started as well when the application does not load, or is out of date before it has.
+/// started as well when the application does not load, or is out of date before it has; where failures are outlived, when the application turns out to be broken.
 async fn boot(
     notice: &mut mpsc::Receiver<Notice>,
     signals: &mut Signals,
@@ -232,10 +245,11 @@ async fn boot(
     logs: &Logs,
     developing: &mut Option<Developing>,
     start: impl FnOnce() -> std::io::Result<Router>,
-) -> Result<Option<(Router, Result<Loaded, Unloaded>)>, Ended> {
+) -> Result<Option<(Router, Booted)>, Ended> {
     let supervisor = &first.supervisor;
     let develops = developing.is_some();
     let began = tokio::time::Instant::now();
+    let mut known = Condition::Booting;
     let mut waiting = tokio::time::interval_at(began + STILL_IMPORTING, STILL_IMPORTING);
     loop {
         tokio::select! {
@@ -246,13 +260,13 @@ async fn boot(
                 Some(Notice::Ready { loaded, after }) => {
                     let Loaded { interface, python, event_loop, .. } = &loaded;
                     tracing::info!(?interface, python, event_loop, seconds = after.as_secs_f64(), "the application is ready");
-                    return Ok(Some((start()?, Ok(loaded))));
+                    return Ok(Some((start()?, Booted::Loaded(loaded))));
                 }
                 Some(Notice::Failed(failure)) if develops => {
                     supervisor.stopped().await;
                     log_failure(&failure);
                     let unloaded = Unloaded { failed: NotReady::from(failure), again: false };
-                    return Ok(Some((start()?, Err(unloaded))));
+                    return Ok(Some((start()?, Booted::Unloaded(unloaded))));
                 }
                 Some(Notice::Failed(failure)) => {
                     supervisor.stopped().await;
@@ -265,8 +279,12 @@ async fn boot(
                 first.throw_away().await;
                 let reason = "files changed while it was loaded, and it is loaded anew".to_owned();
                 let unloaded = Unloaded { failed: NotReady { reason, traceback: None }, again: true };
-                return Ok(Some((start()?, Err(unloaded))));
+                return Ok(Some((start()?, Booted::Unloaded(unloaded))));
             }
+            found = supervisor.condition_other_than(&known) => match found {
+                Condition::Broken { .. } => return Ok(Some((start()?, Booted::Broken))),
+                other => known = other,
+            },
             asked = signals.next() => match asked {
                 Asked::Stop => {
                     first.throw_away().await;
@@ -280,7 +298,7 @@ async fn boot(
     }
 }
 
-fn announce(served: &Served, workers: usize) {
+fn announce(served: &Served, strength: Strength) {
     let application = &served.application;
     let python = &served.python;
     if let Some(reason) = &application.reason {
@@ -290,7 +308,7 @@ fn announce(served: &Served, workers: usize) {
         application = %application.application,
         directory = %application.directory.display(),
         python = %python.path.display(),
-        workers,
+        workers = %strength,
         threads = served.settings.pool.threads,
         "hostler {} starts",
         env!("CARGO_PKG_VERSION")

@@ -15,6 +15,9 @@ use crate::{Command, Router};
 /// Names the failure that a page is about: in each answer of [`Held::Failed`], and in what a page asks to learn whether it still stands.
 pub const FAILURE_HEADER: &str = "Hostler-Failure";
 
+const HTML: &[u8] = b"text/html; charset=utf-8";
+const PLAIN: &[u8] = b"text/plain; charset=utf-8";
+
 /// Why new requests are not served, and what they are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
@@ -22,10 +25,12 @@ pub enum Held {
     Broken {
         /// When the client may come again, in seconds.
         retry_after_s: u32,
-        /// The body of the answer; of an HTML page, what it quotes is escaped already.
+        /// What a browser shows as a page is answered with this: HTML in UTF-8; what it quotes is escaped already.
+        page: String,
+        /// Who takes JSON is answered with this.
+        json: String,
+        /// All others are, as plain text in UTF-8.
         text: String,
-        /// The body is HTML; plain text otherwise. UTF-8 both.
-        html: bool,
     },
     /// The code that somebody is writing does not work: 500. What a browser shows as a page is answered with `page`, and so is a request that
     /// has the header [`FAILURE_HEADER`], which is not logged.
@@ -84,16 +89,19 @@ impl Held {
     /// Writes the answer to `out`; the length of its body.
     fn write(&self, local: &Local, unserved: &Unserved, keep_alive: bool, out: &mut Vec<u8>) -> u64 {
         let line = local.line();
-        let (phrase, text, html): (&[u8], _, _) = match self {
-            Self::Broken { text, html, .. } => (b"Service Unavailable", text, *html),
-            Self::Failed { text: Some(text), .. } if !unserved.shows_page => (b"Internal Server Error", text, false),
-            Self::Failed { page, .. } => (b"Internal Server Error", page, true),
+        let (phrase, text, kind): (&[u8], _, &[u8]) = match self {
+            Self::Broken { page, .. } if unserved.shows_page => (b"Service Unavailable", page, HTML),
+            Self::Broken { json, .. } if unserved.takes_json => (b"Service Unavailable", json, b"application/json"),
+            Self::Broken { text, .. } => (b"Service Unavailable", text, PLAIN),
+            Self::Failed { text: Some(text), .. } if !unserved.shows_page => (b"Internal Server Error", text, PLAIN),
+            Self::Failed { page, .. } => (b"Internal Server Error", page, HTML),
         };
         status_line(out, self.status(), phrase);
-        let kind: &[u8] = if html { b"text/html; charset=utf-8" } else { b"text/plain; charset=utf-8" };
         header(out, b"Content-Type", kind);
         content_length(out, text.len() as u64);
         header(out, b"Cache-Control", b"no-store");
+        // One address has several answers.
+        header(out, b"Vary", b"Accept");
         out.extend_from_slice(b"Date: ");
         local.write_date(out);
         out.extend_from_slice(b"\r\n");
@@ -116,6 +124,16 @@ impl Held {
         out.extend_from_slice(text.as_bytes());
         text.len() as u64
     }
+}
+
+/// Whether JSON is among what the client names (RFC 9110 section 12.5.1).
+pub(crate) fn takes_json(head: &Head<'_, '_>) -> bool {
+    let accepts = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("accept"));
+    let mut ranges = accepts.flat_map(|accept| accept.value.split(|byte| *byte == b','));
+    ranges.any(|range| {
+        let media = range.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+        media == b"application/json" || media.ends_with(b"+json")
+    })
 }
 
 /// Whether a page that was shown asks if it still stands.

@@ -81,6 +81,7 @@ impl Connection {
         self.local.counts.ended(status, outcome, queue, application);
         if was_run {
             let failed = status >= 500 || matches!(outcome, Outcome::CutOff | Outcome::Failed | Outcome::WorkerDied);
+            exchange.note_wait(queued, started);
             exchange.count(
                 exchange.progress(turn.slot).worker,
                 Tally {

@@ -12,7 +12,7 @@ use hostler_http1::{Framing, Head, Refusal, Version, parse_head, percent_decode_
 use crate::body::Body;
 use crate::config::{Config, Underscores};
 use crate::connection::Opening;
-use crate::held::{Held, asks_about_failure, shows_page};
+use crate::held::{Held, asks_about_failure, shows_page, takes_json};
 use crate::id::RequestId;
 use crate::local::Local;
 use crate::presence::Presence;
@@ -55,6 +55,8 @@ pub(crate) struct Unserved {
     pub(crate) to_head: bool,
     /// It is one that a page is the answer to.
     pub(crate) shows_page: bool,
+    /// The client takes JSON.
+    pub(crate) takes_json: bool,
     /// The client wants the connection kept, and sends no body.
     pub(crate) keep_alive: bool,
     pub(crate) id: RequestId,
@@ -222,6 +224,7 @@ fn unserved(local: &Local, config: &Config, held: Arc<Held>, head: &Head<'_, '_>
         http11: head.version == Version::Http11,
         to_head: head.method == "HEAD",
         shows_page: shows_page(head),
+        takes_json: takes_json(head),
         keep_alive: head.keep_alive && !has_body,
         id: id_of(local, config, head),
         record: (logged && !asks_about_failure(head)).then(|| Box::new(record(head))),

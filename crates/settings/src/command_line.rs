@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        AccessLogFormat, CountOrAuto, EventLoop, Lifespan, LogFile, LogLevel, Mistakes, Mode, Peers, Reading, Settings,
+        AccessLogFormat, EventLoop, Lifespan, LogFile, LogLevel, Mistakes, Mode, Peers, Reading, Settings, Workers,
     };
 
     fn command() -> Command {
@@ -112,7 +112,7 @@ mod tests {
             --graceful-timeout 10 --forwarded-allow-ips 10.0.0.0/8,::1 --backlog 64 --pythonpath a,b --log-level DEBUG \
             --log-file err.log --header-map drop site.wsgi:application";
         let settings = read(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
-        assert_eq!(settings.pool.workers, CountOrAuto::Count(4));
+        assert_eq!(settings.pool.workers, Workers::Count(4));
         assert_eq!(settings.pool.threads, 2);
         assert_eq!(settings.bind.bind, [":8000", "unix:/x,y"]);
         assert_eq!(settings.pool.timeout, Duration::from_secs(60));
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn letters_and_joined_values() {
         let settings = read(&["-w4", "-t=2.5", "--workers=auto", "--forwarded-allow-ips", "*"]).unwrap();
-        assert_eq!(settings.pool.workers, CountOrAuto::Auto);
+        assert_eq!(settings.pool.workers, Workers::Auto);
         assert_eq!(settings.pool.timeout, Duration::from_millis(2500));
         assert_eq!(settings.http.forwarded_allow_ips, [Peers::Everyone]);
     }
@@ -194,7 +194,9 @@ command line: --log-level wants one of \"debug\", \"info\", \"warning\", \"error
     #[test]
     fn help_shows_groups_defaults_and_words() {
         let help = command().render_help().to_string();
-        for part in ["Workers:", "-w, --workers <N|auto>", "[default: 75]", "[one of: drop, refuse, dangerous]"] {
+        for part in
+            ["Workers:", "-w, --workers <N|auto|MIN..MAX>", "[default: 75]", "[one of: drop, refuse, dangerous]"]
+        {
             assert!(help.contains(part), "{part} in\n{help}");
         }
     }

@@ -113,7 +113,7 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use crate::{CountOrAuto, EventLoop, Mistakes, Mode, Reading, Settings, Variable};
+    use crate::{EventLoop, Mistakes, Mode, Reading, Settings, Variable, Workers};
 
     fn read(text: &str) -> Result<Settings, Mistakes> {
         let mut reading = Reading::new();
@@ -146,7 +146,7 @@ mod tests {
             "#,
         )
         .unwrap();
-        assert_eq!(settings.pool.workers, CountOrAuto::Auto);
+        assert_eq!(settings.pool.workers, Workers::Auto);
         assert_eq!(settings.pool.threads, 4);
         assert_eq!(settings.pool.timeout, Duration::from_millis(1500));
         assert_eq!(settings.pool.graceful_timeout, Duration::from_secs(120));

@@ -13,6 +13,8 @@ pub enum Kind {
     Count,
     /// A whole number, or `"auto"`.
     CountOrAuto,
+    /// A whole number, `"auto"`, or two bounds.
+    Workers,
     /// A size in bytes; measured in bytes.
     Bytes,
     /// A length of time; written in seconds, measured in microseconds.
@@ -51,6 +53,7 @@ impl Kind {
             Self::Boolean => "true or false".to_owned(),
             Self::Count => "a whole number".to_owned(),
             Self::CountOrAuto => "a whole number or \"auto\"".to_owned(),
+            Self::Workers => "a whole number, \"auto\", or bounds as { min = 1, max = 8 } or \"1..8\"".to_owned(),
             Self::Bytes => "a size in bytes, as 65536 or \"64KiB\"".to_owned(),
             Self::Duration => "a time in seconds, as 30 or 0.5, or with a unit, as \"5m\"".to_owned(),
             Self::Text => "a text".to_owned(),
@@ -75,6 +78,7 @@ impl Kind {
             Self::Boolean => "BOOL",
             Self::Count => "N",
             Self::CountOrAuto => "N|auto",
+            Self::Workers => "N|auto|MIN..MAX",
             Self::Bytes => "BYTES",
             Self::Duration => "SECONDS",
             Self::Text => "TEXT",

@@ -48,6 +48,7 @@ pub use values::log_file::LogFile;
 pub use values::mode::{Mode, Owner};
 pub use values::name::{HeaderName, UrlPath, Variable};
 pub use values::peers::Peers;
+pub use values::workers::Workers;
 
 /// All settings, with their types and within their ranges. The defaults are those of a file that says nothing.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -27,6 +27,20 @@ settings! {
     /// It is looked at every few seconds.
     max_memory: u64 = 0, range(0..=TIB);
 
+    /// Replaces worker by worker in a reload, instead of starting all new ones beside the old.
+    /// At most one worker more than usual lives at a time. While it goes on, old and new code serve side by side. If the first new worker does not get ready nothing changes; if a later
+    /// one does not, those before it stay. Where more changed than new processes take up (anything but the application, its
+    /// Python and surroundings, and `loop` and `lifespan`), where `ready_path` is set, and where no worker serves, all are made new
+    /// at once, and the log says why.
+    rolling: bool = false;
+
+    /// Serves on when the application cannot be started, answers 503, and tries again until it can.
+    /// Without it, `hostler` ends when the application cannot be started at first. Once it has served it never ends for that.
+    outlive_failures: bool = false;
+
+    /// Tells whoever asks why the application cannot be started, with its traceback. Not for the open network.
+    debug: bool = false;
+
     /// A path that must be answered with 2xx by a new generation, before a reload lets it serve.
     ready_path: Option<UrlPath> = None;
 }

@@ -7,13 +7,23 @@ use crate::meta::Apply;
 use crate::values::count::CountOrAuto;
 use crate::values::duration::DAY;
 use crate::values::size::{KIB, MIB};
+use crate::values::workers::{MOST, Workers};
 
 settings! {
     /// The processes and threads that run the application, and what waits for them.
     Pool, "Workers";
 
-    /// How many worker processes; `auto` is one for each core that the server may use.
-    workers: CountOrAuto = CountOrAuto::Count(1), letter('w') range(1..=512) environment("WEB_CONCURRENCY");
+    /// How many worker processes: a number, `auto` for one a core, or `MIN..MAX` for as many as the load asks for.
+    /// In a file the bounds are `{ min = 1, max = 8 }`, on the command line `1..8` or `min=1,max=8`. Within them, workers
+    /// are added when requests wait in the queue, and go one a minute when one fewer would do. Memory and descriptors are
+    /// set aside for the most. With a `min` of 0 all go while nobody asks anything: see `idle_timeout`.
+    workers: Workers = Workers::Count(1), letter('w') range(1..=MOST) environment("WEB_CONCURRENCY");
+
+    /// After how long without a request all workers are let go, in seconds; 0 is never.
+    /// The server stays, and the next request starts them again: it waits for the import. Without it that is 15 minutes where the
+    /// `min` of `workers` is 0, and never otherwise. A number of workers sleeps as well if this is set, bounds with a `min` above 0
+    /// do not: that is refused. An open stream or WebSocket keeps the workers awake.
+    idle_timeout: Option<Duration> = None, range(0..=365 * DAY);
 
     /// How many requests a worker process runs at once, each in a thread.
     /// The event loop of an ASGI application runs any number of them in one thread, whatever is said here.
@@ -47,4 +57,16 @@ settings! {
     /// Shared memory for the answer to each request on its way to the client.
     /// An answer of any size streams through it; a worker that fills it waits for the client.
     response_buffer: u64 = 256 * KIB, range(16 * KIB..=16 * MIB) power_of_two();
+}
+
+impl Pool {
+    /// Why `idle_timeout` cannot be kept; the rest of a sentence.
+    pub(crate) fn stays_awake(&self) -> Option<String> {
+        match (self.workers, self.idle_timeout) {
+            (Workers::Between { min: min @ 1.., .. }, Some(limit)) if !limit.is_zero() => {
+                Some(format!("lets all workers go, and workers has a min of {min}: only with a min of 0 all may go"))
+            }
+            _ => None,
+        }
+    }
 }

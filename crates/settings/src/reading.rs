@@ -37,6 +37,8 @@ pub fn metas() -> &'static [SettingMeta] {
 pub struct Reading {
     settings: Settings,
     mistakes: Vec<Mistake>,
+    /// Where `idle_timeout` was set last.
+    idle_timeout: Option<Place>,
 }
 
 impl Reading {
@@ -83,11 +85,17 @@ impl Reading {
     ///
     /// # Errors
     /// All mistakes of all sources, in the order in which they were met.
-    pub fn finish(self) -> Result<Settings, Mistakes> {
+    pub fn finish(mut self) -> Result<Settings, Mistakes> {
+        if let Some(place) = self.idle_timeout.take()
+            && let Some(reason) = self.settings.pool.stays_awake()
+        {
+            let name = metas().iter().find(|meta| meta.key == "idle_timeout").map(|meta| place.name_of(meta));
+            self.mistakes.push(Mistake { place, message: format!("{} {reason}", name.unwrap_or_default()) });
+        }
         if self.mistakes.is_empty() { Ok(self.settings) } else { Err(Mistakes(self.mistakes)) }
     }
 
-    fn set(&mut self, meta: &'static SettingMeta, input: &Input, place: impl FnOnce() -> Place) {
+    fn set(&mut self, meta: &'static SettingMeta, input: &Input, place: impl Fn() -> Place) {
         let Settings { app, bind, pool, life, asgi, http, limits, log, develop } = &mut self.settings;
         let outcome = app
             .set(meta, input)
@@ -99,6 +107,9 @@ impl Reading {
             .or_else(|| limits.set(meta, input))
             .or_else(|| log.set(meta, input))
             .or_else(|| develop.set(meta, input));
+        if meta.key == "idle_timeout" {
+            self.idle_timeout = Some(place());
+        }
         if let Some(Err(message)) = outcome {
             let place = place();
             let name = place.name_of(meta);
@@ -111,7 +122,7 @@ impl Reading {
 mod tests {
     use super::*;
     use crate::value::Value;
-    use crate::{CountOrAuto, HeaderName, Kind, Peers};
+    use crate::{HeaderName, Kind, Peers, Workers};
 
     #[test]
     fn later_sources_win() {
@@ -127,7 +138,7 @@ mod tests {
         reading.file(Path::new("x"), "threads = 2\nbacklog = 5\nbind = [\":1\", \":2\"]");
         reading.command_line(&matches);
         let settings = reading.finish().unwrap();
-        assert_eq!(settings.pool.workers, CountOrAuto::Count(7), "from the environment");
+        assert_eq!(settings.pool.workers, Workers::Count(7), "from the environment");
         assert_eq!(settings.bind.backlog, 5, "from the file");
         assert_eq!(settings.pool.threads, 3, "from the command line");
         assert_eq!(settings.bind.bind, [":3"], "a list is replaced, not extended");
@@ -139,7 +150,10 @@ mod tests {
         reading.environment(|_| Some("*".to_owned()));
         reading.file(Path::new("x"), "workers = 2");
         let told = reading.finish().unwrap_err().to_string();
-        assert_eq!(told, "environment: $WEB_CONCURRENCY wants a whole number or \"auto\", found `*`");
+        assert_eq!(
+            told,
+            "environment: $WEB_CONCURRENCY wants a whole number, \"auto\", or bounds as { min = 1, max = 8 } or \"1..8\", found `*`"
+        );
 
         let mut reading = Reading::new();
         reading.environment(|name| (name == "FORWARDED_ALLOW_IPS").then(|| "*".to_owned()));
@@ -167,7 +181,8 @@ mod tests {
         for meta in metas() {
             let summary = meta.doc.lines().next().unwrap_or_default();
             assert!(summary.ends_with('.') && summary.len() < 120, "{}: {summary}", meta.key);
-            let ranged = matches!(meta.kind, Kind::Count | Kind::CountOrAuto | Kind::Bytes | Kind::Duration);
+            let ranged =
+                matches!(meta.kind, Kind::Count | Kind::CountOrAuto | Kind::Workers | Kind::Bytes | Kind::Duration);
             assert_eq!(meta.range.is_some(), ranged, "{}", meta.key);
         }
     }

@@ -31,7 +31,7 @@ pub trait Value: Sized {
 /// The mistake of a wrong type: what is wanted and what was found.
 pub(crate) fn wrong(kind: &Kind, input: &Input) -> String {
     let mut message = format!("wants {}, found {}", kind.wanted(), input.describe());
-    if let (Kind::Count | Kind::CountOrAuto | Kind::Boolean, Input::Text(text)) = (kind, input)
+    if let (Kind::Count | Kind::CountOrAuto | Kind::Workers | Kind::Boolean, Input::Text(text)) = (kind, input)
         && (text.parse::<i64>().is_ok() || text.parse::<bool>().is_ok())
     {
         message.push_str(": take the quotation marks away");

@@ -3,6 +3,7 @@
 //! It takes one closed [`Event`] from one bounded channel: from the watchers of its processes and from its [`Handle`]s.
 
 mod looking;
+mod rolling;
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -15,6 +16,7 @@ use hostler_channel::{ToWorker, WorkerStart};
 use tokio::sync::{broadcast, mpsc, oneshot, watch as observing};
 use tokio::time::Instant;
 
+use self::rolling::Rolling;
 use crate::ended::Death;
 use crate::handle::{Handle, NotServing, Observed};
 use crate::machine::{Action, Event, Limits, Machine, Observation, WorkerSignal};
@@ -74,6 +76,7 @@ impl Supervisor {
             measured_at: None,
             measuring: false,
             samples_wanted: Vec::new(),
+            rolling: None,
         };
         handle.runtime.spawn(driver.run(receiver));
         handle
@@ -106,8 +109,12 @@ enum Next {
 #[derive(Default)]
 struct Place {
     process: Option<Arc<Watched>>,
+    /// What it was started as.
+    edition: u64,
     /// Of the present process.
     usage: Option<Usage>,
+    /// Its CPU time when that was last looked at.
+    cpu_seen: Option<(Duration, Instant)>,
     /// Requests that earlier processes finished.
     served_before: u64,
     last_failure: Option<LastFailure>,
@@ -133,6 +140,7 @@ struct Driver {
     measured_at: Option<Instant>,
     measuring: bool,
     samples_wanted: Vec<oneshot::Sender<Vec<WorkerStatus>>>,
+    rolling: Option<Rolling>,
 }
 
 impl Driver {
@@ -182,6 +190,7 @@ impl Driver {
                 self.take(Event::Scale { workers });
                 let _ = reply.send(self.machine.strength().wanted);
             }
+            Message::Roll { options, edition, reply } => self.roll(*options, edition, reply),
             Message::Sample { reply } => self.sample(reply),
             Message::Stacks { worker, reply } => self.ask_for_stacks(worker, reply),
             Message::Measured(found) => self.take_measured(found),
@@ -215,6 +224,11 @@ impl Driver {
     fn follow_up(&mut self) {
         while let Some(event) = self.follow_up.pop_front() {
             self.remember_failure(&event);
+            if let (Event::WorkerReady { worker, loaded }, Some(rolling)) = (&event, &mut self.rolling)
+                && self.places.get(usize::from(*worker)).is_some_and(|place| place.edition == self.options.edition)
+            {
+                rolling.loaded = Some(loaded.clone());
+            }
             for action in self.machine.handle(self.began.elapsed(), event) {
                 self.act(action);
             }
@@ -251,6 +265,7 @@ impl Driver {
             Action::Recover(death) => self.recover(&death),
             Action::Notify(notice) => self.notify(notice),
             Action::Tell(change) => self.tell(change),
+            Action::Rolled(rolled) => self.rolled(rolled),
             Action::Remark(remark) => report::remark(&remark),
         }
     }
@@ -271,6 +286,8 @@ impl Driver {
         if let Some(place) = self.places.get_mut(usize::from(worker)) {
             place.process = Some(watched);
             place.usage = None;
+            place.cpu_seen = None;
+            place.edition = self.options.edition;
         }
         Ok(pid)
     }
@@ -333,6 +350,7 @@ impl Driver {
         WorkerStatus {
             worker,
             pid,
+            edition: place.edition,
             state,
             since: (self.began + since).into_std(),
             served,

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
+use hostler_channel::Loaded;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch as observing};
 
+use crate::Options;
 use crate::machine::Event;
 use crate::message::Message;
-use crate::status::{Change, Condition, Restarts, Strength, WorkerStatus};
+use crate::status::{Change, Condition, Failure, Restarts, Strength, WorkerStatus};
 
 /// How long a worker may take to write its stacks. Its part that does needs no interpreter lock, but it does need a CPU.
 const STACKS_PATIENCE: Duration = Duration::from_secs(5);
@@ -39,6 +41,33 @@ pub(crate) struct Observed {
 pub struct NotServing {
     /// The place that was asked for.
     pub worker: u16,
+}
+
+/// Why not all workers were replaced.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RollFailed {
+    /// A new worker did not get ready. The others go on.
+    #[error("{}{failure}", already(*.replaced, *.of))]
+    NotReady {
+        /// How many were replaced before, and stay so.
+        replaced: u16,
+        /// How many there were to replace.
+        of: u16,
+        /// Why it did not.
+        failure: Failure,
+    },
+    /// It was told to end, or something else came in between.
+    #[error("{}it was not gone on with", already(*.replaced, *.of))]
+    Ended {
+        /// How many were replaced before, and stay so.
+        replaced: u16,
+        /// How many there were to replace.
+        of: u16,
+    },
+}
+
+fn already(replaced: u16, of: u16) -> String {
+    if replaced == 0 { String::new() } else { format!("{replaced} of {of} workers were replaced, and stay so; then ") }
 }
 
 /// Why there are no stacks.
@@ -97,6 +126,24 @@ impl Handle {
     /// When it is not ready, or the supervisor has ended.
     pub async fn recycle(&self, worker: u16) -> Result<(), NotServing> {
         self.ask(|reply| Message::Recycle { worker, reply }).await.unwrap_or(Err(NotServing { worker }))
+    }
+
+    /// Replaces all workers, one after the other and each replacement first, by processes that are started as `options` say; of these, only what
+    /// concerns the start of a process counts. `edition` is what they are told apart by, see [`WorkerStatus::edition`]. Returns what was found of the
+    /// application, once all are replaced. Asked anew, or after [`Handle::end_roll`], a roll ends where it is. Dropping this does not end it.
+    ///
+    /// # Errors
+    /// When a new worker does not get ready: then no more are replaced, and further ones are started as they were before. When there is none that
+    /// serves. When it is ended.
+    pub async fn roll(&self, options: Options, edition: u64) -> Result<Loaded, RollFailed> {
+        let options = Box::new(options);
+        let rolled = self.ask(|reply| Message::Roll { options, edition, reply }).await;
+        rolled.unwrap_or(Err(RollFailed::Ended { replaced: 0, of: 0 }))
+    }
+
+    /// Ends a roll that goes on, where it is.
+    pub fn end_roll(&self) {
+        self.send(Event::EndRoll);
     }
 
     /// Has so many workers from now on, at least one and at most what the places allow; returns how many that is. Where the number
@@ -158,6 +205,17 @@ impl Handle {
     #[must_use]
     pub fn condition(&self) -> Condition {
         self.observed.borrow().condition.clone()
+    }
+
+    /// Waits until all workers together are otherwise than `known`, and returns how; for ever once the supervisor has ended. What lasted for a moment
+    /// only may be missed. Cancel safe.
+    pub async fn condition_other_than(&self, known: &Condition) -> Condition {
+        let mut observed = self.observed.clone();
+        match observed.wait_for(|observed| observed.condition != *known).await {
+            Ok(observed) => observed.condition.clone(),
+            // The driver is gone, and its runtime with it.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// The changes from now on. Who does not receive for long loses the oldest, and is told how many; after the last comes

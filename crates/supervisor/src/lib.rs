@@ -22,7 +22,7 @@ mod watch;
 pub use check::check;
 pub use driver::Supervisor;
 pub use ended::Ended;
-pub use handle::{Handle, NotServing, StacksError};
+pub use handle::{Handle, NotServing, RollFailed, StacksError};
 pub use machine::WorkerState;
 pub use options::{Options, Recycling, Scaling};
 pub use pool::{Load, Pool};

@@ -31,6 +31,7 @@ mod loss;
 #[cfg(test)]
 mod properties;
 mod recycling;
+mod rolling;
 #[cfg(test)]
 mod scenarios;
 mod state;
@@ -42,12 +43,13 @@ use std::time::Duration;
 
 use hostler_channel::Loaded;
 
+use self::rolling::Roll;
 use self::state::{State, Worker};
 use crate::ended::{Cause, Death, Ended};
 use crate::scaling::Scaler;
 use crate::status::{Change, Condition, Failure, Notice, RecycleReason, Restarts, Strength};
 
-pub(crate) use self::event::{Action, Event, Limits, Remark, Seen, WorkerSignal};
+pub(crate) use self::event::{Action, Event, Limits, Remark, Rolled, Seen, WorkerSignal};
 pub use self::state::WorkerState;
 
 /// How many processes may die at boot before the server gives up.
@@ -109,6 +111,9 @@ pub(crate) struct Machine {
     /// Replacements in a row that were not ready, and when the next may be tried.
     replacement_failures: u32,
     recycle_not_before: Duration,
+    /// The roll that goes on, and the number of the last.
+    rolling: Option<Roll>,
+    roll_number: u64,
     /// A second or hard stop was asked: what is still being spawned is killed as soon as it is there.
     stop_now: bool,
     all_ready_told: bool,
@@ -134,6 +139,8 @@ impl Machine {
             broken: None,
             replacement_failures: 0,
             recycle_not_before: Duration::ZERO,
+            rolling: None,
+            roll_number: 0,
             stop_now: false,
             all_ready_told: false,
             now: Duration::ZERO,
@@ -157,6 +164,8 @@ impl Machine {
             Event::Measured { worker, pid, memory } => self.measured(worker, pid, memory),
             Event::Recycle { worker } => self.recycle(worker),
             Event::Scale { workers } => self.scale(workers),
+            Event::Roll => self.roll(),
+            Event::EndRoll => self.end_roll(None, false),
             Event::Wake => self.wake(),
             Event::Tick => self.tick(),
             Event::Stop { graceful } => self.stop(graceful),
@@ -279,6 +288,7 @@ impl Machine {
             let after = self.now.saturating_sub(self.started);
             self.actions.push(Action::Notify(Notice::Ready { loaded, after }));
         }
+        self.roll_counts(worker);
         self.take_over(worker);
         if self.broken.take().is_some() {
             self.actions.extend([Action::Remark(Remark::Healed), Action::Tell(Change::Healed)]);
@@ -375,6 +385,7 @@ impl Machine {
 
     fn spawn(&mut self, worker: u16) {
         self.set_state(worker, State::Spawning);
+        self.workers[usize::from(worker)].roll = self.roll_number;
         self.actions.push(Action::Spawn { worker });
     }
 

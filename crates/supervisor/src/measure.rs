@@ -7,10 +7,15 @@ use crate::status::Usage;
 
 /// Reads what process `pid` uses; `None` when it is gone. Blocks, for milliseconds where a process has much memory.
 pub(crate) fn usage(pid: u32) -> Option<Usage> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let cpu = cpu_time(&stat, rustix::param::clock_ticks_per_second())?;
+    let cpu = cpu(pid)?;
     let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
     Some(Usage { memory: memory.as_deref().and_then(proportional_share), cpu, at: Instant::now() })
+}
+
+/// The CPU time of process `pid` since its start; `None` when it is gone. Some microseconds.
+pub(crate) fn cpu(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    cpu_time(&stat, rustix::param::clock_ticks_per_second())
 }
 
 /// `Pss:` in bytes (`proc_pid_smaps(5)`); the file counts in units of 1024.
@@ -52,5 +57,7 @@ mod tests {
         let used = usage(std::process::id()).unwrap();
         assert!(used.memory.is_none_or(|memory| memory > 100_000), "{used:?}");
         assert_eq!(usage(u32::MAX), None);
+        assert!(cpu(std::process::id()) >= Some(used.cpu));
+        assert_eq!(cpu(u32::MAX), None);
     }
 }

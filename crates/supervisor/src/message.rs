@@ -1,8 +1,10 @@
 //! What reaches the driver: events for the machine, and questions that want an answer.
 
+use hostler_channel::Loaded;
 use tokio::sync::oneshot;
 
-use crate::handle::{NotServing, StacksError};
+use crate::Options;
+use crate::handle::{NotServing, RollFailed, StacksError};
 use crate::machine::Event;
 use crate::status::{Usage, WorkerStatus};
 
@@ -19,6 +21,12 @@ pub(crate) enum Message {
     Scale {
         workers: u16,
         reply: oneshot::Sender<u16>,
+    },
+    /// Replace all workers, one after the other, by processes that are started so.
+    Roll {
+        options: Box<Options>,
+        edition: u64,
+        reply: oneshot::Sender<Result<Loaded, RollFailed>>,
     },
     /// Measure, and tell of all places.
     Sample {

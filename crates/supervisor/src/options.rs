@@ -36,6 +36,8 @@ pub struct Options {
     pub outlive_failures: bool,
     /// The first message to a worker; the index is filled in.
     pub start: WorkerStart,
+    /// What the processes that are started so are told apart by from those of a later [`Handle::roll`](crate::Handle::roll).
+    pub edition: u64,
     /// How long a worker may finish what it runs before it is sent SIGTERM, and SIGKILL a second later.
     pub graceful_timeout: Duration,
     /// How long a worker may take until it is ready.
@@ -109,6 +111,7 @@ impl Default for Options {
                 report_sources: false,
                 check_only: false,
             },
+            edition: 0,
             graceful_timeout: Duration::from_secs(30),
             boot_timeout: Duration::from_secs(120),
             umask: None,

@@ -49,6 +49,8 @@ pub struct Load {
     pub longest_wait: Duration,
     /// The share of their time that workers were busy since the load was last asked for, from 0 to 1.
     pub busy: Option<f64>,
+    /// The pool cannot tell how busy workers are, as their requests run on event loops: the share of a CPU that their processes use is taken for it.
+    pub busy_as_processes: bool,
     /// Requests that run, by place; a place beyond its end runs none. What a quiet stream or WebSocket runs counts: nothing sleeps
     /// meanwhile.
     pub running: Vec<u32>,

@@ -107,6 +107,8 @@ pub struct WorkerStatus {
     pub worker: u16,
     /// Its process, when there is one.
     pub pid: Option<u32>,
+    /// The edition that the present process was started as, see [`Options::edition`](crate::Options::edition).
+    pub edition: u64,
     /// What it is doing.
     pub state: WorkerState,
     /// Since when.
@@ -169,6 +171,8 @@ pub enum RecycleReason {
         /// The most allowed.
         limit: u64,
     },
+    /// All are, one after the other.
+    Rolling,
     /// Somebody asked for it.
     ByHand,
 }
@@ -182,6 +186,7 @@ impl fmt::Display for RecycleReason {
             Self::MaxMemory { memory, limit } => {
                 write!(f, "it uses {} MiB of memory, of {} MiB that it may", mib(memory), mib(limit))
             }
+            Self::Rolling => write!(f, "all are replaced, one after the other"),
             Self::ByHand => write!(f, "it was asked for"),
         }
     }
@@ -202,6 +207,8 @@ pub struct Restarts {
     pub max_memory: u64,
     /// Replaced because somebody asked.
     pub by_hand: u64,
+    /// Replaced because all were, one after the other.
+    pub rolling: u64,
     /// Killed because they did not end in time when they were stopped, or let go for good.
     pub killed_at_stop: u64,
     /// Not ready: failed to load the application, died, were too slow, or could not be started.
@@ -218,6 +225,7 @@ impl Restarts {
             max_lifetime,
             max_memory,
             by_hand,
+            rolling,
             killed_at_stop,
             failed_at_boot,
         } = *self;
@@ -228,6 +236,7 @@ impl Restarts {
             ("max_lifetime", max_lifetime),
             ("max_memory", max_memory),
             ("by_hand", by_hand),
+            ("rolling", rolling),
             ("killed_at_stop", killed_at_stop),
             ("failed_at_boot", failed_at_boot),
         ]
@@ -246,6 +255,7 @@ impl Restarts {
             RecycleReason::MaxRequests { .. } => self.max_requests += 1,
             RecycleReason::MaxLifetime { .. } => self.max_lifetime += 1,
             RecycleReason::MaxMemory { .. } => self.max_memory += 1,
+            RecycleReason::Rolling => self.rolling += 1,
             RecycleReason::ByHand => self.by_hand += 1,
         }
     }
@@ -259,6 +269,7 @@ impl AddAssign for Restarts {
         self.max_lifetime += other.max_lifetime;
         self.max_memory += other.max_memory;
         self.by_hand += other.by_hand;
+        self.rolling += other.rolling;
         self.killed_at_stop += other.killed_at_stop;
         self.failed_at_boot += other.failed_at_boot;
     }

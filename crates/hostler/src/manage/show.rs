@@ -1,6 +1,6 @@
 //! Answers of an instance as lines for people. Times are told from `now_us`, microseconds since 1970.
 
-use hostler_bus::{LastReload, Phase, Reloaded, Request, State, Status, Upgraded, Worker, WorkerState};
+use hostler_bus::{LastReload, Observed, Phase, Reloaded, Request, State, Status, Upgraded, Worker, WorkerState};
 
 use super::line::{Line, Piece, Tone};
 use super::table::{self, Side};
@@ -29,7 +29,14 @@ pub(super) fn status(status: &Status, now_us: u64) -> Vec<Line> {
     ]);
     let tone = if observed.workers_ready < observed.workers_wanted { Tone::Wary } else { Tone::Plain };
     let ready = format!("{} of {} ready", observed.workers_ready, observed.workers_wanted);
-    lines.extend([name("workers").and(tone, &ready), fact("generation", &observed.generation.to_string())]);
+    let mut workers = name("workers").and(tone, &ready);
+    if let Some(reason) = reason(observed) {
+        workers = workers.and(Tone::Faint, &format!(", {reason}"));
+    }
+    lines.extend([workers, fact("generation", &observed.generation.to_string())]);
+    if !observed.failure.is_empty() {
+        lines.push(name("broken").and(Tone::Bad, &observed.failure));
+    }
     if let Some(reload) = &observed.last_reload {
         lines.push(last_reload(reload, now_us));
     }
@@ -46,6 +53,20 @@ pub(super) fn status(status: &Status, now_us: u64) -> Vec<Line> {
         fact("process", &process(status)),
     ]);
     lines
+}
+
+/// Why there are as many workers as there are, where the settings leave room for it.
+fn reason(observed: &Observed) -> Option<&str> {
+    Some(observed.workers_reason.as_str()).filter(|reason| !reason.is_empty() && *reason != "as set")
+}
+
+/// A line with why nothing is served, or else why there are that many workers.
+pub(super) fn why(observed: &Observed, line: Line) -> Line {
+    match reason(observed) {
+        _ if !observed.failure.is_empty() => line.and(Tone::Bad, &format!("  {}", observed.failure)),
+        Some(reason) => line.and(Tone::Faint, &format!("  {reason}")),
+        None => line,
+    }
 }
 
 /// One line: what it is called, what it does, since when.

@@ -42,6 +42,8 @@ fn shop() -> Status {
             }),
             workers_ready: 3,
             workers_wanted: 4,
+            workers_reason: "requests waited 120 ms in the queue for 3 s".to_owned(),
+            failure: String::new(),
             queued: 0,
             in_flight: 3,
             requests_total: 12_345,
@@ -67,7 +69,7 @@ configured
   settings     /etc/hostler/shop.toml
 
 observed
-  workers      3 of 4 ready
+  workers      3 of 4 ready, requests waited 120 ms in the queue for 3 s
   generation   3
   last reload  failed 5m 0s ago after 1.5 s: SyntaxError: invalid syntax
   requests     12,345 answered, 12.5/s, 3 running, 0 queued
@@ -86,9 +88,17 @@ fn an_instance_with_less_to_say() {
     shop.configured.threads = 1;
     shop.configured.settings_file = None;
     shop.observed.last_reload = None;
+    shop.observed.workers_reason = "as set".to_owned();
+    shop.observed.failure = "the application could not be loaded: no module".to_owned();
     shop.observed.event_loop = Some("uvloop".to_owned());
     let text = shown(&status(&shop, NOW_US));
-    for line in ["  workers      2, 1 thread each\n", "  settings     from options\n", "Python 3.11.2, uvloop\n"] {
+    for line in [
+        "  workers      2, 1 thread each\n",
+        "  settings     from options\n",
+        "4 ready\n",
+        "  broken       the application could not be loaded: no module\n",
+        "Python 3.11.2, uvloop\n",
+    ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert!(!text.contains("last reload"));

@@ -18,7 +18,7 @@ pub(crate) fn check(served: &Served) -> ExitCode {
     for wrong in findings.mistakes.iter().chain(&findings.missing) {
         say(wrong);
     }
-    let imported = match hostler_supervisor::check(translate::supervisor(served, 1, 1)) {
+    let imported = match hostler_supervisor::check(translate::supervisor(served, translate::Strength::ONE, 1)) {
         Ok(loaded) => told(served, &loaded),
         Err(failure) => {
             say_failure(&failure);

@@ -8,7 +8,7 @@ use hostler_bus::{
     Condition, Configured, Control, Error, LogLevel, Observed, Phase, Reloaded, Request, Result, Running, Status,
     Upgraded, Worker, WorkerState,
 };
-use hostler_supervisor::{WorkerState as Found, WorkerStatus};
+use hostler_supervisor::{Condition as Found, WorkerState as FoundWorker, WorkerStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::level_filters::LevelFilter;
 
@@ -45,14 +45,14 @@ impl Desk {
     fn configured(&self) -> Configured {
         let generation = self.instance.current();
         let settings = &generation.served.settings;
-        let workers = settings.pool.workers.resolve(self.cores) as u32;
+        let (least, most) = settings.pool.workers.bounds(self.cores);
         let interface = format!("{:?}", self.instance.view().loaded.interface).to_lowercase();
         Configured {
             name: self.name.clone(),
             application: generation.served.application.application.to_string(),
             binds: self.binds.clone(),
-            workers_min: workers,
-            workers_max: workers,
+            workers_min: least as u32,
+            workers_max: most as u32,
             threads: settings.pool.threads,
             interface,
             settings_file: self.settings_file.clone(),
@@ -111,6 +111,11 @@ impl Desk {
             last_reload: view.last_reload.clone(),
             workers_ready: u32::from(strength.ready),
             workers_wanted: u32::from(strength.wanted),
+            workers_reason: strength.reason,
+            failure: match generation.supervisor.condition() {
+                Found::Broken { failure } => failure.to_string(),
+                _ => String::new(),
+            },
             queued: u32::try_from(generation.exchange.queued()).unwrap_or(u32::MAX),
             in_flight: u32::try_from(generation.exchange.in_flight()).unwrap_or(u32::MAX),
             requests_total: statistics.requests(),
@@ -142,7 +147,7 @@ impl Control for Desk {
         for generation in self.generations() {
             let requests = generation.exchange.requests();
             for status in generation.supervisor.sample().await {
-                if status.pid.is_some() || status.state != Found::Absent {
+                if status.pid.is_some() || status.state != FoundWorker::Absent {
                     let own = |request: &&hostler_exchange::RequestView| request.worker == Some(status.worker);
                     all.push(worker(&generation, &status, requests.iter().find(own)));
                 }
@@ -232,14 +237,14 @@ fn worker(generation: &Generation, status: &WorkerStatus, running: Option<&hostl
     Worker {
         place: u32::from(status.worker),
         pid: status.pid.unwrap_or(0),
-        generation: generation.number,
+        generation: if status.edition == 0 { generation.number } else { status.edition },
         state: match status.state {
-            Found::Ready if running.is_some() => WorkerState::Busy,
-            Found::Ready => WorkerState::Idle,
-            Found::Starting => WorkerState::Starting,
-            Found::Retiring => WorkerState::Retiring,
-            Found::Killed => WorkerState::Stopping,
-            Found::Absent | Found::Backoff => WorkerState::Waiting,
+            FoundWorker::Ready if running.is_some() => WorkerState::Busy,
+            FoundWorker::Ready => WorkerState::Idle,
+            FoundWorker::Starting => WorkerState::Starting,
+            FoundWorker::Retiring => WorkerState::Retiring,
+            FoundWorker::Killed => WorkerState::Stopping,
+            FoundWorker::Absent | FoundWorker::Backoff => WorkerState::Waiting,
         },
         since_us: us_of(wall(status.since)),
         requests: status.served,

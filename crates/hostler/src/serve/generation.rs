@@ -46,15 +46,22 @@ impl Generation {
         number: u64,
         served: Served,
         router_threads: u32,
-        cores: usize,
+        strength: translate::Strength,
     ) -> io::Result<(Arc<Self>, mpsc::Receiver<Notice>)> {
-        let workers = served.settings.pool.workers.resolve(cores) as u16;
-        let places = translate::places(workers);
-        let exchange = Arc::new(Exchange::create(translate::exchange(&served.settings, places, router_threads))?);
-        let options = translate::supervisor(&served, workers, router_threads as u16);
+        let sizes = translate::exchange(&served.settings, strength.places(), router_threads);
+        let exchange = Arc::new(Exchange::create(sizes)?);
+        let mut options = translate::supervisor(&served, strength, router_threads as u16);
+        // One that is to follow another is thrown away when it is broken; while somebody develops, the next change is waited for.
+        options.outlive_failures &= number == 1 && !served.settings.develop.reload;
+        options.edition = number;
         let (sender, notices) = mpsc::channel(NOTICES);
-        let supervisor = Supervisor::spawn(options, Arc::new(pool::Generation(Arc::clone(&exchange))), sender);
-        Ok((Arc::new(Self { number, served, exchange, supervisor, hurry: Notify::new() }), notices))
+        let supervisor = Supervisor::spawn(options, Arc::new(pool::Generation::new(Arc::clone(&exchange))), sender);
+        Ok((Arc::new(Self::of(number, served, exchange, supervisor)), notices))
+    }
+
+    /// A generation of workers that are there.
+    pub(super) fn of(number: u64, served: Served, exchange: Arc<Exchange>, supervisor: Handle) -> Self {
+        Self { number, served, exchange, supervisor, hurry: Notify::new() }
     }
 
     /// Waits until all its workers are ready, and its `ready_path` is answered with 2xx.

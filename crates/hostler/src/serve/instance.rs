@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use hostler_bus::{Condition, LastReload, Reloaded, State};
 use hostler_channel::Loaded;
 use hostler_router::{Router, RouterEvent, Statistics};
-use hostler_supervisor::{Notice, Restarts};
+use hostler_supervisor::{Condition as Found, Handle, Notice, Restarts};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::developing::Developing;
 use super::generation::{Generation, NotReady, Ready};
 use super::upgrade::{self, Estate};
-use super::{Asked, Ended, Logs, Served, Signals, Source, stop, traceback, translate};
+use super::{Asked, Ended, Logs, Served, Signals, Source, page, stop, traceback, translate};
 
 /// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
 /// off because another reload came.
@@ -49,6 +49,7 @@ pub(super) struct View {
     pub(super) current: Arc<Generation>,
     /// The router's number of the current generation.
     pub(super) line: u32,
+    /// The application as it was found; of an unknown Python while no worker was ever ready.
     pub(super) loaded: Loaded,
     pub(super) former: Vec<(u32, Arc<Generation>)>,
     /// Of the generations that are gone.
@@ -71,9 +72,19 @@ pub(super) struct Instance {
 /// A generation that is being loaded.
 struct Loading {
     generation: Arc<Generation>,
-    ready: Pin<Box<dyn Future<Output = Result<Ready, NotReady>> + Send>>,
+    ready: Pin<Box<dyn Future<Output = Result<Way, NotReady>> + Send>>,
     replies: Vec<Reply>,
     began: Instant,
+    /// It replaces the workers of the current generation one after the other, and has none beside them.
+    rolling: bool,
+}
+
+/// How a generation got ready.
+enum Way {
+    /// It stands beside the current one.
+    Beside(Ready),
+    /// All workers of the current one were replaced.
+    Within(Loaded),
 }
 
 /// The main task's own.
@@ -178,6 +189,8 @@ impl Instance {
 impl Main<'_> {
     /// Serves until told to stop, and stops.
     pub(super) async fn run(mut self, signals: &mut Signals, unloaded: Option<Unloaded>) -> Result<(), Ended> {
+        // How the current generation was when that was last looked at: one that the router was started with serves.
+        let mut known = Found::Serving;
         let mut loading: Option<Loading> = None;
         if let Some(Unloaded { failed, again }) = unloaded {
             self.show(&failed).await;
@@ -190,18 +203,30 @@ impl Main<'_> {
         let mut retiring = JoinSet::new();
         let mut note = tokio::time::interval(NOTED);
         loop {
-            let directory = self.instance.current().served.application.directory.clone();
+            let current = self.instance.current();
+            let (directory, supervisor) = (current.served.application.directory.clone(), current.supervisor.clone());
             tokio::select! {
                 Some(event) = self.events.recv() => self.hear(event),
+                found = supervisor.condition_other_than(&known), if self.serving => {
+                    self.follow(&known, &found, loading.is_some()).await;
+                    known = found;
+                }
                 told = self.notices.recv(), if self.serving => match told {
-                    Some(Notice::AllReady) => all_ready(&self.instance.current().served, self.cores),
+                    Some(Notice::AllReady) => all_ready(&supervisor),
+                    // It was broken at the start, and has healed.
+                    Some(Notice::Ready { loaded, .. }) => self.instance.view().loaded = loaded,
                     Some(_) if !matches!(told, Some(Notice::Stopped)) => {}
                     _ => return Err(Ended::System("the supervisor ended by itself".to_owned())),
                 },
                 _ = note.tick() => self.instance.note(),
                 ready = readiness(&mut loading) => {
                     if let Some(loading) = loading.take() {
+                        let before = self.instance.current().number;
                         self.loaded(loading, ready, &mut retiring).await;
+                        // A switch ended what was held. Where workers were replaced nothing was.
+                        if self.instance.current().number != before {
+                            known = Found::Serving;
+                        }
                     }
                 }
                 Some(order) = self.orders.recv() => self.begin(order, &mut loading).await,
@@ -226,7 +251,7 @@ impl Main<'_> {
         self.instance.set_state(State::Stopping);
         self.estate.let_go();
         if let Some(loading) = loading {
-            loading.generation.throw_away().await;
+            loading.drop_it().await;
             let reason = "the instance was told to stop".to_owned();
             loading.refuse(&NotReady { reason, traceback: None });
         }
@@ -265,6 +290,20 @@ impl Main<'_> {
         }
     }
 
+    /// The current generation is otherwise than it was: what new requests are answered, and what is told of it, follow.
+    async fn follow(&self, before: &Found, now: &Found, loading: bool) {
+        let broken = |found: &Found| matches!(found, Found::Broken { .. });
+        if let Found::Broken { failure } = now {
+            let debug = self.instance.current().served.settings.life.debug;
+            self.instance.router.hold(Some(page::held(failure, debug))).await;
+        } else if broken(before) {
+            self.instance.router.hold(None).await;
+        }
+        if !loading {
+            self.instance.set_state(state_of(now));
+        }
+    }
+
     /// One worker more or fewer, by hand.
     fn scale(&self, by: i32) {
         let supervisor = self.instance.current().supervisor.clone();
@@ -290,15 +329,23 @@ impl Main<'_> {
                 generation = superseded.generation.number,
                 "another reload: what was loading is thrown away"
             );
-            superseded.generation.throw_away().await;
+            superseded.drop_it().await;
             replies.extend(superseded.replies);
         }
         let began = Instant::now();
         let number = self.instance.current().number + 1;
         let served = if back { self.source.previous() } else { self.source.read_again().await };
+        if let Ok(served) = &served
+            && self.may_roll(served)
+        {
+            self.compare(served);
+            *loading = Some(self.roll(number, served.clone(), replies, began));
+            return;
+        }
         let begun = served.and_then(|served| {
             self.compare(&served);
-            Generation::begin(number, served, self.router_threads, self.cores)
+            let strength = self.strength(&served);
+            Generation::begin(number, served, self.router_threads, strength)
                 .map_err(|error| format!("the next generation has no memory or processes: {error}"))
         });
         match begun {
@@ -309,9 +356,9 @@ impl Main<'_> {
                 let ready = Box::pin(async move {
                     let ready = loading_one.ready(notices).await?;
                     instance.has_room().await;
-                    Ok(ready)
+                    Ok(Way::Beside(ready))
                 });
-                *loading = Some(Loading { generation, ready, replies, began });
+                *loading = Some(Loading { generation, ready, replies, began, rolling: false });
             }
             Err(reason) => {
                 let failed = NotReady { reason, traceback: None };
@@ -322,6 +369,34 @@ impl Main<'_> {
                 replies.into_iter().for_each(|reply| refuse(reply, &failed));
             }
         }
+    }
+
+    /// Whether the settings ask for worker after worker, and that can be done.
+    fn may_roll(&self, next: &Served) -> bool {
+        if !next.settings.life.rolling {
+            return false;
+        }
+        let reason = self.instance.current().cannot_roll(next);
+        if let Some(reason) = &reason {
+            tracing::info!("reloading: all workers are made new at once, and not one after the other: {reason}");
+        }
+        reason.is_none()
+    }
+
+    fn roll(&self, number: u64, served: Served, replies: Vec<Reply>, began: Instant) -> Loading {
+        tracing::info!(generation = number, "reloading: workers are replaced one after the other");
+        self.instance.set_state(State::Reloading);
+        let generation = self.instance.current().followed_within(number, served);
+        let (rolled, cores) = (Arc::clone(&generation), self.cores);
+        let ready = Box::pin(async move { Ok(Way::Within(rolled.roll(cores).await?)) });
+        Loading { generation, ready, replies, began, rolling: true }
+    }
+
+    /// How many workers the next generation begins with: as many as there are, so that none is missing at the switch.
+    fn strength(&self, next: &Served) -> translate::Strength {
+        let supervisor = &self.instance.current().supervisor;
+        let now = (supervisor.condition() == Found::Serving).then(|| supervisor.strength().wanted);
+        translate::Strength::of(&next.settings, self.cores, now)
     }
 
     /// What a reload cannot change is said.
@@ -341,11 +416,21 @@ impl Main<'_> {
     }
 
     /// The next generation is ready, or never will be.
-    async fn loaded(&mut self, loading: Loading, ready: Result<Ready, NotReady>, retiring: &mut JoinSet<()>) {
+    async fn loaded(&mut self, loading: Loading, ready: Result<Way, NotReady>, retiring: &mut JoinSet<()>) {
         let generation = Arc::clone(&loading.generation);
         let config = translate::router(&generation.served.settings, self.cores);
         let switched = match ready {
-            Ok(ready) => match self.instance.router.switch(config, &generation.exchange).await {
+            Ok(Way::Within(loaded)) => {
+                if let Some(developing) = &self.developing {
+                    developing.follow(&generation.served, &loaded);
+                }
+                self.put_in_place(&generation, None, loaded, loading.began);
+                // As after a switch: what did not load before is not shown any more.
+                self.instance.router.hold(None).await;
+                loading.succeed();
+                return;
+            }
+            Ok(Way::Beside(ready)) => match self.instance.router.switch(config, &generation.exchange).await {
                 Ok(()) => Ok(ready),
                 Err(error) => Err(NotReady { reason: format!("the router cannot switch: {error}"), traceback: None }),
             },
@@ -360,46 +445,49 @@ impl Main<'_> {
                     self.instance.view().former.iter().for_each(|(_, former)| former.hurry());
                 }
                 let line = self.instance.router.line().await;
-                let (former_line, former) = self.take_over(&generation, line, loaded, loading.began);
+                let (former_line, former) = self.put_in_place(&generation, Some(line), loaded, loading.began);
                 self.serving = true;
                 let instance = Arc::clone(&self.instance);
                 retiring.spawn(async move {
                     former.retire(Arc::clone(&instance.router), former_line).await;
                     instance.forget(former_line);
                 });
-                let seconds = loading.began.elapsed().as_secs_f64();
-                for reply in loading.replies {
-                    let _gone = reply.send(Ok(Reloaded { generation: generation.number, seconds }));
-                }
+                loading.succeed();
             }
             Err(failed) => {
-                generation.throw_away().await;
+                loading.drop_it().await;
                 self.show(&failed).await;
                 self.failed(generation.number, loading.began, &failed);
-                self.instance.set_state(State::Serving);
+                let current = self.instance.current().supervisor.condition();
+                self.instance.set_state(if self.serving { state_of(&current) } else { State::Serving });
                 loading.refuse(&failed);
             }
         }
     }
 
-    /// Puts the next generation in the current one's place; the former one, with the router's number of it.
-    fn take_over(
+    /// Puts the next generation in the current one's place; the former one, with the router's number of it. One without a `line` of its own has the
+    /// former one's, and the former one's workers are gone.
+    fn put_in_place(
         &self,
         generation: &Arc<Generation>,
-        line: u32,
+        line: Option<u32>,
         loaded: Loaded,
         began: Instant,
     ) -> (u32, Arc<Generation>) {
         let seconds = began.elapsed().as_secs_f64();
         tracing::info!(generation = generation.number, seconds, "the next generation serves");
-        if self.serving {
+        // What never served is nothing to go back to.
+        if self.serving && !self.instance.view().loaded.python.is_empty() {
             self.source.remember(&self.instance.current().served);
         }
         let (former_line, former) = {
             let mut view = self.instance.view();
             let former = std::mem::replace(&mut view.current, Arc::clone(generation));
-            let former_line = std::mem::replace(&mut view.line, line);
-            view.former.push((former_line, Arc::clone(&former)));
+            let former_line = view.line;
+            if let Some(line) = line {
+                view.line = line;
+                view.former.push((former_line, Arc::clone(&former)));
+            }
             view.loaded = loaded;
             view.last_reload = Some(LastReload {
                 at_us: now_us(),
@@ -410,7 +498,7 @@ impl Main<'_> {
             });
             (former_line, former)
         };
-        self.instance.set_state(State::Serving);
+        self.instance.set_state(state_of(&generation.supervisor.condition()));
         (former_line, former)
     }
 
@@ -439,6 +527,23 @@ impl Main<'_> {
 }
 
 impl Loading {
+    /// Ends what was begun for a generation that will not serve.
+    async fn drop_it(&self) {
+        if self.rolling {
+            self.generation.supervisor.end_roll();
+        } else {
+            self.generation.throw_away().await;
+        }
+    }
+
+    fn succeed(self) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        for reply in self.replies {
+            // Who asked may have hung up; the log has it.
+            let _gone = reply.send(Ok(Reloaded { generation: self.generation.number, seconds }));
+        }
+    }
+
     fn refuse(self, failed: &NotReady) {
         self.replies.into_iter().for_each(|reply| refuse(reply, failed));
     }
@@ -454,16 +559,28 @@ fn refuse(reply: Reply, failed: &NotReady) {
 }
 
 /// Waits for what is loading; for ever when nothing is. Cancel safe.
-async fn readiness(loading: &mut Option<Loading>) -> Result<Ready, NotReady> {
+async fn readiness(loading: &mut Option<Loading>) -> Result<Way, NotReady> {
     match loading {
         Some(loading) => (&mut loading.ready).await,
         None => std::future::pending().await,
     }
 }
 
+/// What the instance does while its current generation is so.
+fn state_of(found: &Found) -> State {
+    match found {
+        Found::Booting => State::Starting,
+        // Requests that wake it wait for it.
+        Found::Serving | Found::Waking => State::Serving,
+        Found::Asleep => State::Asleep,
+        Found::Broken { .. } => State::Broken,
+        Found::Stopping | Found::Stopped => State::Stopping,
+    }
+}
+
 /// Says that every worker serves, where that is not told already.
-pub(super) fn all_ready(served: &Served, cores: usize) {
-    let workers = served.settings.pool.workers.resolve(cores);
+fn all_ready(supervisor: &Handle) {
+    let workers = supervisor.strength().wanted;
     if workers > 1 {
         tracing::info!(workers, "all workers are ready");
     }

@@ -1,7 +1,15 @@
-//! The page that says why an application does not work: one HTML document that needs nothing beside itself.
+//! What is answered while an application does not work: a page that needs nothing beside itself, and the same for programs.
 
 use std::fmt::Write;
 use std::time::Duration;
+
+use hostler_router::Held;
+use hostler_supervisor::Failure;
+
+/// When who was answered with 503 may come again. It is tried again at least twice a minute, and at once after a reload.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// How soon the page asks again by itself, for who waits for it.
+const REFRESH: Duration = Duration::from_secs(3);
 
 /// Plain on purpose: it is shown when nothing else works. Light or dark, as the reader's system is.
 const STYLE: &str = "\
@@ -50,6 +58,28 @@ pub(super) fn failure_page(title: &str, reason: &str, traceback: Option<&str>, r
     page
 }
 
+/// What all requests are answered while no worker can be had. Why that is, is for those who develop: `debug`.
+pub(super) fn held(failure: &Failure, debug: bool) -> Held {
+    let title = "The application cannot be started";
+    let (reason, traceback) = match failure {
+        _ if !debug => ("It is tried again all the while. Please come back in a moment.".to_owned(), None),
+        Failure::Import { message, traceback } => (message.clone(), traceback.as_deref()),
+        Failure::DiedAtBoot { detail } => (detail.clone(), None),
+    };
+    let mut json = serde_json::json!({ "error": "unavailable", "title": title, "reason": reason });
+    let mut text = format!("{title}. {reason}\n");
+    if let Some(traceback) = traceback {
+        json["traceback"] = traceback.into();
+        let _ = write!(text, "\n{}\n", traceback.trim_end());
+    }
+    Held::Broken {
+        retry_after_s: RETRY_AFTER.as_secs() as u32,
+        page: failure_page(title, &reason, traceback, debug.then_some(REFRESH)),
+        json: format!("{json}\n"),
+        text,
+    }
+}
+
 /// Appends `text` so that it stays text in an element or a quoted attribute. Control characters that HTML does not allow become U+FFFD: a terminal's
 /// colours mean nothing to a browser.
 fn escape(text: &str, out: &mut String) {
@@ -80,6 +110,21 @@ mod tests {
         let escaped = "&lt;/pre&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;\u{fffd}[31m\u{fffd}";
         // The title twice, the reason, the traceback.
         assert_eq!(page.matches(escaped).count(), 4);
+    }
+
+    #[test]
+    fn only_who_develops_is_told_why() {
+        let failure =
+            Failure::Import { message: "no \"module\"".to_owned(), traceback: Some("File secret.py".to_owned()) };
+        let Held::Broken { page, json, text, .. } = held(&failure, false) else { panic!() };
+        for answer in [&page, &json, &text] {
+            assert!(!answer.contains("module") && !answer.contains("secret"), "{answer}");
+        }
+        let Held::Broken { page, json, text, .. } = held(&failure, true) else { panic!() };
+        assert!(page.contains("no &quot;module&quot;") && page.contains("secret.py") && page.contains("refresh"));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json["reason"], &json["traceback"]), (&"no \"module\"".into(), &"File secret.py".into()));
+        assert_eq!(text, "The application cannot be started. no \"module\"\n\nFile secret.py\n");
     }
 
     #[test]

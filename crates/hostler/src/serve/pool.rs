@@ -2,33 +2,70 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use hostler_exchange::Exchange;
-use hostler_supervisor::Pool;
+use hostler_exchange::{Exchange, Gauge};
+use hostler_supervisor::{Load, Pool};
 
 /// One generation's shared memory.
-pub(super) struct Generation(pub(super) Arc<Exchange>);
+pub(super) struct Generation {
+    exchange: Arc<Exchange>,
+    observed: Mutex<Observed>,
+}
+
+/// What was seen of the load.
+struct Observed {
+    gauge: Gauge,
+    last_activity: Instant,
+}
+
+impl Generation {
+    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
+        let observed = Observed { gauge: Gauge::new(&exchange), last_activity: Instant::now() };
+        Self { exchange, observed: Mutex::new(observed) }
+    }
+}
 
 impl Pool for Generation {
     fn prepare(&self, worker: u16) -> io::Result<()> {
-        self.0.prepare_worker(worker);
+        self.exchange.prepare_worker(worker);
         Ok(())
     }
 
     fn descriptors(&self, _worker: u16) -> io::Result<Vec<OwnedFd>> {
-        self.0.worker_descriptors()
+        self.exchange.worker_descriptors()
     }
 
     fn served(&self, worker: u16) -> u64 {
-        self.0.served(worker)
+        self.exchange.served(worker)
     }
 
     fn recover(&self, worker: u16, crashed: bool) -> usize {
-        self.0.recover_worker(worker, crashed)
+        self.exchange.recover_worker(worker, crashed)
     }
 
     fn retire(&self, worker: u16) {
-        self.0.retire_worker(worker);
+        self.exchange.retire_worker(worker);
+    }
+
+    fn load(&self) -> Load {
+        // Each look leaves whole values behind.
+        let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = observed.gauge.look(&self.exchange);
+        if seen.active {
+            observed.last_activity = Instant::now();
+        }
+        let threads = u64::from(seen.serving) * u64::from(self.exchange.config().threads);
+        let capacity = seen.passed_ns.saturating_mul(threads);
+        let share = |ran: u64| if capacity == 0 { 0.0 } else { (ran as f64 / capacity as f64).min(1.0) };
+        Load {
+            queued: seen.queued,
+            longest_wait: Duration::from_nanos(seen.longest_wait_ns),
+            busy: seen.ran_ns.map(share),
+            busy_as_processes: seen.ran_ns.is_none(),
+            running: seen.running,
+            last_activity: Some(observed.last_activity),
+        }
     }
 }

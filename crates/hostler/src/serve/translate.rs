@@ -11,7 +11,7 @@ use hostler_settings::{
     AccessLogFormat, EventLoop as EventLoopSetting, HeaderMap, Interface as InterfaceSetting, Life,
     Lifespan as LifespanSetting, Log, LogFile, LogLevel, Settings,
 };
-use hostler_supervisor::{Options as SupervisorOptions, Recycling};
+use hostler_supervisor::{Options as SupervisorOptions, Recycling, Scaling};
 
 use tracing::level_filters::LevelFilter;
 
@@ -19,6 +19,8 @@ use super::Served;
 
 /// A head may be this long in all, whatever its parts may be.
 const LONGEST_HEAD: usize = 64 * 1024;
+/// Where the settings allow sleep and say no more.
+const SLEEPS_AFTER: Duration = Duration::from_secs(15 * 60);
 /// A head as the worker gets it: decoded parts stand beside the raw ones, and each header has its lengths.
 const HEAD_AREA: u32 = 160 * 1024;
 
@@ -75,7 +77,7 @@ pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
     }
 }
 
-pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> SupervisorOptions {
+pub(super) fn supervisor(served: &Served, strength: Strength, router_threads: u16) -> SupervisorOptions {
     let Served { settings, application, python, extension, environment } = served;
     let Settings { app, pool, asgi, .. } = settings;
     // As gunicorn does it: the directory first, and each entry of pythonpath before what is there.
@@ -92,12 +94,15 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
         extension: extension.clone(),
         directory: application.directory.clone(),
         environment,
-        workers,
+        workers: strength.first,
+        scaling: strength.scaling(),
+        idle_timeout: idle_timeout(settings, strength),
+        outlive_failures: settings.life.outlive_failures,
         start: WorkerStart {
             worker: 0,
             threads: pool.threads as u16,
             router_threads,
-            worker_doorbells: places(workers),
+            worker_doorbells: strength.places(),
             event_loop: match asgi.r#loop {
                 EventLoopSetting::Auto => EventLoop::Auto,
                 EventLoopSetting::Asyncio => EventLoop::Asyncio,
@@ -117,7 +122,7 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
             },
             python_path,
             root_path: app.root_path.as_ref().map(|path| path.as_str().to_owned()).unwrap_or_default(),
-            multiprocess: workers > 1,
+            multiprocess: strength.most > 1,
             report_sources: settings.develop.reload,
             check_only: false,
         },
@@ -125,15 +130,57 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
         boot_timeout: pool.boot_timeout,
         umask: app.umask.map(|mode| mode.0),
         bootstrap: None,
-        places: places(workers),
+        places: strength.places(),
         recycling: recycling(&settings.life),
         ..Default::default()
     }
 }
 
-/// Places for workers: a replacement starts beside the worker it replaces, and some are added by hand.
-pub(super) fn places(workers: u16) -> u16 {
-    workers.saturating_mul(2).clamp(workers.saturating_add(1), 1024)
+/// How many workers a generation may have, and begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Strength {
+    pub(super) least: u16,
+    pub(super) most: u16,
+    /// At least one.
+    pub(super) first: u16,
+}
+
+impl Strength {
+    pub(super) const ONE: Self = Self { least: 1, most: 1, first: 1 };
+
+    /// What the settings say, where the process may use `cores` cores. A generation that follows another begins with as many workers as that has
+    /// `now`, where both bounds allow it: the load is the same.
+    pub(super) fn of(settings: &Settings, cores: usize, now: Option<u16>) -> Self {
+        let (least, most) = settings.pool.workers.bounds(cores);
+        // Their range ends at 512; a machine may have more cores than that, and no more than a u16 holds.
+        let (least, most) = (least.min(usize::from(u16::MAX)) as u16, most.min(usize::from(u16::MAX)) as u16);
+        Self { least, most, first: now.unwrap_or(1).clamp(least.max(1), most) }
+    }
+
+    /// `None` where there is nothing to choose.
+    fn scaling(self) -> Option<Scaling> {
+        (self.least != self.most).then_some(Scaling { min: self.least, max: self.most })
+    }
+
+    /// Places for workers: a replacement starts beside the worker it replaces, and some are added by hand.
+    pub(super) fn places(self) -> u16 {
+        self.most.saturating_mul(2).clamp(self.most.saturating_add(1), 1024)
+    }
+}
+
+impl std::fmt::Display for Strength {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.scaling() {
+            Some(Scaling { min, max }) => write!(f, "{min}..{max}"),
+            None => write!(f, "{}", self.most),
+        }
+    }
+}
+
+/// After how long without a request workers are let go.
+fn idle_timeout(settings: &Settings, strength: Strength) -> Option<Duration> {
+    let default = if strength.least == 0 { SLEEPS_AFTER } else { Duration::ZERO };
+    Some(settings.pool.idle_timeout.unwrap_or(default)).filter(|limit| !limit.is_zero())
 }
 
 fn recycling(life: &Life) -> Recycling {

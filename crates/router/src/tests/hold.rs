@@ -3,8 +3,36 @@
 use super::*;
 use crate::Held;
 
-fn broken(html: bool) -> Held {
-    Held::Broken { retry_after_s: 7, text: "<p>It does not import.</p>".to_owned(), html }
+fn broken() -> Held {
+    Held::Broken {
+        retry_after_s: 7,
+        page: "<p>It does not import.</p>".to_owned(),
+        json: "{\"error\": 1}".to_owned(),
+        text: "It does not import.".to_owned(),
+    }
+}
+
+#[test]
+fn each_client_is_answered_in_what_it_takes() {
+    let generation = Generation::start("one", 1, 1);
+    let running = Running::with(&generation.exchange);
+    running.runtime.block_on(running.router.hold(Some(broken())));
+    let mut client = running.connect();
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (accept, kind, body) in [
+        (browser, "text/html; charset=utf-8", "<p>It does not import.</p>"),
+        ("application/json", "application/json", "{\"error\": 1}"),
+        ("text/plain, application/problem+JSON;q=0.5", "application/json", "{\"error\": 1}"),
+        ("*/*", "text/plain; charset=utf-8", "It does not import."),
+        ("image/avif", "text/plain; charset=utf-8", "It does not import."),
+    ] {
+        client.send(&format!("GET / HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n"));
+        let (head, answer) = client.answer();
+        assert!(head.contains(&format!("Content-Type: {kind}\r\n")) && head.contains("Vary: Accept\r\n"), "{head}");
+        assert_eq!(answer, body);
+    }
+    running.stop();
+    generation.end();
 }
 
 #[test]
@@ -14,10 +42,12 @@ fn new_requests_are_answered_while_the_application_is_broken() {
     let mut begun = running.connect();
     begun.get("/gate");
     generation.worker_of("/gate");
-    running.runtime.block_on(running.router.hold(Some(broken(true))));
+    running.runtime.block_on(running.router.hold(Some(broken())));
     let mut client = running.connect();
     // The connection is kept: pipelined, and to HEAD without a body.
-    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.send(
+        "GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n",
+    );
     let (head, body) = client.answer();
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("Retry-After: 7\r\n"), "{head}");
     assert!(head.contains("Content-Type: text/html; charset=utf-8\r\n") && !head.contains("close"), "{head}");
@@ -42,7 +72,7 @@ fn new_requests_are_answered_while_the_application_is_broken() {
 fn a_switch_ends_a_hold() {
     let old = Generation::start("old", 0, 0);
     let running = Running::with(&old.exchange);
-    running.runtime.block_on(running.router.hold(Some(broken(false))));
+    running.runtime.block_on(running.router.hold(Some(broken())));
     let mut client = running.connect();
     client.get("/");
     assert!(client.answer().0.contains("Content-Type: text/plain; charset=utf-8\r\n"));

@@ -26,7 +26,7 @@ fn requests_are_counted_by_status_and_outcome() {
     sent += "nonsense\r\n\r\n".len() as u64;
     assert!(wrong.answer().0.starts_with("HTTP/1.1 400 "));
     drop(wrong);
-    let held = Held::Broken { retry_after_s: 1, text: String::new(), html: false };
+    let held = Held::Broken { retry_after_s: 1, page: String::new(), json: String::new(), text: String::new() };
     running.runtime.block_on(running.router.hold(Some(held)));
     client.get("/");
     sent += "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".len() as u64;

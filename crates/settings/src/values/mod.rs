@@ -9,3 +9,4 @@ pub(crate) mod mode;
 pub(crate) mod name;
 pub(crate) mod peers;
 pub(crate) mod size;
+pub(crate) mod workers;

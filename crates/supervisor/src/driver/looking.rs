@@ -22,7 +22,10 @@ const FRESH: Duration = Duration::from_secs(2);
 impl Driver {
     pub(super) fn look_at_load(&mut self) {
         self.load_due = None;
-        let load = self.pool.load();
+        let mut load = self.pool.load();
+        if load.busy_as_processes && self.options.scaling.is_some() {
+            load.busy = self.busy_processes();
+        }
         let served = (0..self.place_count()).map(|place| self.pool.served(place)).collect();
         let idle = load.last_activity.map(|last| Instant::now().into_std().saturating_duration_since(last));
         self.take(Event::Load(Seen { load, served, idle }));
@@ -30,6 +33,21 @@ impl Driver {
         if self.options.recycling.max_memory.is_some() && due {
             self.measure();
         }
+    }
+
+    /// The share of a CPU that the processes used since the last look, those that were there then; `None` when there was none.
+    fn busy_processes(&mut self) -> Option<f64> {
+        let now = Instant::now();
+        let (mut used, mut passed) = (Duration::ZERO, Duration::ZERO);
+        for place in &mut self.places {
+            let Some(process) = &place.process else { continue };
+            let Some(cpu) = measure::cpu(process.pid) else { continue };
+            if let Some((before, at)) = place.cpu_seen.replace((cpu, now)) {
+                used += cpu.saturating_sub(before);
+                passed += now.saturating_duration_since(at);
+            }
+        }
+        (!passed.is_zero()).then(|| (used.as_secs_f64() / passed.as_secs_f64()).min(1.0))
     }
 
     fn place_count(&self) -> u16 {

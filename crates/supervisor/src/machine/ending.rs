@@ -29,6 +29,7 @@ impl Machine {
     }
 
     pub(super) fn stop_all(&mut self) {
+        self.end_roll(None, false);
         self.phase = Phase::Stopping;
         for worker in 0..self.limits.places {
             self.dismiss(worker, !self.stop_now, Cause::Stop);

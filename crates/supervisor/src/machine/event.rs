@@ -58,6 +58,10 @@ pub(crate) enum Event {
     Scale {
         workers: u16,
     },
+    /// Replace all workers, one after the other.
+    Roll,
+    /// Replace no more of them.
+    EndRoll,
     /// A request came while there were no workers.
     Wake,
     Tick,
@@ -99,7 +103,22 @@ pub(crate) enum Action {
     Recover(Death),
     Notify(Notice),
     Tell(Change),
+    /// The roll is over; what is spawned after this is spawned as it was before, unless it is complete.
+    Rolled(Rolled),
     Remark(Remark),
+}
+
+/// How a roll ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rolled {
+    /// How many new processes got ready.
+    pub(crate) replaced: u16,
+    /// How many there were to be.
+    pub(crate) of: u16,
+    /// Why one did not get ready.
+    pub(crate) failure: Option<Failure>,
+    /// All were replaced.
+    pub(crate) complete: bool,
 }
 
 /// A signal to a worker.

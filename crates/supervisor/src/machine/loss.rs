@@ -14,6 +14,7 @@ impl Machine {
         // Nobody waits for one that is not wanted any more.
         let at_boot = at_boot.filter(|_| !self.workers[usize::from(worker)].released);
         if let Some(failure) = &at_boot {
+            self.roll_failed(worker, failure);
             self.boot_deaths = self.boot_deaths.saturating_add(1);
             if self.gives_up() && self.boot_deaths >= BOOT_DEATHS {
                 self.vacate(worker);

@@ -33,6 +33,8 @@ enum Step {
     Recycle(u16),
     Scale(u16),
     Wake,
+    Roll,
+    EndRoll,
     Stop {
         graceful: bool,
     },
@@ -54,6 +56,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => worker.prop_map(Step::Recycle),
         1 => (0..PLACES + 2).prop_map(Step::Scale),
         2 => Just(Step::Wake),
+        2 => Just(Step::Roll),
+        1 => Just(Step::EndRoll),
     ]
 }
 
@@ -77,6 +81,8 @@ struct World {
     notices: Vec<Notice>,
     changes: Vec<Change>,
     stop_asked: bool,
+    /// Rolls that were begun and have not ended.
+    rolls: usize,
 }
 
 impl World {
@@ -92,6 +98,7 @@ impl World {
             notices: Vec::new(),
             changes: Vec::new(),
             stop_asked: false,
+            rolls: 0,
         };
         world.send(Event::Start);
         world
@@ -99,6 +106,7 @@ impl World {
 
     fn send(&mut self, event: Event) {
         let before = self.machine.strength();
+        let may_scale = matches!(event, Event::Scale { .. });
         let ticked = event == Event::Tick;
         let may_cost = matches!(event, Event::Exited { .. } | Event::TimedOut { .. } | Event::Stop { .. });
         let actions = self.machine.handle(self.now, event);
@@ -129,6 +137,17 @@ impl World {
             assert!(waiting <= 1, "one at a time shows when it is over");
         }
         // What was under way when the number wanted became smaller goes on.
+        assert_eq!(
+            usize::from(self.machine.rolling.is_some()),
+            self.rolls,
+            "everybody who asked for a roll is told its end"
+        );
+        if self.machine.rolling.is_some() {
+            let starting = self.machine.workers.iter().filter(|worker| worker.replaces.is_some()).count();
+            assert!(starting <= 1, "one at a time");
+            assert!(after.wanted >= before.wanted || may_scale, "nothing but somebody takes workers away meanwhile");
+            assert!(!self.machine.is_asleep(), "it sleeps while all are replaced");
+        }
         let replacements = self.machine.workers.iter().filter(|worker| worker.replaces.is_some()).count();
         assert!(replacements <= usize::from(PLACES / 4).max(1), "too many are replaced at once");
     }
@@ -159,6 +178,13 @@ impl World {
                 assert!(!self.killed[index], "a signal to a killed process");
                 self.killed[index] = signal == WorkerSignal::Kill;
             }
+            Action::Rolled(rolled) => {
+                assert!(self.rolls > 0, "an end without a beginning");
+                self.rolls -= 1;
+                assert!(rolled.replaced <= rolled.of, "{rolled:?}");
+                assert!(!rolled.complete || rolled.failure.is_none(), "{rolled:?}");
+                assert!(!rolled.complete || rolled.replaced > 0, "{rolled:?}");
+            }
             Action::Tell(change) => {
                 let last = |wanted: fn(&Change) -> bool| self.changes.iter().rev().find(|told| wanted(told)).cloned();
                 match &change {
@@ -187,6 +213,11 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
+            Step::Roll => {
+                self.rolls += 1;
+                self.send(Event::Roll);
+            }
+            Step::EndRoll => self.send(Event::EndRoll),
             Step::AnswerSpawn { ok } => self.answer_spawn(ok),
             Step::Ready(worker) if self.is_alive(worker) => self.send(ready(worker)),
             Step::Failed(worker) if self.is_alive(worker) => self.send(failed(worker)),
@@ -365,6 +396,7 @@ proptest! {
         world.stop(graceful);
         world.wind_down();
 
+        prop_assert_eq!(world.rolls, 0);
         prop_assert!(world.alive.iter().all(|alive| !alive));
         prop_assert_eq!(world.count(|notice| *notice == Notice::Stopped), 1);
         prop_assert_eq!(world.notices.last(), Some(&Notice::Stopped));
@@ -373,6 +405,27 @@ proptest! {
         prop_assert!(ready + failed <= 1, "{:?}", world.notices);
         prop_assert!(failed == 0 || !outlives);
         prop_assert!(world.count(|notice| *notice == Notice::AllReady) <= ready);
+    }
+
+    /// Whatever happened before, when all goes well a roll replaces every process, and takes none away that serves before its replacement does.
+    #[test]
+    fn a_roll_replaces_every_process(limits in limits(), steps in prop::collection::vec(step(), 0..80)) {
+        let mut world = World::new(Limits { places: PLACES, ..limits });
+        for step in steps {
+            world.step(step);
+        }
+        world.calm_down();
+        if world.machine.condition() != Condition::Serving {
+            return Ok(());
+        }
+        let before = world.pids;
+        let wanted = world.machine.strength().wanted;
+        world.step(Step::Roll);
+        world.calm_down();
+        prop_assert_eq!(world.rolls, 0);
+        let pids: Vec<u32> = world.machine.observe().filter_map(|seen| seen.pid).collect();
+        prop_assert_eq!(pids.len(), usize::from(wanted));
+        prop_assert!(pids.iter().all(|pid| *pid > before), "{:?} of {}", pids, before);
     }
 
     /// Whatever happened before, when nothing goes wrong any more as many are ready as are wanted, and no process beside them.

@@ -51,7 +51,7 @@ impl Machine {
     }
 
     pub(super) fn most_recyclings(&self) -> u16 {
-        (self.wanted / 4).max(1)
+        if self.rolling.is_some() { 1 } else { (self.wanted / 4).max(1) }
     }
 
     /// Replacements that are not ready, and old workers that are not gone.

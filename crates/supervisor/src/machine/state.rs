@@ -110,6 +110,8 @@ pub(super) struct Worker {
     pub(super) released: bool,
     /// It is to take over from the worker in this place, and is not among those that are wanted before it is ready.
     pub(super) replaces: Option<u16>,
+    /// The number of the last roll before its process was asked for.
+    pub(super) roll: u64,
     /// Why it is to be replaced, and since when that is known.
     pub(super) wish: Option<(RecycleReason, Duration)>,
     /// The recycling was told of.
@@ -161,6 +163,7 @@ impl Default for Worker {
             deaths: 0,
             released: false,
             replaces: None,
+            roll: 0,
             wish: None,
             wish_told: false,
             budget: Budget::default(),

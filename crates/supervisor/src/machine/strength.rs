@@ -25,6 +25,7 @@ impl Machine {
             let Some(place) = self.free_place() else { break };
             self.spawn(place);
         }
+        self.roll_on();
         self.recycle_next();
     }
 
@@ -93,6 +94,9 @@ impl Machine {
             }
         }
         if self.phase != Phase::Serving || self.rest != Rest::Awake || self.broken.is_some() {
+            return;
+        }
+        if self.rolling.is_some() {
             return;
         }
         self.consider_sleep(seen);

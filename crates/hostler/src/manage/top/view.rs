@@ -179,8 +179,9 @@ impl View {
             format!("{} queued", observed.queued),
             show::times(status),
         ];
+        let headline = show::headline(status, now_us).and(Tone::Faint, &format!("  {}", status.configured.application));
         vec![
-            show::headline(status, now_us).and(Tone::Faint, &format!("  {}", status.configured.application)),
+            show::why(observed, headline),
             Line::plain(&facts.join("  ")),
             Line::plain(&load.join("  ")),
             Line::default(),

@@ -1,0 +1,130 @@
+"""Crash loops: the server outlives an application that cannot be started, says so, and heals by itself."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from client import Client
+from deadline import wait_until
+from project import Project
+
+GOOD = """
+def application(environ, start_response):
+    body = {body!r}
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+BROKEN = "raise ValueError('<b>said</b> in the traceback')"
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.fixture
+def project(serve, tmp_path):
+    made = []
+
+    def make(text, **options):
+        options = {"outlive_failures": True, **options}
+        made.append(Project(serve, tmp_path, text, ready=False, **options))
+        made[-1].server.log.claim("worker|tried again")
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+
+
+def broken(made):
+    made.server.log.expect("listening on")
+    made.wait_state("broken")
+    made.server.log.claim("worker|tried again")
+
+
+def get(made, accept):
+    with Client(made.server.address) as client:
+        return client.get("/", headers=[("Accept", accept)])
+
+
+@pytest.mark.parametrize("text", [BROKEN, "import os; os._exit(3)", "import os; os.abort()", "def no("])
+def test_it_answers_503_and_heals_when_the_code_is_mended(project, text):
+    made = project(text, workers=2)
+    broken(made)
+    answer = made.server.get()
+    assert answer.status == 503
+    assert int(answer.header("retry-after")) > 0
+    assert made.observed("failure")
+    made.write(GOOD.format(body=b"mended"))
+    made.wait_state("serving", 40)
+    assert made.server.get().body == b"mended"
+    assert made.observed("failure") == ""
+    assert made.status()["configured"]["interface"] == "wsgi"
+    made.server.wait_workers(2)
+    made.server.log.claim("worker|tried again")
+
+
+def test_only_with_debug_is_the_reason_told(project):
+    made = project(BROKEN)
+    broken(made)
+    for accept in (BROWSER, "application/json", "*/*"):
+        assert b"said" not in get(made, accept).body
+
+
+def test_each_client_gets_the_reason_in_what_it_takes(project):
+    made = project(BROKEN, debug=True)
+    broken(made)
+    page = get(made, BROWSER)
+    assert page.header("content-type") == "text/html; charset=utf-8"
+    assert b"&lt;b&gt;said&lt;/b&gt; in the traceback" in page.body and b"<b>" not in page.body
+    assert b"Traceback" in page.body
+    told = json.loads(get(made, "application/json").body)
+    assert "<b>said</b>" in told["traceback"]
+    text = get(made, "*/*")
+    assert text.header("content-type") == "text/plain; charset=utf-8"
+    assert b"<b>said</b> in the traceback" in text.body
+
+
+def test_a_reload_while_broken_brings_it_back_at_once(project):
+    made = project(BROKEN)
+    broken(made)
+    made.write("import no_such_module_of_anybody")
+    answer = made.ask("reload")
+    assert answer.returncode == 1 and "no_such_module_of_anybody" in answer.stderr
+    assert made.observed("state") == "broken"
+    assert made.server.get().status == 503
+    made.write(GOOD.format(body=b"two"))
+    assert made.ask("reload").returncode == 0
+    assert made.server.get().body == b"two"
+    assert made.observed("state") == "serving"
+    # What never served is nothing to go back to.
+    answer = made.ask("rollback")
+    assert answer.returncode == 1 and "no previous generation" in answer.stderr
+    made.server.log.claim("worker|reload failed|generation|tried again")
+
+
+def test_a_stop_while_broken(project):
+    made = project(BROKEN)
+    broken(made)
+    made.server.stop()
+
+
+def test_a_server_that_serves_outlives_broken_code_without_the_setting(serve, tmp_path):
+    made = Project(serve, tmp_path, GOOD.format(body=b"one"), workers=2)
+    try:
+        made.write(BROKEN)
+        for pid in made.server.workers():
+            os.kill(pid, signal.SIGKILL)
+        made.wait_state("broken", 40)
+        assert made.server.get().status == 503
+        made.write(GOOD.format(body=b"mended"))
+        wait_until(lambda: made.server.get().status == 200, lambda: "served again", 40)
+        made.wait_state("serving")
+        made.server.log.claim("worker|tried again|died|killed")
+    finally:
+        made.end()
+
+
+def test_without_the_setting_a_broken_application_ends_the_command(hostler, tmp_path):
+    (tmp_path / "broken_of_test.py").write_text(BROKEN)
+    command = hostler("run", "--bind", "127.0.0.1:0", "broken_of_test:application")
+    assert command.wait() == 65
