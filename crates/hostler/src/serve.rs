@@ -153,6 +153,8 @@ async fn serve(
     let router_config = translate::router(&served.settings, cores);
     let router_threads = router_config.threads;
     announce(&served, served.settings.pool.workers.resolve(cores));
+    // Before the first process: what a keeper forks becomes a child of this one.
+    hostler_supervisor::adopt_orphans()?;
     let (first, mut notices) =
         Generation::begin(predecessor.map_or(0, |before| before.generation) + 1, served, router_threads, cores)?;
     let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);

@@ -51,7 +51,8 @@ impl Generation {
         let workers = served.settings.pool.workers.resolve(cores) as u16;
         let places = translate::places(workers);
         let exchange = Arc::new(Exchange::create(translate::exchange(&served.settings, places, router_threads))?);
-        let options = translate::supervisor(&served, workers, router_threads as u16);
+        let mut options = translate::supervisor(&served, workers, router_threads as u16);
+        options.start.generation = number;
         let (sender, notices) = mpsc::channel(NOTICES);
         let supervisor = Supervisor::spawn(options, Arc::new(pool::Generation(Arc::clone(&exchange))), sender);
         Ok((Arc::new(Self { number, served, exchange, supervisor, hurry: Notify::new() }), notices))

@@ -120,6 +120,9 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
             multiprocess: workers > 1,
             report_sources: settings.develop.reload,
             check_only: false,
+            hooks: app.hooks.as_ref().map(|module| module.as_str().to_owned()),
+            generation: 1,
+            age: 0,
         },
         graceful_timeout: pool.graceful_timeout,
         boot_timeout: pool.boot_timeout,
@@ -127,6 +130,7 @@ pub(super) fn supervisor(served: &Served, workers: u16, router_threads: u16) -> 
         bootstrap: None,
         places: places(workers),
         recycling: recycling(&settings.life),
+        preload: pool.preload,
         ..Default::default()
     }
 }
