@@ -43,7 +43,7 @@ settings! {
     /// In a file it can be a table as well.
     env: Vec<Variable> = Vec::new(), letter('e') gunicorn("raw_env");
 
-    /// A module with functions that are called at turns in the life of the server and its workers, by gunicorn's names for them.
+    /// A module with functions that are called when workers start and end, by gunicorn's names for them.
     /// In each worker: `post_fork(server, worker)` before the application is imported, or after the fork with `preload`;
     /// `post_worker_init(worker)` when it is about to serve; `worker_exit(server, worker)` when it has served its last request. In
     /// the keeper, with `preload` alone: `on_starting(server)` before the import, or `on_reload(server)` where the server was reloaded;

@@ -53,7 +53,16 @@ class Keeper:
 
 
 def descriptors():
-    return {int(name) for name in os.listdir("/proc/self/fd")}
+    return {number for number in map(int, os.listdir("/proc/self/fd")) if is_open(number)}
+
+
+def is_open(number):
+    """Whether there is such a descriptor: that of the directory was among its own entries."""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def describe(number):
