@@ -34,6 +34,12 @@ def children(pid):
     return sorted(found)
 
 
+def parent(pid):
+    """The id of the parent of `pid`, or None when it is gone."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else None
+
+
 def state(pid):
     """The state letter of `pid` (proc(5)), or None when it is gone."""
     fields = _stat(pid)

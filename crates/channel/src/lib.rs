@@ -1,6 +1,9 @@
-//! The messages between the supervisor and one worker, over a `SOCK_SEQPACKET` pair.
+//! The messages between the supervisor and one worker, or a keeper, over a `SOCK_SEQPACKET` pair.
 //!
-//! Owns the wire format (one JSON object a packet) and its limits. Knows nothing of what either side does about a message.
+//! Owns the wire format (one JSON object a packet, with descriptors beside it where a message says so) and its limits. Knows nothing of
+//! what either side does about a message.
+
+mod passing;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,6 +11,8 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
+
+pub use passing::MAX_DESCRIPTORS;
 
 /// The longest packet, in bytes. Longer texts (a traceback, a log line) are cut to fit before they are sent.
 pub const MAX_PACKET: usize = 160 * 1024;
@@ -56,6 +61,12 @@ pub struct WorkerStart {
     pub report_sources: bool,
     /// Only import the application and report; serve nothing (`hostler check`).
     pub check_only: bool,
+    /// The module with the hooks, if there is one.
+    pub hooks: Option<String>,
+    /// The number of the generation, from 1.
+    pub generation: u64,
+    /// How many workers of this generation were started before, and this one: 1 for the first.
+    pub age: u64,
 }
 
 /// How the application is called.
@@ -98,10 +109,30 @@ pub enum Lifespan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToWorker {
-    /// Import the application and begin.
+    /// Import the application and begin. To a worker that a keeper forked: begin.
     Start(WorkerStart),
-    /// Take no further request, finish those that run, exit 0.
+    /// Take no further request, finish those that run, exit 0. To a keeper: end.
     Stop,
+    /// To a process that is to be a keeper, instead of [`ToWorker::Start`]: import the application and wait. What is said of a worker in it
+    /// holds for none.
+    Keep(WorkerStart),
+    /// To a keeper: fork a worker. Its end of its own channel comes with the message. Answered by [`FromWorker::Forked`] or
+    /// [`FromWorker::ForkFailed`], in the order asked.
+    Fork {
+        /// The worker's place.
+        worker: u16,
+        /// Its [`WorkerStart::age`].
+        age: u64,
+    },
+    /// To a keeper with hooks: a worker has ended, and was reaped.
+    Ended {
+        /// The worker's place.
+        worker: u16,
+        /// Its process.
+        pid: u32,
+        /// Its [`WorkerStart::age`].
+        age: u64,
+    },
 }
 
 /// From a worker to the supervisor.
@@ -119,6 +150,23 @@ pub enum FromWorker {
     },
     /// Something for the error log.
     Log(LogRecord),
+    /// From a keeper: a worker was forked. A pidfd of it comes with the message. It is a child of the supervisor by now, and waits for
+    /// [`ToWorker::Start`] at the other end of its channel.
+    Forked {
+        /// The worker's place.
+        worker: u16,
+        /// Its process.
+        pid: u32,
+    },
+    /// From a keeper: there is no new worker, and nothing of it is left but, at worst, a process that finds its channel closed.
+    ForkFailed {
+        /// The worker's place.
+        worker: u16,
+        /// One line.
+        message: String,
+        /// Python's traceback, when a hook raised.
+        traceback: Option<String>,
+    },
 }
 
 /// An application that was loaded.
@@ -187,11 +235,7 @@ impl Channel {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when the peer does not read, [`io::ErrorKind::BrokenPipe`] when it is gone.
     pub fn send<M: Serialize>(&self, message: &M) -> io::Result<()> {
-        let packet = serde_json::to_vec(message)?;
-        if packet.len() > MAX_PACKET {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "message longer than a packet"));
-        }
-        rustix::net::send(&self.socket, &packet, SendFlags::NOSIGNAL)?;
+        rustix::net::send(&self.socket, &pack(message)?, SendFlags::NOSIGNAL)?;
         Ok(())
     }
 
@@ -214,6 +258,14 @@ impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+fn pack<M: Serialize>(message: &M) -> io::Result<Vec<u8>> {
+    let packet = serde_json::to_vec(message)?;
+    if packet.len() > MAX_PACKET {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "message longer than a packet"));
+    }
+    Ok(packet)
 }
 
 /// Cuts `text` to [`MAX_TEXT`] bytes at a character border, keeping its end: the last lines of a traceback say the most.

@@ -233,12 +233,6 @@ mod tests {
 
     #[test]
     fn options_of_gunicorn_are_known() {
-        for (option, name) in [("--preload", "--preload"), ("--preload=yes", "--preload")] {
-            assert_eq!(
-                told(&format!("hostler run a:b {option}")),
-                format!("gunicorn's {name} is not part of Hostler yet\nsee `hostler help run`")
-            );
-        }
         for line in ["hostler run -k gevent a:b", "hostler run -kgevent a:b", "hostler -k gevent a:b"] {
             assert!(told(line).starts_with("gunicorn's -k is not part of Hostler: Hostler needs none: "), "{line}");
         }

@@ -156,6 +156,8 @@ async fn serve(
     let router_threads = router_config.threads;
     let strength = Strength::of(&served.settings, cores, None);
     announce(&served, strength);
+    // Before the first process: what a keeper forks becomes a child of this one.
+    hostler_supervisor::adopt_orphans()?;
     let number = predecessor.map_or(0, |before| before.generation) + 1;
     let (first, mut notices) = Generation::begin(number, served, router_threads, strength)?;
     let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);

@@ -7,7 +7,7 @@ use crate::meta::Apply;
 use crate::values::application::Application;
 use crate::values::choice::Interface;
 use crate::values::mode::Mode;
-use crate::values::name::{UrlPath, Variable};
+use crate::values::name::{ModuleName, UrlPath, Variable};
 
 settings! {
     /// Which application is served, in which Python, with which surroundings.
@@ -42,6 +42,16 @@ settings! {
     /// Variables for the workers' environment, `NAME=VALUE`; may be given more than once.
     /// In a file it can be a table as well.
     env: Vec<Variable> = Vec::new(), letter('e') gunicorn("raw_env");
+
+    /// A module with functions that are called when workers start and end, by gunicorn's names for them.
+    /// In each worker: `post_fork(server, worker)` before the application is imported, or after the fork with `preload`;
+    /// `post_worker_init(worker)` when it is about to serve; `worker_exit(server, worker)` when it has served its last request. In
+    /// the keeper, with `preload` alone: `on_starting(server)` before the import, or `on_reload(server)` where the server was reloaded;
+    /// `when_ready(server)` after it; `pre_fork(server, worker)`; `child_exit(server, worker)` after the end of a worker, however it came;
+    /// `on_exit(server)`. A worker is not started where `pre_fork`, `post_fork` or `post_worker_init` raises; what another one raises is
+    /// logged. `server` has `pid`, `log` and `cfg`; `worker` has `pid`, `ppid`, `age`, `number`, `log` and `cfg`. The log names
+    /// gunicorn's other hooks, where the module has them: they are never called.
+    hooks: Option<ModuleName> = None;
 
     /// The part of the URL's path that belongs to the mount point: `SCRIPT_NAME`, or the scope's `root_path`.
     /// It is written without percent-encoding. A request whose path does not begin with it is passed on as

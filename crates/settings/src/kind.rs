@@ -39,6 +39,8 @@ pub enum Kind {
     UrlPath,
     /// The name of an HTTP header field.
     HeaderName,
+    /// The name of a Python module: `package.module`.
+    ModuleName,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Any number of these.
@@ -66,6 +68,7 @@ impl Kind {
             Self::Peers => "an address, a network as \"10.0.0.0/8\", or \"*\"".to_owned(),
             Self::UrlPath => "a path with a slash before it and none behind, as \"/shop\"".to_owned(),
             Self::HeaderName => "the name of a header field, as \"X-Request-Id\"".to_owned(),
+            Self::ModuleName => "the name of a module as \"package.module\", without \".py\"".to_owned(),
             Self::Choice(words) => format!("one of {}", quoted(words)),
             Self::List(_) => "a list".to_owned(),
         }
@@ -91,6 +94,7 @@ impl Kind {
             Self::Peers => "PEERS",
             Self::UrlPath => "PATH",
             Self::HeaderName => "NAME",
+            Self::ModuleName => "MODULE",
             Self::Choice(_) => "WORD",
             Self::List(item) => item.placeholder(),
         }

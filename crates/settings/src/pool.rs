@@ -29,6 +29,13 @@ settings! {
     /// The event loop of an ASGI application runs any number of them in one thread, whatever is said here.
     threads: u32 = 1, range(1..=64);
 
+    /// Whether the application is imported once, by a process that then forks the workers: the keeper.
+    /// A new worker is there within milliseconds, and workers share the memory of what was imported. What the import opens and starts is
+    /// shared or lost: a thread runs in no worker, and a connection would be used by all of them at once; the log names both.
+    /// Open those in the hook `post_fork`, or with the first request. Functions registered with `atexit` run in each worker that ends by itself, and
+    /// in the keeper.
+    preload: bool = false, also("preload-app") gunicorn("preload_app");
+
     /// How long a request may run without giving or taking a byte, in seconds; 0 is without end.
     /// Past it the client gets 504, and the worker is replaced. For an ASGI application it counts until the head of the
     /// answer is out: the client gets 504 and the request's task is cancelled, while the worker goes on with its others.

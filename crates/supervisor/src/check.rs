@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use hostler_channel::{FromWorker, Loaded, WorkerStart};
+use hostler_channel::{FromWorker, Loaded, ToWorker, WorkerStart};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::Signal;
 
@@ -24,7 +24,7 @@ const EXIT_TIME: Duration = Duration::from_secs(1);
 pub fn check(options: Options) -> Result<Loaded, Failure> {
     let start = WorkerStart { worker: 0, check_only: true, ..options.start.clone() };
     let shared = no_memory(start.router_threads).map_err(died)?;
-    let process = launch(&options, start, shared).map_err(died)?;
+    let process = launch(&options, &ToWorker::Start(start), shared).map_err(died)?;
     let result = listen(&process, options.boot_timeout);
     let (status, killed) = end(&process, EXIT_TIME);
     result.unwrap_or_else(|| {
@@ -55,7 +55,9 @@ fn listen(process: &Process, limit: Duration) -> Option<Result<Loaded, Failure>>
             Ok(Some(FromWorker::Failed { message, traceback })) => {
                 return Some(Err(Failure::Import { message, traceback }));
             }
-            Ok(Some(FromWorker::Log(record))) => report::record(0, process.pid, &record),
+            Ok(Some(FromWorker::Log(record))) => report::record(Some(0), process.pid, &record),
+            // It is no keeper.
+            Ok(Some(FromWorker::Forked { .. } | FromWorker::ForkFailed { .. })) => {}
             Ok(None) => return None,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if ended || !wait(&[&process.channel, &process.pidfd], deadline) {
@@ -63,7 +65,7 @@ fn listen(process: &Process, limit: Duration) -> Option<Result<Loaded, Failure>>
                 }
             }
             Err(error) => {
-                if !report::unreadable(0, process.pid, &error) {
+                if !report::unreadable(Some(0), process.pid, &error) {
                     return None;
                 }
             }

@@ -2,6 +2,7 @@
 //!
 //! It takes one closed [`Event`] from one bounded channel: from the watchers of its processes and from its [`Handle`]s.
 
+mod forking;
 mod looking;
 mod rolling;
 
@@ -16,14 +17,16 @@ use hostler_channel::{ToWorker, WorkerStart};
 use tokio::sync::{broadcast, mpsc, oneshot, watch as observing};
 use tokio::time::Instant;
 
+use self::forking::Forking;
 use self::rolling::Rolling;
 use crate::ended::Death;
 use crate::handle::{Handle, NotServing, Observed};
 use crate::machine::{Action, Event, Limits, Machine, Observation, WorkerSignal};
 use crate::message::Message;
-use crate::status::{Change, LastFailure, Notice, Usage, WorkerStatus};
+use crate::process::{self, Process};
+use crate::status::{Change, KeeperStatus, LastFailure, Notice, Usage, WorkerStatus};
 use crate::watch::{Watched, watch};
-use crate::{Options, Pool, process, report};
+use crate::{Options, Pool, report};
 
 /// Messages that may wait for the driver; whoever sends waits when there are more.
 const WAITING_MESSAGES: usize = 256;
@@ -67,6 +70,8 @@ impl Supervisor {
             began: Instant::now(),
             messages: sender,
             follow_up: VecDeque::new(),
+            forking: Forking::default(),
+            started: 0,
             notices,
             unsent: VecDeque::new(),
             changes,
@@ -93,6 +98,7 @@ fn limits(options: &Options) -> Limits {
         scaling: options.scaling,
         idle_timeout: options.idle_timeout,
         outlive_failures: options.outlive_failures,
+        preload: options.preload,
     }
 }
 
@@ -111,6 +117,8 @@ struct Place {
     process: Option<Arc<Watched>>,
     /// What it was started as.
     edition: u64,
+    /// How many workers were started before it, and it.
+    age: u64,
     /// Of the present process.
     usage: Option<Usage>,
     /// Its CPU time when that was last looked at.
@@ -130,6 +138,9 @@ struct Driver {
     messages: mpsc::Sender<Message>,
     /// Events that came of the actions for the event before.
     follow_up: VecDeque<Event>,
+    forking: Forking,
+    /// Workers started so far, by fork or not.
+    started: u64,
     notices: mpsc::Sender<Notice>,
     unsent: VecDeque<Notice>,
     changes: broadcast::Sender<Change>,
@@ -193,6 +204,8 @@ impl Driver {
             Message::Roll { options, edition, reply } => self.roll(*options, edition, reply),
             Message::Sample { reply } => self.sample(reply),
             Message::Stacks { worker, reply } => self.ask_for_stacks(worker, reply),
+            Message::Forked { worker, pid, pidfd } => self.forked(worker, pid, pidfd),
+            Message::ForkFailed { worker, message, traceback } => self.fork_failed(worker, message, traceback),
             Message::Measured(found) => self.take_measured(found),
         }
     }
@@ -205,6 +218,7 @@ impl Driver {
         }
         self.follow_up.push_back(event);
         self.follow_up();
+        self.fork_next();
         if self.machine.is_asleep() {
             // The other half of `Handle::wake`: announced first, looked at then.
             fence(Ordering::SeqCst);
@@ -238,7 +252,9 @@ impl Driver {
     fn remember_failure(&mut self, event: &Event) {
         let (worker, message, traceback) = match event {
             Event::WorkerFailed { worker, message, traceback } => (*worker, message.clone(), traceback.clone()),
+            Event::ForkRefused { worker, message, traceback } => (*worker, message.clone(), traceback.clone()),
             Event::SpawnFailed { worker, error } => (*worker, error.clone(), None),
+            Event::KeeperExited { .. } => return self.keeper_gone(),
             _ => return,
         };
         self.failed(worker, message, traceback);
@@ -252,6 +268,7 @@ impl Driver {
 
     fn act(&mut self, action: Action) {
         match action {
+            Action::Spawn { worker } if self.options.preload => self.forking.ask(worker),
             Action::Spawn { worker } => {
                 let answer = match self.start_process(worker) {
                     Ok(pid) => Event::Spawned { worker, pid, luck: luck() },
@@ -259,6 +276,9 @@ impl Driver {
                 };
                 self.follow_up.push_back(answer);
             }
+            Action::SpawnKeeper => self.start_keeper(),
+            Action::StopKeeper => self.forking.stop_keeper(),
+            Action::SignalKeeper { signal } => self.forking.signal_keeper(signal),
             Action::Retire { worker } => self.pool.retire(worker),
             Action::SendStop { worker } => self.with_process(worker, |process| process.send(&ToWorker::Stop)),
             Action::Signal { worker, signal } => self.signal(worker, signal),
@@ -275,8 +295,14 @@ impl Driver {
         let of_pool = |error: io::Error| format!("the shared memory has no place for worker {worker}: {error}");
         self.pool.prepare(worker).map_err(of_pool)?;
         let shared = self.pool.descriptors(worker).map_err(of_pool)?;
-        let start = WorkerStart { worker, ..self.options.start.clone() };
-        let process = process::launch(&self.options, start, shared).map_err(|error| error.to_string())?;
+        self.started += 1;
+        let start = WorkerStart { worker, age: self.started, ..self.options.start.clone() };
+        let process =
+            process::launch(&self.options, &ToWorker::Start(start), shared).map_err(|error| error.to_string())?;
+        self.watch_worker(worker, self.started, process)
+    }
+
+    fn watch_worker(&mut self, worker: u16, age: u64, process: Process) -> Result<u32, String> {
         let watched =
             Watched::new(worker, process).map_err(|error| format!("a new worker cannot be watched: {error}"))?;
         let pid = watched.pid;
@@ -285,6 +311,7 @@ impl Driver {
         tokio::spawn(watch(Arc::clone(&watched), self.messages.clone()));
         if let Some(place) = self.places.get_mut(usize::from(worker)) {
             place.process = Some(watched);
+            place.age = age;
             place.usage = None;
             place.cpu_seen = None;
             place.edition = self.options.edition;
@@ -312,6 +339,7 @@ impl Driver {
 
     fn recover(&mut self, death: &Death) {
         let Death { worker, pid, status, .. } = *death;
+        self.tell_keeper(worker, pid);
         let served = self.pool.served(worker);
         if let Some(place) = self.places.get_mut(usize::from(worker)) {
             place.process = None;
@@ -336,9 +364,15 @@ impl Driver {
 
     fn publish(&self) {
         let workers = self.machine.observe().zip(&self.places).map(|(seen, place)| self.status(seen, place)).collect();
+        let keeper = self.machine.observe_keeper().map(|(pid, state, since)| KeeperStatus {
+            pid,
+            state,
+            since: (self.began + since).into_std(),
+        });
         let (strength, condition) = (self.machine.strength(), self.machine.condition());
         self.observed.send_modify(|observed| {
             observed.workers = workers;
+            observed.keeper = keeper;
             observed.strength = strength;
             observed.condition = condition;
         });

@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch as observing};
 use crate::Options;
 use crate::machine::Event;
 use crate::message::Message;
-use crate::status::{Change, Condition, Failure, Restarts, Strength, WorkerStatus};
+use crate::status::{Change, Condition, Failure, KeeperStatus, Restarts, Strength, WorkerStatus};
 
 /// How long a worker may take to write its stacks. Its part that does needs no interpreter lock, but it does need a CPU.
 const STACKS_PATIENCE: Duration = Duration::from_secs(5);
@@ -30,6 +30,7 @@ pub struct Handle {
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
     pub(crate) workers: Vec<WorkerStatus>,
+    pub(crate) keeper: Option<KeeperStatus>,
     pub(crate) strength: Strength,
     pub(crate) condition: Condition,
     pub(crate) stopped: bool,
@@ -183,6 +184,12 @@ impl Handle {
     #[must_use]
     pub fn workers(&self) -> Vec<WorkerStatus> {
         self.observed.borrow().workers.clone()
+    }
+
+    /// The process that forks the workers, where [`Options::preload`](crate::Options::preload) has one.
+    #[must_use]
+    pub fn keeper(&self) -> Option<KeeperStatus> {
+        self.observed.borrow().keeper
     }
 
     /// Ends of processes by cause, of all places.

@@ -8,10 +8,12 @@ mod check;
 mod driver;
 mod ended;
 mod handle;
+mod keeper;
 mod machine;
 mod measure;
 mod message;
 mod options;
+mod orphans;
 mod pool;
 mod process;
 mod report;
@@ -25,8 +27,10 @@ pub use ended::Ended;
 pub use handle::{Handle, NotServing, RollFailed, StacksError};
 pub use machine::WorkerState;
 pub use options::{Options, Recycling, Scaling};
+pub use orphans::adopt_orphans;
 pub use pool::{Load, Pool};
 pub use process::{BOOTSTRAP, STACKS_SIGNAL};
 pub use status::{
-    Change, Condition, Failure, LastFailure, Notice, RecycleReason, Restarts, Strength, Usage, WorkerStatus,
+    Change, Condition, Failure, KeeperStatus, LastFailure, Notice, RecycleReason, Restarts, Strength, Usage,
+    WorkerStatus,
 };

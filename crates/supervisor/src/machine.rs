@@ -21,10 +21,13 @@
 //! and who is there to *replace* another, until it is ready and the seat changes hands. After every event `reconcile` (in
 //! `strength`) compares the seats with the number wanted.
 //!
+//! With `preload` workers are forked by a *keeper*, and wait for it where it is not ready (see `keeper`).
+//!
 //! Each [`Event::Exited`] yields [`Action::Recover`] before that place is spawned in again: only then is it free of its old process.
 
 mod ending;
 mod event;
+mod keeper;
 #[cfg(test)]
 mod life_scenarios;
 mod loss;
@@ -43,8 +46,9 @@ use std::time::Duration;
 
 use hostler_channel::Loaded;
 
+use self::keeper::Keeper;
 use self::rolling::Roll;
-use self::state::{State, Worker};
+use self::state::{HEALTHY, State, Worker};
 use crate::ended::{Cause, Death, Ended};
 use crate::scaling::Scaler;
 use crate::status::{Change, Condition, Failure, Notice, RecycleReason, Restarts, Strength};
@@ -97,6 +101,8 @@ pub(crate) struct Machine {
     rest: Rest,
     /// One for each place.
     workers: Vec<Worker>,
+    /// The process that forks them, where there is to be one.
+    keeper: Keeper,
     /// How many are wanted, and why.
     wanted: u16,
     reason: String,
@@ -127,6 +133,7 @@ impl Machine {
         limits.places = limits.places.max(limits.workers);
         Self {
             workers: vec![Worker::default(); usize::from(limits.places)],
+            keeper: Keeper::default(),
             wanted: limits.workers,
             reason: "as set".to_owned(),
             scaler: limits.scaling.map(Scaler::new),
@@ -157,6 +164,12 @@ impl Machine {
             Event::SpawnFailed { worker, error } => self.spawn_failed(worker, error),
             Event::WorkerReady { worker, loaded } => self.worker_ready(worker, loaded),
             Event::WorkerFailed { worker, message, traceback } => self.worker_failed(worker, message, traceback),
+            Event::ForkRefused { worker, message, traceback } => self.fork_refused(worker, message, traceback),
+            Event::KeeperSpawned { pid } => self.keeper_spawned(pid),
+            Event::KeeperSpawnFailed { error } => self.keeper_spawn_failed(error),
+            Event::KeeperReady => self.keeper_ready(),
+            Event::KeeperFailed { message, traceback } => self.keeper_failed(message, traceback),
+            Event::KeeperExited { status } => self.keeper_exited(status),
             Event::Proven { worker } => self.proven(worker),
             Event::Exited { worker, status } => self.exited(worker, status),
             Event::TimedOut { worker } => self.timed_out(worker),
@@ -178,7 +191,7 @@ impl Machine {
     pub(crate) fn next_tick(&self) -> Option<Duration> {
         let deadlines = self.workers.iter().filter_map(|worker| worker.state.deadline());
         let lifetimes = self.workers.iter().filter_map(Worker::lifetime_ends);
-        deadlines.chain(lifetimes).chain(self.recycling_due()).min()
+        deadlines.chain(lifetimes).chain(self.recycling_due()).chain(self.keeper_due()).min()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -196,6 +209,16 @@ impl Machine {
         self.phase == Phase::Serving
             && self.rest != Rest::Asleep
             && (limited || scaling.is_some() || idle_timeout.is_some())
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping | Phase::Stopped)
+    }
+
+    /// The process that forks workers: its number, what it is doing, and since when. `None` while there is none to be.
+    pub(crate) fn observe_keeper(&self) -> Option<(Option<u32>, WorkerState, Duration)> {
+        let Keeper { pid, state, since, .. } = self.keeper;
+        (state != State::Absent).then(|| (pid, state.public(), since))
     }
 
     /// Whether the worker can be asked for its stacks. One that has not set up its answer yet would be killed by the question.
@@ -349,6 +372,7 @@ impl Machine {
     }
 
     fn tick(&mut self) {
+        self.tick_keeper();
         for worker in 0..self.limits.places {
             let entry = &mut self.workers[usize::from(worker)];
             if let Some(ends) = entry.lifetime_ends()
@@ -378,12 +402,16 @@ impl Machine {
                 }
                 State::Condemned { .. } | State::Leaving { .. } => self.kill(worker),
                 State::Backoff { .. } => self.spawn(worker),
-                State::Absent | State::Spawning | State::Ready | State::Killed => {}
+                State::Absent | State::Waiting | State::Spawning | State::Ready | State::Killed => {}
             }
         }
     }
 
+    /// Fills a place, as soon as there is somebody to do it.
     fn spawn(&mut self, worker: u16) {
+        if self.lacks_keeper() {
+            return self.set_state(worker, State::Waiting);
+        }
         self.set_state(worker, State::Spawning);
         self.workers[usize::from(worker)].roll = self.roll_number;
         self.actions.push(Action::Spawn { worker });

@@ -1,5 +1,7 @@
 //! What reaches the driver: events for the machine, and questions that want an answer.
 
+use std::os::fd::OwnedFd;
+
 use hostler_channel::Loaded;
 use tokio::sync::oneshot;
 
@@ -35,6 +37,18 @@ pub(crate) enum Message {
     Stacks {
         worker: u16,
         reply: oneshot::Sender<Result<String, StacksError>>,
+    },
+    /// The keeper forked a worker, which is ours by now.
+    Forked {
+        worker: u16,
+        pid: u32,
+        pidfd: OwnedFd,
+    },
+    /// The keeper forked none. With a traceback it was a hook that raised.
+    ForkFailed {
+        worker: u16,
+        message: String,
+        traceback: Option<String>,
     },
     /// What was measured, by place and process.
     Measured(Vec<(u16, u32, Option<Usage>)>),

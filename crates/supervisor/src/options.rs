@@ -34,6 +34,9 @@ pub struct Options {
     /// Go on trying when no worker was ever ready, with [`Change::Broken`](crate::Change::Broken), instead of ending with
     /// [`Notice::Failed`](crate::Notice::Failed).
     pub outlive_failures: bool,
+    /// Import the application once, in a process that forks the workers: the keeper. They share its memory, and are there within
+    /// milliseconds. The server has to be a subreaper for that (see [`adopt_orphans`](crate::adopt_orphans)).
+    pub preload: bool,
     /// The first message to a worker; the index is filled in.
     pub start: WorkerStart,
     /// What the processes that are started so are told apart by from those of a later [`Handle::roll`](crate::Handle::roll).
@@ -95,6 +98,7 @@ impl Default for Options {
             scaling: None,
             idle_timeout: None,
             outlive_failures: false,
+            preload: false,
             start: WorkerStart {
                 worker: 0,
                 threads: 1,
@@ -110,6 +114,9 @@ impl Default for Options {
                 multiprocess: false,
                 report_sources: false,
                 check_only: false,
+                hooks: None,
+                generation: 1,
+                age: 0,
             },
             edition: 0,
             graceful_timeout: Duration::from_secs(30),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use command_fds::{CommandFdExt, FdMapping};
-use hostler_channel::{Channel, ToWorker, WorkerStart, descriptors};
+use hostler_channel::{Channel, ToWorker, descriptors};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 
 use crate::Options;
@@ -67,12 +67,12 @@ pub(crate) enum LaunchError {
     Watch(#[source] io::Error),
 }
 
-/// Starts a worker that inherits `shared` from descriptor [`descriptors::MEMORY`] upwards, and sends it its first message.
-pub(crate) fn launch(options: &Options, start: WorkerStart, shared: Vec<OwnedFd>) -> Result<Process, LaunchError> {
+/// Starts a worker or a keeper that inherits `shared` from descriptor [`descriptors::MEMORY`] upwards, and sends it its first message.
+pub(crate) fn launch(options: &Options, first: &ToWorker, shared: Vec<OwnedFd>) -> Result<Process, LaunchError> {
     check_directory(options)?;
     let (channel, theirs) = Channel::pair().map_err(LaunchError::Channel)?;
     // Before the process exists: the packet waits in the socket, and a failure leaves nothing behind.
-    channel.send(&ToWorker::Start(start)).map_err(LaunchError::Channel)?;
+    channel.send(first).map_err(LaunchError::Channel)?;
 
     let mappings: Vec<FdMapping> = std::iter::once(theirs)
         .chain(shared)

@@ -9,8 +9,8 @@ use hostler_channel::{LogRecord, Severity};
 use crate::ended::{Cause, Death, Ended};
 use crate::machine::Remark;
 
-/// One record of a worker. `detail` holds its further lines.
-pub(crate) fn record(worker: u16, pid: u32, record: &LogRecord) {
+/// One record of a worker, or of the keeper. `detail` holds its further lines.
+pub(crate) fn record(worker: Option<u16>, pid: u32, record: &LogRecord) {
     let LogRecord { severity, message, detail, request_id } = record;
     let (detail, request_id) = (detail.as_deref(), request_id.as_deref());
     match severity {
@@ -21,7 +21,7 @@ pub(crate) fn record(worker: u16, pid: u32, record: &LogRecord) {
 }
 
 /// A message that could not be received; returns whether to go on reading.
-pub(crate) fn unreadable(worker: u16, pid: u32, error: &io::Error) -> bool {
+pub(crate) fn unreadable(worker: Option<u16>, pid: u32, error: &io::Error) -> bool {
     // What serde_json says of a packet that is not JSON, and of one that ends too early.
     let one_packet = matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
     if one_packet {
@@ -46,6 +46,34 @@ pub(crate) fn remark(remark: &Remark) {
             tracing::error!(worker, error = %message, detail, "a new worker could not load the application");
         }
         Remark::SpawnFailed { worker, error } => tracing::error!(worker, %error, "a worker could not be started"),
+        Remark::KeeperImportFailed { message, again: true, .. } => {
+            tracing::debug!(error = %message, "the keeper could not load the application, as before");
+        }
+        Remark::KeeperImportFailed { message, traceback, again: false } => {
+            let detail = traceback.as_deref();
+            tracing::error!(error = %message, detail, "the keeper could not load the application");
+        }
+        Remark::KeeperSpawnFailed { error } => tracing::error!(%error, "the keeper could not be started"),
+        Remark::KeeperDied { pid, status } => {
+            tracing::warn!(pid, "the keeper {status}; workers that it forked go on, and it is started again");
+        }
+        Remark::KeeperBackingOff { delay } => {
+            tracing::warn!(?delay, "the keeper keeps dying; it is started again after a delay");
+        }
+        Remark::KeeperEndOverdue => {
+            tracing::warn!(
+                "the keeper did not end in time: what the application registered with atexit takes too long; it is killed"
+            );
+        }
+        Remark::KeeperSlow { limit, forking: false } => {
+            tracing::error!(?limit, "the keeper did not import the application in time; it is killed");
+        }
+        Remark::KeeperSlow { limit, forking: true } => {
+            tracing::error!(
+                ?limit,
+                "the keeper did not fork a worker in time: a hook, or a lock that a thread held; it is killed"
+            );
+        }
         Remark::BackingOff { worker, delay } => {
             tracing::warn!(worker, ?delay, "a worker keeps dying; it is started again after a delay");
         }

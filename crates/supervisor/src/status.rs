@@ -127,6 +127,17 @@ pub struct WorkerStatus {
     pub last_failure: Option<LastFailure>,
 }
 
+/// The process that has imported the application and forks the workers, as it was last observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeeperStatus {
+    /// Its process; `None` while it is not started again yet.
+    pub pid: Option<u32>,
+    /// What it is doing: ready means that it forks.
+    pub state: WorkerState,
+    /// Since when.
+    pub since: Instant,
+}
+
 /// What a process used, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {

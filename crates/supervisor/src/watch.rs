@@ -12,15 +12,16 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::ended::Ended;
 use crate::handle::StacksError;
 use crate::machine::{Event, WorkerSignal};
 use crate::message::Message;
 use crate::process::{Process, STACKS, abandon, reap};
-use crate::report;
+use crate::{orphans, report};
 
 /// How many messages are read at most after the process has ended. A child of the worker may have inherited the channel and
 /// go on writing to it.
-const LAST_MESSAGES: usize = 1000;
+pub(crate) const LAST_MESSAGES: usize = 1000;
 /// How many may wait for the stacks of one worker.
 const WAITING_FOR_STACKS: usize = 8;
 /// How the record begins in which a worker tells its stacks.
@@ -37,6 +38,45 @@ pub(crate) struct Watched {
     channel: AsyncFd<End>,
     /// Who asked for its stacks; dropped with the process.
     stacks_wanted: Mutex<Vec<StacksReply>>,
+    _own: orphans::Own,
+}
+
+/// Registers a process with the current tokio runtime: its pidfd and its channel.
+///
+/// # Errors
+/// When the runtime cannot watch it; the process is then gone.
+#[expect(
+    deprecated,
+    reason = "the constructors that replace these are unsafe because a type may answer with another descriptor each time; \
+              these two types never do, and unsafe code stays out of this crate"
+)]
+pub(crate) fn register(pidfd: OwnedFd, channel: Channel) -> io::Result<(AsyncFd<OwnedFd>, AsyncFd<End>)> {
+    let channel = match AsyncFd::with_interest(End(channel), Interest::READABLE) {
+        Ok(channel) => channel,
+        Err(error) => {
+            abandon(&pidfd);
+            return Err(error);
+        }
+    };
+    match AsyncFd::try_with_interest(pidfd, Interest::READABLE) {
+        Ok(pidfd) => Ok((pidfd, channel)),
+        Err(error) => {
+            let (pidfd, error) = error.into_parts();
+            abandon(&pidfd);
+            Err(error)
+        }
+    }
+}
+
+/// Collects the status of a process whose pidfd is readable.
+pub(crate) async fn collect(pidfd: &OwnedFd) -> Ended {
+    loop {
+        if let Some(status) = reap(pidfd) {
+            return status;
+        }
+        // A readable pidfd is an ended process, so this is not reached in practice; it must not spin if it ever is.
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }
 
 impl Watched {
@@ -44,28 +84,10 @@ impl Watched {
     ///
     /// # Errors
     /// When the runtime cannot watch it; the process is then gone.
-    #[expect(
-        deprecated,
-        reason = "the constructors that replace these are unsafe because a type may answer with another descriptor each time; \
-                  these two types never do, and unsafe code stays out of this crate"
-    )]
     pub(crate) fn new(worker: u16, process: Process) -> io::Result<Self> {
         let Process { pid, pidfd, channel } = process;
-        let channel = match AsyncFd::with_interest(End(channel), Interest::READABLE) {
-            Ok(channel) => channel,
-            Err(error) => {
-                abandon(&pidfd);
-                return Err(error);
-            }
-        };
-        match AsyncFd::try_with_interest(pidfd, Interest::READABLE) {
-            Ok(pidfd) => Ok(Self { worker, pid, pidfd, channel, stacks_wanted: Mutex::default() }),
-            Err(error) => {
-                let (pidfd, error) = error.into_parts();
-                abandon(&pidfd);
-                Err(error)
-            }
-        }
+        let (pidfd, channel) = register(pidfd, channel)?;
+        Ok(Self { worker, pid, pidfd, channel, stacks_wanted: Mutex::default(), _own: orphans::own(pid) })
     }
 
     /// Sends a message; when the worker reads none any more its time to stop runs out instead.
@@ -147,14 +169,16 @@ impl Watched {
         let worker = self.worker;
         let event = match received {
             Ok(Some(FromWorker::Log(record))) => {
-                report::record(worker, self.pid, &record);
+                report::record(Some(worker), self.pid, &record);
                 self.answer_stacks(&record);
                 return true;
             }
             Ok(Some(FromWorker::Ready(loaded))) => Event::WorkerReady { worker, loaded },
             Ok(Some(FromWorker::Failed { message, traceback })) => Event::WorkerFailed { worker, message, traceback },
+            // It is no keeper.
+            Ok(Some(FromWorker::Forked { .. } | FromWorker::ForkFailed { .. })) => return true,
             Ok(None) => return false,
-            Err(error) => return report::unreadable(worker, self.pid, &error),
+            Err(error) => return report::unreadable(Some(worker), self.pid, &error),
         };
         messages.send(Message::Event(event)).await.is_ok()
     }
@@ -165,13 +189,7 @@ impl Watched {
 /// Dropped earlier (with the runtime), the channel closes, and the worker exits by itself.
 pub(crate) async fn watch(watched: Arc<Watched>, messages: mpsc::Sender<Message>) {
     watched.until_end(&messages).await;
-    let status = loop {
-        if let Some(status) = reap(watched.pidfd.get_ref()) {
-            break status;
-        }
-        // A readable pidfd is an ended process, so this is not reached in practice; it must not spin if it ever is.
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    };
+    let status = collect(watched.pidfd.get_ref()).await;
     let worker = watched.worker;
     // Its descriptors are closed before anybody learns that it is gone.
     drop(watched);
@@ -181,7 +199,7 @@ pub(crate) async fn watch(watched: Arc<Watched>, messages: mpsc::Sender<Message>
 
 /// `AsyncFd` asks for the older of the two traits.
 #[derive(Debug)]
-struct End(Channel);
+pub(crate) struct End(pub(crate) Channel);
 
 impl AsRawFd for End {
     fn as_raw_fd(&self) -> RawFd {

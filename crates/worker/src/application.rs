@@ -69,7 +69,8 @@ pub(crate) fn load(py: Python<'_>, specification: &str, interface: Interface) ->
     Ok(Application { callable: object.unbind(), interface })
 }
 
-fn import<'py>(py: Python<'py>, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
+/// Imports a module of the application's.
+pub(crate) fn import<'py>(py: Python<'py>, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
     match py.import(name) {
         Ok(module) => Ok(module.into_any()),
         Err(error) => {

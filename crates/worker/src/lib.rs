@@ -1,11 +1,13 @@
 //! The Python extension `_hostler`: what runs inside a worker process.
 //!
-//! Owns the import of the application, the worker's threads or event loop, WSGI (PEP 3333) and ASGI 3. Knows nothing of clients' sockets or of HTTP on the wire:
+//! Owns the import of the application, the keeper that forks workers, the worker's threads or event loop, WSGI (PEP 3333) and ASGI 3. Knows nothing of clients' sockets or of HTTP on the wire:
 //! requests come from the exchange, and everything else the worker needs comes over its channel.
 
 mod application;
 mod asgi;
 mod gone;
+mod hooks;
+mod keeper;
 mod life;
 mod report;
 mod sources;

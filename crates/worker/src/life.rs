@@ -12,6 +12,8 @@ use pyo3::types::PyDict;
 use rustix::pipe::PipeFlags;
 
 use crate::application::{self, Application, Failure};
+use crate::hooks::Hooks;
+use crate::keeper::{self, Forked};
 use crate::{asgi, report, sources, watch, wsgi};
 
 /// The signal on which a worker prints the Python stacks of all its threads, for [`watch`] to log: SIGSTKFLT, which nothing else uses.
@@ -21,28 +23,42 @@ const EXIT_NOT_LOADED: i32 = 65;
 
 static SIDE: OnceLock<WorkerSide> = OnceLock::new();
 
-/// Runs the worker; returns when it was retired and all its threads are done.
+/// Runs the worker; returns when it was retired and all its threads are done. What is to be a keeper returns from here in each worker that it forks,
+/// and when it is to end.
 pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
     // SAFETY: the supervisor passes its channel at this number, and nothing else in this process owns it.
     let channel = report::open(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(descriptors::CHANNEL) }));
-    let Some(ToWorker::Start(start)) = channel.receive().map_err(|error| PyRuntimeError::new_err(error.to_string()))?
-    else {
-        return Err(PyRuntimeError::new_err("the supervisor closed the channel before it said what to run"));
-    };
-    let (stacks, print_to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
-        .map_err(|error| PyRuntimeError::new_err(format!("no pipe for stacks: {error}")))?;
-    watch::start(channel, stacks).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
-    prepare_interpreter(py, &start, print_to)?;
-    let application = match application::load(py, &start.app, start.interface) {
-        Ok(application) => application,
-        Err(failure) => refuse(py, failure),
-    };
-    let python = Python::version_str().split_whitespace().next().unwrap_or_default().to_owned();
+    match channel.receive().map_err(|error| PyRuntimeError::new_err(error.to_string()))? {
+        Some(ToWorker::Start(start)) => {
+            be_watched(py, channel)?;
+            prepare_interpreter(py, &start)?;
+            let hooks = Hooks::load(py, &start, false).unwrap_or_else(|failure| refuse(py, failure));
+            if !start.check_only {
+                hooks.post_fork(py, &start).unwrap_or_else(|failure| refuse(py, failure));
+            }
+            let application = application::load(py, &start.app, start.interface);
+            let application = application.unwrap_or_else(|failure| refuse(py, failure));
+            work(py, &start, application, &hooks)
+        }
+        Some(ToWorker::Keep(start)) => match keeper::run(py, channel, start)? {
+            Some(Forked { start, application, hooks }) => {
+                be_watched(py, channel)?;
+                hooks.post_fork(py, &start).unwrap_or_else(|failure| refuse(py, failure));
+                work(py, &start, application, &hooks)
+            }
+            None => Ok(()),
+        },
+        _ => Err(PyRuntimeError::new_err("the supervisor closed the channel before it said what to run")),
+    }
+}
+
+/// Serves with an application that is loaded, until the worker is retired.
+fn work(py: Python<'_>, start: &WorkerStart, application: Application, hooks: &Hooks) -> PyResult<()> {
     let interface = application.interface;
     // What an ASGI application imports at its startup is not known yet; it is mostly in the same places.
     let sources = if start.report_sources { sources::imported(py) } else { Vec::new() };
-    let loaded = |event_loop| FromWorker::Ready(Loaded { interface, python, event_loop, sources });
-    match interface {
+    let loaded = |event_loop| FromWorker::Ready(Loaded { interface, python: python_version(), event_loop, sources });
+    let served = match interface {
         Interface::Asgi => {
             let event_loop = asgi::Loop::new(py, start.event_loop).unwrap_or_else(|failure| refuse(py, failure));
             let ready = loaded(Some(event_loop.name.clone()));
@@ -50,19 +66,30 @@ pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
                 report::send(py, &ready);
                 return event_loop.close(py);
             }
-            let side = attach(&start)?;
+            let side = attach(start)?;
             // A startup that was begun is brought to its end, so that its shutdown can follow.
             finish_on_sigterm(py)?;
             let started =
-                event_loop.start(py, application.callable, &start).unwrap_or_else(|failure| refuse(py, failure));
-            started.serve(py, side, &start, || report::send(py, &ready))
+                event_loop.start(py, application.callable, start).unwrap_or_else(|failure| refuse(py, failure));
+            hooks.post_worker_init(py).unwrap_or_else(|failure| refuse(py, failure));
+            started.serve(py, side, start, || report::send(py, &ready))
         }
         _ if start.check_only => {
             report::send(py, &loaded(None));
-            Ok(())
+            return Ok(());
         }
-        _ => serve(py, &start, application, &loaded(None)),
-    }
+        _ => {
+            hooks.post_worker_init(py).unwrap_or_else(|failure| refuse(py, failure));
+            serve(py, start, application, &loaded(None))
+        }
+    };
+    hooks.worker_exit(py);
+    served
+}
+
+/// The version of Python, without what it was built with.
+pub(crate) fn python_version() -> String {
+    Python::version_str().split_whitespace().next().unwrap_or_default().to_owned()
 }
 
 /// What this worker runs now: for each request its id, and its method and target.
@@ -72,7 +99,7 @@ pub(crate) fn running() -> Vec<(String, String)> {
 }
 
 /// Tells the supervisor why nothing can be served, and ends the process.
-fn refuse(py: Python<'_>, failure: Failure) -> ! {
+pub(crate) fn refuse(py: Python<'_>, failure: Failure) -> ! {
     let failed =
         FromWorker::Failed { message: clip(&failure.message), traceback: failure.traceback.as_deref().map(clip) };
     report::send(py, &failed);
@@ -80,8 +107,20 @@ fn refuse(py: Python<'_>, failure: Failure) -> ! {
     std::process::exit(EXIT_NOT_LOADED)
 }
 
-/// Signals, module path, and what the process says of itself.
-fn prepare_interpreter(py: Python<'_>, start: &WorkerStart, print_to: OwnedFd) -> PyResult<()> {
+/// Starts the thread that sees the supervisor leave, and has Python print its stacks to it.
+fn be_watched(py: Python<'_>, channel: &'static Channel) -> PyResult<()> {
+    let (stacks, print_to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
+        .map_err(|error| PyRuntimeError::new_err(format!("no pipe for stacks: {error}")))?;
+    watch::start(channel, stacks).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    let options = PyDict::new(py);
+    options.set_item("all_threads", true)?;
+    // The handler writes to it at any time from now on, so it is given away for good.
+    options.set_item("file", print_to.into_raw_fd())?;
+    py.import("faulthandler")?.call_method("register", (STACKS_SIGNAL,), Some(&options)).map(drop)
+}
+
+/// Signals and module path.
+pub(crate) fn prepare_interpreter(py: Python<'_>, start: &WorkerStart) -> PyResult<()> {
     let signal = py.import("signal")?;
     // A terminal's Ctrl-C reaches every process of the group; the supervisor decides what it means.
     signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_IGN")?))?;
@@ -90,11 +129,6 @@ fn prepare_interpreter(py: Python<'_>, start: &WorkerStart, print_to: OwnedFd) -
     for entry in start.python_path.iter().rev() {
         path.call_method1("insert", (0, entry))?;
     }
-    let options = PyDict::new(py);
-    options.set_item("all_threads", true)?;
-    // The handler writes to it at any time from now on, so it is given away for good.
-    options.set_item("file", print_to.into_raw_fd())?;
-    py.import("faulthandler")?.call_method("register", (STACKS_SIGNAL,), Some(&options))?;
     Ok(())
 }
 

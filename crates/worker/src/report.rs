@@ -35,6 +35,18 @@ pub(crate) fn log(py: Python<'_>, severity: Severity, message: String, detail: O
     send(py, &FromWorker::Log(record));
 }
 
+/// A record for the error log, from what is written in Python here.
+#[pyfunction]
+pub(crate) fn record(py: Python<'_>, severity: &str, message: String, error: Option<Bound<'_, PyAny>>) {
+    let severity = match severity {
+        "error" => Severity::Error,
+        "warning" => Severity::Warning,
+        _ => Severity::Info,
+    };
+    let detail = error.map(|error| traceback(py, &PyErr::from_value(error)));
+    log(py, severity, message, detail.as_deref(), "");
+}
+
 /// The traceback of an exception, as Python prints it; at least its text when that fails.
 pub(crate) fn traceback(py: Python<'_>, error: &PyErr) -> String {
     let format = || -> PyResult<String> {

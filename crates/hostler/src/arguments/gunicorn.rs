@@ -14,8 +14,7 @@ const SYSLOG: &str = ": let systemd do that: its journal takes what is logged to
 const PLAIN: &str = "";
 
 /// Options with the same answer, and the answer.
-const OPTIONS: [(&str, &str); 20] = [
-    ("--preload", " yet"),
+const OPTIONS: [(&str, &str); 19] = [
     ("-k --worker-class", ": Hostler needs none: workers and threads say how requests are run"),
     ("--worker-connections", ": --limit-concurrency says how many requests may run and wait"),
     ("--worker-tmp-dir", ": Hostler needs none: workers write no heartbeat file"),
@@ -69,7 +68,6 @@ mod tests {
 
     #[test]
     fn answers() {
-        assert_eq!(answer("--preload").as_deref(), Some("gunicorn's --preload is not part of Hostler yet"));
         assert_eq!(answer("--spew").as_deref(), Some("gunicorn's --spew is not part of Hostler"));
         assert!(answer("-k").is_some_and(|told| told.ends_with("workers and threads say how requests are run")));
         assert_eq!(answer("--workers"), None);

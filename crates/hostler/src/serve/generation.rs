@@ -54,6 +54,7 @@ impl Generation {
         // One that is to follow another is thrown away when it is broken; while somebody develops, the next change is waited for.
         options.outlive_failures &= number == 1 && !served.settings.develop.reload;
         options.edition = number;
+        options.start.generation = number;
         let (sender, notices) = mpsc::channel(NOTICES);
         let supervisor = Supervisor::spawn(options, Arc::new(pool::Generation::new(Arc::clone(&exchange))), sender);
         Ok((Arc::new(Self::of(number, served, exchange, supervisor)), notices))

@@ -19,6 +19,9 @@ impl Generation {
         if next.settings.life.ready_path.is_some() {
             return Some("ready_path is set, which is asked before anything serves".to_owned());
         }
+        if self.served.settings.pool.preload || next.settings.pool.preload {
+            return Some("preload is set: new workers come from a keeper, which has the code of before".to_owned());
+        }
         let changed = more_than_processes(&self.served.settings, &next.settings);
         (!changed.is_empty()).then(|| format!("more changed than new processes take up, in: {}", changed.join(", ")))
     }
@@ -63,6 +66,7 @@ fn more_than_processes(now: &Settings, next: &Settings) -> Vec<&'static str> {
         root_path: _,
         umask: _,
         pidfile: _,
+        hooks: _,
     } = app;
     let Asgi { r#loop, lifespan, .. } = asgi;
     let mut life_now = now.life.clone();

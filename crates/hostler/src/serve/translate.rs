@@ -125,6 +125,9 @@ pub(super) fn supervisor(served: &Served, strength: Strength, router_threads: u1
             multiprocess: strength.most > 1,
             report_sources: settings.develop.reload,
             check_only: false,
+            hooks: app.hooks.as_ref().map(|module| module.as_str().to_owned()),
+            generation: 1,
+            age: 0,
         },
         graceful_timeout: pool.graceful_timeout,
         boot_timeout: pool.boot_timeout,
@@ -132,6 +135,7 @@ pub(super) fn supervisor(served: &Served, strength: Strength, router_threads: u1
         bootstrap: None,
         places: strength.places(),
         recycling: recycling(&settings.life),
+        preload: pool.preload,
         ..Default::default()
     }
 }

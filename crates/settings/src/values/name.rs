@@ -100,6 +100,37 @@ impl Value for UrlPath {
     }
 }
 
+/// The name of a Python module: `package.module`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleName(String);
+
+impl ModuleName {
+    /// The name as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for ModuleName {
+    const KIND: Kind = Kind::ModuleName;
+
+    fn from_input(input: &Input) -> Result<Self, String> {
+        let word = |part: &str| {
+            let letter = |character: char| character.is_alphabetic() || character == '_';
+            part.starts_with(letter) && part.chars().all(|character| character.is_alphanumeric() || character == '_')
+        };
+        match input.text() {
+            Some(text) if text.split('.').all(word) => Ok(Self(text.to_owned())),
+            _ => Err(wrong(&Self::KIND, input)),
+        }
+    }
+
+    fn render(&self) -> Option<String> {
+        Some(format!("{:?}", self.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +149,15 @@ mod tests {
         let read = |text: &str| HeaderName::from_input(&Input::Word(text.to_owned()));
         assert!(read("X-Request-Id").is_ok());
         for text in ["", "X Request", "X:", "é", "X\r\n"] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_module_is_named_with_dots() {
+        let read = |text: &str| ModuleName::from_input(&Input::Word(text.to_owned()));
+        assert_eq!(read("site.hooks").map(|name| name.as_str().to_owned()), Ok("site.hooks".to_owned()));
+        for text in ["", "a.", ".a", "gunicorn.conf.py.", "a/b.py", "a-b", "1a", "a:b"] {
             assert!(read(text).is_err(), "{text:?}");
         }
     }

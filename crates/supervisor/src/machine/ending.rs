@@ -34,6 +34,7 @@ impl Machine {
         for worker in 0..self.limits.places {
             self.dismiss(worker, !self.stop_now, Cause::Stop);
         }
+        self.stop_keeper();
         self.finish();
     }
 
@@ -45,7 +46,7 @@ impl Machine {
         }
         match entry.state {
             State::Absent | State::Spawning | State::Killed => {}
-            State::Backoff { .. } => self.vacate(worker),
+            State::Backoff { .. } | State::Waiting => self.vacate(worker),
             _ if !graceful => self.kill(worker),
             State::Ready => {
                 self.set_state(worker, State::Retiring { until: self.now + self.limits.graceful_timeout });
@@ -82,7 +83,11 @@ impl Machine {
 
     pub(super) fn finish(&mut self) {
         let empty = self.workers.iter().all(|worker| worker.state == State::Absent);
-        if self.phase == Phase::Stopping && empty {
+        if self.phase != Phase::Stopping || !empty {
+            return;
+        }
+        self.end_keeper();
+        if self.keeper.state == State::Absent {
             self.phase = Phase::Stopped;
             self.actions.push(Action::Notify(Notice::Stopped));
         }

@@ -22,6 +22,27 @@ pub(crate) enum Event {
         worker: u16,
         error: String,
     },
+    /// The keeper forked no worker because a hook raised.
+    ForkRefused {
+        worker: u16,
+        message: String,
+        traceback: Option<String>,
+    },
+    KeeperSpawned {
+        pid: u32,
+    },
+    KeeperSpawnFailed {
+        error: String,
+    },
+    KeeperReady,
+    KeeperFailed {
+        message: String,
+        traceback: Option<String>,
+    },
+    /// What it was about to fork will not come any more.
+    KeeperExited {
+        status: Ended,
+    },
     WorkerReady {
         worker: u16,
         loaded: Loaded,
@@ -83,9 +104,17 @@ pub(crate) struct Seen {
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Start a process; answered by [`Event::Spawned`] or [`Event::SpawnFailed`].
+    /// Start a process; answered by [`Event::Spawned`] or [`Event::SpawnFailed`]. With a keeper it is forked, and
+    /// [`Event::ForkRefused`] or [`Event::KeeperExited`] are answers, too.
     Spawn {
         worker: u16,
+    },
+    /// Start the keeper; answered by [`Event::KeeperSpawned`] or [`Event::KeeperSpawnFailed`].
+    SpawnKeeper,
+    /// Tell it to end.
+    StopKeeper,
+    SignalKeeper {
+        signal: WorkerSignal,
     },
     /// Have it take nothing more from the queue.
     Retire {
@@ -144,6 +173,28 @@ pub(crate) enum Remark {
         worker: u16,
         error: String,
     },
+    KeeperImportFailed {
+        message: String,
+        traceback: Option<String>,
+        again: bool,
+    },
+    KeeperSpawnFailed {
+        error: String,
+    },
+    KeeperDied {
+        pid: u32,
+        status: Ended,
+    },
+    KeeperBackingOff {
+        delay: Duration,
+    },
+    /// It did not end in the time it had, and is killed.
+    KeeperEndOverdue,
+    /// It is killed: it took too long to import the application, or to fork a worker.
+    KeeperSlow {
+        limit: Duration,
+        forking: bool,
+    },
     BackingOff {
         worker: u16,
         delay: Duration,
@@ -196,6 +247,8 @@ pub(crate) struct Limits {
     pub(crate) scaling: Option<Scaling>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) outlive_failures: bool,
+    /// Workers are forked by a keeper.
+    pub(crate) preload: bool,
     pub(crate) graceful_timeout: Duration,
     pub(crate) boot_timeout: Duration,
 }

@@ -71,7 +71,9 @@ impl Machine {
         ]);
         self.broken = Some(failure);
         for worker in (0..self.limits.places).rev() {
-            if self.seats() > self.hoped_for() && matches!(self.state(worker), Some(State::Backoff { .. })) {
+            if self.seats() > self.hoped_for()
+                && matches!(self.state(worker), Some(State::Backoff { .. } | State::Waiting))
+            {
                 self.vacate(worker);
             }
         }

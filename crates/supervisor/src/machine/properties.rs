@@ -35,6 +35,15 @@ enum Step {
     Wake,
     Roll,
     EndRoll,
+    AnswerKeeper {
+        ok: bool,
+    },
+    KeeperReady,
+    KeeperFailed,
+    KeeperExit,
+    /// A hook raised.
+    RefuseFork,
+    StrayKeeper(u8),
     Stop {
         graceful: bool,
     },
@@ -58,6 +67,12 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Wake),
         2 => Just(Step::Roll),
         1 => Just(Step::EndRoll),
+        6 => prop::bool::weighted(0.9).prop_map(|ok| Step::AnswerKeeper { ok }),
+        6 => Just(Step::KeeperReady),
+        1 => Just(Step::KeeperFailed),
+        2 => Just(Step::KeeperExit),
+        1 => Just(Step::RefuseFork),
+        1 => (0u8..5).prop_map(Step::StrayKeeper),
     ]
 }
 
@@ -78,6 +93,7 @@ struct World {
     alive: [bool; PLACES as usize],
     unrecovered: [bool; PLACES as usize],
     killed: [bool; PLACES as usize],
+    keeper: KeeperProcess,
     notices: Vec<Notice>,
     changes: Vec<Change>,
     stop_asked: bool,
@@ -85,9 +101,24 @@ struct World {
     rolls: usize,
 }
 
+/// The process that forks workers, as it really is.
+#[derive(Default, Debug)]
+struct KeeperProcess {
+    wanted: bool,
+    asked: bool,
+    alive: bool,
+    /// It has said that it is ready, or that it failed.
+    ready: bool,
+    failed: bool,
+    told_to_end: bool,
+    killed: bool,
+}
+
 impl World {
     fn new(limits: Limits) -> Self {
+        let keeper = KeeperProcess { wanted: limits.preload, ..KeeperProcess::default() };
         let mut world = Self {
+            keeper,
             machine: Machine::new(limits),
             now: Duration::ZERO,
             pids: 0,
@@ -113,6 +144,8 @@ impl World {
         for action in actions {
             self.act(action);
         }
+        let keeper = self.machine.observe_keeper();
+        assert_eq!(keeper.is_some_and(|(pid, ..)| pid.is_some()), self.keeper.alive, "{keeper:?}");
         for Observation { worker, pid, state, .. } in self.machine.observe() {
             assert_eq!(pid.is_some(), self.alive[usize::from(worker)], "worker {worker} in {state:?}");
         }
@@ -164,7 +197,28 @@ impl World {
                     !self.notices.iter().any(|notice| matches!(notice, Notice::Failed(_))),
                     "spawned after the end"
                 );
+                assert!(
+                    !self.keeper.wanted || (self.keeper.ready && !self.keeper.told_to_end),
+                    "nobody is there to fork"
+                );
                 self.asked.push(worker);
+            }
+            Action::SpawnKeeper => {
+                assert!(self.keeper.wanted, "nobody wants one");
+                assert!(!self.keeper.asked && !self.keeper.alive, "two keepers");
+                assert!(!self.stop_asked, "a keeper after a stop");
+                assert_eq!(self.count(|notice| matches!(notice, Notice::Failed(_))), 0, "a keeper after the end");
+                self.keeper.asked = true;
+            }
+            Action::StopKeeper => {
+                assert!(self.keeper.alive && self.keeper.ready && !self.keeper.told_to_end);
+                assert!(self.alive.iter().all(|alive| !alive), "it ends last");
+                assert!(self.asked.is_empty(), "it was asked for a worker");
+                self.keeper.told_to_end = true;
+            }
+            Action::SignalKeeper { signal } => {
+                assert!(self.keeper.alive && !self.keeper.killed, "{:?}", self.keeper);
+                self.keeper.killed = signal == WorkerSignal::Kill;
             }
             Action::Recover(death) => {
                 let index = usize::from(death.worker);
@@ -252,8 +306,27 @@ impl World {
             Step::Recycle(worker) => self.send(Event::Recycle { worker }),
             Step::Scale(workers) => self.send(Event::Scale { workers }),
             Step::Wake => self.send(Event::Wake),
+            Step::AnswerKeeper { ok } => self.answer_keeper(ok),
+            Step::KeeperReady => self.keeper_ready(),
+            Step::KeeperFailed if self.keeper.alive && !self.keeper.ready => {
+                self.keeper.failed = true;
+                self.send(Event::KeeperFailed { message: String::new(), traceback: None });
+            }
+            Step::KeeperExit if self.keeper.alive => self.keeper_exit(),
+            Step::RefuseFork if self.keeper.alive && !self.asked.is_empty() => {
+                let worker = self.asked.remove(0);
+                self.send(Event::ForkRefused { worker, message: String::new(), traceback: None });
+            }
+            Step::StrayKeeper(kind) if !self.keeper.alive && !self.keeper.asked => match kind {
+                0 => self.send(Event::KeeperSpawned { pid: 1 }),
+                1 => self.send(Event::KeeperSpawnFailed { error: String::new() }),
+                2 => self.send(Event::KeeperReady),
+                3 => self.send(Event::KeeperFailed { message: String::new(), traceback: None }),
+                _ => self.send(Event::KeeperExited { status: Ended::Exited(0) }),
+            },
             Step::Stop { graceful } => self.stop(graceful),
             Step::Ready(_) | Step::Failed(_) | Step::Exit(_) | Step::Stray(..) => {}
+            Step::KeeperFailed | Step::KeeperExit | Step::RefuseFork | Step::StrayKeeper(_) => {}
         }
     }
 
@@ -276,6 +349,34 @@ impl World {
         }
     }
 
+    fn answer_keeper(&mut self, ok: bool) {
+        if !std::mem::take(&mut self.keeper.asked) {
+            return;
+        }
+        if ok {
+            self.pids += 1;
+            self.keeper = KeeperProcess { wanted: true, alive: true, ..KeeperProcess::default() };
+            self.send(Event::KeeperSpawned { pid: self.pids });
+        } else {
+            self.send(Event::KeeperSpawnFailed { error: "no".into() });
+        }
+    }
+
+    fn keeper_ready(&mut self) {
+        if self.keeper.alive && !self.keeper.ready && !self.keeper.failed {
+            // Set first: workers are asked for at once.
+            self.keeper.ready = true;
+            self.send(Event::KeeperReady);
+        }
+    }
+
+    /// With it goes what it was about to fork.
+    fn keeper_exit(&mut self) {
+        self.keeper = KeeperProcess { wanted: true, ..KeeperProcess::default() };
+        self.asked.clear();
+        self.send(Event::KeeperExited { status: Ended::Signaled(9) });
+    }
+
     fn exit(&mut self, worker: u16) {
         self.alive[usize::from(worker)] = false;
         self.unrecovered[usize::from(worker)] = true;
@@ -291,8 +392,13 @@ impl World {
     /// From now on nothing happens of itself: only killed processes end.
     fn wind_down(&mut self) {
         for _ in 0..100 {
-            while !self.asked.is_empty() {
+            self.answer_keeper(true);
+            // A keeper that is stuck answers nothing.
+            while !self.keeper.wanted && !self.asked.is_empty() {
                 self.answer_spawn(true);
+            }
+            if self.keeper.killed {
+                self.keeper_exit();
             }
             for worker in 0..PLACES {
                 if self.is_alive(worker) && self.killed[usize::from(worker)] {
@@ -305,7 +411,7 @@ impl World {
                     self.send(Event::Tick);
                 }
                 None if self.machine.is_stopped() => return,
-                None => assert!(self.killed.contains(&true) || !self.asked.is_empty(), "stuck"),
+                None => assert!(self.killed.contains(&true) || self.keeper.killed || !self.asked.is_empty(), "stuck"),
             }
         }
         panic!("the stop does not end");
@@ -314,6 +420,12 @@ impl World {
     /// From now on all goes well: whoever starts becomes ready, whoever was told to go does. Nothing new is asked.
     fn calm_down(&mut self) {
         for _ in 0..200 {
+            self.answer_keeper(true);
+            if self.keeper.killed || self.keeper.told_to_end || self.keeper.failed {
+                self.keeper_exit();
+                self.answer_keeper(true);
+            }
+            self.keeper_ready();
             while !self.asked.is_empty() {
                 self.answer_spawn(true);
             }
@@ -332,7 +444,13 @@ impl World {
                     self.now = self.now.max(due);
                     self.send(Event::Tick);
                 }
-                _ if self.asked.is_empty() && self.machine.recyclings() == 0 && !self.is_restless() => return,
+                _ if self.asked.is_empty()
+                    && !self.keeper.asked
+                    && self.machine.recyclings() == 0
+                    && !self.is_restless() =>
+                {
+                    return;
+                }
                 _ => {}
             }
         }
@@ -340,6 +458,9 @@ impl World {
     }
 
     fn is_restless(&self) -> bool {
+        if self.machine.observe_keeper().is_some_and(|(_, state, _)| state != WorkerState::Ready) {
+            return true;
+        }
         self.machine.observe().any(|seen| !matches!(seen.state, WorkerState::Absent | WorkerState::Ready))
     }
 
@@ -357,8 +478,8 @@ fn failed(worker: u16) -> Event {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    (any::<bool>(), any::<bool>(), any::<bool>(), WORKERS..PLACES + 1, 0u16..2).prop_map(
-        |(recycled, scaled, outlive_failures, places, min)| Limits {
+    (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), WORKERS..PLACES + 1, 0u16..2).prop_map(
+        |(recycled, scaled, outlive_failures, preload, places, min)| Limits {
             workers: WORKERS,
             places,
             graceful_timeout: Duration::from_secs(30),
@@ -377,6 +498,7 @@ fn limits() -> impl Strategy<Value = Limits> {
             scaling: scaled.then_some(Scaling { min, max: 4 }),
             idle_timeout: Some(Duration::from_secs(60)),
             outlive_failures,
+            preload,
         },
     )
 }
@@ -398,6 +520,7 @@ proptest! {
 
         prop_assert_eq!(world.rolls, 0);
         prop_assert!(world.alive.iter().all(|alive| !alive));
+        prop_assert!(!world.keeper.alive && !world.keeper.asked);
         prop_assert_eq!(world.count(|notice| *notice == Notice::Stopped), 1);
         prop_assert_eq!(world.notices.last(), Some(&Notice::Stopped));
         let ready = world.count(|notice| matches!(notice, Notice::Ready { .. }));
@@ -446,6 +569,7 @@ proptest! {
         let asleep = world.machine.is_asleep();
         prop_assert_eq!(ready, if asleep { 0 } else { wanted });
         prop_assert_eq!(world.alive.iter().filter(|alive| **alive).count(), usize::from(ready));
+        prop_assert_eq!(world.keeper.alive, world.keeper.wanted && !asleep);
         let expected = if asleep { Condition::Asleep } else { Condition::Serving };
         prop_assert_eq!(world.machine.condition(), expected);
     }

@@ -35,6 +35,8 @@ pub enum WorkerState {
 pub(super) enum State {
     #[default]
     Absent,
+    /// To be filled when there is a keeper to do it.
+    Waiting,
     /// The process is asked for.
     Spawning,
     Starting {
@@ -73,14 +75,14 @@ impl State {
             | Self::Retiring { until }
             | Self::Terminating { until }
             | Self::Backoff { until } => Some(until),
-            Self::Absent | Self::Spawning | Self::Ready | Self::Killed => None,
+            Self::Absent | Self::Waiting | Self::Spawning | Self::Ready | Self::Killed => None,
         }
     }
 
     pub(super) fn public(self) -> WorkerState {
         match self {
             Self::Absent => WorkerState::Absent,
-            Self::Spawning | Self::Starting { .. } => WorkerState::Starting,
+            Self::Waiting | Self::Spawning | Self::Starting { .. } => WorkerState::Starting,
             Self::Ready => WorkerState::Ready,
             Self::Leaving { .. } | Self::Retiring { .. } | Self::Terminating { .. } => WorkerState::Retiring,
             Self::Condemned { .. } | Self::Killed => WorkerState::Killed,

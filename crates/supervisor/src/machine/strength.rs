@@ -27,10 +27,11 @@ impl Machine {
         }
         self.roll_on();
         self.recycle_next();
+        self.reconcile_keeper();
     }
 
     /// How many workers are wanted now.
-    fn target(&self) -> u16 {
+    pub(super) fn target(&self) -> u16 {
         if self.rest == Rest::Asleep { 0 } else { self.wanted }
     }
 
@@ -56,7 +57,7 @@ impl Machine {
     fn most_dispensable(&self) -> Option<u16> {
         let rank = |worker: &Worker| match worker.state {
             State::Condemned { .. } | State::Leaving { .. } | State::Killed => 0,
-            State::Backoff { .. } => 1,
+            State::Backoff { .. } | State::Waiting => 1,
             State::Absent | State::Spawning | State::Starting { .. } => 2,
             State::Ready if worker.running == 0 => 3,
             State::Ready | State::Retiring { .. } | State::Terminating { .. } => 4,

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use hostler_channel::{EventLoop as LoopSetting, Lifespan as LifespanSetting, Severity, WorkerStart};
+use hostler_channel::{EventLoop as LoopSetting, Lifespan as LifespanSetting, WorkerStart};
 use hostler_exchange::{EventLoop, Taken, WorkerSide, now_ns};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
@@ -141,7 +141,7 @@ impl Loop {
                 LifespanSetting::On => "on",
                 LifespanSetting::Off => "off",
             };
-            let log = wrap_pyfunction!(log, py)?;
+            let log = wrap_pyfunction!(report::record, py)?;
             let lifespan = self.module.bind(py).call_method1("Lifespan", (&application, mode, log))?.unbind();
             self.event_loop.call_method1(py, "run_until_complete", (lifespan.call_method0(py, "startup")?,))?;
             Ok(lifespan)
@@ -377,16 +377,4 @@ fn rung(py: Python<'_>) -> PyResult<()> {
     shared.events.awake();
     shared.hear(py)?;
     shared.wake(py)
-}
-
-/// A record for the error log, from `loop.py`.
-#[pyfunction]
-fn log(py: Python<'_>, severity: &str, message: String, error: Option<Bound<'_, PyAny>>) {
-    let severity = match severity {
-        "error" => Severity::Error,
-        "warning" => Severity::Warning,
-        _ => Severity::Info,
-    };
-    let detail = error.map(|error| report::traceback(py, &PyErr::from_value(error)));
-    report::log(py, severity, message, detail.as_deref(), "");
 }
