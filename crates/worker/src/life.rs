@@ -33,6 +33,9 @@ pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
         .map_err(|error| PyRuntimeError::new_err(format!("no pipe for stacks: {error}")))?;
     watch::start(channel, stacks).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
     prepare_interpreter(py, &start, print_to)?;
+    if start.report_sources {
+        sources::distrust_fresh_caches(py)?;
+    }
     let application = match application::load(py, &start.app, start.interface) {
         Ok(application) => application,
         Err(failure) => refuse(py, failure),
