@@ -38,8 +38,8 @@ use crate::{INTERNAL, USAGE, say};
 
 pub(crate) use check::check;
 use control::Desk;
-use developing::Developing;
 pub(crate) use developing::PATIENCE as DEVELOPERS_PATIENCE;
+use developing::{Developing, Unwatched};
 use generation::{Generation, NotReady};
 use instance::{Instance, Main, ORDERS, Unloaded};
 use names::PidFile;
@@ -98,7 +98,8 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     // Before anything is imported: what changes from now on is seen.
     let developing = match Developing::begin(&served, source) {
         Ok(developing) => developing,
-        Err((message, mistake)) => return refuse(&message, if mistake { USAGE } else { SYSTEM }),
+        Err(Unwatched::Settings(message)) => return refuse(&message, USAGE),
+        Err(Unwatched::System(message)) => return refuse(&message, SYSTEM),
     };
     let own = Own { logs: &logs, predecessor: predecessor.as_ref(), pidfile, developing };
     match runtime.block_on(serve(served, source, own, sockets, signals)) {

@@ -129,7 +129,8 @@ pub(crate) fn prepare_interpreter(py: Python<'_>, start: &WorkerStart) -> PyResu
     for entry in start.python_path.iter().rev() {
         path.call_method1("insert", (0, entry))?;
     }
-    Ok(())
+    // Only where sources are asked for does somebody change them all the time.
+    if start.report_sources { sources::distrust_fresh_caches(py) } else { Ok(()) }
 }
 
 /// Maps the exchange, starts the threads, says so, and serves until retired.

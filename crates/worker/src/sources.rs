@@ -1,10 +1,36 @@
-//! Which source files the application was imported from, for whoever watches them.
+//! Which source files the application was imported from, for whoever watches them, and how their caches are kept while they are edited.
 
 use std::path::Path;
 
 use hostler_channel::MAX_TEXT;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+
+/// A cache of bytecode is told from an outdated one by the second of the source's modification and its size. A second save within a second, of
+/// the same size, would run the code of the first; so nothing is cached of a source that is younger than that.
+const NO_FRESH_CACHES: &std::ffi::CStr = c"
+import os
+import time
+from importlib.machinery import SourceFileLoader
+
+def _hostler_cache_bytecode(self, source_path, bytecode_path, data, _write=SourceFileLoader._cache_bytecode):
+    try:
+        fresh = time.time() - os.stat(source_path).st_mtime < 2
+    except OSError:
+        fresh = False
+    if not fresh:
+        return _write(self, source_path, bytecode_path, data)
+
+SourceFileLoader._cache_bytecode = _hostler_cache_bytecode
+";
+
+/// Has imports of this process write no cache of a source that was just saved.
+///
+/// # Errors
+/// When this Python's imports are not made as those that are known.
+pub(crate) fn distrust_fresh_caches(py: Python<'_>) -> PyResult<()> {
+    py.run(NO_FRESH_CACHES, Some(&PyDict::new(py)), None)
+}
 
 /// The directories of packages, and the files of single modules, that were imported so far from elsewhere than the standard library and the places
 /// that packages are installed into. An editable installation is imported from where it is written, so that it is among them. Absolute

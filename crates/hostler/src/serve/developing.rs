@@ -33,6 +33,12 @@ pub(super) struct Developing {
     failures: u64,
 }
 
+/// Why files are not watched.
+pub(super) enum Unwatched {
+    Settings(String),
+    System(String),
+}
+
 /// Which files matter.
 ///
 /// # Errors
@@ -42,14 +48,14 @@ pub(super) fn rules(settings: &Settings) -> Result<Rules, BadPattern> {
 }
 
 impl Developing {
-    /// Watches the files, if the settings say so. The error is for people: `true` when it is a mistake of theirs.
-    pub(super) fn begin(served: &Served, source: &Source) -> Result<Option<Self>, (String, bool)> {
+    /// Watches the files, if the settings say so.
+    pub(super) fn begin(served: &Served, source: &Source) -> Result<Option<Self>, Unwatched> {
         let settings = &served.settings.develop;
         if !settings.reload {
             return Ok(None);
         }
-        let rules =
-            rules(&served.settings).map_err(|error| (format!("reload_include, reload_exclude: {error}"), true))?;
+        let rules = rules(&served.settings)
+            .map_err(|error| Unwatched::Settings(format!("reload_include, reload_exclude: {error}")))?;
         let absolute = |path: &std::path::PathBuf| source.directory().join(path);
         let follows_imports = settings.reload_dirs.is_empty();
         let directories = if follows_imports {
@@ -65,7 +71,8 @@ impl Developing {
         let told = move |changed| {
             let _waits_already = tell.try_send(changed);
         };
-        let watch = Watch::start(plan, told).map_err(|error| (format!("files cannot be watched: {error}"), false))?;
+        let watch =
+            Watch::start(plan, told).map_err(|error| Unwatched::System(format!("files cannot be watched: {error}")))?;
         Ok(Some(Self { watch, changes, follows_imports, failures: 0 }))
     }
 
