@@ -34,6 +34,15 @@ def test_a_start_lasts_until_requests_are_answered(machine, instance):
         assert client.get().text == "one"
 
 
+def test_a_slow_start_has_its_time(machine, instance):
+    """An import may take longer than TimeoutStartSec= allows, while it goes on (EXTEND_TIMEOUT_USEC)."""
+    shop = instance(service_time="[Service]\nTimeoutStartSec=2\n")
+    machine.write(f"{shop.directory}/shop.py", "import time; time.sleep(5)\n" + (APPS / "shop.py").read_text())
+    shop.listen()
+    assert shop.text() == "one"
+    assert shop.show("NRestarts") == "0"
+
+
 def test_a_start_fails_with_the_reason(machine, instance):
     shop = instance()
     shop.publish("broken")
@@ -104,6 +113,16 @@ def test_workers_inherit_nothing_of_it(machine, instance):
     listening = machine.run("ss", "--unix", "--listening", "--no-header", "--processes")
     line = next(line for line in listening.splitlines() if "/run/hostler/shop.sock" in line)
     assert f"pid={who['server']}," in line and f"pid={who['pid']}," not in line, listening
+
+
+def test_a_secret_reaches_the_application_alone(machine, instance):
+    shop = instance(service_secret="[Service]\nLoadCredential=key:/etc/hostler/credentials/%i/key\n")
+    machine.write("/etc/hostler/credentials/shop/key", "open sesame", 0o600)
+    shop.listen()
+    assert shop.text("/secret?name=key") == "open sesame"
+    machine.add_user("eve")
+    assert "open sesame" not in machine.run("systemctl", "show", shop.service, user="eve")
+    assert machine.result("cat", f"/run/credentials/{shop.service}/key", user="eve").returncode != 0
 
 
 def test_only_the_group_may_connect(machine, instance):
