@@ -49,7 +49,7 @@ def test_a_request_has_its_fields(shop):
     shop.get("/warn?text=dry")
     found = next(one for one in entries(shop) if one.get("HOSTLER_STATUS") == "200" and "/warn" in one["MESSAGE"])
     assert found["HOSTLER_METHOD"] == "GET"
-    assert int(found["HOSTLER_DURATION_US"]) > 0 and found["HOSTLER_REQUEST_ID"]
+    assert int(found["HOSTLER_DURATION_USEC"]) > 0 and found["HOSTLER_REQUEST_ID"]
 
 
 def test_events_have_explanations(shop):
