@@ -8,14 +8,15 @@ from deadline import wait_until
 
 APPS = Path(__file__).resolve().parent / "apps"
 ANSWER_SECONDS = 30
-# The socket that hostler@.socket hands over.
-PASSED_SOCKET = "fd://3"
+# The socket that hostler@.socket hands over, and the next one.
+PASSED = "fd://3"
+PASSED_SECOND = "fd://4"
 
 
 class Instance:
     """`/etc/hostler/NAME.toml`, or with `user` that user's, for the project at `directory`. Nothing is started."""
 
-    def __init__(self, machine, name, *, user=None, app="shop:application", project=APPS, settings="", **drop_ins):
+    def __init__(self, machine, name, *, user=None, app="shop:application", project=APPS, settings="", bind=(PASSED,), **drop_ins):
         self.machine = machine
         self.name = name
         self.user = user
@@ -25,7 +26,7 @@ class Instance:
         self.home = f"/home/{user}/.config" if user else "/etc"
         machine.push(project, self.directory)
         self.publish("one")
-        self.configure(app, settings)
+        self.configure(settings, app, bind)
         for key, text in drop_ins.items():
             # `service_watchdog="[Service]…"` is 50-watchdog.conf of the service.
             kind, what = key.split("_", 1)
@@ -34,8 +35,8 @@ class Instance:
             machine.run("chown", "--recursive", user, f"/home/{user}")
         self.systemctl("daemon-reload")
 
-    def configure(self, app="shop:application", settings=""):
-        text = f'app = "{app}"\nchdir = "{self.directory}"\nbind = ["{PASSED_SOCKET}"]\n{settings}\n'
+    def configure(self, settings="", app="shop:application", bind=(PASSED,)):
+        text = f'app = "{app}"\nchdir = "{self.directory}"\nbind = {json.dumps(bind)}\n{settings}\n'
         self.machine.write(f"{self.home}/hostler/{self.name}.toml", text)
 
     def publish(self, version):
@@ -48,12 +49,10 @@ class Instance:
 
     def use_profile(self, profile, order=10):
         """Links a profile of the package, as its head says."""
-        self.machine.run(
-            "ln",
-            "--symbolic",
-            f"/usr/lib/hostler/profiles/{profile}.conf",
-            f"/etc/systemd/system/hostler@{self.name}.service.d/{order}-{profile}.conf",
-        )
+        drop_in = f"/etc/systemd/system/hostler@{self.name}.service.d/{order}-{profile}.conf"
+        self.machine.path(drop_in).parent.mkdir(parents=True, exist_ok=True)
+        self.machine.run("ln", "--symbolic", f"/usr/lib/hostler/profiles/{profile}.conf", drop_in)
+        self.systemctl("daemon-reload")
 
     # Units
 

@@ -33,7 +33,8 @@ pub(crate) const STACKS: Signal = Signal::STKFLT;
 
 /// What systemd, or a server process before, told the server about itself, which a worker must not take for its own
 /// (`sd_listen_fds(3)`, `sd_notify(3)`, `sd_watchdog_enabled(3)`).
-const SERVERS_VARIABLES: [&str; 8] = [
+const SERVERS_VARIABLES: [&str; 9] = [
+    "FDSTORE",
     "LISTEN_FDS",
     "LISTEN_FDNAMES",
     "LISTEN_PID",

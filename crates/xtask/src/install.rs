@@ -16,7 +16,9 @@ const PACKAGED_PREFIX: &str = "/usr";
 
 /// What is installed beside the command and its extension: a file or a directory of files in the workspace, and the directory
 /// below the prefix. What is not in the workspace is an error.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
+    // Catalogs of messages: what lies there itself.
+    ("systemd", "lib/systemd/catalog"),
     ("systemd/system", "lib/systemd/system"),
     ("systemd/user", "lib/systemd/user"),
     ("systemd/profiles", "lib/hostler/profiles"),
@@ -89,13 +91,14 @@ fn below(destination: &Path, prefix: &Path) -> PathBuf {
     destination.join(prefix.strip_prefix("/").unwrap_or(prefix))
 }
 
-/// The file itself, or the files of the directory.
+/// The file itself, or the files of the directory without those further down.
 fn files(source: &Path) -> Result<Vec<PathBuf>> {
     if source.is_file() {
         return Ok(vec![source.to_owned()]);
     }
     let entries = fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    files.retain(|path| path.is_file());
     files.sort();
     Ok(files)
 }

@@ -63,6 +63,11 @@ def write(query):
     return "written"
 
 
+def secret(query):
+    """What systemd handed over for this instance alone (systemd.exec(5), LoadCredential=)."""
+    return Path(os.environ["CREDENTIALS_DIRECTORY"], query["name"]).read_text()
+
+
 def reach(query):
     """Tries to open a connection to the address; says what came of it."""
     import socket
@@ -83,4 +88,5 @@ ANSWERS = {
     "/take": take,
     "/write": write,
     "/reach": reach,
+    "/secret": secret,
 }

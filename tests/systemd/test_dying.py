@@ -1,0 +1,91 @@
+"""What happens when processes die or hang: the sockets stay, systemd and the server do the rest."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from deadline import wait_until
+from hammer import Hammer
+from machine import groups
+
+# How long it may take from the death of the main process until the next answers, with the pause before a restart.
+GAP_SECONDS = 5
+
+
+def test_a_killed_main_process_costs_what_it_ran_and_nothing_else(machine, instance):
+    """Who connects afterwards waits for the next one: nobody is refused."""
+    shop = instance(settings="workers = 2")
+    shop.listen()
+    shop.text()
+    with Hammer(shop.address, clients=4) as hammer:
+        for _ in range(3):
+            hammer.wait_answers(50)
+            main = shop.main_pid()
+            machine.kill(main)
+            wait_until(lambda main=main: shop.main_pid() not in (0, main), shop.told)
+        hammer.wait_answers(50)
+    refused = [fault for fault in hammer.faults if "ConnectionRefused" in fault]
+    assert not refused and max(hammer.seconds) < GAP_SECONDS, refused
+    assert len(hammer.faults) <= 3 * 4, "at most one for each client and death: what it ran, or was just told"
+    assert shop.show("NRestarts") == "3"
+
+
+def test_a_stopped_main_process_is_found_by_the_watchdog(machine, instance):
+    shop = instance(service_watchdog="[Service]\nWatchdogSec=2\n")
+    shop.listen()
+    shop.text()
+    main = shop.main_pid()
+    machine.kill(main, signal.SIGSTOP)
+    wait_until(lambda: shop.main_pid() not in (0, main), shop.told, 30)
+    assert "Watchdog timeout (limit 2s)!" in shop.told()
+    assert shop.text() == "one"
+
+
+def test_the_watchdog_is_fed_while_all_is_well(instance):
+    """Through an idle time, and while requests run that are longer than it allows."""
+    shop = instance(service_watchdog="[Service]\nWatchdogSec=1\n")
+    shop.listen()
+    main = shop.who()["server"]
+    assert shop.text("/wait?seconds=3") == "waited"
+    assert (shop.who()["server"], shop.show("NRestarts")) == (main, "0")
+
+
+def test_workers_that_make_no_progress_are_not_the_watchdogs_affair(machine, instance):
+    """A stopped worker is replaced by the server; the service is not restarted for it."""
+    shop = instance(settings="workers = 2\ntimeout = 1", service_watchdog="[Service]\nWatchdogSec=2\n")
+    shop.listen()
+    stopped = shop.who()
+    machine.kill(stopped["pid"], signal.SIGSTOP)
+    with Hammer(shop.address, clients=2) as hammer:
+        wait_until(lambda: shop.who()["pid"] != stopped["pid"], shop.told)
+        hammer.wait_answers(100)
+    assert (shop.who()["server"], shop.show("NRestarts")) == (stopped["server"], "0")
+
+
+def test_the_kernel_kills_one_worker_and_not_the_service(machine, instance):
+    """Memory runs out for one: its request is told, the service and the other worker go on."""
+    controllers = (groups() / "cgroup.controllers").read_text().split()
+    if "memory" not in controllers:
+        pytest.skip("the memory controller is not in the control groups of version 2 on this machine")
+    shop = instance(settings="workers = 2", service_memory="[Service]\nMemoryMax=300M\nMemorySwapMax=0\n")
+    shop.listen()
+    main = shop.who()["server"]
+    with Hammer(shop.address, clients=2) as hammer:
+        hammer.wait_answers(20)
+        assert shop.get("/take?mib=600").status == 502
+        hammer.wait_answers(100)
+    hammer.check()
+    assert (shop.main_pid(), shop.who()["server"], shop.show("NRestarts")) == (main, main, "0")
+    entries = [entry for entry in machine.journal(f"_SYSTEMD_UNIT={shop.service}") if "memory" in entry["MESSAGE"]]
+    assert any("/take" in json.dumps(entry) for entry in entries), shop.told()
+
+
+def test_each_worker_has_a_group_of_its_own(machine, instance):
+    shop = instance(settings="workers = 2")
+    shop.listen()
+    group = Path(shop.who()["group"])
+    members = machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split()
+    assert members == [str(shop.who()["pid"])] or len(members) == 1, shop.told()
+    assert shop.show("ControlGroup") in str(group.parent)

@@ -1,0 +1,71 @@
+"""The journal: entries with fields, read back with journalctl."""
+
+import pytest
+
+from deadline import wait_until
+
+
+@pytest.fixture
+def shop(instance):
+    shop = instance(settings='access_logfile = "-"')
+    shop.listen()
+    shop.text()
+    return shop
+
+
+def entries(shop, *matches):
+    return shop.machine.journal(f"_SYSTEMD_UNIT={shop.service}", *matches)
+
+
+def entry(shop, text, *matches):
+    """The one entry whose message has the text."""
+
+    def found():
+        return [one for one in entries(shop, *matches) if text in one["MESSAGE"]]
+
+    wait_until(found, lambda: f"{text} in the journal:\n{shop.told()}")
+    assert len(found()) == 1, found()
+    return found()[0]
+
+
+def test_a_traceback_is_one_entry_with_its_request(shop):
+    response = shop.get("/fail?text=soap", headers=[("X-Request-Id", "r-1")])
+    assert response.status == 500
+    found = entry(shop, "LookupError: no such thing: soap")
+    assert "Traceback" in found["MESSAGE"] and found["PRIORITY"] == "3"
+    assert found["HOSTLER_INSTANCE"] == "shop"
+    assert found["HOSTLER_GENERATION"] == "1"
+    assert found["HOSTLER_WORKER"] and found["HOSTLER_REQUEST_ID"]
+    assert found["_TRANSPORT"] == "journal" and found["SYSLOG_IDENTIFIER"] == "hostler"
+
+
+def test_levels_of_python_are_priorities(shop):
+    assert shop.text("/warn?text=wet") == "warned"
+    found = entry(shop, "careful: wet")
+    assert (found["PRIORITY"], found["HOSTLER_WORKER"]) == ("4", "1")
+
+
+def test_a_request_has_its_fields(shop):
+    shop.get("/warn?text=dry")
+    found = next(one for one in entries(shop) if one.get("HOSTLER_STATUS") == "200" and "/warn" in one["MESSAGE"])
+    assert found["HOSTLER_METHOD"] == "GET"
+    assert int(found["HOSTLER_DURATION_USEC"]) > 0 and found["HOSTLER_REQUEST_ID"]
+
+
+def test_events_have_explanations(shop):
+    """`journalctl -x` says what happened and what to do: the catalog of the package is installed and complete."""
+    shop.machine.run("journalctl", "--update-catalog")
+    shop.publish("broken")
+    shop.machine.result("systemctl", "reload", shop.service)
+    found = next(one for one in entries(shop) if "reload" in one["MESSAGE"] and one["PRIORITY"] == "3")
+    told = shop.machine.run("journalctl", "--catalog", f"MESSAGE_ID={found['MESSAGE_ID']}", "--no-pager")
+    assert "--" in told and "hostler" in told and "reload" in told
+    for one in entries(shop):
+        if "MESSAGE_ID" in one:
+            shop.machine.run("journalctl", "--dump-catalog", one["MESSAGE_ID"])
+
+
+def test_outside_the_journal_lines_are_plain(machine):
+    machine.push(__file__, "/srv/plain/any.py")
+    told = machine.run("sh", "-c", "cd /srv/plain && hostler run no_such_module:application 2>&1 || true")
+    assert told and "\x1b" not in told and not told.startswith("<")

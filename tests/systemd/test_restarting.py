@@ -1,0 +1,91 @@
+"""Restarts and upgrades: what connects waits, what runs is finished, and what was counted is not forgotten."""
+
+import json
+
+from hammer import Hammer
+
+
+def status(shop):
+    return json.loads(shop.machine.run("hostler", "status", "--json"))
+
+
+def requests_counted(shop):
+    return status(shop)["observed"]["requests_total"]
+
+
+def test_restarts_under_load_refuse_nobody(instance):
+    shop = instance(settings="workers = 2")
+    shop.listen()
+    with Hammer(shop.address) as hammer:
+        for _ in range(4):
+            hammer.wait_answers(30)
+            shop.systemctl("restart", shop.service)
+        hammer.wait_answers(30)
+    hammer.check()
+
+
+def test_a_running_request_outlives_the_stop(machine, instance):
+    shop = instance(settings="graceful_timeout = 10")
+    shop.listen()
+    shop.text()
+    with Hammer(shop.address, clients=1, target="/wait?seconds=2", requests=1) as hammer:
+        machine.run("sh", "-c", f"until hostler requests --json | grep -q /wait; do :; done; systemctl stop {shop.service}")
+        hammer.join()
+    hammer.check()
+    assert hammer.answers == ["waited"]
+
+
+def test_statistics_survive_a_restart_and_a_crash(machine, instance):
+    """They are in the store of file descriptors (systemd.service(5), FileDescriptorStoreMax=), which a stop empties."""
+    shop = instance()
+    shop.listen()
+    for _ in range(10):
+        shop.text()
+    assert requests_counted(shop) == 10
+    shop.systemctl("restart", shop.service)
+    assert shop.text() == "one"
+    assert requests_counted(shop) == 11, shop.told()
+    machine.kill(shop.main_pid())
+    assert shop.text() == "one"
+    assert requests_counted(shop) == 12, shop.told()
+    assert int(shop.show("NFileDescriptorStore")) > 0
+    shop.systemctl("stop", shop.service)
+    assert shop.text() == "one"
+    assert requests_counted(shop) == 1
+
+
+def test_an_upgrade_moves_the_main_process(machine, instance):
+    """`hostler upgrade` puts the new binary in the old one's place: connections drain, new ones do not wait, systemd follows."""
+    shop = instance(settings="workers = 2")
+    shop.listen()
+    shop.text()
+    before = shop.main_pid()
+    with Hammer(shop.address) as new, Hammer(shop.address, keep=True) as kept:
+        new.wait_answers(30)
+        machine.run("cp", "/usr/bin/hostler", "/usr/bin/hostler.next")
+        machine.run("mv", "/usr/bin/hostler.next", "/usr/bin/hostler")
+        machine.run("hostler", "upgrade")
+        new.wait_answers(30)
+        kept.wait_answers(30)
+    new.check()
+    kept.check()
+    assert shop.main_pid() not in (0, before)
+    assert (shop.show("NRestarts"), shop.show("ActiveState")) == ("0", "active")
+    assert shop.who()["server"] == shop.main_pid()
+    shop.publish("two")
+    shop.systemctl("reload", shop.service)
+    assert shop.text() == "two"
+
+
+def test_a_broken_upgrade_leaves_the_old_in_charge(machine, instance):
+    shop = instance()
+    shop.listen()
+    shop.text()
+    before = shop.main_pid()
+    machine.run("cp", "/usr/bin/hostler", "/usr/bin/hostler.old")
+    machine.write("/usr/bin/hostler.next", "#!/bin/sh\nexit 70\n", 0o755)
+    machine.run("mv", "/usr/bin/hostler.next", "/usr/bin/hostler")
+    result = machine.result("hostler.old", "upgrade")
+    assert result.returncode != 0 and "70" in result.stdout
+    assert (shop.main_pid(), shop.text(), shop.show("ActiveState")) == (before, "one", "active")
+    machine.run("mv", "/usr/bin/hostler.old", "/usr/bin/hostler")
