@@ -25,7 +25,7 @@ pub use control::{Condition, Control};
 pub use error::{Error, Result};
 pub use instance::InstanceProxy;
 pub use places::{Found, NoPlace, Places, SOCKET_FILE};
-pub use server::{CONNECTION_LIMIT, NotServed, Server, serve};
+pub use server::{CONNECTION_LIMIT, NotServed, Server, serve, serve_on};
 pub use status::{Configured, LastReload, Observed, Status};
 pub use words::{LogLevel, Phase, State, WorkerState};
 pub use workers::{Reloaded, Request, Running, Upgraded, Worker};

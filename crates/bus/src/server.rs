@@ -65,6 +65,15 @@ pub fn serve(socket: &Path, control: Arc<dyn Control>) -> Result<Server, NotServ
     serve_as(socket, control, Admission { own_user, peer_user })
 }
 
+/// Serves `control` on a socket that was passed on. Its file is its maker's.
+///
+/// # Errors
+/// When it is no unix socket, or the runtime cannot watch it.
+pub fn serve_on(bound: Bound, control: Arc<dyn Control>) -> Result<Server, NotServed> {
+    let own_user = rustix::process::geteuid().as_raw();
+    begin(bound, control, Admission { own_user, peer_user })
+}
+
 /// Who is let in. The question who asks is a field, so that a test can answer it.
 #[derive(Clone, Copy)]
 struct Admission {
@@ -99,8 +108,12 @@ fn serve_as(socket: &Path, control: Arc<dyn Control>, admission: Admission) -> R
     let bound = bind_all(&[format!("unix:{path}")], &options)
         .map_err(|mut errors| NotServed::from(errors.swap_remove(0)))?
         .swap_remove(0);
+    begin(bound, control, admission)
+}
+
+fn begin(bound: Bound, control: Arc<dyn Control>, admission: Admission) -> Result<Server, NotServed> {
     let Listener::Unix(listener) = bound.listener.try_clone()? else {
-        return Err(io::Error::other("a unix path gave another socket").into());
+        return Err(io::Error::other("it is not a unix socket").into());
     };
     let listener = UnixListener::from_std(listener)?;
     let (stop, stopped) = watch::channel(false);

@@ -1,10 +1,13 @@
 //! Serving: logs, sockets, shared memory, workers and router put together, and taken apart again when a signal says so.
 
+mod boot;
 mod check;
+mod claims;
 mod control;
 mod developing;
 mod generation;
 mod instance;
+mod leaving;
 mod metrics;
 mod names;
 mod page;
@@ -12,8 +15,11 @@ mod pool;
 mod preflight;
 mod probe;
 mod rolling;
+mod service;
+mod signals;
 mod sockets;
 mod source;
+mod statistics;
 mod stop;
 mod takeover;
 mod traceback;
@@ -24,27 +30,34 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use hostler_channel::Loaded;
 use hostler_log::{AccessLog, ErrorLog, Sink};
 use hostler_router::Router;
 use hostler_settings::Settings;
-use hostler_supervisor::{Condition, Failure, Notice};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use hostler_supervisor::Failure;
+use hostler_systemd::Environment;
+use hostler_systemd::sockets::Passed;
+use hostler_systemd::store;
 use tokio::sync::mpsc;
+use tracing::level_filters::LevelFilter;
 
 use crate::discover::application::Located;
 use crate::discover::python::Python;
 use crate::{INTERNAL, USAGE, say};
 
+use boot::{Booted, boot, nothing_loaded};
 pub(crate) use check::check;
 use control::Desk;
 pub(crate) use developing::PATIENCE as DEVELOPERS_PATIENCE;
 use developing::{Developing, Unwatched};
-use generation::{Generation, NotReady};
-use instance::{Instance, Main, ORDERS, Unloaded};
+use generation::Generation;
+use instance::{Instance, Main, ORDERS};
+use leaving::Leaving;
 use names::PidFile;
+use service::Service;
+use signals::Signals;
 use sockets::{Sockets, Unbound};
 pub(crate) use source::Source;
+use statistics::Kept;
 use takeover::Predecessor;
 use translate::Strength;
 use upgrade::{Estate, Program};
@@ -55,9 +68,6 @@ const NOT_IMPORTED: u8 = 65;
 const DIED_AT_BOOT: u8 = 69;
 /// A socket or another thing of the system cannot be had (sysexits.h: EX_OSERR).
 const SYSTEM: u8 = 71;
-
-/// How often an import that takes long is told of.
-const STILL_IMPORTING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// What is served, with what.
 #[derive(Clone)]
@@ -71,10 +81,21 @@ pub(crate) struct Served {
 
 /// `hostler run` and `hostler serve`: serves until told to stop.
 pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
+    let environment = Environment::of_process();
+    // First of all: nothing else may have their numbers.
+    let passed = match hostler_systemd::sockets::receive(&environment) {
+        Ok(passed) => store::sort(passed, |name| name.what() == statistics::STORED),
+        Err(error) => return refuse(&error.to_string(), SYSTEM),
+    };
     let logs = match Logs::open(&served.settings) {
         Ok(logs) => logs,
         Err(error) => return refuse(&error, SYSTEM),
     };
+    logs.errors.set_instance(&source.name());
+    // systemd.service(5), RestartMode=debug.
+    if environment.get("DEBUG_INVOCATION").is_some_and(|value| value == "1") {
+        logs.errors.set_level(LevelFilter::DEBUG);
+    }
     raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -85,7 +106,7 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return refuse(&format!("signals cannot be received: {error}"), SYSTEM),
     };
-    let (predecessor, sockets) = match sockets_of(&served, source) {
+    let (predecessor, sockets) = match sockets_of(&served, source, passed.sockets) {
         Ok(found) => found,
         Err(Unbound::Settings(message)) => return refuse(&message, USAGE),
         Err(Unbound::System(message)) => return refuse(&message, SYSTEM),
@@ -101,7 +122,17 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Err(Unwatched::Settings(message)) => return refuse(&message, USAGE),
         Err(Unwatched::System(message)) => return refuse(&message, SYSTEM),
     };
-    let own = Own { logs: &logs, predecessor: predecessor.as_ref(), pidfile, developing };
+    let stored = passed.stored.into_iter().map(|(_, passed)| passed).next();
+    let unknown = passed.unknown.into_iter().map(|passed| passed.name).collect();
+    let own = Own {
+        logs: &logs,
+        environment: &environment,
+        predecessor: predecessor.as_ref(),
+        pidfile,
+        developing,
+        stored,
+        unknown,
+    };
     match runtime.block_on(serve(served, source, own, sockets, signals)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Failed(failure)) => {
@@ -116,20 +147,29 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
 }
 
 /// The sockets: those of the process that this one is to follow, or new ones.
-fn sockets_of(served: &Served, source: &Source) -> Result<(Option<Predecessor>, Sockets), Unbound> {
+fn sockets_of(
+    served: &Served,
+    source: &Source,
+    passed: Vec<Passed>,
+) -> Result<(Option<Predecessor>, Sockets), Unbound> {
     let given = source.variable(takeover::VARIABLE);
     match Predecessor::of(given.as_deref()).map_err(Unbound::System)? {
         Some((predecessor, sockets)) => Ok((Some(predecessor), sockets)),
-        None => Ok((None, sockets::open(&served.settings)?)),
+        None => Ok((None, sockets::open(&served.settings, passed)?)),
     }
 }
 
 /// What `serve` is given beside what it serves.
 struct Own<'a> {
     logs: &'a Logs,
+    environment: &'a Environment,
     predecessor: Option<&'a Predecessor>,
     pidfile: PidFile,
     developing: Option<Developing>,
+    /// The statistics of the process before, from systemd's store.
+    stored: Option<Passed>,
+    /// What else came from there, by name.
+    unknown: Vec<String>,
 }
 
 /// Why serving ended without being told to.
@@ -151,7 +191,10 @@ async fn serve(
     sockets: Sockets,
     mut signals: Signals,
 ) -> Result<(), Ended> {
-    let Own { logs, predecessor, mut pidfile, mut developing } = own;
+    let Own { logs, environment, predecessor, mut pidfile, mut developing, stored, unknown } = own;
+    let service = Service::of(environment);
+    service.loading(0);
+    unknown.iter().for_each(|name| service.forget(name));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let router_config = translate::router(&served.settings, cores);
     let router_threads = router_config.threads;
@@ -163,9 +206,9 @@ async fn serve(
     let (first, mut notices) = Generation::begin(number, served, router_threads, strength)?;
     let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);
     let holds = sockets.holds()?;
-    let Sockets { clients, metrics, stats } = sockets;
+    let Sockets { clients, metrics, stats, control, passed } = sockets;
     let names: Vec<String> = clients.iter().map(|bound| bound.name.clone()).collect();
-    let booted = boot(&mut notices, &mut signals, &first, logs, &mut developing, || {
+    let booted = boot(&mut notices, &mut signals, &first, (logs, &service), &mut developing, || {
         let router = Router::start(router_config.clone(), &first.exchange, clients, || logs.access_log(), &events)?;
         for name in &names {
             tracing::info!("listening on {name}");
@@ -183,14 +226,20 @@ async fn serve(
     if let Some(developing) = &developing {
         developing.follow(&first.served, &loaded);
     }
+    let mut before = stored.and_then(|stored| Kept::read(stored.descriptor));
     if let Some(predecessor) = predecessor {
-        predecessor.relieve().await;
+        before = predecessor.relieve().await;
         pidfile = PidFile::write(first.served.settings.app.pidfile.as_deref()).unwrap_or_else(|error| {
             tracing::error!("{error}");
             pidfile
         });
     }
-    let instance = Arc::new(Instance::new(Arc::new(router), first, loaded));
+    let kept = Kept::new(&service, before.as_ref());
+    let may_leave = passed && !first.served.settings.life.exit_idle_time.is_zero();
+    if !passed && !first.served.settings.life.exit_idle_time.is_zero() {
+        tracing::warn!("exit_idle_time has no effect: no socket was passed, so nobody would start the server again");
+    }
+    let instance = Arc::new(Instance::new(Arc::new(router), first, loaded, before.unwrap_or_default()));
     let (orders, order) = mpsc::channel(ORDERS);
     let desk = Desk {
         name: source.name(),
@@ -205,7 +254,8 @@ async fn serve(
     let estate = Estate {
         program: Program::own(source)?,
         sockets: holds,
-        control: names::open_control(source, desk),
+        passed,
+        control: names::open_control(source, desk.clone(), control),
         pidfile,
         upgrade: None,
     };
@@ -221,84 +271,13 @@ async fn serve(
         serving: unloaded.is_none(),
         developing,
         estate,
+        service,
+        kept,
+        desk,
+        leaving: may_leave.then(Leaving::new),
     };
+    main.service.serving();
     main.run(&mut signals, unloaded).await
-}
-
-/// What is known of an application that was not loaded.
-fn nothing_loaded() -> Loaded {
-    Loaded { interface: hostler_channel::Interface::Auto, python: String::new(), event_loop: None, sources: Vec::new() }
-}
-
-/// What became of the first generation, when the router starts.
-enum Booted {
-    Loaded(Loaded),
-    /// It is thrown away, while somebody develops.
-    Unloaded(Unloaded),
-    /// It does not work, and is tried again all the while.
-    Broken,
-}
-
-/// Waits for the first ready worker and starts the router then; `None` when it was told to stop before. While somebody develops the router is
-/// started as well when the application does not load, or is out of date before it has; where failures are outlived, when the application turns out to be broken.
-async fn boot(
-    notice: &mut mpsc::Receiver<Notice>,
-    signals: &mut Signals,
-    first: &Generation,
-    logs: &Logs,
-    developing: &mut Option<Developing>,
-    start: impl FnOnce() -> std::io::Result<Router>,
-) -> Result<Option<(Router, Booted)>, Ended> {
-    let supervisor = &first.supervisor;
-    let develops = developing.is_some();
-    let began = tokio::time::Instant::now();
-    let mut known = Condition::Booting;
-    let mut waiting = tokio::time::interval_at(began + STILL_IMPORTING, STILL_IMPORTING);
-    loop {
-        tokio::select! {
-            _ = waiting.tick() => {
-                tracing::info!(seconds = began.elapsed().as_secs(), "the application is still being imported");
-            }
-            told = notice.recv() => match told {
-                Some(Notice::Ready { loaded, after }) => {
-                    let Loaded { interface, python, event_loop, .. } = &loaded;
-                    tracing::info!(?interface, python, event_loop, seconds = after.as_secs_f64(), "the application is ready");
-                    return Ok(Some((start()?, Booted::Loaded(loaded))));
-                }
-                Some(Notice::Failed(failure)) if develops => {
-                    supervisor.stopped().await;
-                    log_failure(&failure);
-                    let unloaded = Unloaded { failed: NotReady::from(failure), again: false };
-                    return Ok(Some((start()?, Booted::Unloaded(unloaded))));
-                }
-                Some(Notice::Failed(failure)) => {
-                    supervisor.stopped().await;
-                    return Err(Ended::Failed(failure));
-                }
-                Some(Notice::AllReady | Notice::WorkerDied { .. }) => {}
-                Some(Notice::Stopped) | None => return Err(Ended::System("the supervisor ended by itself".to_owned())),
-            },
-            () = Developing::changed(developing, &first.served.application.directory) => {
-                first.throw_away().await;
-                let reason = "files changed while it was loaded, and it is loaded anew".to_owned();
-                let unloaded = Unloaded { failed: NotReady { reason, traceback: None }, again: true };
-                return Ok(Some((start()?, Booted::Unloaded(unloaded))));
-            }
-            found = supervisor.condition_other_than(&known) => match found {
-                Condition::Broken { .. } => return Ok(Some((start()?, Booted::Broken))),
-                other => known = other,
-            },
-            asked = signals.next() => match asked {
-                Asked::Stop => {
-                    first.throw_away().await;
-                    return Ok(None);
-                }
-                Asked::Reopen => logs.reopen(),
-                Asked::Reload => tracing::warn!("SIGHUP: the application is still being loaded"),
-                Asked::More | Asked::Fewer => tracing::warn!("the number of workers is changed once the application is loaded"),
-            },
-        }
-    }
 }
 
 fn announce(served: &Served, strength: Strength) {
@@ -317,49 +296,6 @@ fn announce(served: &Served, strength: Strength) {
         env!("CARGO_PKG_VERSION")
     );
     tracing::debug!(reason = python.reason, "took the Python");
-}
-
-/// What a signal asks for.
-enum Asked {
-    Stop,
-    Reopen,
-    Reload,
-    /// One worker more, or fewer.
-    More,
-    Fewer,
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    user1: Signal,
-    more: Signal,
-    fewer: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-            user1: signal(SignalKind::user_defined1())?,
-            more: signal(SignalKind::from_raw(rustix::process::Signal::TTIN.as_raw()))?,
-            fewer: signal(SignalKind::from_raw(rustix::process::Signal::TTOU.as_raw()))?,
-        })
-    }
-
-    async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop,
-            _ = self.interrupt.recv() => Asked::Stop,
-            _ = self.hangup.recv() => Asked::Reload,
-            _ = self.user1.recv() => Asked::Reopen,
-            _ = self.more.recv() => Asked::More,
-            _ = self.fewer.recv() => Asked::Fewer,
-        }
-    }
 }
 
 /// The error log, and what the access logs of the router's threads write to.

@@ -23,11 +23,23 @@ use crate::error::Problem;
 
 /// Takes over descriptor `number` if it is a listening stream socket.
 pub(crate) fn take(number: u32) -> Result<Bound, Problem> {
-    let socket = duplicate(number)?;
+    let bound = adopt(number, duplicate(number)?)?;
+    keep_from_children(number);
+    Ok(bound)
+}
+
+/// Takes a socket that was passed to this process as descriptor `number`, as by systemd. It is never shut down, and its file never unlinked: it is
+/// its maker's.
+///
+/// # Errors
+/// When it is not a stream socket that listens.
+pub fn adopt(number: u32, socket: OwnedFd) -> Result<Bound, Problem> {
     let family = check(number, &socket)?;
     let flags = fcntl_getfl(&socket).map_err(Problem::system("fcntl"))?;
-    fcntl_setfl(&socket, flags | OFlags::NONBLOCK).map_err(Problem::system("fcntl"))?;
-    keep_from_children(number);
+    // The flag is shared by all holders: it is set once, and left.
+    if !flags.contains(OFlags::NONBLOCK) {
+        fcntl_setfl(&socket, flags | OFlags::NONBLOCK).map_err(Problem::system("fcntl"))?;
+    }
     if family == AddressFamily::UNIX {
         let listener = std::os::unix::net::UnixListener::from(socket);
         let name = unix_name(&listener).unwrap_or_else(|| format!("fd://{number}"));

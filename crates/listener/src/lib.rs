@@ -19,5 +19,5 @@ pub use bind::{Options, bind_all};
 pub use bound::{Bound, Listener};
 pub use error::{BindError, Problem};
 pub use holder::Holder;
-pub use inherited::take_over;
+pub use inherited::{adopt, take_over};
 pub use owner::{Owner, OwnerError};

@@ -4,14 +4,17 @@
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::histogram::Histogram;
 use crate::turn::Outcome;
 use crate::{Command, Router};
 
-/// What the router did since it was started, on all threads and all lines.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What the router did since it was started, on all threads and all lines. As it is written out (serde) it can be read by a version that counts
+/// more or less: what is missing is 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Statistics {
     /// Answers by the first digit of their status: 0 for none of 1 to 5. A WebSocket counts as 1 when it ends, a client that left before its answer
     /// as 4 (499).
@@ -25,8 +28,10 @@ pub struct Statistics {
     /// Connections that were accepted.
     pub accepted: u64,
     /// Connections that are open.
+    #[serde(skip)]
     pub connections: u64,
     /// WebSockets that are open; they are among the connections.
+    #[serde(skip)]
     pub websockets: u64,
     /// Between a request's arrival in the queue and its worker's taking it. Without requests that no worker took.
     pub queue_time: Histogram,

@@ -2,6 +2,8 @@
 //!
 //! Values are nanoseconds. Below 16 each has a bucket of its own; what is longer than [`LONGEST`] counts as that.
 
+use serde::{Deserialize, Serialize};
+
 /// Buckets in each power of two, as a power of two.
 const PARTS: u32 = 4;
 /// The longest time told apart: 2^42 ns, 73 minutes.
@@ -10,10 +12,38 @@ pub const LONGEST: u64 = (1 << 42) - 1;
 const BUCKETS: usize = bucket_of(LONGEST) + 1;
 
 /// How often times of each length were recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Histogram {
     counts: Box<[u64]>,
     sum: u64,
+}
+
+/// A histogram as it is written out: the buckets that are not empty, by their number, and the sum.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    counts: Vec<(usize, u64)>,
+    sum: u64,
+}
+
+impl From<Histogram> for Written {
+    fn from(histogram: Histogram) -> Self {
+        let counts = histogram.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect();
+        Self { counts, sum: histogram.sum }
+    }
+}
+
+impl From<Written> for Histogram {
+    fn from(written: Written) -> Self {
+        let mut histogram = Self { sum: written.sum, ..Self::default() };
+        for (bucket, count) in written.counts {
+            // One that does not exist is of a version with others.
+            if let Some(own) = histogram.counts.get_mut(bucket) {
+                *own = own.saturating_add(count);
+            }
+        }
+        histogram
+    }
 }
 
 impl Default for Histogram {

@@ -43,4 +43,8 @@ settings! {
 
     /// A path that must be answered with 2xx by a new generation, before a reload lets it serve.
     ready_path: Option<UrlPath> = None;
+
+    /// After how long without a connection the server ends, in seconds, so that the next one starts it again; 0 is never.
+    /// Only where its sockets were passed by systemd, which holds them meanwhile.
+    exit_idle_time: Duration = Duration::ZERO, range(0..=365 * DAY);
 }

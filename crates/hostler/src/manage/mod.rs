@@ -6,7 +6,7 @@ mod line;
 mod show;
 mod table;
 mod top;
-mod units;
+pub(crate) mod units;
 pub(crate) mod words;
 
 use std::io::{IsTerminal, Write};

@@ -1,7 +1,7 @@
 //! Numbers with units, as people read them.
 
 /// `0 B`, `1023 B`, `1.5 KiB`, `120 MiB`.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut amount = bytes as f64;
     let mut unit = 0;
@@ -14,7 +14,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// A short time: `850 µs`, `12.5 ms`, `1.5 s`; from a minute on as [`long`].
-pub(super) fn time(us: u64) -> String {
+pub(crate) fn time(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} µs"),
         1_000..999_500 => format!("{} ms", short(us as f64 / 1e3)),
@@ -24,7 +24,7 @@ pub(super) fn time(us: u64) -> String {
 }
 
 /// A long time in its two greatest units: `3s`, `5m 20s`, `2d 4h`.
-pub(super) fn long(us: u64) -> String {
+pub(crate) fn long(us: u64) -> String {
     let seconds = us / 1_000_000;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
@@ -36,7 +36,7 @@ pub(super) fn long(us: u64) -> String {
 }
 
 /// `12,345`.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -49,7 +49,7 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// A rate: `0.3`, `12.5`, `1,234`.
-pub(super) fn rate(number: f64) -> String {
+pub(crate) fn rate(number: f64) -> String {
     if number < 99.5 { short(number) } else { count(number.round().max(0.0) as u64) }
 }
 

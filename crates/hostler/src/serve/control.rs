@@ -62,7 +62,7 @@ impl Desk {
     /// All that is counted, now.
     pub(super) async fn snapshot(&self) -> Snapshot {
         // First: what the router's threads have counted until now is in the workers' tallies, too.
-        let statistics = self.instance.router.statistics().await;
+        let statistics = self.instance.statistics().await;
         let mut workers = Vec::new();
         for generation in self.generations() {
             let requests = generation.exchange.requests();
@@ -84,9 +84,10 @@ impl Desk {
         }
     }
 
-    fn observed(&self) -> Observed {
+    /// How the instance is, now.
+    pub(super) fn observed(&self) -> Observed {
         let condition = *self.instance.condition.borrow();
-        let statistics = self.instance.router.published();
+        let statistics = self.instance.published();
         let view = self.instance.view();
         let generation = &view.current;
         let workers = generation.supervisor.workers();

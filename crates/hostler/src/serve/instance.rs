@@ -18,12 +18,17 @@ use hostler_router::{Router, RouterEvent, Statistics};
 use hostler_supervisor::{Condition as Found, Handle, Notice, Restarts};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use super::control::Desk;
 use super::developing::Developing;
 use super::generation::{Generation, NotReady, Ready};
+use super::leaving::Leaving;
+use super::service::Service;
+use super::signals::{Asked, Signals};
+use super::statistics::Kept;
 use super::upgrade::{self, Estate};
-use super::{Asked, Ended, Logs, Served, Signals, Source, page, stop, traceback, translate};
+use super::{Ended, Logs, Served, Source, page, stop, traceback, translate};
 
 /// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
 /// off because another reload came.
@@ -65,6 +70,8 @@ pub(super) struct Instance {
     pub(super) router: Arc<Router>,
     pub(super) condition: watch::Sender<Condition>,
     view: Mutex<View>,
+    /// What the processes before this one counted.
+    before: Statistics,
     /// A former generation is gone.
     gone: Notify,
 }
@@ -101,6 +108,11 @@ pub(super) struct Main<'a> {
     pub(super) serving: bool,
     pub(super) developing: Option<Developing>,
     pub(super) estate: Estate,
+    pub(super) desk: Desk,
+    pub(super) service: Service,
+    pub(super) kept: Kept,
+    /// Ends the server when nobody connects.
+    pub(super) leaving: Option<Leaving>,
 }
 
 /// What the first generation is while somebody develops, when it does not serve.
@@ -111,7 +123,7 @@ pub(super) struct Unloaded {
 }
 
 impl Instance {
-    pub(super) fn new(router: Arc<Router>, current: Arc<Generation>, loaded: Loaded) -> Self {
+    pub(super) fn new(router: Arc<Router>, current: Arc<Generation>, loaded: Loaded, before: Statistics) -> Self {
         let condition = Condition { state: State::Serving, generation: current.number };
         let view = View {
             current,
@@ -123,7 +135,7 @@ impl Instance {
             since: SystemTime::now(),
             notes: VecDeque::new(),
         };
-        Self { router, condition: watch::Sender::new(condition), view: Mutex::new(view), gone: Notify::new() }
+        Self { router, condition: watch::Sender::new(condition), view: Mutex::new(view), before, gone: Notify::new() }
     }
 
     pub(super) fn view(&self) -> MutexGuard<'_, View> {
@@ -177,9 +189,24 @@ impl Instance {
         self.condition.send_replace(Condition { state, generation });
     }
 
+    /// What was counted, by the processes before this one, too. The router's threads are asked.
+    pub(super) async fn statistics(&self) -> Statistics {
+        self.with_before(self.router.statistics().await)
+    }
+
+    /// The same without asking: a second old at most.
+    pub(super) fn published(&self) -> Statistics {
+        self.with_before(self.router.published())
+    }
+
+    fn with_before(&self, mut statistics: Statistics) -> Statistics {
+        statistics.merge(&self.before);
+        statistics
+    }
+
     fn note(&self) {
         let mut view = self.view();
-        view.notes.push_back((Instant::now(), self.router.published()));
+        view.notes.push_back((Instant::now(), self.published()));
         if view.notes.len() > NOTES {
             view.notes.pop_front();
         }
@@ -201,6 +228,8 @@ impl Main<'_> {
             }
         }
         let mut retiring = JoinSet::new();
+        // By another process, which is the service's main one from then on.
+        let mut relieved = false;
         let mut note = tokio::time::interval(NOTED);
         loop {
             let current = self.instance.current();
@@ -218,7 +247,19 @@ impl Main<'_> {
                     Some(_) if !matches!(told, Some(Notice::Stopped)) => {}
                     _ => return Err(Ended::System("the supervisor ended by itself".to_owned())),
                 },
-                _ = note.tick() => self.instance.note(),
+                _ = note.tick() => {
+                    self.instance.note();
+                    self.service.tell(&self.desk.observed());
+                    self.kept.write(&self.instance.published());
+                    if loading.is_some() {
+                        self.service.still_reloading();
+                    }
+                }
+                () = self.service.hungry() => self.feed().await,
+                () = Leaving::is_due(&mut self.leaving, &self.instance) => {
+                    tracing::info!("nobody is connected: the server ends, and the next connection starts it again");
+                    break;
+                }
                 ready = readiness(&mut loading) => {
                     if let Some(loading) = loading.take() {
                         let before = self.instance.current().number;
@@ -231,7 +272,9 @@ impl Main<'_> {
                 }
                 Some(order) = self.orders.recv() => self.begin(order, &mut loading).await,
                 prepared = self.estate.prepared() => {
-                    if self.estate.hand_over(prepared).await {
+                    let statistics = self.instance.statistics().await;
+                    if self.estate.hand_over(prepared, &self.service, statistics).await {
+                        relieved = true;
                         break;
                     }
                 }
@@ -249,6 +292,9 @@ impl Main<'_> {
             }
         }
         self.instance.set_state(State::Stopping);
+        if !relieved {
+            self.service.stopping(self.instance.current().served.settings.pool.graceful_timeout);
+        }
         self.estate.let_go();
         if let Some(loading) = loading {
             loading.drop_it().await;
@@ -271,8 +317,19 @@ impl Main<'_> {
             former.hurry();
         }
         while retiring.join_next().await.is_some() {}
+        if !relieved {
+            self.kept.write(&self.instance.published());
+        }
         self.estate.close().await;
         Ok(())
+    }
+
+    /// Feeds the watchdog, if the router's threads get on. The supervisor does, if this is run.
+    async fn feed(&self) {
+        match timeout(self.service.limit() / 2, self.instance.router.statistics()).await {
+            Ok(_) => self.service.feed(),
+            Err(_) => self.service.give_up(),
+        }
     }
 
     fn hear(&self, event: RouterEvent) {
@@ -333,6 +390,7 @@ impl Main<'_> {
             replies.extend(superseded.replies);
         }
         let began = Instant::now();
+        self.service.reloading();
         let number = self.instance.current().number + 1;
         let served = if back { self.source.previous() } else { self.source.read_again().await };
         if let Ok(served) = &served
@@ -427,6 +485,7 @@ impl Main<'_> {
                 self.put_in_place(&generation, None, loaded, loading.began);
                 // As after a switch: what did not load before is not shown any more.
                 self.instance.router.hold(None).await;
+                self.service.reloaded(None);
                 loading.succeed();
                 return;
             }
@@ -452,6 +511,7 @@ impl Main<'_> {
                     former.retire(Arc::clone(&instance.router), former_line).await;
                     instance.forget(former_line);
                 });
+                self.service.reloaded(None);
                 loading.succeed();
             }
             Err(failed) => {
@@ -509,12 +569,13 @@ impl Main<'_> {
         }
     }
 
-    fn failed(&self, number: u64, began: Instant, failed: &NotReady) {
+    fn failed(&mut self, number: u64, began: Instant, failed: &NotReady) {
         let seconds = began.elapsed().as_secs_f64();
         let detail = failed.traceback.as_deref().map(traceback::told);
         let goes_on = if self.serving { ", and the current generation goes on" } else { "" };
         let reason = &failed.reason;
         tracing::error!(generation = number, seconds, detail, "the reload failed{goes_on}: {reason}");
+        self.service.reloaded(Some(reason));
         let last = LastReload {
             at_us: now_us(),
             succeeded: false,

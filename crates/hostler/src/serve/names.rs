@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostler_bus::Places;
+use hostler_listener::Bound;
 
 use super::Source;
 use super::control::Desk;
@@ -25,7 +26,12 @@ impl ControlSocket {
 }
 
 /// Opens the control socket. An instance serves without one, too: then the log says why.
-pub(super) fn open_control(source: &Source, desk: Desk) -> Option<ControlSocket> {
+pub(super) fn open_control(source: &Source, desk: Desk, passed: Vec<Bound>) -> Option<ControlSocket> {
+    // One that was passed is the only one: whoever passes several has them lead to the same instance.
+    if let Some(bound) = passed.into_iter().next() {
+        let served = hostler_bus::serve_on(bound, Arc::new(desk));
+        return served.map(|server| ControlSocket { server, placed: None }).inspect_err(unserved).ok();
+    }
     let opened = match &desk.instance.current().served.settings.bind.control_socket {
         Some(path) => {
             let path = source.directory().join(path);
@@ -54,11 +60,11 @@ pub(super) fn open_control(source: &Source, desk: Desk) -> Option<ControlSocket>
             }
         }
     };
-    opened
-        .inspect_err(|error| {
-            tracing::warn!(%error, "there is no control socket: hostler status and the like will not find this instance");
-        })
-        .ok()
+    opened.inspect_err(unserved).ok()
+}
+
+fn unserved(error: &hostler_bus::NotServed) {
+    tracing::warn!(%error, "there is no control socket: hostler status and the like will not find this instance");
 }
 
 /// The file with the server's process id; removed at the end.

@@ -4,7 +4,10 @@ use std::io;
 
 use hostler_listener::{BindError, Bound, Options, Problem, bind_all};
 use hostler_settings::{Bind, Settings};
+use hostler_systemd::sockets::Passed;
 use serde::{Deserialize, Serialize};
+
+use super::claims;
 
 /// What comes in by a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,14 +15,19 @@ pub(super) enum Role {
     Clients,
     Metrics,
     Stats,
+    /// The control socket, where it was passed.
+    Control,
 }
 
-/// All that listen, but for the control socket.
+/// All that listen, but for a control socket that the instance makes itself.
 #[derive(Default)]
 pub(super) struct Sockets {
     pub(super) clients: Vec<Bound>,
     pub(super) metrics: Vec<Bound>,
     pub(super) stats: Vec<Bound>,
+    pub(super) control: Vec<Bound>,
+    /// Those of clients were passed: somebody else holds them, too.
+    pub(super) passed: bool,
 }
 
 impl Sockets {
@@ -28,17 +36,24 @@ impl Sockets {
             Role::Clients => self.clients.push(bound),
             Role::Metrics => self.metrics.push(bound),
             Role::Stats => self.stats.push(bound),
+            Role::Control => self.control.push(bound),
+        }
+    }
+
+    fn of(&self, role: Role) -> &[Bound] {
+        match role {
+            Role::Clients => &self.clients,
+            Role::Metrics => &self.metrics,
+            Role::Stats => &self.stats,
+            Role::Control => &self.control,
         }
     }
 
     /// A second hold of each, so that they can be handed on while they are used.
     pub(super) fn holds(&self) -> io::Result<Vec<(Role, Bound)>> {
-        let of = |role, all: &[Bound]| -> io::Result<Vec<(Role, Bound)>> {
-            all.iter().map(|bound| Ok((role, bound.try_clone()?))).collect()
-        };
-        let clients = of(Role::Clients, &self.clients)?;
-        let others = [of(Role::Metrics, &self.metrics)?, of(Role::Stats, &self.stats)?];
-        Ok(clients.into_iter().chain(others.into_iter().flatten()).collect())
+        let roles = [Role::Clients, Role::Metrics, Role::Stats, Role::Control];
+        let all = roles.into_iter().flat_map(|role| self.of(role).iter().map(move |bound| (role, bound)));
+        all.map(|(role, bound)| Ok((role, bound.try_clone()?))).collect()
     }
 }
 
@@ -48,30 +63,36 @@ pub(super) enum Unbound {
     System(String),
 }
 
-/// Opens them all, or none: then every mistake is told.
-pub(super) fn open(settings: &Settings) -> Result<Sockets, Unbound> {
+/// Opens them all, or none: then every mistake is told. Sockets that systemd passed are claimed first ([`claim`]); what is left is bound here.
+pub(super) fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Sockets, Unbound> {
     let Bind { bind, metrics_bind, stats_bind, .. } = &settings.bind;
     if bind.is_empty() {
         return Err(Unbound::Settings("bind names no address: there would be nothing to listen on".to_owned()));
     }
     let options = options(settings)?;
+    let mut sockets = claims::claimed(settings, passed).map_err(Unbound::Settings)?;
     let mut lines = Vec::new();
     let mut of_settings = true;
-    let mut listen = |key: &str, addresses: &[String]| {
-        bind_all(addresses, &options).unwrap_or_else(|errors| {
-            let is_mistake = |error: &BindError| matches!(error.problem, Problem::Syntax(_) | Problem::Twice);
-            of_settings &= errors.iter().all(is_mistake);
-            lines.extend(
-                errors.iter().map(|error| if key == "bind" { error.to_string() } else { format!("{key}: {error}") }),
-            );
-            Vec::new()
-        })
-    };
-    let sockets = Sockets {
-        clients: listen("bind", bind),
-        metrics: listen("metrics_bind", metrics_bind),
-        stats: listen("stats_bind", stats_bind),
-    };
+    for (role, key, addresses) in [
+        (Role::Clients, "bind", bind),
+        (Role::Metrics, "metrics_bind", metrics_bind),
+        (Role::Stats, "stats_bind", stats_bind),
+    ] {
+        // What was passed for a setting is all that there is of it.
+        if !sockets.of(role).is_empty() {
+            continue;
+        }
+        match bind_all(addresses, &options) {
+            Ok(all) => all.into_iter().for_each(|bound| sockets.add(role, bound)),
+            Err(errors) => {
+                let is_mistake = |error: &BindError| matches!(error.problem, Problem::Syntax(_) | Problem::Twice);
+                of_settings &= errors.iter().all(is_mistake);
+                let named =
+                    |error: &BindError| if key == "bind" { error.to_string() } else { format!("{key}: {error}") };
+                lines.extend(errors.iter().map(named));
+            }
+        }
+    }
     match lines.as_slice() {
         [] => Ok(sockets),
         _ if of_settings => Err(Unbound::Settings(lines.join("\n"))),

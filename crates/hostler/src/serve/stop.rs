@@ -17,7 +17,8 @@ use hostler_router::Router;
 use hostler_supervisor::Handle;
 use tokio::time::{Instant, sleep};
 
-use super::{Asked, Ended, Logs, Served, Signals};
+use super::signals::{Asked, Signals};
+use super::{Ended, Logs, Served};
 
 /// How long event loops may take to end after `graceful_timeout`, when what they ran was cancelled.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -20,6 +20,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use hostler_listener::take_over;
+use hostler_router::Statistics;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
@@ -37,6 +38,8 @@ pub(super) struct Inheritance {
     /// The generation that serves now.
     pub(super) generation: u64,
     pub(super) sockets: Vec<Inherited>,
+    /// They are held by somebody else as well, who starts the server when it is needed.
+    pub(super) passed: bool,
 }
 
 /// A listening socket that is inherited.
@@ -60,8 +63,8 @@ pub(super) enum FromSuccessor {
 /// What a predecessor says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum FromPredecessor {
-    /// Its names are free.
-    TakeOver,
+    /// Its names are free. This is what it has counted.
+    TakeOver(Box<Statistics>),
 }
 
 /// The process before, as its successor sees it.
@@ -77,23 +80,28 @@ impl Predecessor {
         let Some(given) = variable else { return Ok(None) };
         let unusable = |error: &dyn std::fmt::Display| format!("{VARIABLE} is set, and cannot be used: {error}");
         let text = given.to_str().ok_or_else(|| unusable(&"it is no text"))?;
-        let Inheritance { generation, sockets } = serde_json::from_str(text).map_err(|error| unusable(&error))?;
+        let Inheritance { generation, sockets, passed } =
+            serde_json::from_str(text).map_err(|error| unusable(&error))?;
         let stream = io::stdin().as_fd().try_clone_to_owned().map_err(|error| unusable(&error))?;
-        let mut all = Sockets::default();
+        let mut all = Sockets { passed, ..Sockets::default() };
         for Inherited { role, number, file } in sockets {
             all.add(role, take_over(number, file).map_err(|error| unusable(&error))?);
         }
         Ok(Some((Self { stream: UnixStream::from(stream), generation }, all)))
     }
 
-    /// Says that this process accepts, and waits until it is in charge.
-    pub(super) async fn relieve(&self) {
+    /// Says that this process accepts, and waits until it is in charge. Returns what the predecessor counted.
+    pub(super) async fn relieve(&self) -> Option<Statistics> {
         let answered = match say(&self.stream, &FromSuccessor::Ready).and_then(|()| self.stream.try_clone()) {
-            Ok(stream) => hear::<FromPredecessor>(stream).await.map(|FromPredecessor::TakeOver| ()),
+            Ok(stream) => hear(stream).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = answered {
-            tracing::warn!(%error, "the server before ended without a word: this one is in charge");
+        match answered {
+            Ok(FromPredecessor::TakeOver(statistics)) => Some(*statistics),
+            Err(error) => {
+                tracing::warn!(%error, "the server before ended without a word: this one is in charge");
+                None
+            }
         }
     }
 

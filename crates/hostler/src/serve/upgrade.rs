@@ -11,12 +11,14 @@ use std::process::{Child, Command, Stdio};
 use command_fds::{CommandFdExt, FdMapping};
 use hostler_bus::Upgraded;
 use hostler_listener::Bound;
+use hostler_router::Statistics;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Source;
 use super::generation::NotReady;
 use super::names::{ControlSocket, PidFile};
+use super::service::Service;
 use super::sockets::Role;
 use super::takeover::{self, FromPredecessor, FromSuccessor, Inheritance, Inherited};
 
@@ -39,6 +41,8 @@ pub(super) struct Estate {
     pub(super) program: Program,
     /// A second hold of each socket.
     pub(super) sockets: Vec<(Role, Bound)>,
+    /// Somebody else holds them as well.
+    pub(super) passed: bool,
     pub(super) control: Option<ControlSocket>,
     pub(super) pidfile: PidFile,
     pub(super) upgrade: Option<Upgrade>,
@@ -76,7 +80,7 @@ impl Program {
     }
 
     /// Starts it anew, with these sockets.
-    fn start(&self, sockets: &[(Role, Bound)], generation: u64) -> io::Result<Successor> {
+    fn start(&self, sockets: &[(Role, Bound)], passed: bool, generation: u64) -> io::Result<Successor> {
         let (stream, theirs) = UnixStream::pair()?;
         let mut inherited = Vec::new();
         let mut mappings = Vec::new();
@@ -85,7 +89,7 @@ impl Program {
             inherited.push(Inherited { role: *role, number: child_fd.unsigned_abs(), file });
             mappings.push(FdMapping { parent_fd: bound.listener.as_fd().try_clone_to_owned()?, child_fd });
         }
-        let inheritance = serde_json::to_string(&Inheritance { generation, sockets: inherited })?;
+        let inheritance = serde_json::to_string(&Inheritance { generation, sockets: inherited, passed })?;
         let is_own = |name: &OsStr| OWN_VARIABLES.iter().any(|own| name == *own) || name == takeover::VARIABLE;
         let mut command = Command::new(&self.path);
         command
@@ -106,7 +110,7 @@ impl Estate {
         if self.upgrade.is_some() {
             return refuse(reply, NotReady::because("another upgrade is under way".to_owned()));
         }
-        match self.program.start(&self.sockets, generation) {
+        match self.program.start(&self.sockets, self.passed, generation) {
             Ok(successor) => {
                 let path = self.program.path.display();
                 tracing::info!(pid = successor.pid(), "upgrading: {path} is started beside this server");
@@ -129,7 +133,12 @@ impl Estate {
     }
 
     /// Leaves all to the successor that is `prepared`. Returns whether it is in charge now; else this process still is.
-    pub(super) async fn hand_over(&mut self, prepared: Result<(), NotReady>) -> bool {
+    pub(super) async fn hand_over(
+        &mut self,
+        prepared: Result<(), NotReady>,
+        service: &Service,
+        statistics: Statistics,
+    ) -> bool {
         let Some(Upgrade { successor, reply, began }) = self.upgrade.take() else { return false };
         let (pid, seconds) = (successor.pid(), began.elapsed().as_secs_f64());
         if let Err(failed) = prepared {
@@ -144,7 +153,9 @@ impl Estate {
             control.close().await;
         }
         self.pidfile.remove();
-        if let Err(error) = successor.take_over(&self.sockets) {
+        service.hand_over(pid);
+        if let Err(error) = successor.take_over(&self.sockets, statistics) {
+            service.hand_over(std::process::id());
             // It accepted, and was told the names are its own; without it nobody is left to serve but this process.
             tracing::error!(pid, %error, "the new server ended as it took over: this one goes on, without its control socket");
             return false;
@@ -199,11 +210,11 @@ impl Successor {
     ///
     /// # Errors
     /// When it is gone meanwhile; then nothing is left to anybody.
-    fn take_over(mut self, sockets: &[(Role, Bound)]) -> io::Result<()> {
+    fn take_over(mut self, sockets: &[(Role, Bound)], statistics: Statistics) -> io::Result<()> {
         if let Some(status) = self.child.try_wait()? {
             return Err(io::Error::other(format!("the new server ended ({status})")));
         }
-        takeover::say(&self.stream, &FromPredecessor::TakeOver)?;
+        takeover::say(&self.stream, &FromPredecessor::TakeOver(Box::new(statistics)))?;
         sockets.iter().for_each(|(_, bound)| bound.give_file_away());
         self.is_in_charge = true;
         Ok(())
