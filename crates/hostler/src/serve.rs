@@ -14,6 +14,7 @@ mod probe;
 mod rolling;
 mod sockets;
 mod source;
+mod stall;
 mod stop;
 mod takeover;
 mod traceback;

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use super::developing::Developing;
 use super::generation::{Generation, NotReady, Ready};
+use super::stall::Stalls;
 use super::upgrade::{self, Estate};
 use super::{Asked, Ended, Logs, Served, Signals, Source, page, stop, traceback, translate};
 
@@ -135,6 +136,13 @@ impl Instance {
         Arc::clone(&self.view().current)
     }
 
+    /// All generations that serve, the current one first.
+    pub(super) fn generations(&self) -> Vec<Arc<Generation>> {
+        let view = self.view();
+        let former = view.former.iter().map(|(_, former)| Arc::clone(former));
+        std::iter::once(Arc::clone(&view.current)).chain(former).collect()
+    }
+
     /// The generation that the router knows by this number.
     fn of_line(&self, line: u32) -> Option<Arc<Generation>> {
         let view = self.view();
@@ -202,6 +210,7 @@ impl Main<'_> {
         }
         let mut retiring = JoinSet::new();
         let mut note = tokio::time::interval(NOTED);
+        let mut stalls = Stalls::default();
         loop {
             let current = self.instance.current();
             let (directory, supervisor) = (current.served.application.directory.clone(), current.supervisor.clone());
@@ -219,6 +228,7 @@ impl Main<'_> {
                     _ => return Err(Ended::System("the supervisor ended by itself".to_owned())),
                 },
                 _ = note.tick() => self.instance.note(),
+                () = stalls.due(&self.instance) => stalls.look(&self.instance),
                 ready = readiness(&mut loading) => {
                     if let Some(loading) = loading.take() {
                         let before = self.instance.current().number;
@@ -277,9 +287,10 @@ impl Main<'_> {
 
     fn hear(&self, event: RouterEvent) {
         match event {
-            RouterEvent::TimedOut { line, worker } => {
+            RouterEvent::TimedOut { line, worker, request } => {
                 if let Some(generation) = self.instance.of_line(line) {
-                    generation.supervisor.timed_out(worker);
+                    let limit = generation.served.settings.pool.timeout;
+                    generation.supervisor.timed_out(worker, request, limit);
                 }
             }
             RouterEvent::Wanted { line } => {
