@@ -133,6 +133,20 @@ pub enum ToWorker {
         /// Its [`WorkerStart::age`].
         age: u64,
     },
+    /// A request ran past its time: write the stacks, then raise an exception where it runs, unless it has ended meanwhile.
+    Interrupt {
+        /// The request, in the exchange's own form; `None` for whatever keeps the event loop from turning.
+        request: Option<u64>,
+        /// The limit it ran past.
+        limit: Duration,
+    },
+    /// Something does not move: write where it is, unless it has moved on meanwhile.
+    Stalled {
+        /// The request, as in [`ToWorker::Interrupt`]; `None` for an event loop that does not turn.
+        request: Option<u64>,
+        /// For how long it has not moved.
+        lasted: Duration,
+    },
 }
 
 /// From a worker to the supervisor.

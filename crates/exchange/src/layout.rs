@@ -81,7 +81,7 @@ pub(crate) struct Header {
 }
 
 /// Says what the memory is, and which layout: change it with the layout.
-pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"hostler2");
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"hostler3");
 
 /// Offsets in bytes from the start of the memory.
 #[derive(Debug, Clone, Copy)]

@@ -56,6 +56,8 @@ mod sync;
 #[cfg(not(loom))]
 mod tally;
 #[cfg(not(loom))]
+mod watching;
+#[cfg(not(loom))]
 mod worker;
 
 #[cfg(not(loom))]
@@ -73,5 +75,7 @@ pub use router::{Exchange, ResponseProgress, Submitted};
 pub use slot::{Phase, RequestEnd, Slot, response_flag};
 #[cfg(not(loom))]
 pub use tally::Tally;
+#[cfg(not(loom))]
+pub use watching::RunningView;
 #[cfg(not(loom))]
 pub use worker::{BodyChunk, Doorbells, Taken, Thread, Wait, WorkerSide};

@@ -18,6 +18,7 @@ impl Exchange {
             entry.service_ns.store(0, Ordering::Relaxed);
             entry.served.store(0, Ordering::Relaxed);
             entry.looping.store(0, Ordering::Relaxed);
+            entry.turns.store(0, Ordering::Relaxed);
             entry.present.store(1, Ordering::Release);
             self.arrivals.fetch_add(1, Ordering::AcqRel);
         }

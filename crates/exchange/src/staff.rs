@@ -43,6 +43,8 @@ pub(crate) struct Worker {
     pub(crate) looping: AtomicU32,
     /// 1 while its event loop is awake, and looks at the queue again before it sleeps.
     pub(crate) awake: AtomicU32,
+    /// How often its event loop answered its doorbell; wraps.
+    pub(crate) turns: AtomicU32,
     /// When its event loop was last rung for the queue; CLOCK_MONOTONIC in nanoseconds.
     pub(crate) rung_ns: AtomicU64,
 }
@@ -82,6 +84,7 @@ impl Worker {
             served: AtomicU32::new(0),
             looping: AtomicU32::new(0),
             awake: AtomicU32::new(0),
+            turns: AtomicU32::new(0),
             rung_ns: AtomicU64::new(0),
         }
     }

@@ -153,6 +153,16 @@ impl WorkerSide {
         })
     }
 
+    /// Whether this worker runs the request now.
+    pub fn runs(&self, taken: Taken) -> bool {
+        (taken.slot as usize) < self.memory.slots().len() && self.holds(taken)
+    }
+
+    /// When this worker took the request; CLOCK_MONOTONIC in nanoseconds.
+    pub fn started_ns(&self, taken: Taken) -> u64 {
+        self.slot(taken).started_ns.load(Ordering::Relaxed)
+    }
+
     /// This worker's own doorbell.
     pub(crate) fn doorbell(&self) -> Option<BorrowedFd<'_>> {
         self.doorbells.workers.get(usize::from(self.worker)).map(AsFd::as_fd)

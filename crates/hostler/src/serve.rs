@@ -19,6 +19,7 @@ mod service;
 mod signals;
 mod sockets;
 mod source;
+mod stall;
 mod statistics;
 mod stop;
 mod takeover;

@@ -308,13 +308,23 @@ impl Connection {
                     match stage {
                         Stage::Head if is_loop => "a request ran past its timeout: its task is cancelled",
                         Stage::Body { .. } if is_loop =>
-                            "the event loop that runs a request is stuck: its worker is replaced",
-                        _ => "a request ran past its timeout: its worker is replaced",
+                            "the event loop that runs a request is stuck: what keeps it is interrupted",
+                        _ => "a request ran past its timeout: it is interrupted",
                     }
                 );
                 // An event loop goes on with its other requests. Whether it does is seen a moment after, see `Local::cancel`.
                 if !is_loop || *probed {
-                    turn.line.tell(RouterEvent::TimedOut { line: turn.line.number, worker: progress.worker });
+                    turn.line.tell(RouterEvent::TimedOut {
+                        line: turn.line.number,
+                        worker: progress.worker,
+                        request: (!is_loop).then(|| exchange.request_in(turn.slot)),
+                    });
+                }
+                if is_loop && matches!(stage, Stage::Body { .. }) {
+                    // Perhaps the loop is saved, and the stream goes on; if not, it ends with the worker.
+                    *probed = false;
+                    self.limit(timeout.max(PROBE));
+                    return None;
                 }
                 Some(self.broken(turn, stage, 504, Outcome::TimedOut).await)
             }

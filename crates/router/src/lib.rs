@@ -58,12 +58,14 @@ const COMMANDS: usize = 1024;
 /// What the router tells whoever started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouterEvent {
-    /// A request that `worker` runs is past its time; its client was answered.
+    /// A request that `worker` runs is past its time; its client was answered. Or the worker is an event loop that is stuck.
     TimedOut {
         /// Its line: 0 for the exchange that the router was started with, one more with each switch.
         line: u32,
         /// The worker's index in the exchange.
         worker: u16,
+        /// The request, as [`hostler_exchange::Taken::to_bits`]; `None` for an event loop.
+        request: Option<u64>,
     },
     /// A request waits, and no worker is present. Told once until one was.
     Wanted {

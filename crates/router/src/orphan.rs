@@ -72,12 +72,13 @@ impl Line {
                 worker = progress.worker,
                 "{}",
                 if is_loop {
-                    "the event loop that runs a request is stuck: its worker is replaced"
+                    "the event loop that runs a request is stuck: what keeps it is interrupted"
                 } else {
-                    "a request ran past its timeout after its client was done with it: its worker is replaced"
+                    "a request ran past its timeout after its client was done with it: it is interrupted"
                 }
             );
-            self.tell(RouterEvent::TimedOut { line: self.number, worker: progress.worker });
+            let request = (!is_loop).then(|| self.exchange.request_in(slot));
+            self.tell(RouterEvent::TimedOut { line: self.number, worker: progress.worker, request });
         }
     }
 }

@@ -41,6 +41,12 @@ settings! {
     /// Tells whoever asks why the application cannot be started, with its traceback. Not for the open network.
     debug: bool = false;
 
+    /// After how long code that does not move is reported while it is stuck, in seconds; 0 is never.
+    /// That is a WSGI request that moves no byte for so long and does not wait for its client, or an event loop that
+    /// does not turn. The log gets one warning with the stack and the request, and the next after twice the time.
+    /// The default is a third of that of `timeout`, so that it comes twice before.
+    stall_warning: Duration = Duration::from_secs(10), range(0..=DAY);
+
     /// A path that must be answered with 2xx by a new generation, before a reload lets it serve.
     ready_path: Option<UrlPath> = None;
 

@@ -37,10 +37,11 @@ settings! {
     preload: bool = false, also("preload-app") gunicorn("preload_app");
 
     /// How long a request may run without giving or taking a byte, in seconds; 0 is without end.
-    /// Past it the client gets 504, and the worker is replaced. For an ASGI application it counts until the head of the
-    /// answer is out: the client gets 504 and the request's task is cancelled, while the worker goes on with its others.
-    /// Streams and WebSockets may be quiet for as long as they like. A worker whose event loop is stuck is found all the
-    /// same, and replaced.
+    /// Past it the client gets 504, the log gets the stacks, and `hostler.RequestTimeout` (no `Exception`; `import hostler`)
+    /// is raised where the request runs. If that does not end it within a second the worker is replaced, after its other
+    /// requests. For an ASGI application it counts until the head of the answer is out: the client gets 504 and the request's
+    /// task is cancelled, while the worker goes on with its others. Streams and WebSockets may be quiet for as long as they
+    /// like. An event loop that is stuck is found all the same: what keeps it gets the exception, or the worker is replaced.
     timeout: Duration = Duration::from_secs(30), letter('t') range(0..=DAY) apply(Apply::Live);
 
     /// How long the application may take until a worker has imported it, in seconds; past it the worker is killed.

@@ -206,6 +206,12 @@ impl Driver {
             Message::Stacks { worker, reply } => self.ask_for_stacks(worker, reply),
             Message::Forked { worker, pid, pidfd } => self.forked(worker, pid, pidfd),
             Message::ForkFailed { worker, message, traceback } => self.fork_failed(worker, message, traceback),
+            Message::Stalled { worker, request, lasted } => {
+                // One that is being loaded or killed has other deadlines.
+                if self.machine.tells_stacks(worker) {
+                    self.with_process(worker, |process| process.send(&ToWorker::Stalled { request, lasted }));
+                }
+            }
             Message::Measured(found) => self.take_measured(found),
         }
     }
@@ -282,6 +288,13 @@ impl Driver {
             Action::Retire { worker } => self.pool.retire(worker),
             Action::SendStop { worker } => self.with_process(worker, |process| process.send(&ToWorker::Stop)),
             Action::Signal { worker, signal } => self.signal(worker, signal),
+            Action::Interrupt { worker, request, limit } => {
+                self.pool.expect_turn(worker);
+                self.with_process(worker, |process| process.send(&ToWorker::Interrupt { request, limit }));
+            }
+            Action::Look { worker } => {
+                self.follow_up.push_back(Event::Looked { worker, look: self.pool.look(worker) });
+            }
             Action::Recover(death) => self.recover(&death),
             Action::Notify(notice) => self.notify(notice),
             Action::Tell(change) => self.tell(change),

@@ -86,6 +86,9 @@ impl Death {
         let Self { worker, pid, status, cause } = self;
         let mut line = match cause {
             Cause::BootTimeout => format!("worker {worker} (pid {pid}) was not ready in time and was killed"),
+            Cause::RequestTimeout if *status == Ended::Exited(0) => {
+                format!("worker {worker} (pid {pid}) finished after a request had run past its timeout")
+            }
             Cause::RequestTimeout => {
                 format!("worker {worker} (pid {pid}) was killed because a request ran past its timeout")
             }

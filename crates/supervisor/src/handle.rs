@@ -105,9 +105,19 @@ impl Handle {
         self.send(Event::Stop { graceful });
     }
 
-    /// A request ran past its timeout in `worker` and was answered: the worker writes its stacks and is replaced.
-    pub fn timed_out(&self, worker: u16) {
-        self.send(Event::TimedOut { worker });
+    /// A request ran past its timeout in `worker` and was answered: the worker writes its stacks, and an exception is raised where the
+    /// request runs. If that does not end it, the worker is replaced. `request` is what [`Pool::look`](crate::Pool::look) calls it;
+    /// `None` says that the worker is an event loop that does not turn. `limit` is what it ran past, for people.
+    pub fn timed_out(&self, worker: u16, request: Option<u64>, limit: Duration) {
+        self.send(Event::TimedOut { worker, request, limit });
+    }
+
+    /// Something has not moved in `worker` for as long as `lasted`, `request` as for [`Handle::timed_out`]: the worker writes a warning
+    /// with its stack, if that is still so. Nothing else happens; when too much waits for the supervisor already, not even that.
+    pub fn stalled(&self, worker: u16, request: Option<u64>, lasted: Duration) {
+        if self.messages.try_send(Message::Stalled { worker, request, lasted }).is_err() {
+            tracing::debug!(worker, "a stall was not told: the supervisor is busy, or gone");
+        }
     }
 
     /// A request was queued: if everything sleeps, workers are started. Costs next to nothing otherwise, so it may be called for each

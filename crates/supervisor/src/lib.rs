@@ -28,7 +28,7 @@ pub use handle::{Handle, NotServing, RollFailed, StacksError};
 pub use machine::WorkerState;
 pub use options::{Options, Recycling, Scaling};
 pub use orphans::adopt_orphans;
-pub use pool::{Load, Pool};
+pub use pool::{Load, Look, Pool};
 pub use process::{BOOTSTRAP, STACKS_SIGNAL};
 pub use status::{
     Change, Condition, Failure, KeeperStatus, LastFailure, Notice, RecycleReason, Restarts, Strength, Usage,

@@ -7,12 +7,14 @@
 //! ```text
 //!           Spawn                  WorkerReady             let go
 //!   Absent ──────► Spawning ─► Starting ─────► Ready ───────────► Retiring ─(graceful_timeout)─► Terminating ─(1 s)─► Killed
-//!     ▲                            │             │ request too long
-//!     │                            └─ too slow ──┴─► Condemned ─(200 ms)─► Killed
+//!     ▲                            │
+//!     │                            └─ too slow ─► Condemned ─(200 ms)─► Killed
 //!     └── Exited, when let go or stopping;   otherwise Exited ─► Spawning at once, or Backoff ─► Spawning
 //! ```
 //!
-//! and the whole in one phase. *Booting*: no worker was ever ready; a failure here is the end, for whoever started the server
+//! What becomes of one that runs a request past its time is in `overdue`.
+//!
+//! And the whole is in one phase. *Booting*: no worker was ever ready; a failure here is the end, for whoever started the server
 //! waits for an answer (unless `outlive_failures`). *Serving*: nothing ends the server but a stop. *Stopping*, *Stopped*: nothing is
 //! spawned any more.
 //!
@@ -31,6 +33,9 @@ mod keeper;
 #[cfg(test)]
 mod life_scenarios;
 mod loss;
+mod overdue;
+#[cfg(test)]
+mod overdue_scenarios;
 #[cfg(test)]
 mod properties;
 mod recycling;
@@ -172,7 +177,8 @@ impl Machine {
             Event::KeeperExited { status } => self.keeper_exited(status),
             Event::Proven { worker } => self.proven(worker),
             Event::Exited { worker, status } => self.exited(worker, status),
-            Event::TimedOut { worker } => self.timed_out(worker),
+            Event::TimedOut { worker, request, limit } => self.timed_out(worker, request, limit),
+            Event::Looked { worker, look } => self.looked(worker, &look),
             Event::Load(seen) => self.loaded(&seen),
             Event::Measured { worker, pid, memory } => self.measured(worker, pid, memory),
             Event::Recycle { worker } => self.recycle(worker),
@@ -191,7 +197,9 @@ impl Machine {
     pub(crate) fn next_tick(&self) -> Option<Duration> {
         let deadlines = self.workers.iter().filter_map(|worker| worker.state.deadline());
         let lifetimes = self.workers.iter().filter_map(Worker::lifetime_ends);
-        deadlines.chain(lifetimes).chain(self.recycling_due()).chain(self.keeper_due()).min()
+        let looks = self.workers.iter().filter_map(Worker::look_due);
+        let others = self.recycling_due().into_iter().chain(self.keeper_due());
+        deadlines.chain(lifetimes).chain(looks).chain(others).min()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -381,7 +389,8 @@ impl Machine {
                 let limit = entry.budget.lifetime.unwrap_or_default();
                 entry.wish(RecycleReason::MaxLifetime { limit }, self.now);
             }
-            let state = entry.state;
+            self.look_if_due(worker);
+            let state = self.workers[usize::from(worker)].state;
             if state.deadline().is_none_or(|deadline| self.now < deadline) {
                 continue;
             }

@@ -1,6 +1,7 @@
 //! What reaches the driver: events for the machine, and questions that want an answer.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use hostler_channel::Loaded;
 use tokio::sync::oneshot;
@@ -49,6 +50,12 @@ pub(crate) enum Message {
         worker: u16,
         message: String,
         traceback: Option<String>,
+    },
+    /// Have a worker tell where something does not move.
+    Stalled {
+        worker: u16,
+        request: Option<u64>,
+        lasted: Duration,
     },
     /// What was measured, by place and process.
     Measured(Vec<(u16, u32, Option<Usage>)>),

@@ -34,10 +34,27 @@ pub trait Pool: Send + Sync {
     /// Takes no more from the queue; the worker finishes what it runs.
     fn retire(&self, worker: u16);
 
+    /// Before [`Pool::look`]: has an event loop show that it turns.
+    fn expect_turn(&self, _worker: u16) {}
+
+    /// What the worker runs now, and whether its event loop has turned since [`Pool::expect_turn`].
+    fn look(&self, _worker: u16) -> Look {
+        Look::default()
+    }
+
     /// What there is to do, and since when. Asked once a second while something depends on it.
     fn load(&self) -> Load {
         Load::default()
     }
+}
+
+/// A look at one worker. The default is that it runs nothing, and gave no sign.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Look {
+    /// The requests it runs, each in the pool's own form.
+    pub running: Vec<u64>,
+    /// It is an event loop, and has turned since it was asked to.
+    pub turned: bool,
 }
 
 /// What there is to do. The default is that nothing is known: nothing scales then, and nothing sleeps.

@@ -82,7 +82,20 @@ pub(crate) fn remark(remark: &Remark) {
         }
         Remark::RequestTimedOut { worker } => {
             // The router, which knows the request, has said it to the operator.
-            tracing::debug!(worker, "a request ran past its timeout; its worker is replaced");
+            tracing::debug!(worker, "a request ran past its timeout; it is interrupted");
+        }
+        Remark::Saved { worker, requests } => {
+            tracing::info!(worker, requests, "what ran past its timeout has ended; the worker goes on");
+        }
+        Remark::Stuck { worker, others: 0 } => {
+            tracing::warn!(worker, "what ran past its timeout cannot be ended; its worker is killed and replaced");
+        }
+        Remark::Stuck { worker, others } => {
+            tracing::warn!(
+                worker,
+                others,
+                "what ran past its timeout cannot be ended; its worker is replaced once its other requests are done"
+            );
         }
         Remark::StopOverdue { worker, limit } => {
             tracing::warn!(worker, ?limit, "a worker did not finish within graceful_timeout; it is terminated");

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use hostler_channel::{Channel, FromWorker, Interface, Loaded, ToWorker, WorkerStart, clip, descriptors};
 use hostler_exchange::head::read_request;
-use hostler_exchange::{Doorbells, WorkerSide};
+use hostler_exchange::{Doorbells, Taken, WorkerSide};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -14,7 +14,7 @@ use rustix::pipe::PipeFlags;
 use crate::application::{self, Application, Failure};
 use crate::hooks::Hooks;
 use crate::keeper::{self, Forked};
-use crate::{asgi, report, sources, watch, wsgi};
+use crate::{asgi, interrupt, report, sources, watch, wsgi};
 
 /// The signal on which a worker prints the Python stacks of all its threads, for [`watch`] to log: SIGSTKFLT, which nothing else uses.
 const STACKS_SIGNAL: i32 = 16;
@@ -26,6 +26,12 @@ static SIDE: OnceLock<WorkerSide> = OnceLock::new();
 /// Runs the worker; returns when it was retired and all its threads are done. What is to be a keeper returns from here in each worker that it forks,
 /// and when it is to end.
 pub(crate) fn run(py: Python<'_>) -> PyResult<()> {
+    let ran = live(py);
+    interrupt::close(py);
+    ran
+}
+
+fn live(py: Python<'_>) -> PyResult<()> {
     // SAFETY: the supervisor passes its channel at this number, and nothing else in this process owns it.
     let channel = report::open(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(descriptors::CHANNEL) }));
     match channel.receive().map_err(|error| PyRuntimeError::new_err(error.to_string()))? {
@@ -94,8 +100,21 @@ pub(crate) fn python_version() -> String {
 
 /// What this worker runs now: for each request its id, and its method and target.
 pub(crate) fn running() -> Vec<(String, String)> {
-    let requests = SIDE.get().into_iter().flat_map(|side| side.running().map(|taken| side.head(taken)));
-    requests.filter_map(read_request).map(|(request, _)| (report::id(&request), report::name(&request))).collect()
+    SIDE.get().into_iter().flat_map(WorkerSide::running).filter_map(describe).collect()
+}
+
+/// The id of a request, and its method and target; `None` when it has ended.
+pub(crate) fn describe(request: Taken) -> Option<(String, String)> {
+    let side = SIDE.get()?;
+    let told = side.runs(request).then(|| read_request(side.head(request)))?;
+    let told = told.map(|(request, _)| (report::id(&request), report::name(&request)));
+    // What was read while it ended is of another, perhaps.
+    told.filter(|_| side.runs(request))
+}
+
+/// Whether this worker runs the request now.
+pub(crate) fn runs(request: Taken) -> bool {
+    SIDE.get().is_some_and(|side| side.runs(request))
 }
 
 /// Tells the supervisor why nothing can be served, and ends the process.
@@ -129,6 +148,7 @@ pub(crate) fn prepare_interpreter(py: Python<'_>, start: &WorkerStart) -> PyResu
     for entry in start.python_path.iter().rev() {
         path.call_method1("insert", (0, entry))?;
     }
+    interrupt::prepare(py)?;
     // Only where sources are asked for does somebody change them all the time.
     if start.report_sources { sources::distrust_fresh_caches(py) } else { Ok(()) }
 }

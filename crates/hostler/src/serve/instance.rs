@@ -26,6 +26,7 @@ use super::generation::{Generation, NotReady, Ready};
 use super::leaving::Leaving;
 use super::service::Service;
 use super::signals::{Asked, Signals};
+use super::stall::Stalls;
 use super::statistics::Kept;
 use super::upgrade::{self, Estate};
 use super::{Ended, Logs, Served, Source, page, stop, traceback, translate};
@@ -147,6 +148,13 @@ impl Instance {
         Arc::clone(&self.view().current)
     }
 
+    /// All generations that serve, the current one first.
+    pub(super) fn generations(&self) -> Vec<Arc<Generation>> {
+        let view = self.view();
+        let former = view.former.iter().map(|(_, former)| Arc::clone(former));
+        std::iter::once(Arc::clone(&view.current)).chain(former).collect()
+    }
+
     /// The generation that the router knows by this number.
     fn of_line(&self, line: u32) -> Option<Arc<Generation>> {
         let view = self.view();
@@ -231,6 +239,7 @@ impl Main<'_> {
         // By another process, which is the service's main one from then on.
         let mut relieved = false;
         let mut note = tokio::time::interval(NOTED);
+        let mut stalls = Stalls::default();
         loop {
             let current = self.instance.current();
             let (directory, supervisor) = (current.served.application.directory.clone(), current.supervisor.clone());
@@ -260,6 +269,7 @@ impl Main<'_> {
                     tracing::info!("nobody is connected: the server ends, and the next connection starts it again");
                     break;
                 }
+                () = stalls.due(&self.instance) => stalls.look(&self.instance),
                 ready = readiness(&mut loading) => {
                     if let Some(loading) = loading.take() {
                         let before = self.instance.current().number;
@@ -334,9 +344,10 @@ impl Main<'_> {
 
     fn hear(&self, event: RouterEvent) {
         match event {
-            RouterEvent::TimedOut { line, worker } => {
+            RouterEvent::TimedOut { line, worker, request } => {
                 if let Some(generation) = self.instance.of_line(line) {
-                    generation.supervisor.timed_out(worker);
+                    let limit = generation.served.settings.pool.timeout;
+                    generation.supervisor.timed_out(worker, request, limit);
                 }
             }
             RouterEvent::Wanted { line } => {

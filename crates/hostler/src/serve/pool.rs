@@ -2,15 +2,18 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hostler_exchange::{Exchange, Gauge};
-use hostler_supervisor::{Load, Pool};
+use hostler_supervisor::{Load, Look, Pool};
 
 /// One generation's shared memory.
 pub(super) struct Generation {
     exchange: Arc<Exchange>,
+    /// How often each worker's event loop had turned when it was last asked to.
+    turns: Vec<AtomicU32>,
     observed: Mutex<Observed>,
 }
 
@@ -23,7 +26,8 @@ struct Observed {
 impl Generation {
     pub(super) fn new(exchange: Arc<Exchange>) -> Self {
         let observed = Observed { gauge: Gauge::new(&exchange), last_activity: Instant::now() };
-        Self { exchange, observed: Mutex::new(observed) }
+        let turns = (0..exchange.config().workers).map(|_| AtomicU32::new(0)).collect();
+        Self { exchange, turns, observed: Mutex::new(observed) }
     }
 }
 
@@ -67,5 +71,20 @@ impl Pool for Generation {
             running: seen.running,
             last_activity: Some(observed.last_activity),
         }
+    }
+
+    fn expect_turn(&self, worker: u16) {
+        if let Some(turns) = self.turns.get(usize::from(worker))
+            && self.exchange.is_loop(worker)
+        {
+            turns.store(self.exchange.turns(worker), Ordering::Relaxed);
+            self.exchange.ask_loop_to_turn(worker);
+        }
+    }
+
+    fn look(&self, worker: u16) -> Look {
+        let before = self.turns.get(usize::from(worker)).map(|turns| turns.load(Ordering::Relaxed));
+        let turned = self.exchange.is_loop(worker) && before != Some(self.exchange.turns(worker));
+        Look { running: self.exchange.running_of(worker), turned }
     }
 }

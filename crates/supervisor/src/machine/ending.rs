@@ -1,17 +1,8 @@
 //! Ending workers: for good at a stop, singly when they hang or are let go.
 
-use super::{Action, Cause, Failure, Machine, Notice, Phase, Remark, STACKS_TIME, State, TERMINATE_TIME, WorkerSignal};
+use super::{Action, Cause, Failure, Machine, Notice, Phase, STACKS_TIME, State, TERMINATE_TIME, WorkerSignal};
 
 impl Machine {
-    /// The router has answered the request already. When the process was replaced meanwhile the new one is not to blame: while
-    /// it is not ready it cannot have run the request.
-    pub(super) fn timed_out(&mut self, worker: u16) {
-        if let Some(State::Ready | State::Retiring { .. } | State::Terminating { .. }) = self.state(worker) {
-            self.actions.push(Action::Remark(Remark::RequestTimedOut { worker }));
-            self.condemn(worker, Cause::RequestTimeout);
-        }
-    }
-
     pub(super) fn stop(&mut self, graceful: bool) {
         let again = match self.phase {
             Phase::Stopped => return,

@@ -6,7 +6,7 @@ use hostler_channel::Loaded;
 
 use crate::ended::{Death, Ended};
 use crate::status::{Change, Failure, Notice, RecycleReason};
-use crate::{Load, Recycling, Scaling};
+use crate::{Load, Look, Recycling, Scaling};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +60,16 @@ pub(crate) enum Event {
         worker: u16,
         status: Ended,
     },
+    /// A request ran past its time, or (`None`) whatever keeps an event loop from turning.
     TimedOut {
         worker: u16,
+        request: Option<u64>,
+        limit: Duration,
+    },
+    /// What was seen after [`Action::Look`].
+    Looked {
+        worker: u16,
+        look: Look,
     },
     /// What was seen of the load, about once a second.
     Load(Seen),
@@ -127,6 +135,16 @@ pub(crate) enum Action {
     Signal {
         worker: u16,
         signal: WorkerSignal,
+    },
+    /// Have it raise an exception where this runs past its time.
+    Interrupt {
+        worker: u16,
+        request: Option<u64>,
+        limit: Duration,
+    },
+    /// See what it runs; answered by [`Event::Looked`].
+    Look {
+        worker: u16,
     },
     /// Its process is gone: take back what it held, and report the death.
     Recover(Death),
@@ -205,6 +223,16 @@ pub(crate) enum Remark {
     },
     RequestTimedOut {
         worker: u16,
+    },
+    /// So many requests past their time have ended, and the worker goes on.
+    Saved {
+        worker: u16,
+        requests: usize,
+    },
+    /// A request past its time did not end; so many others run beside it.
+    Stuck {
+        worker: u16,
+        others: usize,
     },
     StopOverdue {
         worker: u16,

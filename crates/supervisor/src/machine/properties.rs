@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::state::BACK_OFF_LONGEST;
 use super::*;
-use crate::{Load, Recycling, Scaling};
+use crate::{Load, Look, Recycling, Scaling};
 
 const WORKERS: u16 = 3;
 const PLACES: u16 = 7;
@@ -18,7 +18,12 @@ enum Step {
     Ready(u16),
     Failed(u16),
     Exit(u16),
-    TimedOut(u16),
+    TimedOut(u16, Option<u64>),
+    /// Answers a look: what of the few requests there are runs; whether the loop turned.
+    Looked {
+        running: Vec<u64>,
+        turned: bool,
+    },
     Wait(Duration),
     /// The event again, fitting or not.
     Stray(u16, u8),
@@ -56,7 +61,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => worker.clone().prop_map(Step::Ready),
         1 => worker.clone().prop_map(Step::Failed),
         5 => worker.clone().prop_map(Step::Exit),
-        2 => worker.clone().prop_map(Step::TimedOut),
+        2 => (worker.clone(), prop::option::weighted(0.8, 0u64..4)).prop_map(|(worker, request)| Step::TimedOut(worker, request)),
+        4 => (prop::collection::vec(0u64..4, 0..4), any::<bool>()).prop_map(|(running, turned)| Step::Looked { running, turned }),
         8 => (0u64..40_000).prop_map(|ms| Step::Wait(Duration::from_millis(ms))),
         2 => (worker.clone(), 0u8..4).prop_map(|(worker, kind)| Step::Stray(worker, kind)),
         6 => (0u64..400, prop::bool::weighted(0.2), 0u32..3, 0.0f64..1.0)
@@ -90,6 +96,8 @@ struct World {
     pids: u32,
     /// Asked for and not answered.
     asked: Vec<u16>,
+    /// Looks that were asked for and not answered.
+    looks: Vec<u16>,
     alive: [bool; PLACES as usize],
     unrecovered: [bool; PLACES as usize],
     killed: [bool; PLACES as usize],
@@ -123,6 +131,7 @@ impl World {
             now: Duration::ZERO,
             pids: 0,
             asked: Vec::new(),
+            looks: Vec::new(),
             alive: [false; PLACES as usize],
             unrecovered: [false; PLACES as usize],
             killed: [false; PLACES as usize],
@@ -139,7 +148,7 @@ impl World {
         let before = self.machine.strength();
         let may_scale = matches!(event, Event::Scale { .. });
         let ticked = event == Event::Tick;
-        let may_cost = matches!(event, Event::Exited { .. } | Event::TimedOut { .. } | Event::Stop { .. });
+        let may_cost = matches!(event, Event::Exited { .. } | Event::Looked { .. } | Event::Stop { .. });
         let actions = self.machine.handle(self.now, event);
         for action in actions {
             self.act(action);
@@ -226,6 +235,14 @@ impl World {
                 self.unrecovered[index] = false;
             }
             Action::Retire { worker } | Action::SendStop { worker } => assert!(self.alive[usize::from(worker)]),
+            Action::Interrupt { worker, .. } => {
+                assert!(self.alive[usize::from(worker)], "an interruption of no process");
+                assert!(!self.killed[usize::from(worker)], "an interruption of a killed process");
+            }
+            Action::Look { worker } => {
+                assert!(self.alive[usize::from(worker)], "a look at no process");
+                self.looks.push(worker);
+            }
             Action::Signal { worker, signal } => {
                 let index = usize::from(worker);
                 assert!(self.alive[index], "a signal to no process");
@@ -276,7 +293,10 @@ impl World {
             Step::Ready(worker) if self.is_alive(worker) => self.send(ready(worker)),
             Step::Failed(worker) if self.is_alive(worker) => self.send(failed(worker)),
             Step::Exit(worker) if self.is_alive(worker) => self.exit(worker),
-            Step::TimedOut(worker) => self.send(Event::TimedOut { worker }),
+            Step::TimedOut(worker, request) => {
+                self.send(Event::TimedOut { worker, request, limit: Duration::from_secs(30) });
+            }
+            Step::Looked { running, turned } => self.answer_looks(Look { running, turned }),
             Step::Wait(time) => {
                 self.now += time;
                 self.send(Event::Tick);
@@ -327,6 +347,13 @@ impl World {
             Step::Stop { graceful } => self.stop(graceful),
             Step::Ready(_) | Step::Failed(_) | Step::Exit(_) | Step::Stray(..) => {}
             Step::KeeperFailed | Step::KeeperExit | Step::RefuseFork | Step::StrayKeeper(_) => {}
+        }
+    }
+
+    /// The process may have been replaced since: the answer is of the new one then.
+    fn answer_looks(&mut self, look: Look) {
+        for worker in std::mem::take(&mut self.looks) {
+            self.send(Event::Looked { worker, look: look.clone() });
         }
     }
 
@@ -405,6 +432,7 @@ impl World {
                     self.exit(worker);
                 }
             }
+            self.answer_looks(Look::default());
             match self.machine.next_tick() {
                 Some(due) => {
                     self.now = self.now.max(due);
@@ -438,6 +466,7 @@ impl World {
                     _ => {}
                 }
             }
+            self.answer_looks(Look::default());
             // Back-offs end after half a minute at most; lifetimes last for an hour.
             match self.machine.next_tick() {
                 Some(due) if due <= self.now + Duration::from_secs(31) => {

@@ -124,22 +124,6 @@ fn a_worker_that_is_not_ready_in_time_is_asked_where_it_hangs_and_killed() {
 }
 
 #[test]
-fn a_request_that_hangs_costs_its_worker() {
-    let mut story = Story::serving(2);
-    let timed_out = Action::Remark(Remark::RequestTimedOut { worker: 1 });
-    let expected = [timed_out, Action::Retire { worker: 1 }, signal(1, WorkerSignal::Stacks)];
-    assert_eq!(story.on(Event::TimedOut { worker: 1 }), expected);
-    assert_eq!(story.on(Event::TimedOut { worker: 1 }), [], "a second request of it");
-    assert_eq!(story.on(Event::TimedOut { worker: 2 }), [], "no such worker");
-    assert_eq!(story.until_due(), (STACKS_TIME, vec![signal(1, WorkerSignal::Kill)]));
-    let killed = Ended::Signaled(9);
-    let expected = [recovered(1, 101, killed, Cause::RequestTimeout), Action::Spawn { worker: 1 }];
-    assert_eq!(story.exited(1, killed), expected);
-    story.spawned(1);
-    assert_eq!(story.on(Event::TimedOut { worker: 1 }), [], "meant for the one before");
-}
-
-#[test]
 fn a_graceful_stop_asks_then_terminates_then_kills() {
     let mut story = Story::serving(2);
     let ask = |worker| [Action::Retire { worker }, Action::SendStop { worker }];
@@ -171,17 +155,18 @@ fn a_stop_finds_workers_in_every_state() {
     story.spawned(1);
     story.exited(1, SEGV);
     story.exited(2, SEGV);
-    story.on(Event::TimedOut { worker: 3 });
-    // 0 ready, 1 waiting, 2 being spawned, 3 condemned.
+    story.timed_out(3, Some(7));
+    // 0 ready, 1 waiting, 2 being spawned, 3 with a request past its time.
     assert_eq!(
         story.on(Event::Stop { graceful: true }),
-        [Action::Retire { worker: 0 }, Action::SendStop { worker: 0 }]
+        [0, 3].map(|worker| [Action::Retire { worker }, Action::SendStop { worker }]).concat()
     );
     assert_eq!(story.spawned(2), [signal(2, WorkerSignal::Terminate)]);
-    assert_eq!(story.after(STACKS_TIME), [signal(3, WorkerSignal::Kill)]);
     assert_eq!(story.machine.observe().nth(1).unwrap().state, WorkerState::Absent);
-    story.exited(3, Ended::Signaled(9));
     story.exited(2, Ended::Signaled(15));
+    assert_eq!(story.after(super::overdue::GRACE), [Action::Look { worker: 3 }]);
+    assert_eq!(story.looked(3, &[7], false).last(), Some(&signal(3, WorkerSignal::Kill)));
+    story.exited(3, Ended::Signaled(9));
     assert_eq!(story.exited(0, Ended::Exited(0)).last(), Some(&stopped()));
 }
 

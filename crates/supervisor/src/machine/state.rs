@@ -122,8 +122,21 @@ pub(super) struct Worker {
     /// As last seen: requests its process finished, and runs.
     pub(super) served: u64,
     pub(super) running: u32,
+    /// What runs past its time in its process.
+    pub(super) overdue: Vec<Overdue>,
     /// Of all processes that had this place.
     pub(super) restarts: Restarts,
+}
+
+/// Something that runs past its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Overdue {
+    /// `None` for what keeps an event loop from turning.
+    pub(super) request: Option<u64>,
+    /// When it is looked at.
+    pub(super) look: Duration,
+    /// It had the time to end by itself, or by the exception.
+    pub(super) hopeless: bool,
 }
 
 /// How long one process may serve, with its share of the jitter.
@@ -171,6 +184,7 @@ impl Default for Worker {
             budget: Budget::default(),
             served: 0,
             running: 0,
+            overdue: Vec::new(),
             restarts: Restarts::default(),
         }
     }
@@ -187,6 +201,7 @@ impl Worker {
         self.budget = Budget::draw(recycling, luck);
         self.served = 0;
         self.running = 0;
+        self.overdue.clear();
     }
 
     /// Whether it is one of those that are wanted, whatever becomes of its process.
@@ -200,6 +215,12 @@ impl Worker {
             (State::Ready, None, Some(since), Some(lifetime)) => Some(since.saturating_add(lifetime)),
             _ => None,
         }
+    }
+
+    /// When it is to be looked at whether what ran past its time has ended.
+    pub(super) fn look_due(&self) -> Option<Duration> {
+        let serves = matches!(self.state, State::Ready | State::Retiring { .. });
+        self.overdue.iter().filter(|_| serves).map(|overdue| overdue.look).min()
     }
 
     /// Has it replaced, unless that is so already.

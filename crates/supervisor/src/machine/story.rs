@@ -58,6 +58,14 @@ impl Story {
         self.on(Event::WorkerFailed { worker, message: "no".into(), traceback: None })
     }
 
+    pub(super) fn timed_out(&mut self, worker: u16, request: Option<u64>) -> Vec<Action> {
+        self.on(Event::TimedOut { worker, request, limit: Duration::from_secs(30) })
+    }
+
+    pub(super) fn looked(&mut self, worker: u16, running: &[u64], turned: bool) -> Vec<Action> {
+        self.on(Event::Looked { worker, look: crate::Look { running: running.to_vec(), turned } })
+    }
+
     pub(super) fn exited(&mut self, worker: u16, status: Ended) -> Vec<Action> {
         self.on(Event::Exited { worker, status })
     }

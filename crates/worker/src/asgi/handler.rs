@@ -15,6 +15,7 @@ use super::step::{self, Step};
 use super::websocket::WebSocket;
 use crate::report::{self, report_failure};
 use crate::text::type_name;
+use crate::threads;
 
 /// A handler.
 pub(crate) struct Handler {
@@ -84,6 +85,7 @@ impl Handler {
     pub(crate) fn step(&mut self, py: Python<'_>, resume: Resume<'_, '_>, began: u64) -> PyResult<Stepped> {
         let shared = self.call().shared;
         let context = self.context.clone_ref(py);
+        let window = threads::open(py, 0, self.call().taken(), began);
         let result = shared.contexts.within(py, &context, || {
             if self.coroutine.is_none() {
                 self.coroutine = Some(self.start(py)?);
@@ -95,6 +97,7 @@ impl Handler {
                 (None, _) => Ok(Step::Returned),
             }
         })?;
+        drop(window);
         let ended = match result {
             Ok(Step::Waits(waits)) => {
                 shared.events.ran(now_ns().saturating_sub(began));

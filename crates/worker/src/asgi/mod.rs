@@ -39,6 +39,7 @@ use self::waiting::Done;
 use crate::application::Failure;
 use crate::report;
 use crate::text::references;
+use crate::{life, threads};
 
 /// What is done once in a worker's life.
 const LOOP: &std::ffi::CStr =
@@ -112,6 +113,32 @@ pub(crate) struct Started {
     application: Py<PyAny>,
 }
 
+/// Whether this worker serves with an event loop.
+pub(crate) fn is_serving() -> bool {
+    SHARED.get().is_some()
+}
+
+/// The loop, and the requests that its tasks serve, by the tasks' ids, as far as they are known; `None` when there is no loop.
+pub(crate) fn tasks(py: Python<'_>) -> Option<PyResult<(Bound<'_, PyAny>, Bound<'_, PyDict>)>> {
+    let shared = SHARED.get()?;
+    let find = || {
+        let requests = PyDict::new(py);
+        let known: Vec<_> = {
+            let running = shared.running();
+            let own = running.iter().flatten();
+            own.filter_map(|one| Some((one.task.as_ref()?.as_ptr() as usize, one.call.get().taken()))).collect()
+        };
+        for (task, taken) in known {
+            if let Some((id, name)) = life::describe(taken) {
+                requests.set_item(task, if id.is_empty() { name } else { format!("{name} (id {id})") })?;
+            }
+        }
+        let event_loop = shared.tasks.options.bind(py).get_item("loop")?;
+        Ok((event_loop.ok_or_else(|| PyRuntimeError::new_err("the loop is gone"))?, requests))
+    };
+    Some(find())
+}
+
 impl Loop {
     /// Makes the loop that the settings ask for.
     pub(crate) fn new(py: Python<'_>, setting: LoopSetting) -> Result<Self, Failure> {
@@ -171,6 +198,7 @@ impl Started {
         ready: impl FnOnce(),
     ) -> PyResult<()> {
         let shared = self.share(py, side, start)?;
+        threads::enter(0);
         let doorbell =
             shared.events.doorbell().ok_or_else(|| PyRuntimeError::new_err("this worker has no doorbell"))?.as_raw_fd();
         let event_loop = self.event_loop.bind(py);

@@ -93,7 +93,11 @@ fn next_fork(py: Python<'_>, channel: &Channel, hooks: &Hooks) -> PyResult<Optio
             },
             Ok(Some((ToWorker::Ended { worker, pid, age }, _))) => hooks.child_exit(py, worker, pid, age),
             Ok(Some((ToWorker::Stop, _))) => return Ok(None),
-            Ok(Some((ToWorker::Start(_) | ToWorker::Keep(_), _))) => {}
+            // It runs no request, so none of these is meant for it.
+            Ok(Some((
+                ToWorker::Start(_) | ToWorker::Keep(_) | ToWorker::Interrupt { .. } | ToWorker::Stalled { .. },
+                _,
+            ))) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => py.check_signals()?,
             Ok(None) | Err(_) => {
                 // Nobody is left who would end a process that hangs at its exit.

@@ -25,6 +25,7 @@ use self::input::Input;
 use self::start_response::{EarlyHints, StartResponse, chunk};
 use crate::report::{self, id, name, report_failure};
 use crate::text::{references, type_name};
+use crate::threads;
 
 /// The application with all that its threads share.
 #[pyclass(frozen, module = "hostler")]
@@ -38,6 +39,7 @@ pub(crate) struct Server {
 
 /// What one thread uses for request after request, as long as no application keeps it.
 struct Desk {
+    number: u16,
     thread: Thread<'static>,
     environs: Environs,
     answer: Shared,
@@ -67,6 +69,7 @@ impl Server {
 
     /// Serves as thread `number` until the worker is retired.
     pub(crate) fn run(&self, py: Python<'_>, number: u16) -> PyResult<()> {
+        threads::enter(number);
         let mut desk = self.desk(py, number)?;
         let mut now = None;
         loop {
@@ -96,6 +99,7 @@ impl Server {
         )?;
         let answer = Shared::new(self.side);
         let desk = Desk {
+            number,
             thread: self.side.thread(number),
             environs,
             start_response: Py::new(py, StartResponse::new(py, answer.clone())?)?,
@@ -116,7 +120,11 @@ impl Server {
         desk.input.get().open(taken);
         let environ = desk.environs.build(py, &request, headers);
         let served = match &environ {
-            Ok(environ) => self.call(py, desk, environ, &request),
+            Ok(environ) => {
+                // The application's code, and no other, is what an exception may be raised in.
+                let _window = threads::open(py, desk.number, taken, self.side.started_ns(taken));
+                self.call(py, desk, environ, &request)
+            }
             Err(error) => Err(error.clone_ref(py)),
         };
         if let Err(error) = served {
