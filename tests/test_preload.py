@@ -127,13 +127,13 @@ def test_a_directory_of_the_import_outlives_workers(serve):
     server = preload(serve, workers=1)
     first = ask(server)
     os.kill(first["pid"], signal.SIGTERM)
-    server.log.expect("worker 0", level="INFO")
 
     def another():
         answer = ask(server)
         return answer if answer["pid"] != first["pid"] else None
 
     assert wait_until(another, "another worker")["directory"] is True
+    server.log.expect("worker 0", level="INFO")
     assert server.notes("atexit") == [str(first["pid"])]
 
 
