@@ -312,3 +312,37 @@ def test_a_module_of_hooks_that_is_not_there_is_said(serve):
     assert server.wait(30) == 65
     server.ended = True
     assert "there is no module \"no_such_hooks\"" in server.describe()
+
+
+# Reload
+
+
+@pytest.mark.parametrize("verb, imports", [("reload", 2), ("rollback", 3)])
+def test_a_reload_has_a_keeper_of_its_own(serve, runtime, verb, imports):
+    server = preload(serve, hooks="preload_hooks", control_socket=f"{runtime}/c", graceful_timeout=5)
+    former = keeper_of(server)
+    assert control(server, runtime, "reload").returncode == 0
+    keeper = keeper_of(server, former)
+    server.log.expect("the former generation is gone")
+    if verb == "rollback":
+        assert control(server, runtime, "rollback").returncode == 0
+        former, keeper = keeper, keeper_of(server, keeper)
+        server.log.expect("the former generation is gone")
+    assert ask(server)["imported_in"] == keeper
+    assert processes.state(former) is None
+    assert f"on_reload {keeper} - -" in server.notes("hooks") and f"on_exit {former} - -" in server.notes("hooks")
+    assert len(server.notes("imports")) == imports
+
+
+def test_a_reload_that_does_not_import_leaves_the_keeper_alone(serve, runtime, tmp_path):
+    site = tmp_path / "project"
+    site.mkdir()
+    (site / "changing_site.py").write_text("from preloaded import application")
+    options = {"chdir": site, "pythonpath": os.path.join(os.path.dirname(__file__), "apps")}
+    server = preload(serve, "changing_site:application", control_socket=f"{runtime}/c", **options)
+    before = sorted(processes.children(server.pid))
+    (site / "changing_site.py").write_text("raise ValueError('said in the traceback')")
+    answer = control(server, runtime, "reload")
+    assert answer.returncode == 1 and "said in the traceback" in answer.stderr
+    assert sorted(processes.children(server.pid)) == before
+    server.log.claim("the reload failed")
