@@ -87,13 +87,14 @@ def test_what_is_registered_at_fork_runs_once_on_each_side(serve):
     assert len(notes) == 9
 
 
-def test_a_worker_has_the_same_descriptors_as_without(serve):
+def test_a_worker_has_the_same_descriptors_and_signals_as_without(serve):
     plain = ask(serve("preloaded:application", workers=2))
     forked = ask(preload(serve, workers=2))
     assert sorted(plain["descriptors"].values()) == sorted(forked["descriptors"].values())
     numbers = {number for number in plain["descriptors"] if int(number) < 8}
     assert {n: forked["descriptors"][n] for n in numbers} == {n: plain["descriptors"][n] for n in numbers}
     assert forked["threads"] == plain["threads"]
+    assert forked["signals"] == plain["signals"]
 
 
 def test_chance_is_each_workers_own(serve):
@@ -213,10 +214,18 @@ def test_after_200_recyclings_nothing_is_left(serve, runtime):
         return len(server.notes("at_fork")) >= 3 * 202
 
     wait_until(recycled, lambda: f"200 replacements: {len(server.notes('at_fork')) // 3}", 120)
-    assert processes.descriptors(keeper) == before
+    wait_until(lambda: processes.descriptors(keeper) == before, lambda: f"{before}: {processes.descriptors(keeper)}")
     wait_until(lambda: len(server.workers()) == 3, lambda: f"two workers and the keeper: {server.workers()}")
     assert len(server.notes("imports")) == 1
     server.assert_no_descriptor_growth()
+
+
+def test_a_stop_in_the_middle_of_forks_loses_no_signal(serve):
+    # A worker that was told to end before it could take notice was killed a second later, with a warning.
+    for workers in (4, 8, 16):
+        server = serve("preloaded:application", workers=workers, preload=True, ready=False)
+        server.wait_notes("at_fork", 3 * workers // 2)
+        server.stop()
 
 
 def test_orphans_are_collected(serve):
