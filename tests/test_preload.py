@@ -1,4 +1,4 @@
-"""Preload: one process imports the application and forks the workers; what is theirs is theirs, and nothing notices who dies."""
+"""Preload: one process imports the application and forks the workers; what is theirs is theirs, whoever dies."""
 
 import asyncio
 import json
@@ -236,7 +236,10 @@ def test_orphans_are_collected(serve):
     wait_until(lambda: all(processes.state(pid) is None for pid in orphans), "no zombie is left")
 
 
-@pytest.mark.parametrize("text, reason, code", [("import no_such_module", "no_such_module", 65), ("import os; os._exit(3)", "status 3", 69)])
+UNLOADABLE = [("import no_such_module", "no_such_module", 65), ("import os; os._exit(3)", "status 3", 69)]
+
+
+@pytest.mark.parametrize("text, reason, code", UNLOADABLE)
 def test_an_application_that_does_not_import_ends_the_start(serve, tmp_path, text, reason, code):
     (tmp_path / "broken_site.py").write_text(text)
     server = serve("broken_site:application", workers=2, preload=True, chdir=tmp_path, ready=False)
@@ -300,7 +303,8 @@ def test_without_preload_the_hooks_of_workers_are_called(serve):
 
 @pytest.mark.parametrize("hook", ["pre_fork", "post_fork", "post_worker_init"])
 def test_a_hook_that_raises_ends_the_start_with_its_traceback(serve, hook):
-    server = serve("preloaded:application", preload=True, hooks="preload_hooks", environment={"FAILING_HOOK": hook}, ready=False)
+    options = {"hooks": "preload_hooks", "environment": {"FAILING_HOOK": hook}}
+    server = serve("preloaded:application", preload=True, ready=False, **options)
     assert server.wait(30) == 65
     server.ended = True
     assert f"the hook {hook} of preload_hooks failed: ValueError: {hook} does not want to" in server.describe()
