@@ -1,4 +1,4 @@
-"""Preload: one process imports the application and forks the workers; what is theirs is theirs, and nothing notices who dies."""
+"""Preload: one process imports the application and forks the workers; what is theirs is theirs, whoever dies."""
 
 import asyncio
 import json
@@ -87,13 +87,14 @@ def test_what_is_registered_at_fork_runs_once_on_each_side(serve):
     assert len(notes) == 9
 
 
-def test_a_worker_has_the_same_descriptors_as_without(serve):
+def test_a_worker_has_the_same_descriptors_and_signals_as_without(serve):
     plain = ask(serve("preloaded:application", workers=2))
     forked = ask(preload(serve, workers=2))
     assert sorted(plain["descriptors"].values()) == sorted(forked["descriptors"].values())
     numbers = {number for number in plain["descriptors"] if int(number) < 8}
     assert {n: forked["descriptors"][n] for n in numbers} == {n: plain["descriptors"][n] for n in numbers}
     assert forked["threads"] == plain["threads"]
+    assert forked["signals"] == plain["signals"]
 
 
 def test_chance_is_each_workers_own(serve):
@@ -127,13 +128,13 @@ def test_a_directory_of_the_import_outlives_workers(serve):
     server = preload(serve, workers=1)
     first = ask(server)
     os.kill(first["pid"], signal.SIGTERM)
-    server.log.expect("worker 0", level="INFO")
 
     def another():
         answer = ask(server)
         return answer if answer["pid"] != first["pid"] else None
 
     assert wait_until(another, "another worker")["directory"] is True
+    server.log.expect("worker 0", level="INFO")
     assert server.notes("atexit") == [str(first["pid"])]
 
 
@@ -213,10 +214,18 @@ def test_after_200_recyclings_nothing_is_left(serve, runtime):
         return len(server.notes("at_fork")) >= 3 * 202
 
     wait_until(recycled, lambda: f"200 replacements: {len(server.notes('at_fork')) // 3}", 120)
-    assert processes.descriptors(keeper) == before
+    wait_until(lambda: processes.descriptors(keeper) == before, lambda: f"{before}: {processes.descriptors(keeper)}")
     wait_until(lambda: len(server.workers()) == 3, lambda: f"two workers and the keeper: {server.workers()}")
     assert len(server.notes("imports")) == 1
     server.assert_no_descriptor_growth()
+
+
+def test_a_stop_in_the_middle_of_forks_loses_no_signal(serve):
+    # A worker that was told to end before it could take notice was killed a second later, with a warning.
+    for workers in (4, 8, 16):
+        server = serve("preloaded:application", workers=workers, preload=True, ready=False)
+        server.wait_notes("at_fork", 3 * workers // 2)
+        server.stop()
 
 
 def test_orphans_are_collected(serve):
@@ -227,7 +236,10 @@ def test_orphans_are_collected(serve):
     wait_until(lambda: all(processes.state(pid) is None for pid in orphans), "no zombie is left")
 
 
-@pytest.mark.parametrize("text, reason, code", [("import no_such_module", "no_such_module", 65), ("import os; os._exit(3)", "status 3", 69)])
+UNLOADABLE = [("import no_such_module", "no_such_module", 65), ("import os; os._exit(3)", "status 3", 69)]
+
+
+@pytest.mark.parametrize("text, reason, code", UNLOADABLE)
 def test_an_application_that_does_not_import_ends_the_start(serve, tmp_path, text, reason, code):
     (tmp_path / "broken_site.py").write_text(text)
     server = serve("broken_site:application", workers=2, preload=True, chdir=tmp_path, ready=False)
@@ -291,7 +303,8 @@ def test_without_preload_the_hooks_of_workers_are_called(serve):
 
 @pytest.mark.parametrize("hook", ["pre_fork", "post_fork", "post_worker_init"])
 def test_a_hook_that_raises_ends_the_start_with_its_traceback(serve, hook):
-    server = serve("preloaded:application", preload=True, hooks="preload_hooks", environment={"FAILING_HOOK": hook}, ready=False)
+    options = {"hooks": "preload_hooks", "environment": {"FAILING_HOOK": hook}}
+    server = serve("preloaded:application", preload=True, ready=False, **options)
     assert server.wait(30) == 65
     server.ended = True
     assert f"the hook {hook} of preload_hooks failed: ValueError: {hook} does not want to" in server.describe()
@@ -312,3 +325,37 @@ def test_a_module_of_hooks_that_is_not_there_is_said(serve):
     assert server.wait(30) == 65
     server.ended = True
     assert "there is no module \"no_such_hooks\"" in server.describe()
+
+
+# Reload
+
+
+@pytest.mark.parametrize("verb, imports", [("reload", 2), ("rollback", 3)])
+def test_a_reload_has_a_keeper_of_its_own(serve, runtime, verb, imports):
+    server = preload(serve, hooks="preload_hooks", control_socket=f"{runtime}/c", graceful_timeout=5)
+    former = keeper_of(server)
+    assert control(server, runtime, "reload").returncode == 0
+    keeper = keeper_of(server, former)
+    server.log.expect("the former generation is gone")
+    if verb == "rollback":
+        assert control(server, runtime, "rollback").returncode == 0
+        former, keeper = keeper, keeper_of(server, keeper)
+        server.log.expect("the former generation is gone")
+    assert ask(server)["imported_in"] == keeper
+    assert processes.state(former) is None
+    assert f"on_reload {keeper} - -" in server.notes("hooks") and f"on_exit {former} - -" in server.notes("hooks")
+    assert len(server.notes("imports")) == imports
+
+
+def test_a_reload_that_does_not_import_leaves_the_keeper_alone(serve, runtime, tmp_path):
+    site = tmp_path / "project"
+    site.mkdir()
+    (site / "changing_site.py").write_text("from preloaded import application")
+    options = {"chdir": site, "pythonpath": os.path.join(os.path.dirname(__file__), "apps")}
+    server = preload(serve, "changing_site:application", control_socket=f"{runtime}/c", **options)
+    before = sorted(processes.children(server.pid))
+    (site / "changing_site.py").write_text("raise ValueError('said in the traceback')")
+    answer = control(server, runtime, "reload")
+    assert answer.returncode == 1 and "said in the traceback" in answer.stderr
+    assert sorted(processes.children(server.pid)) == before
+    server.log.claim("the reload failed")

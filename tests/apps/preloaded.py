@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import gate
 
@@ -45,6 +46,12 @@ def descriptors():
     return found
 
 
+def signals():
+    """Which are blocked, ignored and caught."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return [line for line in lines if line.startswith(("SigBlk", "SigIgn", "SigCgt"))]
+
+
 def wait_together(key, count):
     """Blocks until so many requests are in here."""
     gate.note(key)
@@ -60,6 +67,7 @@ def facts():
         "random": random.random(),
         "uuid1": str(uuid.uuid1()),
         "descriptors": descriptors(),
+        "signals": signals(),
         "directory": os.path.isdir(DIRECTORY.name),
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "pid_of_thread": threading.get_native_id(),

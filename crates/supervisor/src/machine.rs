@@ -31,6 +31,8 @@ mod ending;
 mod event;
 mod keeper;
 #[cfg(test)]
+mod keeper_scenarios;
+#[cfg(test)]
 mod life_scenarios;
 mod loss;
 mod overdue;

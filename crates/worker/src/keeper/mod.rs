@@ -48,8 +48,10 @@ pub(crate) fn run(py: Python<'_>, channel: &Channel, start: WorkerStart) -> PyRe
         application::load(py, &start.app, start.interface).unwrap_or_else(|failure| life::refuse(py, failure));
     keeper.call_method0("settle")?;
     hooks.notice(py, "when_ready");
-    // A stop of a service sends it to every process, but a keeper ends after its workers.
+    // A stop of a service sends it to every process, but a keeper ends after its workers. Blocked as well, so that one that is sent to a
+    // worker before this is undone there is kept for it, and not lost.
     set_signal(py, "SIGTERM", "SIG_IGN")?;
+    mask_terminate(py, "SIG_BLOCK")?;
     rustix::process::set_parent_process_death_signal(None).map_err(io::Error::from)?;
     let loaded = Loaded {
         interface: application.interface,
@@ -138,6 +140,7 @@ fn begin_worker(
         }
     };
     set_signal(py, "SIGTERM", "SIG_DFL")?;
+    mask_terminate(py, "SIG_UNBLOCK")?;
     module.call_method0("begin_worker")?;
     Ok(start)
 }
@@ -145,6 +148,12 @@ fn begin_worker(
 fn set_signal(py: Python<'_>, signal: &str, action: &str) -> PyResult<()> {
     let module = py.import("signal")?;
     module.call_method1("signal", (module.getattr(signal)?, module.getattr(action)?)).map(drop)
+}
+
+fn mask_terminate(py: Python<'_>, how: &str) -> PyResult<()> {
+    let module = py.import("signal")?;
+    let signals = (module.getattr("SIGTERM")?,);
+    module.call_method1("pthread_sigmask", (module.getattr(how)?, signals)).map(drop)
 }
 
 fn fork_failed(py: Python<'_>, worker: u16, message: String, traceback: Option<String>) {
