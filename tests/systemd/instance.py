@@ -8,15 +8,12 @@ from deadline import wait_until
 
 APPS = Path(__file__).resolve().parent / "apps"
 ANSWER_SECONDS = 30
-# The socket that hostler@.socket hands over, and the next one.
-PASSED = "fd://3"
-PASSED_SECOND = "fd://4"
 
 
 class Instance:
     """`/etc/hostler/NAME.toml`, or with `user` that user's, for the project at `directory`. Nothing is started."""
 
-    def __init__(self, machine, name, *, user=None, app="shop:application", project=APPS, settings="", bind=(PASSED,), **drop_ins):
+    def __init__(self, machine, name, *, user=None, app="shop:application", project=APPS, settings="", bind=(), **drop_ins):
         self.machine = machine
         self.name = name
         self.user = user
@@ -35,8 +32,10 @@ class Instance:
             machine.run("chown", "--recursive", user, f"/home/{user}")
         self.systemctl("daemon-reload")
 
-    def configure(self, settings="", app="shop:application", bind=(PASSED,)):
-        text = f'app = "{app}"\nchdir = "{self.directory}"\nbind = {json.dumps(bind)}\n{settings}\n'
+    def configure(self, settings="", app="shop:application", bind=()):
+        # Without a bind it serves what hostler@.socket passes.
+        where = f"bind = {json.dumps(bind)}\n" if bind else ""
+        text = f'app = "{app}"\nchdir = "{self.directory}"\n{where}{settings}\n'
         self.machine.write(f"{self.home}/hostler/{self.name}.toml", text)
 
     def publish(self, version):

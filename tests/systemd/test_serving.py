@@ -8,7 +8,7 @@ import pytest
 
 from client import Client
 from deadline import wait_until
-from instance import APPS, PASSED, PASSED_SECOND
+from instance import APPS
 
 DJANGO = APPS.parent.parent / "apps" / "django_site"
 PURE_PACKAGES = ["django", "asgiref", "sqlparse"]
@@ -82,7 +82,7 @@ def test_stopping_the_socket_stops_the_service(machine, instance):
 def test_further_addresses_by_drop_in(machine, instance):
     """Two listeners of two kinds, of which the settings name each."""
     shop = instance(
-        bind=(PASSED, PASSED_SECOND),
+        bind=("unix:/run/hostler/shop.sock", "127.0.0.1:8000"),
         socket_listen="[Socket]\nListenStream=127.0.0.1:8000\nNoDelay=yes\n",
     )
     shop.listen()
@@ -96,7 +96,10 @@ def test_further_addresses_by_drop_in(machine, instance):
 
 
 def test_a_socket_that_nobody_claims_is_an_error(machine, instance):
-    shop = instance(socket_listen="[Socket]\nListenStream=127.0.0.1:8000\n")
+    shop = instance(
+        bind=("unix:/run/hostler/shop.sock",),
+        socket_listen="[Socket]\nListenStream=127.0.0.1:8000\n",
+    )
     result = machine.result("systemctl", "start", shop.service)
     assert result.returncode != 0
     assert "127.0.0.1:8000" in shop.told()
@@ -149,9 +152,8 @@ def test_an_instance_of_a_user(machine, instance):
 
 def test_no_network_but_the_passed_socket(machine, instance):
     """Both on loopback of the same system: what one can reach, the other cannot."""
-    both = {"bind": (PASSED, PASSED_SECOND)}
-    open_one = instance("open", socket_listen="[Socket]\nListenStream=127.0.0.1:8001\n", **both)
-    closed = instance("closed", socket_listen="[Socket]\nListenStream=127.0.0.1:8002\n", **both)
+    open_one = instance("open", socket_listen="[Socket]\nListenStream=127.0.0.1:8001\n")
+    closed = instance("closed", socket_listen="[Socket]\nListenStream=127.0.0.1:8002\n")
     closed.use_profile("no-network", order=20)
     open_one.listen()
     closed.listen()
