@@ -240,7 +240,7 @@ async fn serve(
     if !passed && !first.served.settings.life.exit_idle_time.is_zero() {
         tracing::warn!("exit_idle_time has no effect: no socket was passed, so nobody would start the server again");
     }
-    let instance = Arc::new(Instance::new(Arc::new(router), first, loaded, before.unwrap_or_default()));
+    let instance = Arc::new(Instance::new(Arc::new(router), first, loaded, before.unwrap_or_default(), kept));
     let (orders, order) = mpsc::channel(ORDERS);
     let desk = Desk {
         name: source.name(),
@@ -273,7 +273,6 @@ async fn serve(
         developing,
         estate,
         service,
-        kept,
         desk,
         leaving: may_leave.then(Leaving::new),
     };

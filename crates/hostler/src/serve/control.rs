@@ -140,6 +140,8 @@ impl Control for Desk {
         for generation in self.generations() {
             generation.supervisor.sample().await;
         }
+        // The router's threads publish what they have counted.
+        self.instance.statistics().await;
         Ok(Status { configured: self.configured(), observed: self.observed() })
     }
 

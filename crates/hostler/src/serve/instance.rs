@@ -73,6 +73,7 @@ pub(super) struct Instance {
     view: Mutex<View>,
     /// What the processes before this one counted.
     before: Statistics,
+    kept: Mutex<Kept>,
     /// A former generation is gone.
     gone: Notify,
 }
@@ -111,7 +112,6 @@ pub(super) struct Main<'a> {
     pub(super) estate: Estate,
     pub(super) desk: Desk,
     pub(super) service: Service,
-    pub(super) kept: Kept,
     /// Ends the server when nobody connects.
     pub(super) leaving: Option<Leaving>,
 }
@@ -124,7 +124,13 @@ pub(super) struct Unloaded {
 }
 
 impl Instance {
-    pub(super) fn new(router: Arc<Router>, current: Arc<Generation>, loaded: Loaded, before: Statistics) -> Self {
+    pub(super) fn new(
+        router: Arc<Router>,
+        current: Arc<Generation>,
+        loaded: Loaded,
+        before: Statistics,
+        kept: Kept,
+    ) -> Self {
         let condition = Condition { state: State::Serving, generation: current.number };
         let view = View {
             current,
@@ -136,7 +142,14 @@ impl Instance {
             since: SystemTime::now(),
             notes: VecDeque::new(),
         };
-        Self { router, condition: watch::Sender::new(condition), view: Mutex::new(view), before, gone: Notify::new() }
+        Self {
+            router,
+            condition: watch::Sender::new(condition),
+            view: Mutex::new(view),
+            before,
+            kept: Mutex::new(kept),
+            gone: Notify::new(),
+        }
     }
 
     pub(super) fn view(&self) -> MutexGuard<'_, View> {
@@ -197,9 +210,17 @@ impl Instance {
         self.condition.send_replace(Condition { state, generation });
     }
 
-    /// What was counted, by the processes before this one, too. The router's threads are asked.
+    /// What was counted, by the processes before this one, too. The router's threads are asked. What was once told is not forgotten, so that no
+    /// counter goes back: it is kept.
     pub(super) async fn statistics(&self) -> Statistics {
-        self.with_before(self.router.statistics().await)
+        let statistics = self.with_before(self.router.statistics().await);
+        self.keep(&statistics);
+        statistics
+    }
+
+    fn keep(&self, statistics: &Statistics) {
+        // Written in place of the former value as a whole, or not.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).write(statistics);
     }
 
     /// The same without asking: a second old at most.
@@ -259,7 +280,7 @@ impl Main<'_> {
                 _ = note.tick() => {
                     self.instance.note();
                     self.service.tell(&self.desk.observed());
-                    self.kept.write(&self.instance.published());
+                    self.instance.keep(&self.instance.published());
                     if loading.is_some() {
                         self.service.still_reloading();
                     }
@@ -328,7 +349,7 @@ impl Main<'_> {
         }
         while retiring.join_next().await.is_some() {}
         if !relieved {
-            self.kept.write(&self.instance.published());
+            self.instance.keep(&self.instance.published());
         }
         self.estate.close().await;
         Ok(())

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::instance::Instance;
 
 /// How often is looked, at most and at least.
-const LOOKS: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(5);
+const LOOKS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(5);
 
 /// Since when nobody is connected.
 pub(super) struct Leaving {
