@@ -83,6 +83,11 @@ pub(crate) struct Served {
 /// `hostler run` and `hostler serve`: serves until told to stop.
 pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     let environment = Environment::of_process();
+    match takeover::has_started_another(source.variable(takeover::VARIABLE).as_deref()) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return refuse(&error, SYSTEM),
+    }
     // First of all: nothing else may have their numbers.
     let passed = match hostler_systemd::sockets::receive(&environment) {
         Ok(passed) => store::sort(passed, |name| name.what() == statistics::STORED),

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   predecessor                                successor
-//!   starts it, with its sockets ─────────────► loads its first generation
+//!   starts who starts it ────────────────────► is nobody's child: systemd's, where that is
+//!                              ◄── started ─── loads its first generation, with the predecessor's sockets
 //!                                              accepts, beside the predecessor
 //!                              ◄───── ready ── waits
 //!   tells systemd, lets its names go
@@ -18,6 +19,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::process::Command;
 
 use hostler_listener::take_over;
 use hostler_router::Statistics;
@@ -40,6 +42,8 @@ pub(super) struct Inheritance {
     pub(super) sockets: Vec<Inherited>,
     /// They are held by somebody else as well, who starts the server when it is needed.
     pub(super) passed: bool,
+    /// The process that finds this is only to start the successor, and to end.
+    pub(super) starts: bool,
 }
 
 /// A listening socket that is inherited.
@@ -54,6 +58,8 @@ pub(super) struct Inherited {
 /// What a successor says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum FromSuccessor {
+    /// It was started, and is this process.
+    Started(u32),
     /// It accepts.
     Ready,
     /// It will not, and ends.
@@ -74,14 +80,42 @@ pub(super) struct Predecessor {
     pub(super) generation: u64,
 }
 
+/// Whether this process is only to start a successor, which it then has done. A successor must be nobody's child: systemd would not notice the end
+/// of a main process that is another's.
+///
+/// # Errors
+/// When it cannot be started; for people.
+pub(super) fn has_started_another(variable: Option<&OsStr>) -> Result<bool, String> {
+    let Some(mut inheritance) = variable.map(read).transpose()? else { return Ok(false) };
+    if !inheritance.starts {
+        return Ok(false);
+    }
+    inheritance.starts = false;
+    let started = || {
+        let given = serde_json::to_string(&inheritance)?;
+        let program = std::env::current_exe()?;
+        let child = Command::new(program).args(std::env::args_os().skip(1)).env(VARIABLE, given).spawn()?;
+        let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+        say(&stream, &FromSuccessor::Started(child.id()))
+    };
+    started().map(|()| true).map_err(|error| format!("the new server cannot be started: {error}"))
+}
+
+fn read(given: &OsStr) -> Result<Inheritance, String> {
+    let text = given.to_str().ok_or_else(|| unusable(&"it is no text"))?;
+    serde_json::from_str(text).map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> String {
+    format!("{VARIABLE} is set, and cannot be used: {error}")
+}
+
 impl Predecessor {
     /// Finds what was given to this process, if it is a successor. The error is for people.
     pub(super) fn of(variable: Option<&OsStr>) -> Result<Option<(Self, Sockets)>, String> {
-        let Some(given) = variable else { return Ok(None) };
-        let unusable = |error: &dyn std::fmt::Display| format!("{VARIABLE} is set, and cannot be used: {error}");
-        let text = given.to_str().ok_or_else(|| unusable(&"it is no text"))?;
-        let Inheritance { generation, sockets, passed } =
-            serde_json::from_str(text).map_err(|error| unusable(&error))?;
+        let Some(Inheritance { generation, sockets, passed, .. }) = variable.map(read).transpose()? else {
+            return Ok(None);
+        };
         let stream = io::stdin().as_fd().try_clone_to_owned().map_err(|error| unusable(&error))?;
         let mut all = Sockets { passed, ..Sockets::default() };
         for Inherited { role, number, file } in sockets {
@@ -92,8 +126,9 @@ impl Predecessor {
 
     /// Says that this process accepts, and waits until it is in charge. Returns what the predecessor counted.
     pub(super) async fn relieve(&self) -> Option<Statistics> {
-        let answered = match say(&self.stream, &FromSuccessor::Ready).and_then(|()| self.stream.try_clone()) {
-            Ok(stream) => hear(stream).await,
+        let told = say(&self.stream, &FromSuccessor::Ready).and_then(|()| Hearing::of(&self.stream));
+        let answered = match told {
+            Ok(mut hearing) => hearing.hear().await,
             Err(error) => Err(error),
         };
         match answered {
@@ -120,13 +155,28 @@ pub(super) fn say<M: Serialize>(mut stream: &UnixStream, message: &M) -> io::Res
     stream.write_all(&line)
 }
 
-/// Waits for one message.
-pub(super) async fn hear<M: for<'de> Deserialize<'de>>(stream: UnixStream) -> io::Result<M> {
-    stream.set_nonblocking(true)?;
-    let mut line = String::new();
-    BufReader::new(tokio::net::UnixStream::from_std(stream)?.take(LONGEST)).read_line(&mut line).await?;
-    if line.is_empty() {
-        return Err(io::ErrorKind::UnexpectedEof.into());
+/// What one end hears, message by message.
+pub(super) struct Hearing {
+    reader: BufReader<tokio::net::UnixStream>,
+    line: Vec<u8>,
+}
+
+impl Hearing {
+    /// Of a stream that is written to elsewhere.
+    pub(super) fn of(stream: &UnixStream) -> io::Result<Self> {
+        let stream = stream.try_clone()?;
+        stream.set_nonblocking(true)?;
+        Ok(Self { reader: BufReader::new(tokio::net::UnixStream::from_std(stream)?), line: Vec::new() })
     }
-    Ok(serde_json::from_str(&line)?)
+
+    /// Waits for the next message. Cancel safe: what came of it is kept.
+    pub(super) async fn hear<M: for<'de> Deserialize<'de>>(&mut self) -> io::Result<M> {
+        let room = LONGEST.saturating_sub(self.line.len() as u64);
+        (&mut self.reader).take(room).read_until(b'\n', &mut self.line).await?;
+        let line = std::mem::take(&mut self.line);
+        if line.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(serde_json::from_slice(&line)?)
+    }
 }

@@ -12,6 +12,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use hostler_bus::Upgraded;
 use hostler_listener::Bound;
 use hostler_router::Statistics;
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -20,7 +21,7 @@ use super::generation::NotReady;
 use super::names::{ControlSocket, PidFile};
 use super::service::Service;
 use super::sockets::Role;
-use super::takeover::{self, FromPredecessor, FromSuccessor, Inheritance, Inherited};
+use super::takeover::{self, FromPredecessor, FromSuccessor, Hearing, Inheritance, Inherited};
 
 /// The first descriptor after the standard ones.
 const FIRST: i32 = 3;
@@ -60,9 +61,32 @@ pub(super) struct Upgrade {
 
 /// A successor that is starting. Dropped, it is killed.
 struct Successor {
-    child: Child,
+    /// The process that starts it, and ends.
+    starter: Child,
+    /// The successor itself, once that is known.
+    process: Option<(u32, OwnedFd)>,
     stream: UnixStream,
+    hearing: Hearing,
     is_in_charge: bool,
+    /// While the starter runs this process adopts no orphans: the successor is to be systemd's.
+    left_alone: Option<LeftAlone>,
+}
+
+/// This process adopts no orphans until this is dropped.
+struct LeftAlone;
+
+impl LeftAlone {
+    fn new() -> io::Result<Self> {
+        set_child_subreaper(None)?;
+        Ok(Self)
+    }
+}
+
+impl Drop for LeftAlone {
+    fn drop(&mut self) {
+        // It worked at the start.
+        let _again = set_child_subreaper(Some(getpid()));
+    }
 }
 
 impl Program {
@@ -89,7 +113,7 @@ impl Program {
             inherited.push(Inherited { role: *role, number: child_fd.unsigned_abs(), file });
             mappings.push(FdMapping { parent_fd: bound.listener.as_fd().try_clone_to_owned()?, child_fd });
         }
-        let inheritance = serde_json::to_string(&Inheritance { generation, sockets: inherited, passed })?;
+        let inheritance = serde_json::to_string(&Inheritance { generation, sockets: inherited, passed, starts: true })?;
         let is_own = |name: &OsStr| OWN_VARIABLES.iter().any(|own| name == *own) || name == takeover::VARIABLE;
         let mut command = Command::new(&self.path);
         command
@@ -100,7 +124,10 @@ impl Program {
             .env(takeover::VARIABLE, inheritance)
             .stdin(Stdio::from(OwnedFd::from(theirs)));
         command.fd_mappings(mappings).map_err(io::Error::other)?;
-        Ok(Successor { child: command.spawn()?, stream, is_in_charge: false })
+        let hearing = Hearing::of(&stream)?;
+        let left_alone = Some(LeftAlone::new()?);
+        let starter = command.spawn()?;
+        Ok(Successor { starter, process: None, stream, hearing, is_in_charge: false, left_alone })
     }
 }
 
@@ -188,22 +215,41 @@ fn refuse(reply: Reply, NotReady { reason, traceback }: NotReady) {
 
 impl Successor {
     fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.as_ref().map_or_else(|| self.starter.id(), |(pid, _)| *pid)
     }
 
     /// Waits until it accepts. It takes the time that it needs to load; whoever waits may give up. Cancel safe.
     async fn ready(&mut self) -> Result<(), NotReady> {
-        let failed = |reason: String| NotReady { reason, traceback: None };
-        let stream = self.stream.try_clone().map_err(|error| failed(error.to_string()))?;
-        match takeover::hear(stream).await {
-            Ok(FromSuccessor::Ready) => Ok(()),
-            Ok(FromSuccessor::Failed { reason, traceback }) => Err(NotReady { reason, traceback }),
-            // It let go of the stream: it is ending, which takes milliseconds.
-            Err(_) => Err(failed(match self.child.wait() {
-                Ok(status) => format!("the new server ended before it served ({status}); its log says why"),
-                Err(error) => format!("the new server ended before it served: {error}"),
-            })),
+        loop {
+            match self.hearing.hear().await {
+                Ok(FromSuccessor::Started(pid)) => self.started(pid)?,
+                Ok(FromSuccessor::Ready) => return Ok(()),
+                Ok(FromSuccessor::Failed { reason, traceback }) => return Err(NotReady { reason, traceback }),
+                Err(_) => {
+                    // It let go of the stream: it is ending, or has.
+                    let status = match &self.process {
+                        None => self.starter.wait().map_or_else(|error| error.to_string(), |status| status.to_string()),
+                        Some(_) => "it said nothing".to_owned(),
+                    };
+                    return Err(NotReady::because(format!(
+                        "the new server ended before it served ({status}); its log says why"
+                    )));
+                }
+            }
         }
+    }
+
+    /// The successor runs; who started it is ending.
+    fn started(&mut self, pid: u32) -> Result<(), NotReady> {
+        let failed = |error: io::Error| NotReady::because(format!("the new server cannot be watched: {error}"));
+        let found = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let process = found.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+        let pidfd = pidfd_open(process, PidfdFlags::empty()).map_err(|error| failed(error.into()))?;
+        self.process = Some((pid, pidfd));
+        // Milliseconds: all that is left to it is to end.
+        self.starter.wait().map_err(failed)?;
+        self.left_alone = None;
+        Ok(())
     }
 
     /// Leaves the sockets, and all names, to it.
@@ -211,9 +257,6 @@ impl Successor {
     /// # Errors
     /// When it is gone meanwhile; then nothing is left to anybody.
     fn take_over(mut self, sockets: &[(Role, Bound)], statistics: Statistics) -> io::Result<()> {
-        if let Some(status) = self.child.try_wait()? {
-            return Err(io::Error::other(format!("the new server ended ({status})")));
-        }
         takeover::say(&self.stream, &FromPredecessor::TakeOver(Box::new(statistics)))?;
         sockets.iter().for_each(|(_, bound)| bound.give_file_away());
         self.is_in_charge = true;
@@ -224,9 +267,12 @@ impl Successor {
 impl Drop for Successor {
     fn drop(&mut self) {
         if !self.is_in_charge {
-            // Both fail only for a process that is gone. Its workers end with it.
-            let _killed = self.child.kill();
-            let _ended = self.child.wait();
+            // All of it fails only for processes that are gone. The workers of the successor end with it.
+            if let Some((_, process)) = &self.process {
+                let _killed = pidfd_send_signal(process, Signal::KILL);
+            }
+            let _killed = self.starter.kill();
+            let _ended = self.starter.wait();
         }
     }
 }
