@@ -17,9 +17,10 @@ use crate::{AddressError, Entry, Instance, Name, Places, Scope, Unit, compose, d
 const FIRST_SOCKET: usize = 3;
 
 /// What is offered in a settings file beside what is set, with an example where the default would not show what to write.
-const OFFERED: [(&str, &str); 9] = [
+const OFFERED: [(&str, &str); 10] = [
     ("workers", ""),
     ("threads", ""),
+    ("preload", ""),
     ("idle_timeout", "\"15m\""),
     ("timeout", ""),
     ("graceful_timeout", ""),

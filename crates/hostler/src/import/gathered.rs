@@ -66,6 +66,7 @@ pub(super) struct Gathered {
     pub(super) port: Option<u16>,
     /// What uWSGI is told in two options.
     pub(super) callable: Option<String>,
+    pub(super) least_workers: Option<i64>,
 }
 
 impl Gathered {
@@ -161,6 +162,18 @@ impl Gathered {
         self.settings.iter().find(|entry| entry.key == key)?.value.as_str().map(str::to_owned)
     }
 
+    /// What a setting was set to, where that is a whole number.
+    pub(super) fn number_of(&self, key: &str) -> Option<i64> {
+        self.settings.iter().find(|entry| entry.key == key)?.value.as_integer()
+    }
+
+    /// Takes a setting back; whether it was set.
+    pub(super) fn unset(&mut self, key: &str) -> bool {
+        let before = self.settings.len();
+        self.settings.retain(|entry| entry.key != key);
+        self.settings.len() != before
+    }
+
     /// The settings in the order of the reference, without those that say what holds anyway.
     pub(super) fn settings(&self) -> Vec<Entry> {
         let same = |entry: &Entry, default: Option<&str>| default == Some(entry.value.to_string().trim());
@@ -180,7 +193,7 @@ impl Gathered {
             "python" if value.as_str().is_some_and(|text| text.contains('/')) => {
                 value.as_str().map(absolute).map_or(value.clone(), Value::from)
             }
-            "pythonpath" => match value.as_array() {
+            "pythonpath" | "reload_dirs" | "reload_extra_files" => match value.as_array() {
                 Some(items) => Value::from(items.iter().filter_map(Value::as_str).map(absolute).collect::<Array>()),
                 None => value,
             },

@@ -155,6 +155,17 @@ fn a_file_of_uwsgi() {
 }
 
 #[test]
+fn workers_of_uwsgi_by_load() {
+    let world = World::new(&[(
+        "a.ini",
+        "[uwsgi]\nmodule = a:b\nprocesses = 8\ncheaper = 2\nidle = 60\ncheaper-algo = busyness\n",
+    )]);
+    let expected = ["app = \"a:b\"", "chdir = \"ROOT\"", "workers = { min = 2, max = 8 }"];
+    assert_eq!(world.settings(&["a.ini"]), expected);
+    assert_eq!(why(&world.gather(&["a.ini"]), "idle"), "all workers go with cheaper = 0 alone");
+}
+
+#[test]
 fn a_unit_that_runs_gunicorn() {
     let unit = "[Unit]\nDescription=Shop\nAfter=network.target postgresql.service\n[Service]\nType=notify\nUser=deploy\n\
                 WorkingDirectory=ROOT/shop\nEnvironment=\"DJANGO_SETTINGS_MODULE=shop.settings\" PORT=8000\nEnvironmentFile=-/etc/default/shop\n\

@@ -15,7 +15,7 @@ const STATIC: &str = "Hostler serves no files: nginx does (location … { alias 
 const ROUTES: &str = "the proxy in front, or a middleware, does that";
 const JOBS: &str = "a timer unit, a service of its own, or a queue of jobs (Celery, RQ) does that";
 const CACHE: &str = "Hostler has no cache: Redis, memcached or the framework's own";
-const CHEAPER: &str = "workers = { min = …, max = … } says how many there are, by load";
+const CHEAPER: &str = "between the bounds of workers, Hostler goes by the load";
 const TLS: &str = "a proxy in front, such as nginx, speaks TLS";
 const GREENLETS: &str = "Hostler runs no greenlets: take threads, or write the application for ASGI";
 const EMPEROR: &str = "each application is an instance of its own: hostler@NAME.service";
@@ -65,9 +65,10 @@ pub(super) const RULES: &[Rule] = &[
     valued("env --env", Into(env)),
     valued("stats --stats stats-server --stats-server", Into(stats)),
     valued("idle --idle", Key("idle_timeout", seconds)),
+    valued("cheaper --cheaper", Into(cheaper)),
     valued(
-        "cheaper --cheaper cheaper-initial --cheaper-initial cheaper-step --cheaper-step cheaper-algo --cheaper-algo",
-        Without(CHEAPER),
+        "cheaper-initial --cheaper-initial cheaper-step --cheaper-step cheaper-algo --cheaper-algo",
+        Needless(CHEAPER),
     ),
     valued("uid --uid", Into(gunicorn::user)),
     valued("gid --gid", Into(gunicorn::group)),
@@ -242,6 +243,11 @@ fn env(gathered: &mut Gathered, given: &Given) -> Result<(), String> {
     gathered.set("env", value)
 }
 
+fn cheaper(gathered: &mut Gathered, given: &Given) -> Result<(), String> {
+    gathered.least_workers = Some(given.number()? as i64);
+    Ok(())
+}
+
 fn log_file(gathered: &mut Gathered, given: &Given) -> Result<(), String> {
     let file = given.text()?;
     let shown = format!("logto = {file}");
@@ -251,10 +257,26 @@ fn log_file(gathered: &mut Gathered, given: &Given) -> Result<(), String> {
 
 /// Puts together what is said in two settings, when all were read.
 pub(super) fn finish(gathered: &mut Gathered) -> Result<(), String> {
+    bounds(gathered)?;
     let Some(callable) = gathered.callable.take() else { return Ok(()) };
     match gathered.text_of("app") {
         Some(app) if !app.contains(':') => gathered.set("app", format!("{app}:{callable}").into()),
         Some(_) => Ok(()),
         None => Err(format!("callable = {callable} names no module")),
     }
+}
+
+/// `cheaper` is the least number of workers, `processes` the greatest.
+fn bounds(gathered: &mut Gathered) -> Result<(), String> {
+    let Some(least) = gathered.least_workers.take() else { return Ok(()) };
+    let shown = format!("cheaper = {least}");
+    let Some(most) = gathered.number_of("workers") else {
+        gathered.tell(Loss::Lost, &shown, "there is no processes = beside it");
+        return Ok(());
+    };
+    if least > 0 && gathered.unset("idle_timeout") {
+        gathered.tell(Loss::Lost, "idle", "all workers go with cheaper = 0 alone");
+    }
+    let bounds: toml_edit::InlineTable = [("min", least), ("max", most)].into_iter().collect();
+    gathered.set("workers", bounds.into())
 }
