@@ -255,7 +255,10 @@ mod tests {
         }
         assert!(told("hostler run -D").contains("let systemd do that: "));
         let file = told("hostler run --config=gunicorn.conf.py");
-        assert!(file.starts_with("gunicorn's --config is not part of Hostler: write a TOML file"), "{file}");
+        assert!(
+            file.starts_with("gunicorn's --config is not part of Hostler: `hostler import` makes a TOML file"),
+            "{file}"
+        );
         let known = wrong::names(command().find_subcommand("run").unwrap());
         for option in known {
             assert_eq!(gunicorn::answer(&option), None, "it is Hostler's too");
