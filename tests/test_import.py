@@ -178,7 +178,6 @@ def test_a_unit_becomes_an_instance(run, tmp_path):
         "app": "shop.wsgi",
         "chdir": "/srv/shop",
         "venv": "/srv/shop/venv",
-        "bind": ["fd://3"],
         "env": ["DJANGO_SECRET_KEY=x"],
         "workers": 2,
     }

@@ -106,7 +106,6 @@ def test_a_django_project(place):
         "app": "shop.wsgi:application",
         "chdir": "/srv/shop",
         "venv": "/srv/shop/.venv",
-        "bind": ["fd://3"],
         "workers": "auto",
     }
 
@@ -114,11 +113,11 @@ def test_a_django_project(place):
 def test_what_was_written_is_what_hostler_takes(site):
     """The file and all that it offers, put in force."""
     site.new()
-    text = site.files()[SETTINGS].replace("/srv/shop", str(site.project)).replace("fd://3", "127.0.0.1:0")
+    text = site.files()[SETTINGS].replace("/srv/shop", str(site.project))
     offered = "".join(line[1:] if line[:1] == "#" and line[1:2].isalpha() else line for line in text.splitlines(keepends=True))
     site.write({"offered.toml": offered, "app.py": "def app(environ, start_response): ..."}, site.project)
     assert offered.count(" = ") > text.count("\n#") / 4
-    said = site.run("check", "--file", "offered.toml", "--python", sys.executable)
+    said = site.run("check", "--file", "offered.toml", "--python", sys.executable, "--bind", "127.0.0.1:0")
     assert "app:app imports" in said
 
 
@@ -138,7 +137,6 @@ def test_drop_ins_say_what_differs(site):
     site.new(*bind, "--profile", "strict", "--run-as", "deploy:web", "--writable", "/srv/data")
     files = site.files()
     assert list(files) == [SETTINGS, PROFILE, ACCOUNT, SOCKET]
-    assert tomllib.loads(files[SETTINGS])["bind"] == ["fd://3", "fd://4"]
     assert files[SOCKET].endswith("ListenStream=\nListenStream=127.0.0.1:9000\nListenStream=/run/x.sock\nNoDelay=yes\n")
     assert files[PROFILE] == "-> /usr/lib/hostler/profiles/strict.conf"
     for line in ("DynamicUser=no", "User=deploy", "Group=web", 'ReadWritePaths="/srv/data"'):
@@ -247,12 +245,11 @@ def test_an_instance_of_a_user(site):
 
 
 def test_what_is_found_serves(site, serve):
-    """The written file, with an address in place of the passed socket."""
+    """The written file, with an address in place of a passed socket."""
     site.write({"app.py": FLASK + "@app.get('/')\ndef index(): return 'found'\n"}, site.project)
     site.run("new", "shop", "--user", "--directory", site.project)
     path = site.home / ".config/hostler/shop.toml"
-    path.write_text(path.read_text().replace("fd://3", "127.0.0.1:0"))
-    server = serve(arguments=["serve", path, "--python", sys.executable])
+    server = serve(arguments=["serve", path, "--python", sys.executable, "--bind", "127.0.0.1:0"])
     assert server.get("/").body == b"found"
 
 

@@ -234,7 +234,7 @@ mod tests {
             "the following required arguments were not provided: <FILE.toml>\nsee `hostler help serve`"
         );
         assert_eq!(told("hostler run a:b c:d"), "unexpected argument `c:d`\nsee `hostler help run`");
-        assert!(told("hostler run --workers").starts_with("a value is required for '--workers <N|auto>'"));
+        assert!(told("hostler run --workers").starts_with("a value is required for '--workers <N|auto|MIN..MAX>'"));
     }
 
     #[test]

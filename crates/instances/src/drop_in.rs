@@ -26,6 +26,15 @@ pub struct Account {
     pub environment_files: Vec<String>,
 }
 
+impl Account {
+    /// A part of it that would break its line.
+    pub(crate) fn broken(&self) -> Option<String> {
+        let names = [&self.user, &self.group].into_iter().flatten().chain(&self.environment_files).cloned();
+        let paths = self.writable.iter().map(|path| path.to_string_lossy().into_owned());
+        names.chain(paths).find(|part| part.contains(char::is_control))
+    }
+}
+
 /// The text of the socket's drop-in; `None` where the template's own address is meant.
 pub(crate) fn addresses(name: &Name, scope: Scope, streams: &[String]) -> Option<String> {
     if streams.is_empty() {

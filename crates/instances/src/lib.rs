@@ -24,7 +24,7 @@ pub use settings_file::{Entry, compose};
 pub struct Instance {
     /// What it is called.
     pub name: Name,
-    /// What its settings file says, in the order of the file. `bind` is added by [`Plan::of`].
+    /// What its settings file says, in the order of the file; without `bind`, for which there are the addresses.
     pub settings: Vec<Entry>,
     /// What its socket unit listens on, as `bind` is written; empty for what the template says.
     pub addresses: Vec<String>,

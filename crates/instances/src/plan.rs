@@ -8,13 +8,9 @@ use std::path::{Path, PathBuf};
 
 use hostler_settings::Mistakes;
 use similar::TextDiff;
-use toml_edit::{Array, Value};
 
 use crate::stamp::{self, Owner};
-use crate::{AddressError, Entry, Instance, Name, Places, Scope, Unit, compose, drop_in, listen_streams};
-
-/// The socket that a service is started with, as `bind` calls it; further ones follow (sd_listen_fds(3)).
-const FIRST_SOCKET: usize = 3;
+use crate::{AddressError, Instance, Name, Places, Scope, Unit, compose, drop_in, listen_streams};
 
 /// What is offered in a settings file beside what is set, with an example where the default would not show what to write.
 const OFFERED: [(&str, &str); 10] = [
@@ -90,6 +86,9 @@ pub enum Impossible {
     /// Its settings.
     #[error(transparent)]
     Settings(#[from] Mistakes),
+    /// What would be another line of a unit.
+    #[error("{0:?} has a line break in it, which no unit takes")]
+    Line(String),
 }
 
 /// All paths of an instance, and what they should be.
@@ -103,8 +102,11 @@ impl Plan {
     /// When Hostler would not take its settings, or systemd its addresses.
     pub fn of(instance: &Instance, places: &Places) -> Result<Self, Impossible> {
         let (name, scope) = (&instance.name, places.scope());
+        if let Some(broken) = instance.account.broken() {
+            return Err(Impossible::Line(broken));
+        }
         let streams = listen_streams(&instance.addresses)?;
-        let settings = settings(instance, places, streams.len().max(1))?;
+        let settings = settings(instance, places)?;
         let text = |text: Option<String>| text.map_or(Goal::Nothing, |text| Goal::Text(stamp::stamped(&text)));
         let account = drop_in::account(name, scope, &instance.account);
         Ok(Self(
@@ -197,28 +199,23 @@ impl Step {
     }
 }
 
-fn settings(instance: &Instance, places: &Places, sockets: usize) -> Result<String, Mistakes> {
+/// Without `bind`, which is left to the socket unit: a server that is started with sockets serves those.
+fn settings(instance: &Instance, places: &Places) -> Result<String, Mistakes> {
     let Instance { name, settings, .. } = instance;
     let manager = match places.scope() {
         Scope::System => "systemctl",
         Scope::User => "systemctl --user",
     };
+    let (path, service) = (places.settings_file(name), Unit::Service.of(name));
     let head = format!(
-        "The settings of the instance {name}. After a change: hostler check --file {}, then {manager} reload {}",
-        places.settings_file(name).display(),
-        Unit::Service.of(name)
+        "The settings of the instance {name}. It listens where {} says.\n\
+         After a change: hostler check --file {}\n\
+         and then:       {manager} reload {service}",
+        Unit::Socket.of(name),
+        path.display(),
     );
-    let passed: Array = (0..sockets).map(|socket| Value::from(format!("fd://{}", FIRST_SOCKET + socket))).collect();
-    let bind = Entry::new("bind", passed)
-        .note(&format!("These are the sockets of {}, in its order: addresses are set there.", Unit::Socket.of(name)));
-    let at = settings.iter().position(|entry| !SURROUNDINGS.contains(&entry.key.as_str())).unwrap_or(settings.len());
-    let mut entries = settings.clone();
-    entries.insert(at, bind);
-    compose(&places.settings_file(name), &head, &entries, &OFFERED)
+    compose(&path, &head, settings, &OFFERED)
 }
-
-/// What stands before `bind`.
-const SURROUNDINGS: [&str; 6] = ["app", "interface", "chdir", "pythonpath", "python", "venv"];
 
 /// What is at a path.
 enum Found {

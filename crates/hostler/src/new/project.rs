@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hostler_instances::Scope;
 use hostler_settings::{App, Application, Input, Settings, Value};
 
 use super::framework;
@@ -66,7 +67,7 @@ pub(super) fn find(
         reason: located.reason.clone(),
         framework,
         statics: statics::find(&disk, &directory, package, framework),
-        notes: notes(&disk, app, &located.application.module),
+        notes: notes(&disk, app, module, places.scope()),
         directory,
         venv: environment.venv,
         python: environment.python,
@@ -148,12 +149,12 @@ fn version(configuration: &str) -> Option<(u32, u32)> {
     Some((parts.next()??, parts.next()??))
 }
 
-fn notes(disk: &Path, app: Option<&str>, module: &str) -> Vec<String> {
+fn notes(disk: &Path, app: Option<&str>, module: &str, scope: Scope) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Some(database) = database(disk) {
+    if let Some(database) = database(disk).filter(|_| scope == Scope::System) {
         notes.push(format!(
-            "{database} is in the project: instances of the system can write only below /var/lib/hostler unless --writable names \
-             a directory and --run-as a user that may write it"
+            "{database} is in the project, where the service cannot write: it has /var/lib/hostler/NAME, and what --writable names, \
+             if --run-as is a user that may write it"
         ));
     }
     if app.is_some()
