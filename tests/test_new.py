@@ -1,7 +1,7 @@
 """`hostler new` and `hostler remove`: what is written for a project, what is left alone, and what the words say.
 
-Nothing here touches the machine: instances of the system are written below a directory (`--root`), those of a user below a home
-of their own."""
+Nothing here touches the machine: all is written below a directory (`--root`). What systemd does with it is in
+`systemd/test_creating.py`."""
 
 import os
 import subprocess
@@ -24,11 +24,11 @@ DJANGO = {
 
 
 class Place:
-    """A directory that stands for `/`, with a project at `/srv/shop`, and a home."""
+    """A directory that stands for `/`, with a project at `/srv/shop`, and a home at `/home/me`."""
 
     def __init__(self, directory):
         self.root = directory / "root"
-        self.home = directory / "home"
+        self.home = self.root / "home/me"
         self.project = self.root / "srv/shop"
         for path in (self.project, self.home):
             path.mkdir(parents=True)
@@ -41,7 +41,7 @@ class Place:
 
     def run(self, *arguments, code=0, cwd=None, **environment):
         """The command with its two streams as one text."""
-        variables = {"PATH": os.environ["PATH"], "HOME": str(self.home), **environment}
+        variables = {"PATH": os.environ["PATH"], "HOME": "/home/me", **environment}
         ended = subprocess.run(
             [BINARY, *map(str, arguments)],
             cwd=cwd or self.project,
@@ -65,12 +65,13 @@ class Place:
     def files(self):
         """All files and links but the project's, with their contents."""
         found = {}
-        for base in (self.root / "etc", self.root / "var", self.home):
-            for path in sorted(base.rglob("*")):
+        for base in ("etc", "var", "home"):
+            for path in sorted((self.root / base).rglob("*")):
+                name = str(path.relative_to(self.root))
                 if path.is_symlink():
-                    found[str(path.relative_to(base.parent))] = f"-> {path.readlink()}"
+                    found[name] = f"-> {path.readlink()}"
                 elif path.is_file():
-                    found[str(path.relative_to(base.parent))] = path.read_text()
+                    found[name] = path.read_text()
         return found
 
 
@@ -229,27 +230,28 @@ def test_dry_run_shows_all_and_changes_nothing(site):
 
 
 def test_an_instance_of_a_user(site):
-    said = site.run("new", "shop", "--user", "--directory", site.project)
+    said = site.new("--user")
     files = site.files()
-    socket = "home/.config/systemd/user/hostler@shop.socket.d/10-address.conf"
-    assert list(files) == ["home/.config/hostler/shop.toml", socket]
+    socket = "home/me/.config/systemd/user/hostler@shop.socket.d/10-address.conf"
+    assert list(files) == ["home/me/.config/hostler/shop.toml", socket]
     (stream,) = [line for line in files[socket].splitlines() if line.startswith("ListenStream=1")]
     address = stream.removeprefix("ListenStream=")
     assert f"curl http://{address}/" in said and "systemctl --user enable --now hostler@shop.socket" in said
-    assert "nothing to write" in site.run("new", "shop", "--user", "--directory", site.project), "the port is kept"
-    site.run("new", "blog", "--user", "--directory", site.project)
+    assert "nothing to write" in site.new("--user"), "the port is kept"
+    site.run("new", "blog", "--user", "--root", site.root, "--directory", "/srv/shop")
     assert address not in site.files()[socket.replace("shop", "blog")], "each has a port of its own"
-    site.run("remove", "shop", "--user")
-    site.run("remove", "blog", "--user")
+    site.remove("--user")
+    site.run("remove", "blog", "--user", "--root", site.root)
     assert site.files() == {}
 
 
 def test_what_is_found_serves(site, serve):
     """The written file, with an address in place of a passed socket."""
     site.write({"app.py": FLASK + "@app.get('/')\ndef index(): return 'found'\n"}, site.project)
-    site.run("new", "shop", "--user", "--directory", site.project)
-    path = site.home / ".config/hostler/shop.toml"
-    server = serve(arguments=["serve", path, "--python", sys.executable, "--bind", "127.0.0.1:0"])
+    site.new()
+    settings = {"python": sys.executable, "bind": "127.0.0.1:0", "chdir": site.project, "workers": "1"}
+    options = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    server = serve(arguments=["serve", site.root / SETTINGS, *options])
     assert server.get("/").body == b"found"
 
 
@@ -312,7 +314,7 @@ def test_a_project_that_others_cannot_read(site):
     # The directories of pytest are for their owner alone, and that is told first.
     assert "can be read by root alone" in site.run(*command, code=USAGE)
     for path in [*site.project.parents][:6]:
-        if path.stat().st_uid == 0 and str(path).startswith(("/tmp/", str(site.root.parent.parent))):
+        if path.is_relative_to(site.root.parent.parent.parent):
             path.chmod(0o755)
     os.chown(site.project, 1, 1)
     said = site.run(*command)
