@@ -13,7 +13,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use hostler_settings::{Mistakes, Reading, Settings, command_line};
 
 use crate::discover::Surroundings;
-use crate::manage;
+use crate::{import, manage, new, remove};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -22,6 +22,19 @@ pub(crate) enum Asked {
     Serve(Verb, Box<Settings>),
     /// Something of an instance that runs.
     Manage(manage::Request),
+    /// To write an instance, or to take one away.
+    Install(Install, Box<ArgMatches>),
+}
+
+/// What is to be done with the files of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Install {
+    /// Write one for a project.
+    New,
+    /// Take one away.
+    Remove,
+    /// Make settings of those of another server.
+    Import,
 }
 
 /// What is to be done with settings.
@@ -61,6 +74,9 @@ pub(crate) fn read(words: impl IntoIterator<Item = OsString>, surroundings: &Sur
         Some(("run", matches)) => (Verb::Run, matches),
         Some(("serve", matches)) => (Verb::Serve, matches),
         Some(("check", matches)) => (Verb::Check, matches),
+        Some(("new", matches)) => return Ok(Asked::Install(Install::New, Box::new(matches.clone()))),
+        Some(("remove", matches)) => return Ok(Asked::Install(Install::Remove, Box::new(matches.clone()))),
+        Some(("import", matches)) => return Ok(Asked::Install(Install::Import, Box::new(matches.clone()))),
         Some((name, matches)) if let Some(request) = manage::words::request(name, matches) => {
             return Ok(Asked::Manage(request));
         }
@@ -139,6 +155,7 @@ fn command() -> Command {
                 .args(command_line::positional())
                 .args(command_line::arguments()),
         )
+        .subcommands([new::command(), remove::command(), import::command()])
         .subcommands(manage::words::commands())
 }
 
@@ -150,7 +167,7 @@ mod tests {
     fn read_line(line: &str, surroundings: &Surroundings) -> Result<(Verb, Settings), Refused> {
         match read(line.split_whitespace().map(OsString::from), surroundings)? {
             Asked::Serve(verb, settings) => Ok((verb, *settings)),
-            Asked::Manage(request) => panic!("{request:?} is not for serving"),
+            other => panic!("{other:?} is not for serving"),
         }
     }
 
@@ -238,7 +255,10 @@ mod tests {
         }
         assert!(told("hostler run -D").contains("let systemd do that: "));
         let file = told("hostler run --config=gunicorn.conf.py");
-        assert!(file.starts_with("gunicorn's --config is not part of Hostler: write a TOML file"), "{file}");
+        assert!(
+            file.starts_with("gunicorn's --config is not part of Hostler: `hostler import` makes a TOML file"),
+            "{file}"
+        );
         let known = wrong::names(command().find_subcommand("run").unwrap());
         for option in known {
             assert_eq!(gunicorn::answer(&option), None, "it is Hostler's too");

@@ -1,10 +1,14 @@
 //! The `hostler` command. It reads what was asked for, finds the application, its Python and the extension, and hands
 //! them on; it owns the answers to bad input. What serving is stands in `serve`, what is asked of running instances in
-//! `manage`.
+//! `manage`, how instances are written and taken away in `new`, `remove` and `import`.
 
 mod arguments;
 mod discover;
+mod import;
+mod install;
 mod manage;
+mod new;
+mod remove;
 mod serve;
 
 use std::process::ExitCode;
@@ -12,7 +16,7 @@ use std::sync::Arc;
 
 use discover::{Surroundings, application, extension, python};
 
-use arguments::{Asked, Refused, Verb};
+use arguments::{Asked, Install, Refused, Verb};
 use hostler_settings::Settings;
 
 /// The instance refused or failed.
@@ -32,6 +36,13 @@ fn main() -> ExitCode {
     let (verb, settings) = match arguments::read(std::env::args_os(), &surroundings) {
         Ok(Asked::Serve(verb, settings)) => (verb, *settings),
         Ok(Asked::Manage(request)) => return manage::run(&request, &surroundings),
+        Ok(Asked::Install(what, matches)) => {
+            return match what {
+                Install::New => new::command_run(&matches, &surroundings),
+                Install::Remove => remove::command_run(&matches, &surroundings),
+                Install::Import => import::command_run(&matches, &surroundings),
+            };
+        }
         Err(Refused::Words(error)) => return answer(&error),
         Err(error) => return fail(&error, USAGE),
     };
@@ -65,7 +76,7 @@ fn prepare(mut settings: Settings, surroundings: &Surroundings) -> Result<serve:
 fn read_again(surroundings: &Surroundings) -> Result<serve::Served, String> {
     match arguments::read(std::env::args_os(), surroundings) {
         Ok(Asked::Serve(_, settings)) => prepare(*settings, surroundings).map_err(|(message, _)| message),
-        Ok(Asked::Manage(_)) => Err("the command line is no longer one that serves".to_owned()),
+        Ok(Asked::Manage(_) | Asked::Install(..)) => Err("the command line is no longer one that serves".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -18,7 +18,7 @@ const OPTIONS: [(&str, &str); 19] = [
     ("-k --worker-class", ": Hostler needs none: workers and threads say how requests are run"),
     ("--worker-connections", ": --limit-concurrency says how many requests may run and wait"),
     ("--worker-tmp-dir", ": Hostler needs none: workers write no heartbeat file"),
-    ("-c --config", ": write a TOML file and use `hostler serve FILE.toml`"),
+    ("-c --config", ": `hostler import` makes a TOML file of it, for `hostler serve FILE.toml`"),
     ("--check-config", ": use `hostler check`"),
     ("-v", ": use `hostler --version`"),
     ("-D --daemon", ": let systemd do that: Hostler stays in the foreground"),

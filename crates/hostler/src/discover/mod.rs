@@ -4,9 +4,9 @@
 pub(crate) mod application;
 mod django;
 pub(crate) mod extension;
-mod probe;
+pub(crate) mod probe;
 pub(crate) mod python;
-mod source;
+pub(crate) mod source;
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};

@@ -103,7 +103,8 @@ fn ask_within(python: &Path, limit: Duration) -> Result<Answer, Error> {
     })
 }
 
-fn ended_within(child: &Child, limit: Duration) -> io::Result<bool> {
+/// Whether a process ends within `limit`.
+pub(crate) fn ended_within(child: &Child, limit: Duration) -> io::Result<bool> {
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
     let mut descriptors = [PollFd::new(&process, PollFlags::IN)];
@@ -111,7 +112,7 @@ fn ended_within(child: &Child, limit: Duration) -> io::Result<bool> {
 }
 
 /// What a process that has ended left in a pipe. A child of it may hold the pipe open, so the end is not waited for.
-fn text(pipe: Option<impl Read + AsFd>) -> String {
+pub(crate) fn text(pipe: Option<impl Read + AsFd>) -> String {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe
         && rustix::io::ioctl_fionbio(&pipe, true).is_ok()

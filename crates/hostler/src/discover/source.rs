@@ -61,16 +61,16 @@ impl Source {
 
     /// The text that `name` is assigned, where that is a plain string.
     pub(crate) fn string(&self, name: &str) -> Option<&str> {
+        quoted(self.value(name)?)
+    }
+
+    /// The expression that `name` is assigned, as it is written.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let value = |statement: &'_ String| {
             let (target, _) = statement.split_once('=')?;
             (target.trim() == name).then_some(target.len() + 1)
         };
-        let assigned = self
-            .statements
-            .iter()
-            .rev()
-            .find_map(|statement| value(statement).map(|start| statement[start..].trim()))?;
-        quoted(assigned)
+        self.statements.iter().rev().find_map(|statement| value(statement).map(|start| statement[start..].trim()))
     }
 }
 

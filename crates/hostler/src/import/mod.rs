@@ -1,0 +1,239 @@
+//! `hostler import`: what people have for gunicorn, uvicorn and uWSGI, as Hostler's settings, and what could not be carried over.
+
+mod command;
+mod convert;
+mod gathered;
+mod gunicorn;
+mod gunicorn_conf;
+mod report;
+mod rule;
+mod unit;
+mod uvicorn;
+mod uwsgi;
+mod uwsgi_file;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use hostler_instances::{Entry, compose};
+use toml_edit::{Array, Value};
+
+use crate::discover::Surroundings;
+use crate::install::{self, Refusal, ended, target};
+use crate::new::{UnitOptions, instance, next, unit_options};
+use crate::say;
+
+use command::Where;
+use gathered::{Gathered, Loss};
+
+const SOURCE: &str = "SOURCE";
+const NAME: &str = "name";
+
+/// Parts of names of variables whose values others should not see.
+const SECRETS: [&str; 5] = ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "PRIVATE"];
+
+/// The words of the command.
+pub(crate) fn command() -> Command {
+    Command::new("import")
+        .about("Make Hostler's settings of those of gunicorn, uvicorn or uWSGI, and say what could not be carried over")
+        .override_usage("hostler import [OPTIONS] SOURCE…\n       hostler import [OPTIONS] -- gunicorn WORDS…")
+        .arg(
+            Arg::new(SOURCE)
+                .required(true)
+                .num_args(1..)
+                .action(ArgAction::Append)
+                .help("gunicorn.conf.py, an ini, XML or YAML file of uWSGI, a .service or .socket unit; or a command line: `-- gunicorn -w 4 app:app`"),
+        )
+        .arg(
+            Arg::new(NAME)
+                .long(NAME)
+                .value_name("NAME")
+                .help("Write an instance of this name, as `hostler new` does; without it, the settings go to standard output"),
+        )
+        .args(unit_options())
+        .args(target::places())
+        .args(target::beginning())
+}
+
+/// Does what the words say.
+pub(crate) fn command_run(matches: &ArgMatches, surroundings: &Surroundings) -> ExitCode {
+    ended(asked(matches, surroundings))
+}
+
+fn asked(matches: &ArgMatches, surroundings: &Surroundings) -> Result<(), Refusal> {
+    let sources: Vec<String> = matches.get_many::<String>(SOURCE).into_iter().flatten().cloned().collect();
+    let mut gathered = gather(&sources, surroundings).map_err(Refusal::usage)?;
+    complete(&mut gathered, surroundings);
+    secrets(&mut gathered);
+    match matches.get_one::<String>(NAME) {
+        Some(name) => write(name, &mut gathered, matches, surroundings),
+        None => print(&mut gathered, matches),
+    }
+}
+
+/// Reads all sources, one after the other: what a later one says wins.
+fn gather(sources: &[String], surroundings: &Surroundings) -> Result<Gathered, String> {
+    let mut gathered = Gathered::default();
+    let directory = &surroundings.directory;
+    let variables: Vec<(String, String)> = surroundings
+        .variables
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())))
+        .collect();
+    let at = |place| Where { place, directory, variables: &[] };
+    // A command line is the whole rest, or one source with spaces in it.
+    let mut rest = sources;
+    while let Some((source, behind)) = rest.split_first() {
+        let path = surroundings.absolute(Path::new(source));
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if let Some(line) = command::line(rest) {
+            command::take(&mut gathered, &line, &at("command line"))?;
+            break;
+        }
+        let line = shlex::split(source)
+            .filter(|words| words.len() > 1 && !path.exists())
+            .and_then(|words| command::line(&words));
+        match (ending, line) {
+            (_, Some(line)) => command::take(&mut gathered, &line, &at("command line"))?,
+            ("service" | "socket", _) => unit::take(&mut gathered, &path)?,
+            ("ini" | "xml" | "yaml" | "yml", _) => command::uwsgi_configuration(&mut gathered, &path, &variables)?,
+            ("py", _) => {
+                let directory = path.parent().unwrap_or(directory);
+                let venv = [".venv", "venv"].map(|name| directory.join(name)).into_iter().find(|venv| venv.is_dir());
+                command::configuration(&mut gathered, &path, directory, venv.as_deref(), &[])?;
+            }
+            _ => return Err(unknown(source)),
+        }
+        if matches!(ending, "py" | "ini" | "xml" | "yaml" | "yml") && gathered.text_of("chdir").is_none() {
+            let directory = path.parent().unwrap_or(directory).display().to_string();
+            gathered.set("chdir", directory.into())?;
+        }
+        rest = behind;
+    }
+    Ok(gathered)
+}
+
+fn unknown(source: &str) -> String {
+    format!(
+        "{source}: that is nothing which can be imported. Give a gunicorn.conf.py, a file of uWSGI (.ini, .xml, .yaml), a unit \
+         (.service, .socket), or a command line: hostler import -- gunicorn -w 4 app:app"
+    )
+}
+
+/// What a server takes from where it is started.
+fn complete(gathered: &mut Gathered, surroundings: &Surroundings) {
+    if gathered.text_of("chdir").is_none() {
+        let directory = surroundings.directory.display().to_string();
+        gathered.turn_to("the current directory", &surroundings.directory);
+        // A directory is always taken.
+        let _ = gathered.set("chdir", directory.into());
+    }
+    let directory = PathBuf::from(gathered.text_of("chdir").unwrap_or_default());
+    if gathered.text_of("venv").is_none() {
+        let venv = [".venv", "venv"]
+            .map(|name| directory.join(name))
+            .into_iter()
+            .find(|venv| venv.join("pyvenv.cfg").is_file());
+        if let Some(venv) = venv {
+            gathered.turn_to("the directory", &directory);
+            let _ = gathered.set("venv", venv.display().to_string().into());
+        }
+    }
+}
+
+/// Files of settings can be read by everybody on the machine.
+fn secrets(gathered: &mut Gathered) {
+    let entries = gathered.settings();
+    let variables = entries.iter().find(|entry| entry.key == "env").and_then(|entry| entry.value.as_array().cloned());
+    for variable in variables.into_iter().flatten() {
+        let name = variable.as_str().and_then(|text| text.split('=').next()).unwrap_or_default().to_owned();
+        if SECRETS.iter().any(|part| name.to_ascii_uppercase().contains(part)) {
+            let why = "everybody on this machine can read the settings: put it into a file for root alone, and name that in a drop-in \
+                       (EnvironmentFile=, or LoadCredential= and $CREDENTIALS_DIRECTORY)";
+            gathered.tell(Loss::Look, &format!("env {name}"), why);
+        }
+    }
+}
+
+/// The settings as a file, to standard output; what is lost to standard error.
+fn print(gathered: &mut Gathered, matches: &ArgMatches) -> Result<(), Refusal> {
+    for option in ["enable", "start", "force", "run-as", "writable", "user", "system", "root"] {
+        if matches.value_source(option) == Some(clap::parser::ValueSource::CommandLine) {
+            return Err(Refusal::usage(format!(
+                "--{option} says how an instance is written: give it a name with --name NAME"
+            )));
+        }
+    }
+    let unit = std::mem::take(&mut gathered.unit);
+    let mut lost = |what: String| {
+        gathered.tell(Loss::Lost, &what, "it belongs to the unit: --name NAME writes it, else systemctl edit")
+    };
+    let facts = [unit.user.map(|user| format!("User={user}")), unit.group.map(|group| format!("Group={group}"))];
+    facts.into_iter().flatten().for_each(&mut lost);
+    unit.environment_files.iter().for_each(|file| lost(format!("EnvironmentFile={file}")));
+    unit.writable.iter().for_each(|path| lost(format!("ReadWritePaths={}", path.display())));
+    let mut entries = gathered.settings();
+    if !gathered.addresses.is_empty() {
+        let addresses: Array = gathered.addresses.iter().collect();
+        let at = entries.iter().position(|entry| {
+            !["app", "interface", "chdir", "pythonpath", "python", "venv"].contains(&entry.key.as_str())
+        });
+        entries.insert(at.unwrap_or(entries.len()), Entry::new("bind", Value::from(addresses)));
+    }
+    let head = "Written by `hostler import`. Look at it, then try it: hostler check --file FILE.toml";
+    let text = compose(Path::new("import.toml"), head, &entries, &[]).map_err(Refusal::usage)?;
+    print!("{text}");
+    tell(gathered);
+    Ok(())
+}
+
+/// An instance with the settings.
+fn write(
+    name: &str,
+    gathered: &mut Gathered,
+    matches: &ArgMatches,
+    surroundings: &Surroundings,
+) -> Result<(), Refusal> {
+    let name = target::name(name)?;
+    let target = target::read(matches, surroundings)?;
+    let mut options = UnitOptions::read(matches, surroundings)?;
+    if options.addresses.is_empty() {
+        options.addresses = gathered.addresses.clone();
+    }
+    let unit = std::mem::take(&mut gathered.unit);
+    if target.places.scope() == hostler_instances::Scope::System {
+        let group = unit.group.map(|group| format!(":{group}")).unwrap_or_default();
+        options.run_as = options.run_as.or(unit.user.map(|user| format!("{user}{group}")));
+        options.writable.extend(unit.writable);
+    } else if let Some(user) = unit.user {
+        gathered.tell(Loss::Needless, &format!("User={user}"), "an instance of a user runs as that user");
+    }
+    let directory = PathBuf::from(gathered.text_of("chdir").unwrap_or_default());
+    let python = gathered.text_of("venv").map(|venv| Path::new(&venv).join("bin/python"));
+    let python = python.and_then(|python| python.canonicalize().ok());
+    let (mut instance, reason) =
+        instance(&name, gathered.settings(), &directory, python.as_deref(), &options, &target)?;
+    instance.account.environment_files = unit.environment_files;
+    println!(
+        "{name}: {}",
+        gathered.text_of("app").unwrap_or_else(|| format!("the application of {}", directory.display()))
+    );
+    println!("  runs as    {reason}");
+    tell(gathered);
+    install::write(&instance, &target)?;
+    if !target.dry_run {
+        println!("{}", next(&instance, &target, &[]));
+    }
+    Ok(())
+}
+
+fn tell(gathered: &Gathered) {
+    let lines = report::lines(&gathered.told);
+    if !lines.is_empty() {
+        say(&lines.join("\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! `hostler new`: an instance for the project of a directory. What it is made of is found by reading files: nothing of the project is
+//! run, as whoever asks may be root.
+
+mod account;
+mod framework;
+mod next;
+mod port;
+mod project;
+mod statics;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Arg, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
+use hostler_instances::{Entry, Instance, Name, Profile, Scope};
+
+use crate::discover::Surroundings;
+use crate::install::{self, Refusal, Target, ended, target};
+
+pub(crate) use next::next;
+use project::Project;
+
+const NAME: &str = "NAME";
+const DIRECTORY: &str = "directory";
+const APP: &str = "app";
+const BIND: &str = "bind";
+const PROFILE: &str = "profile";
+const RUN_AS: &str = "run-as";
+const WRITABLE: &str = "writable";
+
+/// The words of the command.
+pub(crate) fn command() -> Command {
+    Command::new("new")
+        .about("Write an instance for the project of a directory: its settings, and what its systemd units need")
+        .arg(Arg::new(NAME).required(true).help("What it is called: letters, digits, - _ ."))
+        .arg(path(DIRECTORY, "DIR").help("The directory of the project; without it, the current one"))
+        .arg(
+            Arg::new(APP)
+                .long(APP)
+                .value_name("APP")
+                .help("The application, as package.module:attribute; without it, the obvious one"),
+        )
+        .args(unit_options())
+        .args(target::places())
+        .args(target::beginning())
+}
+
+/// What the units of an instance take; for `hostler import` as well.
+pub(crate) fn unit_options() -> Vec<Arg> {
+    vec![
+        Arg::new(BIND)
+            .long(BIND)
+            .short('b')
+            .value_name("ADDRESS")
+            .action(clap::ArgAction::Append)
+            .help("Where to listen; may be given more than once [default: unix:/run/hostler/NAME.sock; with --user a free port]"),
+        Arg::new(PROFILE)
+            .long(PROFILE)
+            .value_parser(PossibleValuesParser::new(Profile::WORDS))
+            .default_value("standard")
+            .help("How much of the system is kept from it"),
+        Arg::new(RUN_AS)
+            .long(RUN_AS)
+            .value_name("USER[:GROUP]")
+            .help("As whom it runs [default: a user of its own that exists while it runs, where that one can read the project]"),
+        path(WRITABLE, "DIR")
+            .action(clap::ArgAction::Append)
+            .help("A directory that it may write; may be given more than once"),
+    ]
+}
+
+fn path(name: &'static str, placeholder: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(placeholder).value_parser(value_parser!(PathBuf))
+}
+
+/// What was asked of the units.
+#[derive(Debug, Default)]
+pub(crate) struct UnitOptions {
+    pub(crate) addresses: Vec<String>,
+    pub(crate) profile: Profile,
+    pub(crate) run_as: Option<String>,
+    pub(crate) writable: Vec<PathBuf>,
+}
+
+impl UnitOptions {
+    pub(crate) fn read(matches: &ArgMatches, surroundings: &Surroundings) -> Result<Self, Refusal> {
+        let word = |name: &str| matches.get_one::<String>(name).cloned();
+        let profile = word(PROFILE).map_or(Ok(Profile::Standard), |word| word.parse()).map_err(Refusal::usage)?;
+        let writable = matches.get_many::<PathBuf>(WRITABLE).into_iter().flatten();
+        Ok(Self {
+            addresses: matches.get_many::<String>(BIND).into_iter().flatten().cloned().collect(),
+            profile,
+            run_as: word(RUN_AS),
+            writable: writable.map(|path| surroundings.absolute(path)).collect(),
+        })
+    }
+}
+
+/// Does what the words say.
+pub(crate) fn command_run(matches: &ArgMatches, surroundings: &Surroundings) -> ExitCode {
+    ended(asked(matches, surroundings))
+}
+
+fn asked(matches: &ArgMatches, surroundings: &Surroundings) -> Result<(), Refusal> {
+    let target = target::read(matches, surroundings)?;
+    let word = |name: &str| matches.get_one::<String>(name).map(String::as_str);
+    let name = target::name(word(NAME).unwrap_or_default())?;
+    let options = UnitOptions::read(matches, surroundings)?;
+    let directory = matches.get_one::<PathBuf>(DIRECTORY).cloned().unwrap_or_default();
+    let project = project::find(&surroundings.absolute(&directory), word(APP), &target, surroundings)?;
+    make(&name, &project, &options, &target)
+}
+
+fn make(name: &Name, project: &Project, options: &UnitOptions, target: &Target) -> Result<(), Refusal> {
+    tell(name, project);
+    let (instance, reason) =
+        instance(name, settings(project, target), &project.directory, project.python.as_deref(), options, target)?;
+    println!("  runs as    {reason}");
+    for note in &project.notes {
+        println!("  note: {note}");
+    }
+    install::write(&instance, target)?;
+    if !target.dry_run {
+        println!("{}", next(&instance, target, &project.statics));
+    }
+    Ok(())
+}
+
+fn tell(name: &Name, project: &Project) {
+    let framework = project.framework.map(|framework| format!(" of {framework}")).unwrap_or_default();
+    println!("{name}: an application{framework}, {}", project.application);
+    if let Some(reason) = &project.reason {
+        println!("  found      {reason}");
+    }
+    println!("  directory  {}", project.directory.display());
+    println!("  python     {}", project.python_reason);
+}
+
+/// The settings of a project.
+fn settings(project: &Project, target: &Target) -> Vec<Entry> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let mut entries =
+        vec![Entry::new("app", project.application.as_str()), Entry::new("chdir", text(&project.directory))];
+    entries.extend(project.venv.as_deref().map(|venv| Entry::new("venv", text(venv))));
+    // A server has its cores for this; whoever develops has other things to run on them.
+    if target.places.scope() == Scope::System {
+        entries.push(Entry::new("workers", "auto"));
+    }
+    entries
+}
+
+/// The instance with these settings, and as whom it runs, in words. `python` is what its interpreter really is.
+pub(crate) fn instance(
+    name: &Name,
+    settings: Vec<Entry>,
+    directory: &Path,
+    python: Option<&Path>,
+    options: &UnitOptions,
+    target: &Target,
+) -> Result<(Instance, String), Refusal> {
+    let places = &target.places;
+    if let Some(file) = places.profile(options.profile) {
+        if places.scope() == Scope::User {
+            return Err(Refusal::usage(format!(
+                "--profile {}: profiles are for instances of the system; a user's systemd cannot keep more from them",
+                options.profile.word()
+            )));
+        }
+        if !places.on_disk(&file).is_file() {
+            return Err(Refusal::usage(format!(
+                "--profile {}: {} is not there. Is Hostler's package installed?",
+                options.profile.word(),
+                places.on_disk(&file).display()
+            )));
+        }
+    }
+    let (account, reason) = account::choose(options, directory, python, target)?;
+    let addresses = match (options.addresses.is_empty(), places.scope()) {
+        (true, Scope::User) => vec![port::of(name, places)?],
+        _ => options.addresses.clone(),
+    };
+    let instance = Instance { name: name.clone(), settings, addresses, account, profile: options.profile };
+    Ok((instance, reason))
+}

@@ -1,0 +1,95 @@
+//! `hostler remove`: takes away what `hostler new` wrote, and leaves what a person changed unless that is asked for.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Arg, ArgMatches, Command};
+use hostler_instances::{Change, Name, Plan, Step, Unit};
+
+use crate::discover::Surroundings;
+use crate::install::{Manager, Refusal, Target, ended, run, show, target};
+
+const NAME: &str = "NAME";
+const PURGE: &str = "purge";
+
+/// The words of the command.
+pub(crate) fn command() -> Command {
+    Command::new("remove")
+        .about("Stop an instance for good, and take away what `hostler new` wrote for it")
+        .arg(Arg::new(NAME).required(true).help("What it is called"))
+        .args(target::places())
+        .arg(target::flag(
+            PURGE,
+            "Also what was changed by hand, all drop-ins of its units, and its own data, cache and logs below /var",
+        ))
+}
+
+/// Does what the words say.
+pub(crate) fn command_run(matches: &ArgMatches, surroundings: &Surroundings) -> ExitCode {
+    ended(asked(matches, surroundings))
+}
+
+fn asked(matches: &ArgMatches, surroundings: &Surroundings) -> Result<(), Refusal> {
+    let target = target::read(matches, surroundings)?;
+    let name = target::name(matches.get_one::<String>(NAME).map(String::as_str).unwrap_or_default())?;
+    remove(&name, target::given(matches, PURGE), &target)
+}
+
+fn remove(name: &Name, purge: bool, target: &Target) -> Result<(), Refusal> {
+    let places = &target.places;
+    let manager = Manager::of(target)?;
+    let steps = Plan::nothing(name, places).compare(places, purge)?;
+    let leftovers = if purge { leftovers(name, target) } else { Vec::new() };
+    if steps.is_empty() && leftovers.is_empty() {
+        println!("nothing to remove: there are no files of {name}");
+        return Ok(());
+    }
+    let units = [Unit::Socket.of(name), Unit::Service.of(name)];
+    // Before the files go: they say what has to be stopped.
+    let templates = [Unit::Socket, Unit::Service].iter().all(|unit| places.template(*unit).is_some());
+    let end = if templates { manager.end(&units.each_ref().map(String::as_str)) } else { Vec::new() };
+    if target.dry_run {
+        show::commands(&end);
+        show::steps(&steps, false);
+        leftovers.iter().for_each(|path| println!("would remove {}", path.display()));
+        show::commands(&manager.notice());
+        return Ok(());
+    }
+    run(&end)?;
+    for step in &steps {
+        step.take(places)?;
+        show::done(step, None);
+    }
+    for path in &leftovers {
+        let disk = places.on_disk(path);
+        let gone = if disk.is_dir() && !disk.is_symlink() {
+            std::fs::remove_dir_all(&disk)
+        } else {
+            std::fs::remove_file(&disk)
+        };
+        match gone {
+            // The last of our files takes its directory along.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Refusal::system(format!("{}: {error}", disk.display())));
+            }
+            _ => println!("removed {}", path.display()),
+        }
+    }
+    run(&manager.notice())?;
+    if steps.iter().any(kept) {
+        println!("what was changed by hand is left: take it away yourself, or with --purge");
+    }
+    Ok(())
+}
+
+fn kept(step: &Step) -> bool {
+    step.change == Change::Kept
+}
+
+/// What stays behind: other drop-ins of its units, and what systemd keeps for the service.
+fn leftovers(name: &Name, target: &Target) -> Vec<PathBuf> {
+    let places = &target.places;
+    let units = [Unit::Socket, Unit::Service].map(|unit| places.drop_ins(name, unit));
+    let all = units.into_iter().chain(places.data(name));
+    all.filter(|path| places.on_disk(path).symlink_metadata().is_ok()).collect()
+}

@@ -1,0 +1,159 @@
+//! Plans against a directory that stands for `/`.
+
+use super::*;
+use crate::{Account, Entry, Profile};
+use tempfile::TempDir;
+
+struct World {
+    root: TempDir,
+    places: Places,
+    instance: Instance,
+}
+
+impl World {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let places = Places::system(root.path(), Path::new("/usr"));
+        let instance = Instance {
+            name: "shop".parse().unwrap(),
+            settings: vec![Entry::new("app", "shop:app"), Entry::new("workers", 2)],
+            addresses: vec!["127.0.0.1:8000".into(), "unix:/run/x".into()],
+            account: Account { user: Some("deploy".into()), ..Account::default() },
+            profile: Profile::Strict,
+        };
+        Self { root, places, instance }
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.root.path().join(path)).unwrap()
+    }
+
+    fn compare(&self, force: bool) -> Vec<Step> {
+        Plan::of(&self.instance, &self.places).unwrap().compare(&self.places, force).unwrap()
+    }
+
+    fn changes(&self, force: bool) -> Vec<Change> {
+        self.compare(force).into_iter().map(|step| step.change).collect()
+    }
+
+    fn write(&self, force: bool) -> Vec<PathBuf> {
+        self.compare(force).iter().filter_map(|step| step.take(&self.places).unwrap()).collect()
+    }
+
+    fn remove(&self, force: bool) -> Vec<Change> {
+        let steps = Plan::nothing(&self.instance.name, &self.places).compare(&self.places, force).unwrap();
+        for step in &steps {
+            step.take(&self.places).unwrap();
+        }
+        steps.into_iter().map(|step| step.change).collect()
+    }
+
+    fn files(&self) -> Vec<String> {
+        fn below(directory: &Path, all: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { below(&path, all) } else { all.push(path) }
+            }
+        }
+        let mut all = Vec::new();
+        below(self.root.path(), &mut all);
+        let mut names: Vec<String> =
+            all.iter().map(|path| path.strip_prefix(self.root.path()).unwrap().display().to_string()).collect();
+        names.sort();
+        names
+    }
+}
+
+const SETTINGS: &str = "etc/hostler/shop.toml";
+const SOCKET: &str = "etc/systemd/system/hostler@shop.socket.d/10-address.conf";
+const LINK: &str = "etc/systemd/system/hostler@shop.service.d/10-profile.conf";
+const ACCOUNT: &str = "etc/systemd/system/hostler@shop.service.d/20-account.conf";
+
+#[test]
+fn all_is_written_once_and_taken_away_again() {
+    let world = World::new();
+    assert_eq!(world.changes(false), vec![Change::Create; 4]);
+    assert_eq!(world.write(false), Vec::<PathBuf>::new());
+    assert_eq!(world.files(), [SETTINGS, LINK, ACCOUNT, SOCKET]);
+    let settings = world.read(SETTINGS);
+    assert!(
+        settings.contains("It listens where hostler@shop.socket says.") && !settings.contains("bind ="),
+        "{settings}"
+    );
+    assert_eq!(world.root.path().join(SETTINGS).metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    assert_eq!(world.root.path().join(LINK).read_link().unwrap(), Path::new("/usr/lib/hostler/profiles/strict.conf"));
+    assert_eq!(world.changes(false), vec![Change::Same; 4], "the second run");
+    assert_eq!(world.remove(false), vec![Change::Remove; 4]);
+    assert_eq!(world.files(), [""; 0]);
+    assert!(!world.root.path().join("etc/systemd/system/hostler@shop.service.d").exists());
+    assert_eq!(world.remove(false), vec![], "the second removal");
+}
+
+#[test]
+fn what_is_ours_follows_what_is_asked() {
+    let mut world = World::new();
+    world.write(false);
+    world.instance.addresses.clear();
+    world.instance.account = Account::default();
+    world.instance.profile = Profile::Compat;
+    assert_eq!(world.changes(false), [Change::Same, Change::Remove, Change::Update, Change::Remove]);
+    world.write(false);
+    assert_eq!(world.files(), [SETTINGS, LINK]);
+    world.instance.profile = Profile::Standard;
+    world.write(false);
+    assert_eq!(world.files(), [SETTINGS]);
+}
+
+#[test]
+fn what_a_person_changed_is_refused_kept_or_copied() {
+    let mut world = World::new();
+    world.write(false);
+    let path = world.root.path().join(SETTINGS);
+    let theirs = world.read(SETTINGS).replace("workers = 2", "workers = 7");
+    fs::write(&path, &theirs).unwrap();
+    let Change::Refused(difference) = &world.changes(false)[0] else { panic!("it is refused") };
+    assert!(difference.contains("-workers = 7\n") && difference.contains("+workers = 2\n"), "{difference}");
+    assert_eq!(world.remove(false)[0], Change::Kept);
+    assert_eq!(world.read(SETTINGS), theirs);
+
+    assert_eq!(world.write(true), [path.with_file_name("shop.toml.old")]);
+    assert_eq!(world.read("etc/hostler/shop.toml.old"), theirs);
+    fs::write(&path, "x").unwrap();
+    assert_eq!(world.write(true), [path.with_file_name("shop.toml.old2")], "no copy is written over");
+
+    fs::write(world.root.path().join(ACCOUNT), "[Service]\nUser=me\n").unwrap();
+    world.instance.account = Account::default();
+    assert_eq!(world.changes(false).last(), Some(&Change::Kept), "it was not written here");
+    assert!(world.remove(true).contains(&Change::Remove));
+    assert_eq!(world.files(), ["etc/hostler/shop.toml.old", "etc/hostler/shop.toml.old2"]);
+}
+
+#[test]
+fn other_things_in_the_way_are_not_written_over() {
+    let world = World::new();
+    let (path, link) = (world.root.path().join(SETTINGS), world.root.path().join(LINK));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    symlink("/elsewhere", &path).unwrap();
+    symlink("/my/own.conf", &link).unwrap();
+    let changes = world.changes(false);
+    assert!(matches!(&changes[0], Change::Refused(told) if told.contains("-(a link to /elsewhere)")), "{changes:?}");
+    assert!(matches!(&changes[2], Change::Refused(_)));
+    world.write(true);
+    assert!(!path.is_symlink() && path.with_file_name("shop.toml.old").is_symlink());
+}
+
+#[test]
+fn what_hostler_or_systemd_would_not_take_is_no_plan() {
+    let mut world = World::new();
+    world.instance.settings.push(Entry::new("threads", 0));
+    let told = Plan::of(&world.instance, &world.places).unwrap_err().to_string();
+    assert!(told.starts_with("/etc/hostler/shop.toml:") && told.contains("`threads` wants between"), "{told}");
+    world.instance.settings.pop();
+    world.instance.addresses.push("example.org:80".into());
+    assert!(Plan::of(&world.instance, &world.places).is_err());
+    world.instance.addresses.clear();
+    world.instance.account.environment_files = vec!["/x\nExecStart=/bin/true".into()];
+    let told = Plan::of(&world.instance, &world.places).unwrap_err().to_string();
+    assert_eq!(told, "\"/x\\nExecStart=/bin/true\" has a line break in it, which no unit takes");
+}

@@ -1,0 +1,95 @@
+"""`hostler new`, `import` and `remove` where systemd runs: from a directory with a project to an answer, and back to nothing."""
+
+from client import Client
+from deadline import wait_until
+from instance import APPS
+
+SERVICE, SOCKET = "hostler@shop.service", "hostler@shop.socket"
+FILES = ["/etc/hostler/shop.toml", f"/etc/systemd/system/{SOCKET}.d", f"/etc/systemd/system/{SERVICE}.d"]
+
+
+def answer(machine, address=None):
+    """The status of one request, over the unix socket or to an address of the system's loopback."""
+    if address is None:
+        with Client(str(machine.path("/run/hostler/shop.sock")), timeout=30) as client:
+            return client.get("/").status
+    with machine.tcp_socket(30) as connection:
+        connection.connect(address)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+        return int(connection.recv(100).split()[1])
+
+
+def project(machine, directory="/srv/shop"):
+    machine.push(APPS, directory)
+    machine.write(f"{directory}/app.py", "from shop import application\n")
+    machine.write(f"{directory}/version.txt", "one")
+
+
+def removed(machine):
+    """After `hostler remove`: nothing runs, and nothing is left."""
+    said = machine.run("hostler", "remove", "shop")
+    assert "running systemctl disable --now" in said
+    assert machine.show(SERVICE, "ActiveState") == "inactive"
+    assert machine.show(SOCKET, "ActiveState") == "inactive"
+    assert machine.result("systemctl", "is-enabled", SOCKET).stdout.strip() == "disabled"
+    assert not [path for path in FILES if machine.path(path).exists()]
+    assert "nothing to remove" in machine.run("hostler", "remove", "shop")
+
+
+def test_from_a_directory_to_an_answer(machine):
+    project(machine)
+    said = machine.run("hostler", "new", "shop", "--directory", "/srv/shop", "--enable", "--start")
+    assert f"running systemctl enable --now {SOCKET}" in said and "template" not in said
+    assert machine.systemctl("is-enabled", SOCKET).strip() == "enabled"
+    assert answer(machine) == 200
+    wait_until(lambda: machine.show(SERVICE, "ActiveState") == "active", "the service says that it is ready", 60)
+    again = machine.run("hostler", "new", "shop", "--directory", "/srv/shop", "--enable", "--start")
+    assert "nothing to write" in again and "daemon-reload" not in again.split("next:")[0]
+    assert answer(machine) == 200
+    removed(machine)
+
+
+def test_with_all_that_differs(machine):
+    """A project that only its owner can read, an address, and the strict profile."""
+    machine.add_user("deploy")
+    project(machine)
+    machine.run("chown", "--recursive", "deploy:", "/srv/shop")
+    machine.path("/srv/shop").chmod(0o750)
+    said = machine.run(
+        *("hostler", "new", "shop", "--directory", "/srv/shop", "--bind", "127.0.0.1:9000", "--profile", "strict"), "--start"
+    )
+    assert "runs as    deploy, to whom /srv/shop belongs" in said
+    assert answer(machine, ("127.0.0.1", 9000)) == 200
+    pid = machine.show(SERVICE, "MainPID")
+    assert machine.run("ps", "-o", "user=", "-p", pid).strip() == "deploy"
+    assert machine.show(SERVICE, "MemoryDenyWriteExecute") == "yes"
+    assert not machine.path("/run/hostler/shop.sock").exists(), "the template's own address"
+    removed(machine)
+
+
+def test_a_unit_of_gunicorn_becomes_an_instance(machine):
+    project(machine)
+    machine.write("/etc/shop.env", "FROM_FILE=yes\n")
+    machine.write(
+        "/etc/systemd/system/shop.service",
+        "[Service]\nUser=daemon\nWorkingDirectory=/srv/shop\nEnvironmentFile=/etc/shop.env\n"
+        "ExecStart=/usr/bin/gunicorn -w 2 -b 127.0.0.1:9000 shop:application\n",
+    )
+    machine.run("hostler", "import", "--name", "shop", "--start", "/etc/systemd/system/shop.service")
+    assert answer(machine, ("127.0.0.1", 9000)) == 200
+    pid = machine.show(SERVICE, "MainPID")
+    assert machine.run("ps", "-o", "user=", "-p", pid).strip() == "daemon"
+    assert "FROM_FILE=yes" in machine.path(f"/proc/{pid}/environ").read_text()
+    removed(machine)
+
+
+def test_an_instance_of_a_user(machine):
+    machine.add_user("me")
+    project(machine, "/home/me/shop")
+    machine.run("chown", "--recursive", "me:", "/home/me/shop")
+    said = machine.run("hostler", "new", "shop", "--directory", "/home/me/shop", "--enable", "--start", user="me")
+    assert "curl http://127.0.0.1:8000/" in said
+    assert answer(machine, ("127.0.0.1", 8000)) == 200
+    machine.run("hostler", "remove", "shop", user="me")
+    assert machine.show(SERVICE, "ActiveState", "me") == "inactive"
+    assert not machine.path("/home/me/.config/hostler/shop.toml").exists()
