@@ -164,6 +164,11 @@ impl Hostlerd {
             .chain(units.iter().flat_map(HashMap::keys).cloned())
             .chain(inner.observers.names())
             .collect();
+        if let (Some(systemd), Some(_)) = (&inner.units, &units) {
+            systemd
+                .learn_file_states(names.iter().flat_map(|name| [service_of(name), socket_of(name)]).collect())
+                .await;
+        }
         let mut all = Vec::with_capacity(names.len());
         for name in names {
             let enabled = match (&inner.units, &units) {

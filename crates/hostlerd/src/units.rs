@@ -52,7 +52,7 @@ pub(crate) struct Units {
     manager: ManagerProxy<'static>,
     /// UnitFileState by unit, until unit files change.
     file_states: Arc<Mutex<HashMap<String, String>>>,
-    /// What was learned of a unit in that state, until it changes.
+    /// What was learned of a unit in that state, by its object, until that changes.
     learned: Arc<Mutex<HashMap<String, Unit>>>,
 }
 
@@ -100,7 +100,7 @@ impl Units {
             while let Some(Ok(message)) = changes.next().await {
                 let header = message.header();
                 if header.path().is_some_and(|path| path.as_str().starts_with(OURS)) {
-                    locked(&learned).clear();
+                    locked(&learned).remove(header.path().map_or("", |path| path.as_str()));
                     news.notify_one();
                 }
             }
@@ -142,7 +142,7 @@ impl Units {
 
     /// What the list does not tell: since when, and why it failed. Asked for once a state.
     async fn learn(&self, id: &str, path: &OwnedObjectPath, active: String, sub: String) -> Unit {
-        let known = locked(&self.learned).get(id).cloned();
+        let known = locked(&self.learned).get(path.as_str()).cloned();
         if let Some(known) = known.filter(|known| known.active == active && known.sub == sub) {
             return known;
         }
@@ -154,7 +154,7 @@ impl Units {
             let interface = if id.ends_with(".socket") { "Socket" } else { "Service" };
             unit.result = self.values(path, interface).await.map(|values| values.text("Result")).unwrap_or_default();
         }
-        locked(&self.learned).insert(id.to_owned(), unit.clone());
+        locked(&self.learned).insert(path.to_string(), unit.clone());
         unit
     }
 
@@ -166,6 +166,18 @@ impl Units {
         let state = self.manager.get_unit_file_state(unit).await.unwrap_or_default();
         locked(&self.file_states).insert(unit.to_owned(), state.clone());
         state
+    }
+
+    /// Asks for the state of all these at once, where it is not known: one by one it would take as many round trips.
+    pub(crate) async fn learn_file_states(&self, units: Vec<String>) {
+        let mut asked = tokio::task::JoinSet::new();
+        for unit in units {
+            if !locked(&self.file_states).contains_key(&unit) {
+                let units = self.clone();
+                asked.spawn(async move { units.file_state(&unit).await });
+            }
+        }
+        while asked.join_next().await.is_some() {}
     }
 
     async fn values(&self, path: &OwnedObjectPath, interface: &str) -> zbus::Result<Values> {

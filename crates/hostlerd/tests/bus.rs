@@ -155,6 +155,13 @@ fn it_leaves_when_nobody_needs_it() {
     });
 }
 
+/// What a process used of the processor, in ticks of 10 ms (proc_pid_stat(5)).
+fn processor_time(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
 #[test]
 fn it_stays_while_somebody_watches_and_leaves_after() {
     run(async {
@@ -168,8 +175,11 @@ fn it_stays_while_somebody_watches_and_leaves_after() {
         drop(client);
         let mut ticks = tokio::time::interval(std::time::Duration::from_millis(2500));
         ticks.tick().await;
-        // Time is what this is about: more than two idle spans.
+        // Time is what this is about: more than two idle spans. Before it begins, what the start takes is over.
         ticks.tick().await;
+        let before = processor_time(daemon.process.id());
+        ticks.tick().await;
+        assert!(processor_time(daemon.process.id()) <= before + 1, "at rest it uses no processor time");
         assert!(daemon.process.try_wait().unwrap().is_none(), "it left though somebody watches");
         watcher.close().await.unwrap();
         let ended = tokio::task::spawn_blocking(move || daemon.process.wait().unwrap()).await.unwrap();

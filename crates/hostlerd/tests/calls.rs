@@ -309,3 +309,46 @@ fn two_hundred_instances_are_listed_in_no_time() {
         assert!(times[4] < std::time::Duration::from_millis(500), "{times:?}");
     });
 }
+
+/// Whatever is sent as settings: the answer is one of the interface, the daemon goes on, and the file is never left with mistakes.
+#[test]
+fn fuzzed_settings_over_the_wire() {
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    run(async {
+        let place = Place::new();
+        place.write("shop", "# Kept.\nworkers = 1\n");
+        let client = pair(&place).await;
+        let settings = client.settings("shop").await;
+        let keys = client.manager().await.schema().await.unwrap().into_iter().map(|one| one.key).collect::<Vec<_>>();
+        let key = prop_oneof![proptest::sample::select(keys), "[^\0]{0,20}"];
+        let text = "[^\0]{0,30}";
+        let value = prop_oneof![
+            any::<bool>().prop_map(OwnedValue::from),
+            any::<i64>().prop_map(OwnedValue::from),
+            any::<u64>().prop_map(OwnedValue::from),
+            any::<f64>().prop_map(OwnedValue::from),
+            text.prop_map(|text| OwnedValue::try_from(Value::from(text)).unwrap()),
+            proptest::collection::vec(text, 0..4).prop_map(|texts| OwnedValue::try_from(Value::from(texts)).unwrap()),
+            (text, any::<u8>()).prop_map(|pair| OwnedValue::try_from(Value::from(pair)).unwrap()),
+        ];
+        let changes = (proptest::collection::hash_map(key, value, 0..4), proptest::collection::vec(text, 0..2), text);
+        let mut runner = TestRunner::deterministic();
+        for _ in 0..300 {
+            let (set, unset, text) = changes.new_tree(&mut runner).unwrap().current();
+            let told = settings.validate(set.clone(), unset.clone()).await.unwrap();
+            settings.validate_text(text.clone()).await.unwrap();
+            let (revision, _) = settings.text().await.unwrap();
+            let applied = match settings.apply(revision, set, unset).await {
+                Ok(job) => client.outcome(Ok(job)).await,
+                Err(error) => Err(error),
+            };
+            assert_eq!(applied.is_ok(), told.is_empty(), "{told:?} {applied:?}");
+            assert!(applied.is_ok() || matches!(applied, Err(Error::InvalidSettings { .. })), "{applied:?}");
+            assert!(place.text("shop").starts_with("# Kept.\n") || !place.text("shop").contains("workers"));
+            assert_eq!(hostlerd::settings::problems(&place.text("shop")), []);
+        }
+    });
+}

@@ -168,6 +168,7 @@ impl SettingMeta {
             Kind::Boolean
                 | Kind::Count
                 | Kind::CountOrAuto
+                | Kind::Workers
                 | Kind::Bytes
                 | Kind::Duration
                 | Kind::Choice(_)

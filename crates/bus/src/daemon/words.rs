@@ -99,6 +99,10 @@ words! {
         Count = "count",
         /// A whole number, or `auto`.
         CountOrAuto = "count-or-auto",
+        /// A whole number, two bounds as `1..8`, or `auto`.
+        Workers = "workers",
+        /// The name of a Python module.
+        ModuleName = "module-name",
         /// A size in bytes.
         Bytes = "bytes",
         /// A length of time; in seconds, with a fraction or a unit.

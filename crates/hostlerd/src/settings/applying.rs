@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use hostler_bus::daemon::{Error, Order, Outcome, Result};
 use hostler_settings::{Apply, metas};
 
-use super::file::{Stored, read, replace};
+use super::file::{SIZE_LIMIT, Stored, read, replace};
 use super::history::{History, difference};
 use super::{BadChange, changed_keys, edited, problems, revision};
 use crate::daemon::Hostlerd;
@@ -62,6 +62,9 @@ impl Hostlerd {
                 (former.text, format!("undid {expected}"))
             }
         };
+        if after.len() as u64 > SIZE_LIMIT {
+            return Err(Error::Refused { reason: format!("the settings of {name} would be longer than 1 MiB") });
+        }
         let problems = problems(&after);
         if !problems.is_empty() {
             return Err(Error::InvalidSettings { problems });

@@ -137,7 +137,7 @@ fn word(meta: Option<&SettingMeta>, text: &str) -> Value {
     });
     let typed = match item {
         Some(Kind::Boolean) => text.parse::<bool>().ok().map(Value::from),
-        Some(Kind::Count | Kind::CountOrAuto | Kind::Bytes | Kind::Duration) => {
+        Some(Kind::Count | Kind::CountOrAuto | Kind::Workers | Kind::Bytes | Kind::Duration) => {
             let number = text.parse::<i64>().ok().map(Value::from);
             // Nobody means `inf` or `1e9`, which Rust would read.
             let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

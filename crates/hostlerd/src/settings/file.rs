@@ -8,7 +8,7 @@ use std::path::Path;
 use sha1::{Digest, Sha1};
 
 /// A settings file is not longer than this: 1 MiB.
-const SIZE_LIMIT: u64 = 1 << 20;
+pub(crate) const SIZE_LIMIT: u64 = 1 << 20;
 
 /// The mode of a new file: the application's secrets may stand in it.
 const NEW_MODE: u32 = 0o640;

@@ -49,6 +49,8 @@ fn form(kind: Kind) -> Form {
         Kind::Boolean => Form::Boolean,
         Kind::Count => Form::Count,
         Kind::CountOrAuto => Form::CountOrAuto,
+        Kind::Workers => Form::Workers,
+        Kind::ModuleName => Form::ModuleName,
         Kind::Bytes => Form::Bytes,
         Kind::Duration => Form::Duration,
         Kind::Text => Form::Text,

@@ -138,6 +138,9 @@ impl Control for Instance {
     async fn rollback(&self) -> hostler_bus::Result<Reloaded> {
         Err(hostler_bus::Error::Refused { reason: "nothing to go back to".to_owned() })
     }
+    async fn upgrade(&self) -> hostler_bus::Result<hostler_bus::Upgraded> {
+        Err(hostler_bus::Error::Refused { reason: "not here".to_owned() })
+    }
     async fn scale(&self, _: u32) -> hostler_bus::Result<()> {
         Ok(())
     }
