@@ -11,13 +11,15 @@ RULES = "/etc/polkit-1/rules.d/50-shop.rules"
 
 
 class Bus:
-    """busctl on the system bus, as root or as a user."""
+    """busctl on the system bus, as root or as a user; with `session`, on that user's own bus."""
 
-    def __init__(self, machine):
+    def __init__(self, machine, session=None):
         self.machine = machine
+        self.session = session
 
     def result(self, path, interface, method, *arguments, user=None, ask=True):
-        words = ["busctl", "--json=short", f"--allow-interactive-authorization={'yes' if ask else 'no'}", "call"]
+        user = user or self.session
+        words = ["busctl", *(["--user"] if self.session else []), "--json=short", f"--allow-interactive-authorization={'yes' if ask else 'no'}", "call"]
         words += [NAME, path, f"{NAME}.{interface}", method, *arguments]
         return self.machine.result(*words, user=user)
 
@@ -161,3 +163,21 @@ def test_its_unit_is_tight_and_its_files_are_sound(machine):
     machine.systemctl("stop", "hostlerd.service")
     assert machine.show("hostlerd.service", "Result") == "success"
     assert bus.overview("none") is None, "the bus starts it again"
+
+
+def test_a_users_own(machine, instance):
+    """On the session bus, for user units: started by the bus, no polkit, and not a word of the machine's instances."""
+    machine.add_user("ada")
+    shop = instance(user="ada")
+    machine.write("/etc/hostler/other.toml", "")
+    bus = Bus(machine, session="ada")
+    assert bus.overview("other") is None
+    assert bus.state() == "configured"
+    bus.job("Instance", "Start")
+    assert bus.state() == "serving"
+    revision, _ = bus.call(SHOP, "Settings", "Text")
+    outcome = bus.job("Settings", "Apply", "sa{sv}as", revision, "1", "threads", "s", "2", "0")
+    assert outcome["generation"] == 2
+    bus.job("Instance", "Stop")
+    assert machine.show(shop.service, "ActiveState", user="ada") == "inactive"
+    assert Bus(machine).overview("shop") is None

@@ -14,6 +14,9 @@ use zbus::names::BusName;
 /// How many clients may watch at once: each costs a rule at the bus.
 const WATCHER_LIMIT: usize = 256;
 
+/// How many streams, jobs and watching clients there may be for a further stream to begin: each has a descriptor.
+const STREAM_LIMIT: usize = 384;
+
 /// Counts what keeps the daemon from leaving: watching clients, jobs that run, streams.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InUse(Arc<watch::Sender<usize>>);
@@ -26,6 +29,14 @@ impl InUse {
     pub(crate) fn begin(&self) -> Using {
         self.0.send_modify(|count| *count += 1);
         Using(Arc::clone(&self.0))
+    }
+
+    /// The same for a stream, which whoever may look can ask for.
+    pub(crate) fn begin_stream(&self) -> Result<Using> {
+        if self.count() >= STREAM_LIMIT {
+            return Err(Error::Refused { reason: "too many streams are open; close one".to_owned() });
+        }
+        Ok(self.begin())
     }
 
     pub(crate) fn count(&self) -> usize {

@@ -185,6 +185,10 @@ impl Hostlerd {
             };
             // A unit that is loaded and nothing else, as after `systemctl status hostler@typo`, is no instance.
             let overview = merge(&name, &sources);
+            if sources.seen.is_none() {
+                // What does not run takes all its settings when it starts.
+                self.restarted(&name);
+            }
             if overview.has_settings || sources.seen.is_some() || is_there(&overview) {
                 all.push(overview);
             }
@@ -224,7 +228,10 @@ impl Hostlerd {
 
     /// The instance called so, as it is now.
     async fn find(&self, name: &str) -> Result<Overview> {
-        let known = valid_name(name).then_some(self.refresh()).ok_or_else(|| no_instance(name))?.await;
+        if !valid_name(name) {
+            return Err(no_instance(name));
+        }
+        let known = self.refresh().await;
         known.into_iter().find(|one| one.name == name).ok_or_else(|| no_instance(name))
     }
 
@@ -411,7 +418,7 @@ impl Daemon for Hostlerd {
 
     async fn logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<OwnedFd> {
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        logs::stream(self.0.scope.kind, name, filter, self.0.in_use.begin())
+        logs::stream(self.0.scope.kind, name, filter, self.0.in_use.begin_stream()?)
     }
 
     async fn read_logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<LogPage> {
@@ -421,7 +428,7 @@ impl Daemon for Hostlerd {
 
     async fn metrics(&self, _caller: Caller, name: String, interval_ms: u32) -> Result<OwnedFd> {
         self.find(&name).await?;
-        metrics::stream(self.clone(), name, interval_ms, self.0.in_use.begin())
+        metrics::stream(self.clone(), name, interval_ms, self.0.in_use.begin_stream()?)
     }
 
     async fn values(&self, caller: Caller, name: String) -> Result<(String, Vec<SettingValue>)> {

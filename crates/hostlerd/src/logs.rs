@@ -18,6 +18,8 @@ const LINES: u32 = 500;
 const LINES_LIMIT: u32 = 100_000;
 /// A page is one message of D-Bus.
 const PAGE_LIMIT: u32 = 5_000;
+/// What is held at once: the texts of so many bytes, the latest.
+const BYTES_LIMIT: usize = 16 << 20;
 
 /// A part of the log.
 pub(crate) async fn page(kind: Kind, name: &str, filter: &LogFilter) -> Result<LogPage> {
@@ -31,13 +33,14 @@ pub(crate) async fn page(kind: Kind, name: &str, filter: &LogFilter) -> Result<L
 async fn read(kind: Kind, name: &str, filter: &LogFilter) -> std::result::Result<LogPage, String> {
     let most = filter.lines.unwrap_or(LINES).min(LINES_LIMIT) as usize;
     let mut journal = Journal::open(kind, name, filter, false).map_err(|error| format!("journalctl: {error}"))?;
-    let (mut lines, mut cursor) = (VecDeque::new(), filter.cursor.clone());
+    let (mut lines, mut cursor, mut bytes) = (VecDeque::<LogLine>::new(), filter.cursor.clone(), 0);
     while let Some(line) = journal.next().await.map_err(|error| format!("journalctl: {error}"))? {
         cursor.clone_from(&line.cursor);
         if matches(&line, filter) {
+            bytes += line.message.len();
             lines.push_back(line);
-            if lines.len() > most {
-                lines.pop_front();
+            while lines.len() > most || bytes > BYTES_LIMIT {
+                bytes -= lines.pop_front().map_or(bytes, |line| line.message.len());
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What only a real bus shows: the shipped policy, who may, foreign clients, leaving.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod support;
 
 use std::process::{Command, Stdio};

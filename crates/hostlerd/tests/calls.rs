@@ -1,5 +1,7 @@
 //! The same calls over a pair of sockets, and over a bus to the command itself.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod support;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! A process that is killed while it replaces a settings file leaves the former or the new one, whole.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -2,7 +2,7 @@
 //! file again.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 
 use hostler_bus::daemon::{Error, Order, Outcome, Result};
 use hostler_settings::{Apply, metas};
@@ -126,7 +126,7 @@ impl Hostlerd {
         Ok(outcome)
     }
 
-    fn write(&self, name: &str, path: &PathBuf, planned: &Planned, stored: &Stored, user: Option<u32>) -> Result<()> {
+    fn write(&self, name: &str, path: &Path, planned: &Planned, stored: &Stored, user: Option<u32>) -> Result<()> {
         let history = self.history_of(name);
         let kept = || {
             if !planned.before.revision.is_empty() {
@@ -140,14 +140,7 @@ impl Hostlerd {
     }
 
     /// Brings the former file back, unless somebody has changed it meanwhile.
-    fn take_back(
-        &self,
-        name: &str,
-        path: &PathBuf,
-        planned: &Planned,
-        stored: &Stored,
-        user: Option<u32>,
-    ) -> Result<()> {
+    fn take_back(&self, name: &str, path: &Path, planned: &Planned, stored: &Stored, user: Option<u32>) -> Result<()> {
         if self.stored(name)? != *stored {
             tracing::warn!(name, "settings that the instance refused were changed again meanwhile; they are left");
             return Ok(());
@@ -178,6 +171,6 @@ fn conflict(name: &str, history: &History, expected: &str, now: &Stored) -> Erro
     }
 }
 
-fn cannot(path: &std::path::Path, what: &str, error: &std::io::Error) -> Error {
+fn cannot(path: &Path, what: &str, error: &std::io::Error) -> Error {
     Error::Refused { reason: format!("{}: cannot {what} the settings: {error}", path.display()) }
 }

@@ -48,7 +48,8 @@ pub fn read(path: &Path) -> io::Result<Option<Stored>> {
 }
 
 /// Replaces the file by one with this text. Whoever reads it, and whatever ends this process or the machine, there is the former
-/// text or the new one, whole. Mode and owner stay those of the former file. A symbolic link is followed.
+/// text or the new one, whole. Mode and owner stay those of the former file, as far as that is
+/// allowed. A symbolic link is followed.
 ///
 /// # Errors
 /// When the system does not let it; the former file stands then.
@@ -78,13 +79,20 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
 fn write(path: &Path, text: &str, former: Option<&fs::Metadata>) -> io::Result<()> {
     let _ = fs::remove_file(path);
     let mut file = File::create_new(path)?;
+    let mut mode = former.map_or(NEW_MODE, |former| former.mode() & 0o7777);
     if let Some(former) = former {
         let own = file.metadata()?;
         if (own.uid(), own.gid()) != (former.uid(), former.gid()) {
-            fchown(&file, Some(former.uid()), Some(former.gid()))?;
+            match fchown(&file, Some(former.uid()), Some(former.gid())) {
+                // A user's own file of a group that the user is not in: it becomes the user's group's, which may no more than everybody
+                // could.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && own.uid() == former.uid() => {
+                    mode = (mode & 0o707) | ((mode & 0o007) << 3);
+                }
+                other => other?,
+            }
         }
     }
-    let mode = former.map_or(NEW_MODE, |former| former.mode() & 0o7777);
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()

@@ -1,6 +1,7 @@
 //! Directories with settings files, instances that only answer, and a bus of the test's own.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::future::Future;
 use std::io::{BufRead, BufReader};
