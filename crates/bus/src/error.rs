@@ -55,6 +55,29 @@ const NO_WORKER: &str = "org.hostler.Error.NoWorker";
 const INTERNAL: &str = "org.hostler.Error.Internal";
 
 impl Error {
+    /// The name, the message and the detail, as they travel.
+    pub(crate) fn to_wire(&self) -> (&'static str, String, String) {
+        (self.wire_name(), self.message(), self.detail())
+    }
+
+    /// The error that has these on the wire.
+    pub(crate) fn from_wire(name: &str, reason: String, detail: String) -> Self {
+        match name {
+            RELOAD_FAILED => Self::ReloadFailed { reason, traceback: detail },
+            REFUSED => Self::Refused { reason },
+            NO_WORKER => match detail.parse() {
+                Ok(worker) => Self::NoWorker { worker },
+                Err(_) => Self::Refused { reason },
+            },
+            "org.freedesktop.DBus.Error.UnknownMethod"
+            | "org.freedesktop.DBus.Error.UnknownInterface"
+            | "org.freedesktop.DBus.Error.UnknownObject"
+            | "org.freedesktop.DBus.Error.UnknownProperty"
+            | "org.freedesktop.DBus.Error.InvalidArgs" => Self::OtherVersion { message: reason },
+            _ => Self::Internal { reason },
+        }
+    }
+
     fn wire_name(&self) -> &'static str {
         match self {
             Self::ReloadFailed { .. } => RELOAD_FAILED,
@@ -107,20 +130,7 @@ impl From<zbus::Error> for Error {
         let (reason, detail) = body
             .deserialize::<(String, String)>()
             .unwrap_or_else(|_| (text.clone().unwrap_or_else(|| name.to_string()), String::new()));
-        match name.as_str() {
-            RELOAD_FAILED => Self::ReloadFailed { reason, traceback: detail },
-            REFUSED => Self::Refused { reason },
-            NO_WORKER => match detail.parse() {
-                Ok(worker) => Self::NoWorker { worker },
-                Err(_) => Self::Refused { reason },
-            },
-            "org.freedesktop.DBus.Error.UnknownMethod"
-            | "org.freedesktop.DBus.Error.UnknownInterface"
-            | "org.freedesktop.DBus.Error.UnknownObject"
-            | "org.freedesktop.DBus.Error.UnknownProperty"
-            | "org.freedesktop.DBus.Error.InvalidArgs" => Self::OtherVersion { message: reason },
-            _ => Self::Internal { reason },
-        }
+        Self::from_wire(name.as_str(), reason, detail)
     }
 }
 

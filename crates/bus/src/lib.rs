@@ -1,6 +1,7 @@
 //! The D-Bus interfaces of Hostler: types, errors, and from one definition the server side and the proxies. No other
 //! crate has D-Bus signatures.
 //!
+//! The daemon `hostlerd`, which manages the instances of a machine or of a user, has its interfaces in [`daemon`].
 //! An instance serves [`INTERFACE`] peer to peer on its control socket, without a bus daemon: [`serve`] and [`Control`].
 //! Whoever manages it connects with [`connect`], and finds the socket with [`Places`]. What the calls do is not known
 //! here.
@@ -10,6 +11,7 @@
 
 mod client;
 mod control;
+pub mod daemon;
 mod error;
 mod instance;
 mod places;

@@ -1,16 +1,11 @@
 //! The words of the interfaces: closed sets that may grow. They travel as texts; a word of a newer version is
 //! `Unknown` here.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-use zbus::zvariant::{Signature, Type};
-
 macro_rules! words {
     ($($(#[doc = $about:literal])+ $Name:ident { $($(#[doc = $doc:literal])+ $Word:ident = $text:literal,)+ })+) => {
         $(
             $(#[doc = $about])+
-            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
             #[serde(from = "String", into = "String")]
             pub enum $Name {
                 /// A word that this version does not know.
@@ -54,18 +49,20 @@ macro_rules! words {
                 }
             }
 
-            impl fmt::Display for $Name {
-                fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+            impl std::fmt::Display for $Name {
+                fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                     to.pad(self.as_str())
                 }
             }
 
-            impl Type for $Name {
-                const SIGNATURE: &'static Signature = &Signature::Str;
+            impl zbus::zvariant::Type for $Name {
+                const SIGNATURE: &'static zbus::zvariant::Signature = &zbus::zvariant::Signature::Str;
             }
         )+
     };
 }
+
+pub(crate) use words;
 
 words! {
     /// What an instance is doing.

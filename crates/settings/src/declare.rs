@@ -14,6 +14,9 @@ pub(crate) trait Group: Default {
     /// Sets `meta`'s setting, where it is one of this group: `None` where it is not. The error is the rest of a
     /// sentence that begins with the key.
     fn set(&mut self, meta: &SettingMeta, input: &Input) -> Option<Result<(), String>>;
+
+    /// The values as they would be written in a file, in the order of [`Group::metas`]; `None` where one is unset.
+    fn rendered(&self) -> Vec<Option<String>>;
 }
 
 /// Declares a group of settings:
@@ -65,6 +68,10 @@ macro_rules! settings {
                     return Some($crate::declare::assign(&mut self.$key, meta, input));
                 })+
                 None
+            }
+
+            fn rendered(&self) -> Vec<Option<String>> {
+                vec![$($crate::value::Value::render(&self.$key)),+]
             }
         }
     };

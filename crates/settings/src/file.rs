@@ -7,7 +7,7 @@ use toml_edit::{Document, Item, Table, Value};
 
 use crate::input::Input;
 use crate::meta::SettingMeta;
-use crate::mistake::{Mistake, Place};
+use crate::mistake::{Mistake, Place, Wrong};
 use crate::reading::metas;
 
 /// What a file says of one setting.
@@ -22,12 +22,12 @@ pub(crate) struct Entry {
 /// mistake.
 pub(crate) fn entries(path: &Path, text: &str) -> (Vec<Entry>, Vec<Mistake>) {
     let line_of = |span: Option<Range<usize>>| line(text, span.map_or(0, |span| span.start));
-    let mistake = |line, message| Mistake { place: Place::File { path: path.to_owned(), line }, message };
+    let mistake = |line, what, message| Mistake { place: Place::File { path: path.to_owned(), line }, what, message };
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
             let reason = error.message().trim().replace('\n', ", ");
-            return (Vec::new(), vec![mistake(line_of(error.span()), format!("is not TOML: {reason}"))]);
+            return (Vec::new(), vec![mistake(line_of(error.span()), Wrong::Syntax, format!("is not TOML: {reason}"))]);
         }
     };
     let (mut entries, mut mistakes) = (Vec::new(), Vec::new());
@@ -36,7 +36,10 @@ pub(crate) fn entries(path: &Path, text: &str) -> (Vec<Entry>, Vec<Mistake>) {
         let line = line_of(table.key(key).and_then(|key| key.span()).or_else(|| item.span()));
         match metas().iter().find(|meta| meta.key == key) {
             Some(meta) => entries.push(Entry { meta, input: input(item, text), line }),
-            None => mistakes.push(mistake(line, unknown(key, item))),
+            None => {
+                let what = Wrong::Key { key: key.to_owned(), nearest: meant(key) };
+                mistakes.push(mistake(line, what, unknown(key, item)));
+            }
         }
     }
     (entries, mistakes)
@@ -54,6 +57,11 @@ fn unknown(key: &str, item: &Item) -> String {
         Some(near) => format!("unknown key `{key}`: did you mean `{near}`?"),
         None => format!("unknown key `{key}`: `hostler run --help` lists the settings"),
     }
+}
+
+/// The known key that was meant by an unknown one.
+fn meant(key: &str) -> Option<&'static str> {
+    metas().iter().find(|meta| meta.gunicorn == Some(key)).map(|meta| meta.key).or_else(|| nearest(key))
 }
 
 /// The known key that is most like this one, if any is like it at all.

@@ -154,6 +154,30 @@ impl SettingMeta {
         self
     }
 
+    /// Whether who may set it can run code as the instance's user, or have files written and read as that user: true for all
+    /// settings that name code, files, sockets, users or variables of the environment.
+    #[must_use]
+    pub fn decides_code(&self) -> bool {
+        let item = match self.kind {
+            Kind::List(item) => *item,
+            kind => kind,
+        };
+        // Where the set of words or the syntax is narrow, nothing can be named.
+        !matches!(
+            item,
+            Kind::Boolean
+                | Kind::Count
+                | Kind::CountOrAuto
+                | Kind::Workers
+                | Kind::Bytes
+                | Kind::Duration
+                | Kind::Choice(_)
+                | Kind::Peers
+                | Kind::UrlPath
+                | Kind::HeaderName
+        )
+    }
+
     /// The range in words: `between 1 and 512`; `None` where there is none.
     #[must_use]
     pub fn range_in_words(&self) -> Option<String> {

@@ -38,11 +38,32 @@ impl Place {
     }
 }
 
+/// What is wrong, for programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The file is not TOML.
+    Syntax,
+    /// There is no such setting.
+    Key {
+        /// What was written.
+        key: String,
+        /// The one that was meant, as far as that can be told.
+        nearest: Option<&'static str>,
+    },
+    /// The setting does not take this value.
+    Value {
+        /// The setting.
+        key: &'static str,
+    },
+}
+
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// Where it stands.
     pub place: Place,
+    /// What kind it is.
+    pub what: Wrong,
     /// What is wrong, what was found and what to write instead; without a full stop.
     pub message: String,
 }

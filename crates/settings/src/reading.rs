@@ -1,6 +1,7 @@
 //! How settings come together: defaults, then the environment, then a file, then the command line. All mistakes are
 //! collected on the way, so that a person sees them at once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -9,7 +10,7 @@ use clap::ArgMatches;
 use crate::declare::Group;
 use crate::input::Input;
 use crate::meta::SettingMeta;
-use crate::mistake::{Mistake, Mistakes, Place};
+use crate::mistake::{Mistake, Mistakes, Place, Wrong};
 use crate::{App, Asgi, Bind, Develop, Http, Life, Limits, Log, Pool, Settings, command_line, file};
 
 /// What is known of every setting, in the order of the reference.
@@ -39,6 +40,18 @@ pub struct Reading {
     mistakes: Vec<Mistake>,
     /// Where `idle_timeout` was set last.
     idle_timeout: Option<Place>,
+    places: BTreeMap<&'static str, Place>,
+}
+
+/// One setting as it came out, and where its value stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    /// The setting.
+    pub meta: &'static SettingMeta,
+    /// The value as it would be written in a file; `None` where it is unset.
+    pub value: Option<String>,
+    /// Where it was given; `None` for a default.
+    pub place: Option<Place>,
 }
 
 impl Reading {
@@ -90,9 +103,33 @@ impl Reading {
             && let Some(reason) = self.settings.pool.stays_awake()
         {
             let name = metas().iter().find(|meta| meta.key == "idle_timeout").map(|meta| place.name_of(meta));
-            self.mistakes.push(Mistake { place, message: format!("{} {reason}", name.unwrap_or_default()) });
+            let message = format!("{} {reason}", name.unwrap_or_default());
+            self.mistakes.push(Mistake { place, what: Wrong::Value { key: "idle_timeout" }, message });
         }
         if self.mistakes.is_empty() { Ok(self.settings) } else { Err(Mistakes(self.mistakes)) }
+    }
+
+    /// Every setting with its value and where that stands, in the order of [`metas`], whether or not something is wrong: a value
+    /// that was refused leaves the one before.
+    #[must_use]
+    pub fn explain(&self) -> Vec<Explained> {
+        let Settings { app, bind, pool, life, asgi, http, limits, log, develop } = &self.settings;
+        let values = [
+            app.rendered(),
+            bind.rendered(),
+            pool.rendered(),
+            life.rendered(),
+            asgi.rendered(),
+            http.rendered(),
+            limits.rendered(),
+            log.rendered(),
+            develop.rendered(),
+        ];
+        metas()
+            .iter()
+            .zip(values.concat())
+            .map(|(meta, value)| Explained { meta, value, place: self.places.get(meta.key).cloned() })
+            .collect()
     }
 
     fn set(&mut self, meta: &'static SettingMeta, input: &Input, place: impl Fn() -> Place) {
@@ -110,10 +147,13 @@ impl Reading {
         if meta.key == "idle_timeout" {
             self.idle_timeout = Some(place());
         }
+        let place = place();
         if let Some(Err(message)) = outcome {
-            let place = place();
             let name = place.name_of(meta);
-            self.mistakes.push(Mistake { place, message: format!("{name} {message}") });
+            let what = Wrong::Value { key: meta.key };
+            self.mistakes.push(Mistake { place, what, message: format!("{name} {message}") });
+        } else {
+            self.places.insert(meta.key, place);
         }
     }
 }
@@ -158,6 +198,26 @@ mod tests {
         let mut reading = Reading::new();
         reading.environment(|name| (name == "FORWARDED_ALLOW_IPS").then(|| "*".to_owned()));
         assert_eq!(reading.finish().unwrap().http.forwarded_allow_ips, [Peers::Everyone]);
+    }
+
+    #[test]
+    fn every_value_is_explained() {
+        let mut reading = Reading::new();
+        reading.environment(|name| (name == "WEB_CONCURRENCY").then(|| "7".to_owned()));
+        reading.file(Path::new("x"), "\ntimeout = 60\nthreads = \"many\"");
+        let explained = reading.explain();
+        let of = |key: &str| {
+            let one = explained.iter().find(|one| one.meta.key == key).unwrap();
+            (one.value.clone(), one.place.clone())
+        };
+        let line = |line| Some(Place::File { path: "x".into(), line });
+        assert_eq!(of("timeout"), (Some("60".to_owned()), line(2)));
+        assert_eq!(of("threads"), (Some("1".to_owned()), None), "what is refused changes nothing");
+        assert_eq!(of("workers"), (Some("7".to_owned()), Some(Place::Environment { name: "WEB_CONCURRENCY" })));
+        assert_eq!(of("app"), (None, None));
+        for one in &explained {
+            assert!(one.place.is_some() || one.value == one.meta.default, "{}", one.meta.key);
+        }
     }
 
     #[test]

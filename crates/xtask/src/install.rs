@@ -16,13 +16,18 @@ const PACKAGED_PREFIX: &str = "/usr";
 
 /// What is installed beside the command and its extension: a file or a directory of files in the workspace, and the directory
 /// below the prefix. What is not in the workspace is an error.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 11] = [
     // Catalogs of messages: what lies there itself.
     ("systemd", "lib/systemd/catalog"),
     ("systemd/system", "lib/systemd/system"),
     ("systemd/user", "lib/systemd/user"),
     ("systemd/profiles", "lib/hostler/profiles"),
     ("systemd/sysusers.d", "lib/sysusers.d"),
+    ("systemd/dbus/system.d", "share/dbus-1/system.d"),
+    ("systemd/dbus/system-services", "share/dbus-1/system-services"),
+    ("systemd/dbus/services", "share/dbus-1/services"),
+    ("systemd/dbus/interfaces", "share/dbus-1/interfaces"),
+    ("systemd/polkit", "share/polkit-1/actions"),
     ("README.md", "share/doc/hostler"),
 ];
 
@@ -70,12 +75,13 @@ impl Options {
     }
 }
 
-/// Installs the command `hostler`, the extension that was built beside it, and all else.
+/// Installs the command `hostler`, the extension and the daemon that were built beside it, and all else.
 pub(crate) fn tree(hostler: &Path, destination: &Path, prefix: &Path) -> Result<()> {
     let to = below(destination, prefix);
     copy(hostler, &to.join("bin/hostler"), 0o755)?;
     // `hostler` looks for it there: crates/hostler/src/discover/extension.rs.
     copy(&hostler.with_file_name("lib_hostler.so"), &to.join("lib/hostler/_hostler.abi3.so"), 0o644)?;
+    copy(&hostler.with_file_name("hostlerd"), &to.join("lib/hostler/hostlerd"), 0o755)?;
     for (source, directory) in FILES {
         let source = workspace::root().join(source);
         for file in files(&source)? {
@@ -169,14 +175,17 @@ mod tests {
         let built = tempfile::tempdir().unwrap();
         let hostler = built.path().join("hostler");
         fs::write(&hostler, "command").unwrap();
-        assert!(tree(&hostler, built.path(), Path::new("/usr")).is_err(), "the extension is missing");
-        fs::write(built.path().join("lib_hostler.so"), "extension").unwrap();
+        for other in ["lib_hostler.so", "hostlerd"] {
+            assert!(tree(&hostler, built.path(), Path::new("/usr")).is_err(), "{other} is missing");
+            fs::write(built.path().join(other), other).unwrap();
+        }
         let destination = tempfile::tempdir().unwrap();
         for _ in 0..2 {
             tree(&hostler, destination.path(), Path::new("/usr")).unwrap();
         }
         let mode = |path: &str| fs::metadata(destination.path().join(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode("usr/bin/hostler"), 0o755);
+        assert_eq!(mode("usr/lib/hostler/hostlerd"), 0o755);
         for file in [
             "usr/lib/hostler/_hostler.abi3.so",
             "usr/lib/hostler/profiles/strict.conf",
@@ -184,6 +193,9 @@ mod tests {
             "usr/lib/systemd/user/hostler@.socket",
             "usr/lib/sysusers.d/hostler.conf",
             "usr/share/doc/hostler/README.md",
+            "usr/share/dbus-1/system.d/org.hostler.Hostler1.conf",
+            "usr/share/dbus-1/system-services/org.hostler.Hostler1.service",
+            "usr/share/polkit-1/actions/org.hostler.Hostler1.policy",
         ] {
             assert_eq!(mode(file), 0o644, "{file}");
         }

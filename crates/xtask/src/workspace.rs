@@ -63,11 +63,11 @@ impl Profile {
     }
 }
 
-/// Builds the `hostler` command and the Python extension, which cargo puts beside each other, and returns the
-/// path of the command.
+/// Builds the `hostler` command, the Python extension and the daemon `hostlerd`, which cargo puts beside each other, and
+/// returns the path of the command.
 pub(crate) fn build_hostler(profile: Profile) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--profile", profile.name(), "-p", "hostler", "-p", "hostler-worker"]);
+    command.args(["build", "--profile", profile.name(), "-p", "hostler", "-p", "hostler-worker", "-p", "hostlerd"]);
     run(&mut command)?;
     Ok(target().join(profile.directory()).join("hostler"))
 }

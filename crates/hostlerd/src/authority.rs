@@ -1,0 +1,162 @@
+//! Who may do what: polkit on the system bus, one action for each class of risk; on a session bus whoever the bus lets in.
+
+use std::collections::HashMap;
+
+use hostler_bus::daemon::{Caller, Error, Result};
+use zbus::Connection;
+use zbus::fdo::DBusProxy;
+use zbus::names::BusName;
+use zbus::zvariant::Value;
+
+/// A class of risk: an action of `org.hostler.Hostler1.policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Right {
+    /// Read logs, requests, stacks and settings.
+    ReadLogs,
+    /// Start, stop, restart, reload, roll back, wake, scale, recycle.
+    Control,
+    /// Change settings that cannot change what code runs.
+    Configure,
+    /// Change what code runs, and the files that it reads and writes.
+    Deploy,
+    /// Change what starts with the machine.
+    Manage,
+}
+
+impl Right {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 5] = [Self::ReadLogs, Self::Control, Self::Configure, Self::Deploy, Self::Manage];
+
+    pub(crate) fn action(self) -> &'static str {
+        match self {
+            Self::ReadLogs => "org.hostler.Hostler1.read-logs",
+            Self::Control => "org.hostler.Hostler1.control",
+            Self::Configure => "org.hostler.Hostler1.configure",
+            Self::Deploy => "org.hostler.Hostler1.deploy",
+            Self::Manage => "org.hostler.Hostler1.manage",
+        }
+    }
+
+    fn purpose(self, instance: &str) -> String {
+        match self {
+            Self::ReadLogs => format!("read logs and settings of the instance {instance:?}"),
+            Self::Control => format!("control the instance {instance:?}"),
+            Self::Configure => format!("change settings of the instance {instance:?}"),
+            Self::Deploy => format!("change what code the instance {instance:?} runs"),
+            Self::Manage => format!("change whether the instance {instance:?} starts by itself"),
+        }
+    }
+}
+
+/// Who decides.
+#[derive(Clone, Debug)]
+pub enum Authority {
+    /// Whoever can call, may: on a session bus, and at the other end of a pair of sockets.
+    Everyone,
+    /// polkit, asked over this connection to the system bus. Root always may.
+    Polkit(Connection),
+}
+
+#[zbus::proxy(
+    interface = "org.freedesktop.PolicyKit1.Authority",
+    default_service = "org.freedesktop.PolicyKit1",
+    default_path = "/org/freedesktop/PolicyKit1/Authority",
+    gen_blocking = false
+)]
+trait PolicyKit {
+    /// The last answer's fields: authorized, whether a challenge would help, details.
+    fn check_authorization(
+        &self,
+        subject: &(&str, HashMap<&str, Value<'_>>),
+        action: &str,
+        details: &HashMap<&str, &str>,
+        flags: u32,
+        cancellation: &str,
+    ) -> zbus::Result<(bool, bool, HashMap<String, String>)>;
+    fn cancel_check_authorization(&self, cancellation: &str) -> zbus::Result<()>;
+}
+
+/// `AllowUserInteraction` of polkit's CheckAuthorizationFlags.
+const ALLOW_USER_INTERACTION: u32 = 1;
+
+impl Authority {
+    /// Checks, and asks a person if the caller allowed that. Answers with the caller's user, where it is known.
+    ///
+    /// # Errors
+    /// When the caller may not, or may only after authentication.
+    pub(crate) async fn check(&self, caller: &Caller, right: Right, instance: &str) -> Result<Option<u32>> {
+        let (Self::Polkit(bus), Some(sender)) = (self, &caller.sender) else {
+            return Ok(Some(rustix::process::geteuid().as_raw()));
+        };
+        let refuse = |reason: String| Error::NotAuthorized { purpose: right.purpose(instance), reason };
+        let user =
+            user_of(bus, sender).await.map_err(|error| refuse(format!("the bus does not say who asks: {error}")))?;
+        if user == 0 {
+            return Ok(Some(user));
+        }
+        let unavailable = |error: zbus::Error| refuse(format!("polkit cannot be asked ({error}), so only root may"));
+        let polkit = PolicyKitProxy::new(bus).await.map_err(unavailable)?;
+        let subject = ("system-bus-name", HashMap::from([("name", Value::from(sender.as_str()))]));
+        let details = HashMap::from([("instance", instance)]);
+        let flags = if caller.interactive { ALLOW_USER_INTERACTION } else { 0 };
+        let cancellation = if caller.interactive { format!("{sender}-{}", serial()) } else { String::new() };
+        let check = polkit.check_authorization(&subject, right.action(), &details, flags, &cancellation);
+        let (authorized, challenge, _) = tokio::select! {
+            answer = check => answer.map_err(unavailable)?,
+            () = crate::clients::gone(bus, sender), if caller.interactive => {
+                // Nobody waits: the dialog goes away.
+                let _ = polkit.cancel_check_authorization(&cancellation).await;
+                return Err(Error::Cancelled);
+            }
+        };
+        match (authorized, challenge) {
+            (true, _) => Ok(Some(user)),
+            (false, true) if !caller.interactive => {
+                Err(Error::AuthenticationNeeded { purpose: right.purpose(instance) })
+            }
+            (false, _) => Err(refuse(format!("polkit's action {} does not allow it to this user", right.action()))),
+        }
+    }
+}
+
+async fn user_of(bus: &Connection, sender: &str) -> zbus::Result<u32> {
+    let sender = BusName::try_from(sender)?;
+    Ok(DBusProxy::new(bus).await?.get_connection_unix_user(sender).await?)
+}
+
+fn serial() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_has_our_actions_and_no_others() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../systemd/polkit/org.hostler.Hostler1.policy");
+        let text = std::fs::read_to_string(path).unwrap();
+        let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+        let document = roxmltree::Document::parse_with_options(&text, options).unwrap();
+        let actions: Vec<_> = document.descendants().filter(|node| node.has_tag_name("action")).collect();
+        let ids: Vec<_> = actions.iter().filter_map(|action| action.attribute("id")).collect();
+        assert_eq!(ids, Right::ALL.map(Right::action));
+        for action in actions {
+            let of = |tag: &str| {
+                let found = action.descendants().find(|node| node.has_tag_name(tag));
+                found.and_then(|node| node.text()).unwrap_or_default()
+            };
+            assert!(of("message").contains("$(instance)"), "{}", of("message"));
+            // Nothing is given to whoever happens to be there.
+            for tag in ["allow_any", "allow_inactive", "allow_active"] {
+                assert!(of(tag).starts_with("auth_admin"), "{tag}: {}", of(tag));
+            }
+        }
+        // What is kept is kept for all instances: never for what runs code.
+        for right in [Right::Deploy, Right::Manage] {
+            let action = document.descendants().find(|node| node.attribute("id") == Some(right.action())).unwrap();
+            assert!(action.descendants().all(|node| node.text() != Some("auth_admin_keep")), "{right:?}");
+        }
+    }
+}

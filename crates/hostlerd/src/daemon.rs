@@ -1,0 +1,467 @@
+//! The daemon: what is known of all instances, and the answers to calls.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use hostler_bus::daemon::{
+    Caller, Changes, Daemon, Detail, Error, LogFilter, LogPage, Order, Overview, Problem, Result, RevisionInfo,
+    SettingInfo, SettingValue, Tree,
+};
+use hostler_bus::{InstanceProxy, Request, Worker};
+use hostler_settings::Reading;
+use tokio::sync::{Notify, watch};
+use zbus::Connection;
+
+use crate::authority::{Authority, Right};
+use crate::clients::{Clients, InUse};
+use crate::heal::Healer;
+use crate::jobs::Jobs;
+use crate::observer::Observers;
+use crate::orders;
+use crate::registry::{FileFacts, Sources, merge};
+use crate::scope::{Scope, valid_name};
+use crate::settings;
+use crate::units::{Units, service_of, socket_of};
+use crate::watching::Watching;
+use crate::{logs, metrics};
+
+/// The daemon of one scope. Cloned, it is the same.
+#[derive(Clone)]
+pub struct Hostlerd(Arc<Inner>);
+
+struct Inner {
+    scope: Scope,
+    authority: Authority,
+    units: Option<Units>,
+    bus: Option<Connection>,
+    observers: Observers,
+    watching: Mutex<Watching>,
+    news: Arc<Notify>,
+    /// Held while all sources are read: calls that come meanwhile read them once more, together.
+    reading: tokio::sync::Mutex<()>,
+    files: Mutex<HashMap<String, (FileStamp, FileFacts)>>,
+    overviews: watch::Sender<Vec<Overview>>,
+    jobs: Jobs,
+    clients: Clients,
+    in_use: InUse,
+    healer: Healer,
+    edit_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    awaits_restart: Mutex<HashMap<String, BTreeSet<String>>>,
+}
+
+/// Which state of a file was read.
+type FileStamp = (u64, Option<SystemTime>);
+
+impl Hostlerd {
+    /// A daemon that has not looked yet. `bus` is where callers are, if that is a bus; `units_bus` is a connection of its own to the same
+    /// bus, to talk to systemd. Without systemd there, the instances are managed as far as that goes.
+    pub async fn new(
+        scope: Scope,
+        authority: Authority,
+        bus: Option<Connection>,
+        units_bus: Option<Connection>,
+    ) -> Self {
+        let news = Arc::new(Notify::new());
+        let units = match units_bus {
+            Some(bus) => Units::new(bus, Arc::clone(&news))
+                .await
+                .inspect_err(|error| tracing::info!(%error, "no systemd on this bus: units are not managed"))
+                .ok(),
+            None => None,
+        };
+        let watching = Watching::new(&scope, Arc::clone(&news));
+        Self(Arc::new(Inner {
+            scope,
+            authority,
+            units,
+            bus,
+            observers: Observers::new(Arc::clone(&news)),
+            watching: Mutex::new(watching),
+            news,
+            reading: tokio::sync::Mutex::default(),
+            files: Mutex::default(),
+            overviews: watch::Sender::default(),
+            jobs: Jobs::default(),
+            clients: Clients::default(),
+            in_use: InUse::default(),
+            healer: Healer::default(),
+            edit_locks: Mutex::default(),
+            awaits_restart: Mutex::default(),
+        }))
+    }
+
+    /// Shows jobs in this tree, and keeps its instances up to date, for as long as the daemon is there.
+    pub fn show_in(&self, tree: &Tree) {
+        self.0.jobs.show_in(tree.clone());
+        let (tree, mut overviews) = (tree.clone(), self.0.overviews.subscribe());
+        tokio::spawn(async move {
+            while overviews.changed().await.is_ok() {
+                let all = overviews.borrow_and_update().clone();
+                if let Err(error) = tree.publish(all).await {
+                    tracing::warn!(%error, "a change could not be signalled");
+                }
+            }
+        });
+    }
+
+    /// Reads all sources again whenever one has news, once for all news of a moment. Returns never.
+    pub async fn follow(&self) {
+        /// News come in bursts: a start is a dozen signals.
+        const MOMENT: std::time::Duration = std::time::Duration::from_millis(50);
+        loop {
+            self.0.news.notified().await;
+            tokio::time::sleep(MOMENT).await;
+            self.refresh().await;
+        }
+    }
+
+    /// Whether a client watches, a job runs or a stream is read.
+    #[must_use]
+    pub fn in_use(&self) -> bool {
+        self.0.in_use.count() > 0
+    }
+
+    /// Reads all sources, and answers with all instances by name.
+    pub async fn refresh(&self) -> Vec<Overview> {
+        let inner = &self.0;
+        let _alone = inner.reading.lock().await;
+        let files = self.read_files();
+        let runtime = Scope::names(&inner.scope.runtime, "");
+        {
+            let mut watching = locked(&inner.watching);
+            watching.add(&inner.scope.settings);
+            watching.add(&inner.scope.runtime);
+            for name in &runtime {
+                watching.add(&inner.scope.runtime.join(name));
+            }
+        }
+        inner
+            .observers
+            .look(runtime.into_iter().map(|name| (name.clone(), inner.scope.control_socket(&name))).collect())
+            .await;
+        let mut units = match &inner.units {
+            Some(units) => {
+                units.list().await.inspect_err(|error| tracing::warn!(%error, "systemd does not answer")).ok()
+            }
+            None => None,
+        };
+        if let (Some(systemd), Some(listed)) = (&inner.units, &mut units) {
+            let mut healed = false;
+            for (name, pair) in listed.iter() {
+                healed |= inner.healer.heal(systemd, name, pair).await;
+            }
+            if healed && let Ok(again) = systemd.list().await {
+                *listed = again;
+            }
+        }
+        let names: BTreeSet<String> = files
+            .keys()
+            .cloned()
+            .chain(units.iter().flat_map(HashMap::keys).cloned())
+            .chain(inner.observers.names())
+            .collect();
+        if let (Some(systemd), Some(_)) = (&inner.units, &units) {
+            systemd
+                .learn_file_states(names.iter().flat_map(|name| [service_of(name), socket_of(name)]).collect())
+                .await;
+        }
+        let mut all = Vec::with_capacity(names.len());
+        for name in names {
+            let enabled = match (&inner.units, &units) {
+                (Some(systemd), Some(_)) => {
+                    Some((systemd.file_state(&service_of(&name)).await, systemd.file_state(&socket_of(&name)).await))
+                }
+                _ => None,
+            };
+            let sources = Sources {
+                file: files.get(&name).cloned(),
+                units: units.as_mut().and_then(|units| units.remove(&name)).unwrap_or_default(),
+                enabled,
+                seen: inner.observers.seen(&name),
+            };
+            // A unit that is loaded and nothing else, as after `systemctl status hostler@typo`, is no instance.
+            let overview = merge(&name, &sources);
+            if sources.seen.is_none() {
+                // What does not run takes all its settings when it starts.
+                self.restarted(&name);
+            }
+            if overview.has_settings || sources.seen.is_some() || is_there(&overview) {
+                all.push(overview);
+            }
+        }
+        inner.overviews.send_if_modified(|known| {
+            let differs = *known != all;
+            if differs {
+                known.clone_from(&all);
+            }
+            differs
+        });
+        all
+    }
+
+    /// The settings files, each read only when it has changed.
+    fn read_files(&self) -> BTreeMap<String, FileFacts> {
+        let directory = &self.0.scope.settings;
+        let mut known = locked(&self.0.files);
+        let mut found = BTreeMap::new();
+        for name in Scope::names(directory, ".toml") {
+            let path = self.0.scope.settings_file(&name);
+            let Ok(data) = path.metadata() else { continue };
+            if !data.is_file() {
+                continue;
+            }
+            let stamp = (data.len(), data.modified().ok());
+            let facts = match known.get(&name) {
+                Some((former, facts)) if *former == stamp => facts.clone(),
+                _ => facts_of(&path),
+            };
+            known.insert(name.clone(), (stamp, facts.clone()));
+            found.insert(name, facts);
+        }
+        known.retain(|name, _| found.contains_key(name));
+        found
+    }
+
+    /// The instance called so, as it is now.
+    async fn find(&self, name: &str) -> Result<Overview> {
+        if !valid_name(name) {
+            return Err(no_instance(name));
+        }
+        let known = self.refresh().await;
+        known.into_iter().find(|one| one.name == name).ok_or_else(|| no_instance(name))
+    }
+
+    /// The same, after the caller's right was checked.
+    async fn allowed(&self, caller: &Caller, right: Right, name: &str) -> Result<(Overview, Option<u32>)> {
+        let overview = self.find(name).await?;
+        let user = self.0.authority.check(caller, right, name).await?;
+        Ok((overview, user))
+    }
+
+    /// All that is known of an instance.
+    pub(crate) async fn look(&self, name: &str) -> Result<Detail> {
+        let overview = self.find(name).await?;
+        let (instance, silent_because) = match self.0.observers.instance(name) {
+            Ok(instance) => match instance.status().await {
+                Ok(status) => (Some(status), String::new()),
+                Err(error) => (None, error.to_string()),
+            },
+            Err(why) => (None, why),
+        };
+        let (service, socket) = match &self.0.units {
+            Some(units) => (units.service(name).await.ok().map(|(facts, _)| facts), units.socket(name).await.ok()),
+            None => (None, None),
+        };
+        Ok(Detail {
+            overview,
+            instance,
+            silent_because,
+            service,
+            socket,
+            revision: self.stored(name).map(|stored| stored.revision).unwrap_or_default(),
+            awaits_restart: locked(&self.0.awaits_restart).get(name).into_iter().flatten().cloned().collect(),
+            healed: self.0.healer.told(name),
+        })
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.0.scope
+    }
+
+    /// The running instance to talk to.
+    pub(crate) fn running(&self, name: &str) -> Result<InstanceProxy<'static>> {
+        self.0
+            .observers
+            .instance(name)
+            .map_err(|why| Error::Refused { reason: format!("{name}: {why}; see its status, and start it") })
+    }
+
+    pub(crate) fn units(&self) -> Result<&Units> {
+        self.0.units.as_ref().ok_or_else(|| Error::Refused {
+            reason: "systemd does not answer on this bus, so that nothing can be started or stopped here".to_owned(),
+        })
+    }
+
+    pub(crate) fn edit_lock(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(locked(&self.0.edit_locks).entry(name.to_owned()).or_default())
+    }
+
+    pub(crate) fn await_restart(&self, name: &str, keys: &BTreeSet<String>) {
+        if !keys.is_empty() {
+            locked(&self.0.awaits_restart).entry(name.to_owned()).or_default().extend(keys.iter().cloned());
+        }
+    }
+
+    pub(crate) fn restarted(&self, name: &str) {
+        locked(&self.0.awaits_restart).remove(name);
+    }
+}
+
+/// Whether systemd has more of it than a name.
+fn is_there(overview: &Overview) -> bool {
+    use hostler_bus::daemon::InstanceState as Is;
+    !matches!(overview.state, Is::Configured | Is::Stopped) || matches!(overview.enabled.as_str(), "enabled" | "socket")
+}
+
+fn no_instance(name: &str) -> Error {
+    Error::NoInstance { name: name.to_owned() }
+}
+
+/// What the list shows of a settings file; a file with mistakes shows what can be read of it.
+fn facts_of(path: &Path) -> FileFacts {
+    let Ok(Some(stored)) = settings::read(path) else { return FileFacts::default() };
+    let mut reading = Reading::new();
+    reading.file(path, &stored.text);
+    let Ok(settings) = reading.finish() else { return FileFacts::default() };
+    FileFacts {
+        application: settings.app.app.map(|application| application.to_string()).unwrap_or_default(),
+        binds: settings.bind.bind,
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl Daemon for Hostlerd {
+    async fn list(&self, _caller: Caller) -> Result<Vec<Overview>> {
+        Ok(self.refresh().await)
+    }
+
+    async fn schema(&self) -> Result<Vec<SettingInfo>> {
+        Ok(settings::schema())
+    }
+
+    async fn watch(&self, caller: Caller) -> Result<()> {
+        self.0.clients.watch(&caller, self.0.bus.as_ref(), &self.0.in_use)
+    }
+
+    async fn unwatch(&self, caller: Caller) -> Result<()> {
+        self.0.clients.unwatch(&caller);
+        Ok(())
+    }
+
+    async fn detail(&self, _caller: Caller, name: String) -> Result<Detail> {
+        self.look(&name).await
+    }
+
+    async fn workers(&self, caller: Caller, name: String) -> Result<Vec<Worker>> {
+        // A worker's entry shows the request that it runs.
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        Ok(self.running(&name)?.workers().await?)
+    }
+
+    async fn requests(&self, caller: Caller, name: String) -> Result<Vec<Request>> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        Ok(self.running(&name)?.requests().await?)
+    }
+
+    async fn stacks(&self, caller: Caller, name: String, worker: u32) -> Result<String> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        Ok(self.running(&name)?.stacks(worker).await?)
+    }
+
+    async fn begin(&self, caller: Caller, name: String, order: Order) -> Result<u64> {
+        let kind = orders::kind(&order);
+        let jobs = &self.0.jobs;
+        if let Order::Apply { .. } | Order::ApplyText { .. } | Order::Undo { .. } = order {
+            self.find(&name).await?;
+            let stored = self.stored(&name)?;
+            let planned = match self.plan(&name, &order) {
+                Ok(planned) => planned,
+                Err(error) => {
+                    // What is wrong tells of the file's content: not to everybody.
+                    self.0.authority.check(&caller, Right::ReadLogs, &name).await?;
+                    return Err(error);
+                }
+            };
+            let right = orders::right_to_change(&stored.text, &planned.after);
+            let user = self.0.authority.check(&caller, right, &name).await?;
+            let daemon = self.clone();
+            let instance = name.clone();
+            return jobs
+                .begin(kind, &instance, &self.0.in_use, |progress| daemon.change(name, order, planned, user, progress))
+                .await;
+        }
+        let (overview, _) = self.allowed(&caller, Right::Control, &name).await?;
+        let daemon = self.clone();
+        jobs.begin(kind, &name, &self.0.in_use, |progress| daemon.control(overview, order, progress)).await
+    }
+
+    async fn cancel(&self, caller: Caller, job: u64) -> Result<()> {
+        let Some(name) = self.0.jobs.instance_of(job) else { return Ok(()) };
+        self.0.authority.check(&caller, Right::Control, &name).await?;
+        self.0.jobs.cancel(job)
+    }
+
+    async fn enable(&self, caller: Caller, name: String, enabled: bool) -> Result<()> {
+        self.allowed(&caller, Right::Manage, &name).await?;
+        self.units()?.enable(&name, enabled).await?;
+        self.refresh().await;
+        Ok(())
+    }
+
+    async fn scale(&self, caller: Caller, name: String, workers: u32) -> Result<()> {
+        self.allowed(&caller, Right::Control, &name).await?;
+        Ok(self.running(&name)?.scale(workers).await?)
+    }
+
+    async fn recycle(&self, caller: Caller, name: String, worker: u32) -> Result<()> {
+        self.allowed(&caller, Right::Control, &name).await?;
+        Ok(self.running(&name)?.recycle(worker).await?)
+    }
+
+    async fn logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<OwnedFd> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        logs::stream(self.0.scope.kind, name, filter, self.0.in_use.begin_stream()?)
+    }
+
+    async fn read_logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<LogPage> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        logs::page(self.0.scope.kind, &name, &filter).await
+    }
+
+    async fn metrics(&self, _caller: Caller, name: String, interval_ms: u32) -> Result<OwnedFd> {
+        self.find(&name).await?;
+        metrics::stream(self.clone(), name, interval_ms, self.0.in_use.begin_stream()?)
+    }
+
+    async fn values(&self, caller: Caller, name: String) -> Result<(String, Vec<SettingValue>)> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        let stored = self.stored(&name)?;
+        let (facts, words) = match &self.0.units {
+            Some(units) => units.service(&name).await.unwrap_or_default(),
+            None => Default::default(),
+        };
+        let path = self.0.scope.settings_file(&name);
+        Ok((stored.revision, settings::values(&path, &stored.text, &words, &facts.drop_ins)))
+    }
+
+    async fn text(&self, caller: Caller, name: String) -> Result<(String, String)> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        let stored = self.stored(&name)?;
+        Ok((stored.revision, stored.text))
+    }
+
+    async fn validate(&self, caller: Caller, name: String, changes: Changes) -> Result<Vec<Problem>> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        match settings::edited(&self.stored(&name)?.text, &changes) {
+            Ok(text) => Ok(settings::problems(&text)),
+            Err(settings::BadChange(problems)) => Ok(problems),
+        }
+    }
+
+    async fn validate_text(&self, _caller: Caller, _name: String, text: String) -> Result<Vec<Problem>> {
+        Ok(settings::problems(&text))
+    }
+
+    async fn history(&self, caller: Caller, name: String) -> Result<Vec<RevisionInfo>> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        Ok(self.history_of(&name).list(&self.stored(&name)?.revision))
+    }
+}

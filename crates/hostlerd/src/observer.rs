@@ -1,0 +1,165 @@
+//! What running instances say of themselves: one connection to each control socket, kept while the instance runs. It costs nothing
+//! while nothing changes.
+
+use std::collections::HashMap;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_lite::StreamExt;
+use hostler_bus::{InstanceProxy, State, connect};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::registry::Seen;
+
+/// How long a list waits for instances that were found just now. Those that take longer are told of when they answer.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Which file a socket is: another one of the same name is another instance's.
+type Identity = (u64, u64, i64, i64);
+
+enum Entry {
+    Connecting,
+    Talking {
+        instance: InstanceProxy<'static>,
+        seen: Seen,
+    },
+    /// It was tried, and nobody talks there.
+    Silent {
+        identity: Identity,
+        why: String,
+    },
+}
+
+/// The connections.
+#[derive(Clone)]
+pub(crate) struct Observers {
+    entries: Arc<Mutex<HashMap<String, Entry>>>,
+    news: Arc<Notify>,
+}
+
+impl Observers {
+    pub(crate) fn new(news: Arc<Notify>) -> Self {
+        Self { entries: Arc::default(), news }
+    }
+
+    /// Connects to those of these sockets that were not tried yet, and waits a moment for them. What is no socket any more is
+    /// forgotten.
+    pub(crate) async fn look(&self, sockets: Vec<(String, PathBuf)>) {
+        let mut tries = JoinSet::new();
+        {
+            let mut entries = self.locked();
+            entries.retain(|name, entry| {
+                matches!(entry, Entry::Talking { .. } | Entry::Connecting) || sockets.iter().any(|one| one.0 == *name)
+            });
+            for (name, path) in sockets {
+                let Some(identity) = identity(&path) else { continue };
+                let fresh = match entries.get(&name) {
+                    None => true,
+                    Some(Entry::Silent { identity: tried, .. }) => *tried != identity,
+                    Some(_) => false,
+                };
+                if fresh {
+                    entries.insert(name.clone(), Entry::Connecting);
+                    tries.spawn(self.clone().begin(name, path, identity));
+                }
+            }
+        }
+        let all = async { while tries.join_next().await.is_some() {} };
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+            // They go on, and what comes of them is news.
+            tries.detach_all();
+        }
+    }
+
+    /// What the instance says; `None` when it does not run.
+    pub(crate) fn seen(&self, name: &str) -> Option<Seen> {
+        match self.locked().get(name) {
+            Some(Entry::Talking { seen, .. }) => Some(seen.clone()),
+            _ => None,
+        }
+    }
+
+    /// The names of all that talk.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let talking = |(name, entry): (&String, &Entry)| matches!(entry, Entry::Talking { .. }).then(|| name.clone());
+        self.locked().iter().filter_map(talking).collect()
+    }
+
+    /// The instance to talk to; else why there is none.
+    pub(crate) fn instance(&self, name: &str) -> Result<InstanceProxy<'static>, String> {
+        match self.locked().get(name) {
+            Some(Entry::Talking { instance, .. }) => Ok(instance.clone()),
+            Some(Entry::Silent { why, .. }) => Err(why.clone()),
+            Some(Entry::Connecting) => Err("it does not answer on its control socket".to_owned()),
+            None => Err("it does not run".to_owned()),
+        }
+    }
+
+    async fn begin(self, name: String, path: PathBuf, identity: Identity) {
+        let first = async {
+            let instance = connect(&path).await.map_err(|error| error.to_string())?;
+            let seen = ask(&instance).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>((instance, seen))
+        };
+        match first.await {
+            Ok((instance, seen)) => {
+                self.locked().insert(name.clone(), Entry::Talking { instance: instance.clone(), seen });
+                tokio::spawn(self.clone().follow(name, instance));
+            }
+            Err(why) => {
+                tracing::debug!(name, why, "a control socket does not answer");
+                self.locked().insert(name, Entry::Silent { identity, why });
+            }
+        }
+        self.news.notify_one();
+    }
+
+    /// Notes each change, until the instance hangs up.
+    async fn follow(self, name: String, instance: InstanceProxy<'static>) {
+        let connection = instance.inner().connection().clone();
+        let mut states = instance.receive_state_changed().await;
+        let mut generations = instance.receive_generation_changed().await;
+        loop {
+            tokio::select! {
+                () = connection.closed() => break,
+                Some(_) = states.next() => {}
+                Some(_) = generations.next() => {}
+            }
+            let Ok(seen) = ask(&instance).await else { continue };
+            if let Some(Entry::Talking { seen: known, .. }) = self.locked().get_mut(&name)
+                && *known != seen
+            {
+                *known = seen;
+                self.news.notify_one();
+            }
+        }
+        self.locked().remove(&name);
+        self.news.notify_one();
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn ask(instance: &InstanceProxy<'_>) -> hostler_bus::Result<Seen> {
+    let status = instance.status().await?;
+    // One of a newer version may say a word that is not known here: it runs all the same.
+    let state = if status.observed.state == State::Unknown { State::Serving } else { status.observed.state };
+    Ok(Seen {
+        state,
+        since_us: status.observed.since_us,
+        generation: status.observed.generation,
+        application: status.configured.application,
+        binds: status.configured.binds,
+    })
+}
+
+/// Never through a symbolic link: who owns the directory could lead elsewhere with it.
+fn identity(path: &Path) -> Option<Identity> {
+    let data = path.symlink_metadata().ok()?;
+    data.file_type().is_socket().then(|| (data.dev(), data.ino(), data.ctime(), data.ctime_nsec()))
+}

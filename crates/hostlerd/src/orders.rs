@@ -1,0 +1,150 @@
+//! What jobs do.
+
+use hostler_bus::daemon::{Error, JobKind, Order, Outcome, Overview, Result};
+use hostler_bus::{InstanceProxy, Reloaded};
+
+use crate::authority::Right;
+use crate::daemon::Hostlerd;
+use crate::jobs::Progress;
+use crate::settings::changed_keys;
+use crate::units::{Units, Verb, service_of, socket_of};
+
+/// What a job is called, and the right it takes, as far as that does not depend on what changes.
+pub(crate) fn kind(order: &Order) -> JobKind {
+    match order {
+        Order::Start => JobKind::Start,
+        Order::Stop => JobKind::Stop,
+        Order::Restart => JobKind::Restart,
+        Order::Reload => JobKind::Reload,
+        Order::Rollback => JobKind::Rollback,
+        Order::Wake => JobKind::Wake,
+        Order::Sleep => JobKind::Sleep,
+        Order::Apply { .. } | Order::ApplyText { .. } => JobKind::Apply,
+        Order::Undo { .. } => JobKind::Undo,
+    }
+}
+
+/// The right that a change of a text takes: to deploy, if any key that changes decides what code runs, or is not known.
+pub(crate) fn right_to_change(before: &str, after: &str) -> Right {
+    let harmless = |key: &String| hostler_settings::metas().iter().any(|meta| meta.key == *key && !meta.decides_code());
+    match changed_keys(before, after) {
+        Some(keys) if keys.iter().all(harmless) => Right::Configure,
+        _ => Right::Deploy,
+    }
+}
+
+impl Hostlerd {
+    /// Does what is no change of settings.
+    pub(crate) async fn control(self, overview: Overview, order: Order, progress: Progress) -> Result<Outcome> {
+        let name = overview.name.as_str();
+        let message = match order {
+            Order::Reload | Order::Rollback => return self.renew(name, &order, &progress).await,
+            Order::Start => {
+                let units = self.units_of(&overview)?;
+                progress.at("starting its socket", 0.1);
+                self.unlimited(units, name).await?;
+                units.act(&socket_of(name), Verb::Start).await?;
+                progress.at("starting its service", 0.3);
+                units.act(&service_of(name), Verb::Start).await?;
+                "started"
+            }
+            Order::Stop => {
+                let units = self.units_of(&overview)?;
+                // The socket first: else a request could wake what was just stopped.
+                progress.at("stopping its socket", 0.1);
+                units.act(&socket_of(name), Verb::Stop).await?;
+                progress.at("stopping its service, which finishes what it runs", 0.3);
+                units.act(&service_of(name), Verb::Stop).await?;
+                "stopped"
+            }
+            Order::Restart => {
+                let units = self.units_of(&overview)?;
+                self.unlimited(units, name).await?;
+                progress.at("restarting its service, which finishes what it runs first", 0.2);
+                units.act(&service_of(name), Verb::Restart).await?;
+                self.restarted(name);
+                "restarted"
+            }
+            Order::Wake => {
+                let units = self.units_of(&overview)?;
+                progress.at("starting its service", 0.2);
+                units.act(&service_of(name), Verb::Start).await?;
+                "awake"
+            }
+            Order::Sleep => {
+                let units = self.units_of(&overview)?;
+                if units.socket(name).await.is_ok_and(|socket| socket.active != "active") {
+                    let reason =
+                        format!("{name} has no socket that listens, so that no request would wake it; stop it");
+                    return Err(Error::Refused { reason });
+                }
+                progress.at("stopping its service, which finishes what it runs", 0.2);
+                units.act(&service_of(name), Verb::Stop).await?;
+                "asleep; the next request wakes it"
+            }
+            Order::Apply { .. } | Order::ApplyText { .. } | Order::Undo { .. } => {
+                return Err(Error::Internal {
+                    reason: "an order to change settings came to the wrong place".to_owned(),
+                });
+            }
+        };
+        Ok(Outcome { message: format!("{name} is {message}"), ..Outcome::default() })
+    }
+
+    /// Lets the instance make another generation.
+    async fn renew(&self, name: &str, order: &Order, progress: &Progress) -> Result<Outcome> {
+        let instance = self.running(name)?;
+        progress.at("the next generation is being made", 0.2);
+        let reloaded = match order {
+            Order::Rollback => instance.rollback().await?,
+            _ => reload(&instance).await?,
+        };
+        let message = format!("generation {} of {name} serves, after {:.1} s", reloaded.generation, reloaded.seconds);
+        Ok(Outcome { message, generation: Some(reloaded.generation), ..Outcome::default() })
+    }
+
+    /// systemd, where it manages the instance.
+    fn units_of(&self, overview: &Overview) -> Result<&Units> {
+        let units = self.units()?;
+        if overview.managed {
+            return Ok(units);
+        }
+        let reason = format!(
+            "{} was started by hand, not by systemd: stop it where it was started, then start it here",
+            overview.name
+        );
+        Err(Error::Refused { reason })
+    }
+
+    /// A start by hand is not refused for former failures.
+    async fn unlimited(&self, units: &Units, name: &str) -> Result<()> {
+        units.reset_failed(&service_of(name)).await?;
+        units.reset_failed(&socket_of(name)).await
+    }
+}
+
+/// Reloads an instance; its own error says why it did not come to that, with the traceback.
+pub(crate) async fn reload(instance: &InstanceProxy<'_>) -> Result<Reloaded> {
+    Ok(instance.reload().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_code_takes_the_right_to_deploy() {
+        let table = [
+            ("workers = 1", "workers = 2", Right::Configure),
+            ("workers = 1", "# a comment\nworkers = 1", Right::Configure),
+            ("workers = 1", "workers = 2\napp = \"a:b\"", Right::Deploy),
+            ("app = \"a:b\"", "", Right::Deploy),
+            ("env = [\"A=b\"]", "env = [\"A=c\"]", Right::Deploy),
+            ("workers = 1", "workers = 1\nunknown = 2", Right::Deploy),
+            ("workers = 1", "= =", Right::Deploy),
+        ];
+        for (before, after, right) in table {
+            assert_eq!(right_to_change(before, after), right, "{before:?} {after:?}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! From what the sources say of an instance to what it is: pure functions.
+
+use hostler_bus::State;
+use hostler_bus::daemon::{InstanceState, Overview};
+
+use crate::units::Pair;
+
+/// What its settings file says; read for the list only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileFacts {
+    pub(crate) application: String,
+    pub(crate) binds: Vec<String>,
+}
+
+/// What the running instance says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) state: State,
+    pub(crate) since_us: u64,
+    pub(crate) generation: u64,
+    pub(crate) application: String,
+    pub(crate) binds: Vec<String>,
+}
+
+/// All that the sources say of one instance.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Sources {
+    pub(crate) file: Option<FileFacts>,
+    pub(crate) units: Pair,
+    /// UnitFileState of the service and of the socket; `None` without systemd.
+    pub(crate) enabled: Option<(String, String)>,
+    pub(crate) seen: Option<Seen>,
+}
+
+/// What the list shows of it.
+pub(crate) fn merge(name: &str, sources: &Sources) -> Overview {
+    let (state, problem) = state(sources);
+    let service_active =
+        sources.units.service.as_ref().is_some_and(|unit| !matches!(unit.active.as_str(), "inactive" | "failed"));
+    let file = sources.file.clone().unwrap_or_default();
+    let seen = sources.seen.as_ref();
+    let unit = match state {
+        InstanceState::Asleep => sources.units.socket.as_ref(),
+        _ => sources.units.service.as_ref().or(sources.units.socket.as_ref()),
+    };
+    Overview {
+        name: name.to_owned(),
+        state,
+        since_us: seen.map(|seen| seen.since_us).or(unit.map(|unit| unit.since_us)).unwrap_or(0),
+        problem,
+        enabled: enabled(sources),
+        has_settings: sources.file.is_some(),
+        managed: sources.enabled.is_some() && (seen.is_none() || service_active),
+        application: seen.map_or(file.application, |seen| seen.application.clone()),
+        binds: seen.map_or(file.binds, |seen| seen.binds.clone()),
+        generation: seen.map_or(0, |seen| seen.generation),
+    }
+}
+
+fn starts_itself(file_state: &str) -> bool {
+    matches!(file_state, "enabled" | "enabled-runtime")
+}
+
+fn enabled(sources: &Sources) -> String {
+    match &sources.enabled {
+        None => "",
+        Some((service, _)) if starts_itself(service) => "enabled",
+        Some((_, socket)) if starts_itself(socket) => "socket",
+        Some(_) => "disabled",
+    }
+    .to_owned()
+}
+
+fn state(sources: &Sources) -> (InstanceState, String) {
+    let fine = |state| (state, String::new());
+    let Pair { service, socket } = &sources.units;
+    let active = service.as_ref().map_or("inactive", |unit| unit.active.as_str());
+    let seen = sources.seen.as_ref().map(|seen| said(seen.state));
+    match (active, service) {
+        ("failed", Some(unit)) if sources.seen.is_none() => {
+            (InstanceState::Failed, format!("its service failed ({}); see its log, then start it", unit.result))
+        }
+        ("activating", Some(unit)) if unit.sub == "auto-restart" => {
+            (InstanceState::Starting, "its service failed, and systemd starts it again".to_owned())
+        }
+        ("activating", _) => fine(InstanceState::Starting),
+        ("deactivating", _) => fine(InstanceState::Stopping),
+        ("active" | "reloading", _) => seen.unwrap_or_else(|| {
+            (
+                InstanceState::Serving,
+                "systemd says that it runs, but it does not answer on its control socket".to_owned(),
+            )
+        }),
+        _ => seen.unwrap_or_else(|| match socket.as_ref().map(|unit| (unit.active.as_str(), unit)) {
+            Some(("failed", unit)) => {
+                (InstanceState::Failed, format!("its socket failed ({}): nobody can connect", unit.result))
+            }
+            Some(("active", _)) => fine(InstanceState::Asleep),
+            Some(("activating", _)) => fine(InstanceState::Starting),
+            Some(_) => fine(InstanceState::Stopped),
+            None if service.is_some() || matches!(enabled(sources).as_str(), "enabled" | "socket") => {
+                fine(InstanceState::Stopped)
+            }
+            None => fine(InstanceState::Configured),
+        }),
+    }
+}
+
+/// What the instance's own word means here.
+fn said(state: State) -> (InstanceState, String) {
+    let here = match state {
+        State::Starting => InstanceState::Starting,
+        State::Serving => InstanceState::Serving,
+        State::Asleep => InstanceState::Asleep,
+        State::Reloading => InstanceState::Reloading,
+        State::Stopping => InstanceState::Stopping,
+        State::Broken => {
+            return (InstanceState::Broken, "it has no worker that could answer; its log says why".to_owned());
+        }
+        State::Unknown => InstanceState::Unknown,
+    };
+    (here, String::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Unit;
+
+    fn unit(active: &str, sub: &str, result: &str) -> Option<Unit> {
+        Some(Unit { active: active.to_owned(), sub: sub.to_owned(), result: result.to_owned(), since_us: 5 })
+    }
+
+    fn sources(service: Option<Unit>, socket: Option<Unit>) -> Sources {
+        let enabled = Some(("disabled".to_owned(), "disabled".to_owned()));
+        Sources { units: Pair { service, socket }, enabled, ..Sources::default() }
+    }
+
+    #[test]
+    fn states() {
+        use InstanceState as Is;
+        let listening = || unit("active", "listening", "");
+        let dead = || unit("inactive", "dead", "");
+        let seen = |state| Some(Seen { state, generation: 2, since_us: 9, ..Seen::default() });
+        let table = [
+            (sources(None, None), None, Is::Configured),
+            (sources(dead(), None), None, Is::Stopped),
+            (sources(dead(), dead()), None, Is::Stopped),
+            (sources(None, listening()), None, Is::Asleep),
+            (sources(dead(), listening()), None, Is::Asleep),
+            (sources(dead(), unit("failed", "failed", "trigger-limit-hit")), None, Is::Failed),
+            (sources(unit("failed", "failed", "exit-code"), listening()), None, Is::Failed),
+            (sources(unit("failed", "failed", "exit-code"), None), seen(State::Serving), Is::Serving),
+            (sources(unit("activating", "start", ""), listening()), None, Is::Starting),
+            (sources(unit("activating", "auto-restart", ""), listening()), None, Is::Starting),
+            (sources(unit("deactivating", "stop", ""), listening()), seen(State::Serving), Is::Stopping),
+            (sources(unit("active", "running", ""), listening()), None, Is::Serving),
+            (sources(unit("active", "running", ""), listening()), seen(State::Broken), Is::Broken),
+            (sources(unit("reloading", "reload", ""), listening()), seen(State::Reloading), Is::Reloading),
+            (sources(unit("active", "running", ""), listening()), seen(State::Asleep), Is::Asleep),
+        ];
+        for (mut sources, seen, expected) in table {
+            sources.seen = seen;
+            assert_eq!(merge("x", &sources).state, expected, "{sources:?}");
+        }
+    }
+
+    #[test]
+    fn who_runs_it_and_what_starts_it() {
+        let mut by_hand = sources(None, None);
+        by_hand.seen = Some(Seen { state: State::Serving, application: "a:b".to_owned(), ..Seen::default() });
+        by_hand.file = Some(FileFacts { application: "old:app".to_owned(), binds: Vec::new() });
+        let overview = merge("x", &by_hand);
+        assert!(!overview.managed && overview.has_settings);
+        assert_eq!((overview.application.as_str(), overview.enabled.as_str()), ("a:b", "disabled"));
+        by_hand.seen = None;
+        assert_eq!(merge("x", &by_hand).application, "old:app");
+        by_hand.enabled = Some(("disabled".to_owned(), "enabled".to_owned()));
+        assert_eq!(merge("x", &by_hand).enabled, "socket");
+        assert_eq!(merge("x", &by_hand).state, InstanceState::Stopped, "it is enabled, so it was meant to run");
+        by_hand.enabled = None;
+        assert_eq!(merge("x", &by_hand).enabled, "");
+    }
+}

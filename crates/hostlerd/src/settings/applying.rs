@@ -1,0 +1,176 @@
+//! Changing the settings of an instance, from the check of the revision to a running instance that took them, or the former
+//! file again.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use hostler_bus::daemon::{Error, Order, Outcome, Result};
+use hostler_settings::{Apply, metas};
+
+use super::file::{SIZE_LIMIT, Stored, read, replace};
+use super::history::{History, difference};
+use super::{BadChange, changed_keys, edited, problems, revision};
+use crate::daemon::Hostlerd;
+use crate::jobs::Progress;
+use crate::orders::reload;
+
+/// A change that was found to be possible.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub(crate) before: Stored,
+    pub(crate) after: String,
+    summary: String,
+}
+
+impl Hostlerd {
+    /// What the file holds; an empty text with an empty revision where there is none.
+    pub(crate) fn stored(&self, name: &str) -> Result<Stored> {
+        let path = self.scope().settings_file(name);
+        let stored = read(&path).map_err(|error| cannot(&path, "read", &error))?;
+        Ok(stored.unwrap_or_else(|| Stored { text: String::new(), revision: String::new() }))
+    }
+
+    pub(crate) fn history_of(&self, name: &str) -> History {
+        History::of(&self.scope().state, name)
+    }
+
+    /// What an order would make of the file as it is now.
+    pub(crate) fn plan(&self, name: &str, order: &Order) -> Result<Planned> {
+        let before = self.stored(name)?;
+        let history = self.history_of(name);
+        let expected = match order {
+            Order::Apply { revision, .. } | Order::ApplyText { revision, .. } | Order::Undo { revision } => revision,
+            _ => return Err(Error::Internal { reason: "an order that changes no settings came here".to_owned() }),
+        };
+        if *expected != before.revision {
+            return Err(conflict(name, &history, expected, &before));
+        }
+        let (after, summary) = match order {
+            Order::Apply { changes, .. } => {
+                let after =
+                    edited(&before.text, changes).map_err(|BadChange(problems)| Error::InvalidSettings { problems })?;
+                let mut words: Vec<String> = changes.set.keys().map(|key| format!("set {key}")).collect();
+                words.extend(changes.unset.iter().map(|key| format!("unset {key}")));
+                words.sort();
+                (after, words.join(", "))
+            }
+            Order::ApplyText { text, .. } => (text.clone(), "edited".to_owned()),
+            _ => {
+                let former = history.before(expected).ok_or_else(|| Error::Refused {
+                    reason: format!("what the settings of {name} were before revision {expected} was not kept"),
+                })?;
+                (former.text, format!("undid {expected}"))
+            }
+        };
+        if after.len() as u64 > SIZE_LIMIT {
+            return Err(Error::Refused { reason: format!("the settings of {name} would be longer than 1 MiB") });
+        }
+        let problems = problems(&after);
+        if !problems.is_empty() {
+            return Err(Error::InvalidSettings { problems });
+        }
+        Ok(Planned { before, after, summary })
+    }
+
+    /// Does it.
+    pub(crate) async fn change(
+        self,
+        name: String,
+        order: Order,
+        planned: Planned,
+        user: Option<u32>,
+        progress: Progress,
+    ) -> Result<Outcome> {
+        let lock = self.edit_lock(&name);
+        let _alone = lock.lock().await;
+        // The file may have changed while somebody typed a password, or another job had the lock. Rights were checked for what was planned, so
+        // that only this may be done.
+        let now = self.plan(&name, &order)?;
+        if now.before != planned.before || now.after != planned.after {
+            return Err(conflict(&name, &self.history_of(&name), &planned.before.revision, &now.before));
+        }
+        let path = self.scope().settings_file(&name);
+        let changed = changed_keys(&now.before.text, &now.after).unwrap_or_default();
+        if now.before.text == now.after {
+            let message = format!("nothing changed in the settings of {name}");
+            return Ok(Outcome { message, revision: Some(now.before.revision), ..Outcome::default() });
+        }
+        progress.at("writing the settings file", 0.1);
+        let stored = Stored { revision: revision(&now.after), text: now.after.clone() };
+        self.write(&name, &path, &now, &stored, user)?;
+        let (restart, reloads): (BTreeSet<String>, BTreeSet<String>) = changed.into_iter().partition(needs_restart);
+        let mut outcome = Outcome { revision: Some(stored.revision.clone()), ..Outcome::default() };
+        let Ok(instance) = self.running(&name) else {
+            outcome.message = format!("the settings of {name} were changed; it takes them when it starts");
+            return Ok(outcome);
+        };
+        if !reloads.is_empty() {
+            progress.at("the instance takes the settings: the next generation is being made", 0.3);
+            match reload(&instance).await {
+                Ok(reloaded) => outcome.generation = Some(reloaded.generation),
+                Err(error) => {
+                    progress.at("the instance refused the settings: the former file comes back", 0.9);
+                    self.take_back(&name, &path, &now, &stored, user)?;
+                    return Err(error);
+                }
+            }
+        }
+        self.await_restart(&name, &restart);
+        let waits = match restart.len() {
+            0 => String::new(),
+            _ => format!("; restart it for {}", restart.iter().cloned().collect::<Vec<_>>().join(", ")),
+        };
+        outcome.message = format!("the settings of {name} were changed{waits}");
+        outcome.took_effect = reloads.into_iter().collect();
+        outcome.awaits_restart = restart.into_iter().collect();
+        Ok(outcome)
+    }
+
+    fn write(&self, name: &str, path: &Path, planned: &Planned, stored: &Stored, user: Option<u32>) -> Result<()> {
+        let history = self.history_of(name);
+        let kept = || {
+            if !planned.before.revision.is_empty() {
+                history.keep(&planned.before, None, "edited by hand")?;
+            }
+            std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+            replace(path, &stored.text)?;
+            history.keep(stored, user, &planned.summary)
+        };
+        kept().map_err(|error| cannot(path, "write", &error))
+    }
+
+    /// Brings the former file back, unless somebody has changed it meanwhile.
+    fn take_back(&self, name: &str, path: &Path, planned: &Planned, stored: &Stored, user: Option<u32>) -> Result<()> {
+        if self.stored(name)? != *stored {
+            tracing::warn!(name, "settings that the instance refused were changed again meanwhile; they are left");
+            return Ok(());
+        }
+        let back = || match planned.before.revision.is_empty() {
+            true => std::fs::remove_file(path),
+            false => {
+                replace(path, &planned.before.text)?;
+                self.history_of(name).keep(&planned.before, user, "rolled back: the instance refused it")
+            }
+        };
+        back().map_err(|error| cannot(path, "write", &error))
+    }
+}
+
+fn needs_restart(key: &String) -> bool {
+    metas().iter().any(|meta| meta.key == *key && meta.apply == Apply::Restart)
+}
+
+fn conflict(name: &str, history: &History, expected: &str, now: &Stored) -> Error {
+    let base = history.text(expected).unwrap_or_default();
+    let found = if now.revision.is_empty() { "none" } else { &now.revision };
+    Error::Conflict {
+        reason: format!(
+            "the settings of {name} were changed since you read them (revision {found}, not {expected:?}); read them again"
+        ),
+        difference: difference(&base, &now.text),
+    }
+}
+
+fn cannot(path: &Path, what: &str, error: &std::io::Error) -> Error {
+    Error::Refused { reason: format!("{}: cannot {what} the settings: {error}", path.display()) }
+}

@@ -1,0 +1,17 @@
+//! Settings files: what there is to set, what is wrong with a text, editing it as a person would, writing it whole or not at all, and
+//! its history. Only `applying` knows of running instances.
+
+mod applying;
+mod check;
+mod edit;
+mod file;
+mod history;
+mod schema;
+mod sources;
+
+pub use check::problems;
+pub use edit::{BadChange, changed_keys, edited};
+pub use file::{Stored, read, replace, revision};
+pub use history::{History, difference};
+pub use schema::schema;
+pub(crate) use sources::values;

@@ -1,0 +1,190 @@
+//! What only a real bus shows: the shipped policy, who may, foreign clients, leaving.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod support;
+
+use std::process::{Command, Stdio};
+
+use hostler_bus::daemon::Error;
+
+use support::{Bus, Daemon, OPEN, Place, run};
+
+/// What a system bus has beside the shipped file, as in its own system.conf.
+const SYSTEM: &str = "<policy context=\"default\"><allow user=\"*\"/><deny own=\"*\"/><deny send_type=\"method_call\"/>\
+    <allow send_type=\"signal\"/><allow send_requested_reply=\"true\" send_type=\"method_return\"/>\
+    <allow send_requested_reply=\"true\" send_type=\"error\"/><allow receive_type=\"method_call\"/>\
+    <allow receive_type=\"method_return\"/><allow receive_type=\"error\"/><allow receive_type=\"signal\"/>\
+    <allow send_destination=\"org.freedesktop.DBus\"/></policy>";
+
+const NOBODY: &str = "65534";
+
+fn shipped() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../systemd/dbus/system.d/org.hostler.Hostler1.conf");
+    format!("{SYSTEM}<include>{}</include>", std::fs::canonicalize(path).unwrap().display())
+}
+
+/// busctl as that user; its standard output, and its error output.
+async fn busctl(bus: &Bus, user: Option<&str>, words: &[&str]) -> (bool, String, String) {
+    let mut command = match user {
+        Some(user) => {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid", user, "--regid", user, "--clear-groups", "busctl"]);
+            command
+        }
+        None => Command::new("busctl"),
+    };
+    command.arg(format!("--address={}", bus.address)).args(words).stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+const MANAGER: [&str; 3] = ["org.hostler.Hostler1", "/org/hostler/Hostler1", "org.hostler.Hostler1.Manager"];
+const SHOP: [&str; 2] = ["org.hostler.Hostler1", "/org/hostler/Hostler1/instances/shop"];
+
+#[test]
+fn only_root_owns_the_name_and_others_are_refused_by_polkit_or_its_absence() {
+    if !rustix::process::geteuid().is_root() {
+        // Users cannot be changed. The rig of real systemd runs the same as root.
+        println!("skipped: only_root_owns_the_name needs root");
+        return;
+    }
+    run(async {
+        let place = Place::new();
+        std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        place.write("shop", "workers = 1\nenv = [\"SECRET=x\"]\n");
+        let bus = Bus::start(place.path(), "system", &shipped());
+        let client = bus.connect().await;
+        let daemon = Daemon::start(&bus, &place, &[]);
+        daemon.ready(&client).await;
+        assert_eq!(client.manager().await.scope().await.unwrap(), "system");
+        // Root may all, also without polkit.
+        let (revision, _) = client.settings("shop").await.text().await.unwrap();
+        // Another user may look at the list,
+        let (fine, out, error) = busctl(&bus, Some(NOBODY), &[&["call"][..], &MANAGER, &["List"]].concat()).await;
+        assert!(fine && out.contains("\"shop\"") && !out.contains("SECRET"), "{out}{error}");
+        // and nothing else.
+        let settings = "org.hostler.Hostler1.Settings";
+        let instance = "org.hostler.Hostler1.Instance";
+        let attempts: [&[&str]; 14] = [
+            &[settings, "Text"],
+            &[settings, "Values"],
+            &[settings, "History"],
+            &[settings, "Validate", "a{sv}as", "0", "0"],
+            &[settings, "Apply", "sa{sv}as", &revision, "1", "workers", "s", "4", "0"],
+            &[settings, "Apply", "sa{sv}as", "0000", "1", "workers", "s", "4", "0"],
+            &[settings, "ApplyText", "ss", &revision, "app = \"evil:app\""],
+            &[instance, "Start"],
+            &[instance, "Reload"],
+            &[instance, "Enable"],
+            &[instance, "Scale", "u", "9"],
+            &[instance, "Stacks", "u", "1"],
+            &[instance, "Requests"],
+            &[instance, "ReadLogs", "a{sv}", "0"],
+        ];
+        for words in attempts {
+            let (fine, out, error) = busctl(&bus, Some(NOBODY), &[&["call"][..], &SHOP, words].concat()).await;
+            assert!(!fine && error.contains("Access denied"), "{words:?}: {out}{error}");
+        }
+        assert_eq!(place.text("shop"), "workers = 1\nenv = [\"SECRET=x\"]\n");
+        let taking =
+            ["call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "RequestName", "su", MANAGER[0], "0"];
+        let (fine, _, error) = busctl(&bus, Some(NOBODY), &taking).await;
+        assert!(!fine && error.contains("Access denied"), "{error}");
+    });
+}
+
+#[test]
+fn foreign_clients_understand_it() {
+    run(async {
+        let place = Place::new();
+        place.write("my-shop", "workers = 1\n");
+        let bus = Bus::start(place.path(), "session", OPEN);
+        let client = bus.connect().await;
+        let daemon = Daemon::start(&bus, &place, &["--user"]);
+        daemon.ready(&client).await;
+        let path = "/org/hostler/Hostler1/instances/my_2dshop";
+        let (fine, out, error) = busctl(&bus, None, &["introspect", MANAGER[0], path]).await;
+        assert!(fine && out.contains("org.hostler.Hostler1.Settings"), "{out}{error}");
+        let words = ["--json=short", "call", MANAGER[0], path, "org.hostler.Hostler1.Settings", "Text"];
+        let (_, out, _) = busctl(&bus, None, &words).await;
+        let text: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(text["data"][1], "workers = 1\n");
+        let gdbus = |words: &[&str]| {
+            let mut command = Command::new("gdbus");
+            command.args(["call", "--address", &bus.address, "--dest", MANAGER[0], "--object-path"]).args(words);
+            tokio::task::spawn_blocking(move || command.output().unwrap())
+        };
+        let output =
+            gdbus(&[MANAGER[1], "--method", "org.freedesktop.DBus.ObjectManager.GetManagedObjects"]).await.unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert!(out.contains(path) && out.contains("'State': <'configured'>"), "{out}");
+        let revision = text["data"][0].as_str().unwrap();
+        let output =
+            gdbus(&[path, "--method", "org.hostler.Hostler1.Settings.Apply", revision, "{'workers': <900>}", "[]"]);
+        let error = String::from_utf8(output.await.unwrap().stderr).unwrap();
+        assert!(error.contains("org.hostler.Error.InvalidSettings"), "{error}");
+        let words = ["call", MANAGER[0], path, "org.hostler.Hostler1.Settings", "Apply", "sa{sv}as", revision];
+        let (fine, _, error) = busctl(&bus, None, &[&words[..], &["1", "workers", "u", "900", "0"]].concat()).await;
+        assert!(!fine && error.contains("line 1: `workers` wants between"), "{error}");
+    });
+}
+
+#[test]
+fn it_leaves_when_nobody_needs_it() {
+    run(async {
+        let place = Place::new();
+        place.write("shop", "");
+        let bus = Bus::start(place.path(), "session", OPEN);
+        let client = bus.connect().await;
+        let mut daemon = Daemon::start(&bus, &place, &["--user", "--idle", "1"]);
+        daemon.ready(&client).await;
+        let mut second = Daemon::start(&bus, &place, &["--user"]);
+        let (mut first, ended) = tokio::task::spawn_blocking(move || {
+            let ended = second.process.wait().unwrap();
+            (second, ended)
+        })
+        .await
+        .map(|(second, ended)| (second, ended.code()))
+        .unwrap();
+        assert_eq!(ended, Some(69), "the name is taken");
+        let _ = first.process.try_wait();
+        let ended = tokio::task::spawn_blocking(move || daemon.process.wait().unwrap()).await.unwrap();
+        assert!(ended.success(), "{ended}");
+        let error = client.manager().await.list().await.unwrap_err();
+        assert!(matches!(error, Error::Lost(_) | Error::Internal { .. } | Error::OtherVersion { .. }), "{error:?}");
+    });
+}
+
+/// What a process used of the processor, in ticks of 10 ms (proc_pid_stat(5)).
+fn processor_time(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn it_stays_while_somebody_watches_and_leaves_after() {
+    run(async {
+        let place = Place::new();
+        let bus = Bus::start(place.path(), "session", OPEN);
+        let client = bus.connect().await;
+        let mut daemon = Daemon::start(&bus, &place, &["--user", "--idle", "1"]);
+        daemon.ready(&client).await;
+        client.manager().await.watch().await.unwrap();
+        let watcher = client.connection.clone();
+        drop(client);
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(2500));
+        ticks.tick().await;
+        // Time is what this is about: more than two idle spans. Before it begins, what the start takes is over.
+        ticks.tick().await;
+        let before = processor_time(daemon.process.id());
+        ticks.tick().await;
+        assert!(processor_time(daemon.process.id()) <= before + 1, "at rest it uses no processor time");
+        assert!(daemon.process.try_wait().unwrap().is_none(), "it left though somebody watches");
+        watcher.close().await.unwrap();
+        let ended = tokio::task::spawn_blocking(move || daemon.process.wait().unwrap()).await.unwrap();
+        assert!(ended.success());
+    });
+}

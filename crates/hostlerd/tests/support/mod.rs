@@ -1,0 +1,297 @@
+//! Directories with settings files, instances that only answer, and a bus of the test's own.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::future::Future;
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hostler_bus::daemon::{Error, InstanceProxy, JobProxy, ManagerProxy, Outcome, SettingsProxy, Tree, instance_path};
+use hostler_bus::{
+    Condition, Configured, Control, LogLevel, Observed, Reloaded, Request, Server, State, Status, Worker, serve,
+};
+use hostlerd::{Authority, Hostlerd, Kind, Scope};
+use tokio::sync::{Notify, watch};
+use zbus::connection::Builder;
+use zbus::zvariant::OwnedObjectPath;
+use zbus::{Connection, Guid};
+
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(LIMIT, test).await.expect("the test took too long") });
+}
+
+/// The directories of a scope.
+pub(crate) struct Place {
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["settings", "runtime", "state"] {
+            std::fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        Self { directory }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn scope(&self) -> Scope {
+        Scope {
+            kind: Kind::User,
+            settings: self.path().join("settings"),
+            runtime: self.path().join("runtime"),
+            state: self.path().join("state"),
+        }
+    }
+
+    pub(crate) fn settings(&self, name: &str) -> PathBuf {
+        self.scope().settings_file(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.settings(name), text).unwrap();
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.settings(name)).unwrap()
+    }
+
+    /// Serves an instance that only answers.
+    pub(crate) fn instance(&self, name: &str, instance: &Arc<Instance>) -> Server {
+        let socket = self.scope().control_socket(name);
+        std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+        serve(&socket, Arc::<Instance>::clone(instance)).unwrap()
+    }
+}
+
+/// An instance that only answers.
+pub(crate) struct Instance {
+    pub(crate) condition: watch::Sender<Condition>,
+    pub(crate) reloads: Mutex<Vec<std::result::Result<Reloaded, hostler_bus::Error>>>,
+    pub(crate) reload_began: Notify,
+    pub(crate) reload_may_end: Option<Notify>,
+}
+
+impl Instance {
+    pub(crate) fn new(reload_waits: bool) -> Arc<Self> {
+        Arc::new(Self {
+            condition: watch::Sender::new(Condition { state: State::Serving, generation: 3 }),
+            reloads: Mutex::default(),
+            reload_began: Notify::new(),
+            reload_may_end: reload_waits.then(Notify::new),
+        })
+    }
+
+    pub(crate) fn refuse(&self, reason: &str) {
+        let error = hostler_bus::Error::ReloadFailed { reason: reason.to_owned(), traceback: "Traceback".to_owned() };
+        self.reloads.lock().unwrap().push(Err(error));
+    }
+}
+
+#[async_trait]
+impl Control for Instance {
+    fn condition(&self) -> watch::Receiver<Condition> {
+        self.condition.subscribe()
+    }
+    async fn status(&self) -> hostler_bus::Result<Status> {
+        let Condition { state, generation } = *self.condition.borrow();
+        Ok(Status {
+            configured: Configured {
+                application: "shop:app".to_owned(),
+                binds: vec![":1".to_owned()],
+                ..Configured::default()
+            },
+            observed: Observed { state, generation, since_us: 7, ..Observed::default() },
+        })
+    }
+    async fn workers(&self) -> hostler_bus::Result<Vec<Worker>> {
+        Ok(vec![Worker { place: 1, pid: 2, ..Worker::default() }])
+    }
+    async fn requests(&self) -> hostler_bus::Result<Vec<Request>> {
+        Ok(Vec::new())
+    }
+    async fn stacks(&self, worker: u32) -> hostler_bus::Result<String> {
+        Err(hostler_bus::Error::NoWorker { worker })
+    }
+    async fn reload(&self) -> hostler_bus::Result<Reloaded> {
+        self.reload_began.notify_one();
+        if let Some(end) = &self.reload_may_end {
+            end.notified().await;
+        }
+        let result = self.reloads.lock().unwrap().pop().unwrap_or(Ok(Reloaded { generation: 4, seconds: 0.5 }));
+        if let Ok(reloaded) = &result {
+            self.condition.send_replace(Condition { state: State::Serving, generation: reloaded.generation });
+        }
+        result
+    }
+    async fn rollback(&self) -> hostler_bus::Result<Reloaded> {
+        Err(hostler_bus::Error::Refused { reason: "nothing to go back to".to_owned() })
+    }
+    async fn upgrade(&self) -> hostler_bus::Result<hostler_bus::Upgraded> {
+        Err(hostler_bus::Error::Refused { reason: "not here".to_owned() })
+    }
+    async fn scale(&self, _: u32) -> hostler_bus::Result<()> {
+        Ok(())
+    }
+    async fn recycle(&self, worker: u32) -> hostler_bus::Result<()> {
+        Err(hostler_bus::Error::NoWorker { worker })
+    }
+    async fn log_level(&self) -> hostler_bus::Result<LogLevel> {
+        Ok(LogLevel::Info)
+    }
+    async fn set_log_level(&self, _: LogLevel) -> hostler_bus::Result<()> {
+        Ok(())
+    }
+    async fn metrics(&self) -> hostler_bus::Result<String> {
+        Ok(String::new())
+    }
+}
+
+/// A daemon in this process, and a client at the other end of a pair of sockets. The tasks end with the runtime.
+pub(crate) async fn pair(place: &Place) -> Client {
+    let (ours, theirs) = StdStream::pair().unwrap();
+    let stream = |end: StdStream| {
+        end.set_nonblocking(true).unwrap();
+        tokio::net::UnixStream::from_std(end).unwrap()
+    };
+    let server = Builder::unix_stream(stream(ours)).server(Guid::generate()).unwrap().p2p().build();
+    let client = Builder::unix_stream(stream(theirs)).p2p().build();
+    let (server, client) = tokio::join!(server, client);
+    let (server, client) = (server.unwrap(), client.unwrap());
+    let daemon = Hostlerd::new(place.scope(), Authority::Everyone, None, None).await;
+    let first = daemon.refresh().await;
+    let tree = Tree::new(&server, Arc::new(daemon.clone()), "user", first).await.unwrap();
+    daemon.show_in(&tree);
+    tokio::spawn(async move { daemon.follow().await });
+    Client { connection: client }
+}
+
+/// A client of a daemon.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) connection: Connection,
+}
+
+impl Client {
+    pub(crate) async fn manager(&self) -> ManagerProxy<'static> {
+        ManagerProxy::new(&self.connection).await.unwrap()
+    }
+
+    pub(crate) async fn instance(&self, name: &str) -> InstanceProxy<'static> {
+        InstanceProxy::builder(&self.connection).path(instance_path(name)).unwrap().build().await.unwrap()
+    }
+
+    pub(crate) async fn settings(&self, name: &str) -> SettingsProxy<'static> {
+        SettingsProxy::builder(&self.connection).path(instance_path(name)).unwrap().build().await.unwrap()
+    }
+
+    /// Waits for a job's end.
+    pub(crate) async fn outcome(
+        &self,
+        job: std::result::Result<OwnedObjectPath, Error>,
+    ) -> std::result::Result<Outcome, Error> {
+        let job = JobProxy::builder(&self.connection).path(job?).unwrap().build().await.unwrap();
+        job.wait().await
+    }
+}
+
+/// dbus-daemon(1), with a configuration of the test's own.
+pub(crate) struct Bus {
+    process: Child,
+    pub(crate) address: String,
+}
+
+impl Bus {
+    /// `policy` is what the configuration has beside its address.
+    pub(crate) fn start(directory: &Path, kind: &str, policy: &str) -> Self {
+        let configuration = directory.join("bus.conf");
+        let text = format!(
+            "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
+             \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n<busconfig><type>{kind}</type>\
+             <listen>unix:path={}/bus</listen><auth>EXTERNAL</auth>{policy}</busconfig>",
+            directory.display()
+        );
+        std::fs::write(&configuration, text).unwrap();
+        let mut process = Command::new("dbus-daemon")
+            .arg(format!("--config-file={}", configuration.display()))
+            .args(["--nofork", "--nopidfile", "--print-address=1"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dbus-daemon is installed (Debian: dbus-daemon)");
+        let mut address = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        assert!(address.starts_with("unix:"), "dbus-daemon did not start: {address:?}");
+        Self { process, address: address.trim().to_owned() }
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client { connection: Builder::address(self.address.as_str()).unwrap().build().await.unwrap() }
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Everything is allowed: a session's bus.
+pub(crate) const OPEN: &str = "<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy>";
+
+/// The command hostlerd on a bus.
+pub(crate) struct Daemon {
+    pub(crate) process: Child,
+}
+
+impl Daemon {
+    pub(crate) fn start(bus: &Bus, place: &Place, words: &[&str]) -> Self {
+        let directory = |name: &str| place.path().join(name);
+        let process = Command::new(env!("CARGO_BIN_EXE_hostlerd"))
+            .args(words)
+            .arg("--settings")
+            .arg(directory("settings"))
+            .arg("--runtime")
+            .arg(directory("runtime"))
+            .arg("--state")
+            .arg(directory("state"))
+            .env("HOME", place.path())
+            .env("XDG_RUNTIME_DIR", place.path())
+            .env("PATH", format!("{}:{}", place.path().display(), std::env::var("PATH").unwrap()))
+            .env("DBUS_SESSION_BUS_ADDRESS", &bus.address)
+            .env("DBUS_SYSTEM_BUS_ADDRESS", &bus.address)
+            .spawn()
+            .unwrap();
+        Self { process }
+    }
+
+    /// Waits until it has its name.
+    pub(crate) async fn ready(&self, client: &Client) {
+        use futures_lite::StreamExt;
+        let bus = zbus::fdo::DBusProxy::new(&client.connection).await.unwrap();
+        let mut changes = bus.receive_name_owner_changed_with_args(&[(0, hostler_bus::daemon::NAME)]).await.unwrap();
+        if !bus.name_has_owner(hostler_bus::daemon::NAME.try_into().unwrap()).await.unwrap() {
+            changes.next().await.unwrap();
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
