@@ -7,9 +7,9 @@ use tokio::sync::mpsc;
 
 use super::developing::Developing;
 use super::generation::{Generation, NotReady};
-use super::instance::Unloaded;
 use super::service::Service;
 use super::signals::{Asked, Signals};
+use super::task::Unloaded;
 use super::{Ended, Logs, log_failure};
 
 /// How often an import that takes long is told of.

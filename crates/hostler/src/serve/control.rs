@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::level_filters::LevelFilter;
 
 use super::generation::Generation;
-use super::instance::{Instance, Order, us_of};
+use super::instance::{Instance, us_of};
 use super::metrics::{self, Snapshot, WorkerSnapshot};
+use super::task::Order;
 
 /// What is told of an instance, and who takes orders for it.
 #[derive(Clone)]

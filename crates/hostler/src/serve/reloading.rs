@@ -1,0 +1,299 @@
+//! The course of a reload.
+//!
+//! ```text
+//!   a reload ──► the next generation loads beside the current one ──ready──► the router switches ──► the former one finishes, and is gone
+//!      ▲                       │ not ready, or broken
+//!      └── another one ────────┴──► thrown away; the current one goes on, and who asked is told why
+//! ```
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use hostler_bus::{LastReload, Reloaded, State};
+use hostler_channel::Loaded;
+use hostler_supervisor::Condition as Found;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::generation::{Generation, NotReady, Ready};
+use super::instance::now_us;
+use super::task::{Main, Order, state_of};
+use super::{Served, traceback, translate};
+
+/// Where the result of a reload goes.
+pub(super) type Reply = oneshot::Sender<Result<Reloaded, hostler_bus::Error>>;
+/// A generation that is being loaded.
+pub(super) struct Loading {
+    generation: Arc<Generation>,
+    ready: Pin<Box<dyn Future<Output = Result<Way, NotReady>> + Send>>,
+    replies: Vec<Reply>,
+    began: Instant,
+    /// It replaces the workers of the current generation one after the other, and has none beside them.
+    rolling: bool,
+}
+
+/// How a generation got ready.
+pub(super) enum Way {
+    /// It stands beside the current one.
+    Beside(Ready),
+    /// All workers of the current one were replaced.
+    Within(Loaded),
+}
+impl Main<'_> {
+    /// Begins to load the next generation. One that is loading is thrown away: who asked for it gets the result of this one.
+    pub(super) async fn begin(&mut self, order: Order, loading: &mut Option<Loading>) {
+        let (reply, back) = match order {
+            Order::Reload(reply) => (reply, false),
+            Order::Rollback(reply) => (reply, true),
+            Order::Upgrade(reply) => return self.estate.begin(reply, self.instance.current().number),
+        };
+        if self.estate.upgrade.is_some() {
+            return refuse(reply, &NotReady::because("an upgrade is under way, which reads all anew".to_owned()));
+        }
+        let mut replies = vec![reply];
+        if let Some(superseded) = loading.take() {
+            tracing::info!(
+                generation = superseded.generation.number,
+                "another reload: what was loading is thrown away"
+            );
+            superseded.drop_it().await;
+            replies.extend(superseded.replies);
+        }
+        let began = Instant::now();
+        self.service.reloading();
+        let number = self.instance.current().number + 1;
+        let served = if back { self.source.previous() } else { self.source.read_again().await };
+        if let Ok(served) = &served
+            && self.may_roll(served)
+        {
+            self.compare(served);
+            *loading = Some(self.roll(number, served.clone(), replies, began));
+            return;
+        }
+        let begun = served.and_then(|served| {
+            self.compare(&served);
+            let strength = self.strength(&served);
+            Generation::begin(number, served, self.router_threads, strength)
+                .map_err(|error| format!("the next generation has no memory or processes: {error}"))
+        });
+        match begun {
+            Ok((generation, notices)) => {
+                tracing::info!(generation = number, "reloading: the next generation is loaded beside the current one");
+                self.instance.set_state(State::Reloading);
+                let (loading_one, instance) = (Arc::clone(&generation), Arc::clone(&self.instance));
+                let ready = Box::pin(async move {
+                    let ready = loading_one.ready(notices).await?;
+                    instance.has_room().await;
+                    Ok(Way::Beside(ready))
+                });
+                *loading = Some(Loading { generation, ready, replies, began, rolling: false });
+            }
+            Err(reason) => {
+                let failed = NotReady { reason, traceback: None };
+                if !back {
+                    self.show(&failed).await;
+                }
+                self.failed(number, began, &failed);
+                replies.into_iter().for_each(|reply| refuse(reply, &failed));
+            }
+        }
+    }
+
+    /// Whether the settings ask for worker after worker, and that can be done.
+    fn may_roll(&self, next: &Served) -> bool {
+        if !next.settings.life.rolling {
+            return false;
+        }
+        let reason = self.instance.current().cannot_roll(next);
+        if let Some(reason) = &reason {
+            tracing::info!("reloading: all workers are made new at once, and not one after the other: {reason}");
+        }
+        reason.is_none()
+    }
+
+    fn roll(&self, number: u64, served: Served, replies: Vec<Reply>, began: Instant) -> Loading {
+        tracing::info!(generation = number, "reloading: workers are replaced one after the other");
+        self.instance.set_state(State::Reloading);
+        let generation = self.instance.current().followed_within(number, served);
+        let (rolled, cores) = (Arc::clone(&generation), self.cores);
+        let ready = Box::pin(async move { Ok(Way::Within(rolled.roll(cores).await?)) });
+        Loading { generation, ready, replies, began, rolling: true }
+    }
+
+    /// How many workers the next generation begins with: as many as there are, so that none is missing at the switch.
+    fn strength(&self, next: &Served) -> translate::Strength {
+        let supervisor = &self.instance.current().supervisor;
+        let now = (supervisor.condition() == Found::Serving).then(|| supervisor.strength().wanted);
+        translate::Strength::of(&next.settings, self.cores, now)
+    }
+
+    /// What a reload cannot change is said.
+    fn compare(&self, next: &Served) {
+        let (now, next) = (&self.instance.current().served.settings, &next.settings);
+        let changed = [
+            ("bind", now.bind != next.bind),
+            ("umask", now.app.umask != next.app.umask),
+            ("pidfile", now.app.pidfile != next.app.pidfile),
+            ("router_threads", now.pool.router_threads != next.pool.router_threads),
+            ("the logs", now.log != next.log),
+            ("reload, or a setting that goes with it,", now.develop != next.develop),
+        ];
+        for (what, _) in changed.iter().filter(|(_, changed)| *changed) {
+            tracing::warn!("{what} changed, which takes effect when the server is restarted");
+        }
+    }
+
+    /// The next generation is ready, or never will be.
+    pub(super) async fn loaded(&mut self, loading: Loading, ready: Result<Way, NotReady>, retiring: &mut JoinSet<()>) {
+        let generation = Arc::clone(&loading.generation);
+        let config = translate::router(&generation.served.settings, self.cores);
+        let switched = match ready {
+            Ok(Way::Within(loaded)) => {
+                if let Some(developing) = &self.developing {
+                    developing.follow(&generation.served, &loaded);
+                }
+                self.put_in_place(&generation, None, loaded, loading.began);
+                // As after a switch: what did not load before is not shown any more.
+                self.instance.router.hold(None).await;
+                self.service.reloaded(None);
+                loading.succeed();
+                return;
+            }
+            Ok(Way::Beside(ready)) => match self.instance.router.switch(config, &generation.exchange).await {
+                Ok(()) => Ok(ready),
+                Err(error) => Err(NotReady { reason: format!("the router cannot switch: {error}"), traceback: None }),
+            },
+            Err(failed) => Err(failed),
+        };
+        match switched {
+            Ok((loaded, notices)) => {
+                self.notices = notices;
+                if let Some(developing) = &self.developing {
+                    developing.follow(&generation.served, &loaded);
+                    // Whoever develops waits for no generation but the one before.
+                    self.instance.view().former.iter().for_each(|(_, former)| former.hurry());
+                }
+                let line = self.instance.router.line().await;
+                let (former_line, former) = self.put_in_place(&generation, Some(line), loaded, loading.began);
+                self.serving = true;
+                let instance = Arc::clone(&self.instance);
+                retiring.spawn(async move {
+                    former.retire(Arc::clone(&instance.router), former_line).await;
+                    instance.forget(former_line);
+                });
+                self.service.reloaded(None);
+                loading.succeed();
+            }
+            Err(failed) => {
+                loading.drop_it().await;
+                self.show(&failed).await;
+                self.failed(generation.number, loading.began, &failed);
+                let current = self.instance.current().supervisor.condition();
+                self.instance.set_state(if self.serving { state_of(&current) } else { State::Serving });
+                loading.refuse(&failed);
+            }
+        }
+    }
+
+    /// Puts the next generation in the current one's place; the former one, with the router's number of it. One without a `line` of its own has the
+    /// former one's, and the former one's workers are gone.
+    fn put_in_place(
+        &self,
+        generation: &Arc<Generation>,
+        line: Option<u32>,
+        loaded: Loaded,
+        began: Instant,
+    ) -> (u32, Arc<Generation>) {
+        let seconds = began.elapsed().as_secs_f64();
+        tracing::info!(generation = generation.number, seconds, "the next generation serves");
+        // What never served is nothing to go back to.
+        if self.serving && !self.instance.view().loaded.python.is_empty() {
+            self.source.remember(&self.instance.current().served);
+        }
+        let (former_line, former) = {
+            let mut view = self.instance.view();
+            let former = std::mem::replace(&mut view.current, Arc::clone(generation));
+            let former_line = view.line;
+            if let Some(line) = line {
+                view.line = line;
+                view.former.push((former_line, Arc::clone(&former)));
+            }
+            view.loaded = loaded;
+            view.last_reload = Some(LastReload {
+                at_us: now_us(),
+                succeeded: true,
+                generation: generation.number,
+                seconds,
+                message: String::new(),
+            });
+            (former_line, former)
+        };
+        self.instance.set_state(state_of(&generation.supervisor.condition()));
+        (former_line, former)
+    }
+
+    /// Shows a failure to whoever develops.
+    pub(super) async fn show(&mut self, failed: &NotReady) {
+        if let Some(developing) = &mut self.developing {
+            developing.show(&self.instance.router, failed, self.serving).await;
+        }
+    }
+
+    fn failed(&mut self, number: u64, began: Instant, failed: &NotReady) {
+        let seconds = began.elapsed().as_secs_f64();
+        let detail = failed.traceback.as_deref().map(traceback::told);
+        let goes_on = if self.serving { ", and the current generation goes on" } else { "" };
+        let reason = &failed.reason;
+        tracing::error!(generation = number, seconds, detail, "the reload failed{goes_on}: {reason}");
+        self.service.reloaded(Some(reason));
+        let last = LastReload {
+            at_us: now_us(),
+            succeeded: false,
+            generation: number,
+            seconds,
+            message: failed.reason.clone(),
+        };
+        self.instance.view().last_reload = Some(last);
+    }
+}
+impl Loading {
+    /// Ends what was begun for a generation that will not serve.
+    pub(super) async fn drop_it(&self) {
+        if self.rolling {
+            self.generation.supervisor.end_roll();
+        } else {
+            self.generation.throw_away().await;
+        }
+    }
+
+    fn succeed(self) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        for reply in self.replies {
+            // Who asked may have hung up; the log has it.
+            let _gone = reply.send(Ok(Reloaded { generation: self.generation.number, seconds }));
+        }
+    }
+
+    pub(super) fn refuse(self, failed: &NotReady) {
+        self.replies.into_iter().for_each(|reply| refuse(reply, failed));
+    }
+}
+
+fn refuse(reply: Reply, failed: &NotReady) {
+    let error = hostler_bus::Error::ReloadFailed {
+        reason: failed.reason.clone(),
+        traceback: failed.traceback.clone().unwrap_or_default(),
+    };
+    // Who asked may have hung up; the log has it.
+    let _gone = reply.send(Err(error));
+}
+
+/// Waits for what is loading; for ever when nothing is. Cancel safe.
+pub(super) async fn readiness(loading: &mut Option<Loading>) -> Result<Way, NotReady> {
+    match loading {
+        Some(loading) => (&mut loading.ready).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,239 @@
+//! The main task of an instance: what is told and asked of it, until its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostler_bus::State;
+use hostler_router::RouterEvent;
+use hostler_supervisor::{Condition as Found, Handle, Notice};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::control::Desk;
+use super::developing::Developing;
+use super::generation::{Generation, NotReady};
+use super::instance::Instance;
+use super::leaving::Leaving;
+use super::reloading::{Loading, Reply, readiness};
+use super::service::Service;
+use super::signals::{Asked, Signals};
+use super::stall::Stalls;
+use super::upgrade::{self, Estate};
+use super::{Ended, Logs, Source, page, stop};
+
+/// Orders that were not begun yet, at most.
+pub(super) const ORDERS: usize = 16;
+/// How often the counters are noted.
+pub(super) const NOTED: Duration = Duration::from_secs(10);
+
+/// What is asked of the instance from outside its main task.
+pub(super) enum Order {
+    Reload(Reply),
+    Rollback(Reply),
+    Upgrade(upgrade::Reply),
+}
+/// The main task's own.
+pub(super) struct Main<'a> {
+    pub(super) instance: Arc<Instance>,
+    pub(super) source: &'a Source,
+    pub(super) logs: &'a Logs,
+    pub(super) cores: usize,
+    pub(super) router_threads: u32,
+    pub(super) notices: mpsc::Receiver<Notice>,
+    pub(super) events: mpsc::Receiver<RouterEvent>,
+    pub(super) orders: mpsc::Receiver<Order>,
+    /// Whether the current generation serves: the first one may not load, while somebody develops.
+    pub(super) serving: bool,
+    pub(super) developing: Option<Developing>,
+    pub(super) estate: Estate,
+    pub(super) desk: Desk,
+    pub(super) service: Service,
+    /// Ends the server when nobody connects.
+    pub(super) leaving: Option<Leaving>,
+}
+
+/// What the first generation is while somebody develops, when it does not serve.
+pub(super) struct Unloaded {
+    pub(super) failed: NotReady,
+    /// It is loaded anew at once.
+    pub(super) again: bool,
+}
+impl Main<'_> {
+    /// Serves until told to stop, and stops.
+    pub(super) async fn run(mut self, signals: &mut Signals, unloaded: Option<Unloaded>) -> Result<(), Ended> {
+        // How the current generation was when that was last looked at: one that the router was started with serves.
+        let mut known = Found::Serving;
+        let mut loading: Option<Loading> = None;
+        if let Some(Unloaded { failed, again }) = unloaded {
+            self.show(&failed).await;
+            if again {
+                self.begin(Order::Reload(oneshot::channel().0), &mut loading).await;
+            } else {
+                tracing::info!("it is loaded anew when a file changes");
+            }
+        }
+        let mut retiring = JoinSet::new();
+        // By another process, which is the service's main one from then on.
+        let mut relieved = false;
+        let mut note = tokio::time::interval(NOTED);
+        let mut stalls = Stalls::default();
+        loop {
+            let current = self.instance.current();
+            let (directory, supervisor) = (current.served.application.directory.clone(), current.supervisor.clone());
+            tokio::select! {
+                Some(event) = self.events.recv() => self.hear(event),
+                found = supervisor.condition_other_than(&known), if self.serving => {
+                    self.follow(&known, &found, loading.is_some()).await;
+                    known = found;
+                }
+                told = self.notices.recv(), if self.serving => match told {
+                    Some(Notice::AllReady) => all_ready(&supervisor),
+                    // It was broken at the start, and has healed.
+                    Some(Notice::Ready { loaded, .. }) => self.instance.view().loaded = loaded,
+                    Some(_) if !matches!(told, Some(Notice::Stopped)) => {}
+                    _ => return Err(Ended::System("the supervisor ended by itself".to_owned())),
+                },
+                _ = note.tick() => {
+                    self.instance.note();
+                    self.service.tell(&self.desk.observed());
+                    self.instance.keep(&self.instance.published());
+                    if loading.is_some() {
+                        self.service.still_reloading();
+                    }
+                }
+                () = self.service.hungry() => self.feed().await,
+                () = Leaving::is_due(&mut self.leaving, &self.instance) => {
+                    tracing::info!("nobody is connected: the server ends, and the next connection starts it again");
+                    break;
+                }
+                () = stalls.due(&self.instance) => stalls.look(&self.instance),
+                ready = readiness(&mut loading) => {
+                    if let Some(loading) = loading.take() {
+                        let before = self.instance.current().number;
+                        self.loaded(loading, ready, &mut retiring).await;
+                        // A switch ended what was held. Where workers were replaced nothing was.
+                        if self.instance.current().number != before {
+                            known = Found::Serving;
+                        }
+                    }
+                }
+                Some(order) = self.orders.recv() => self.begin(order, &mut loading).await,
+                prepared = self.estate.prepared() => {
+                    let statistics = self.instance.statistics().await;
+                    if self.estate.hand_over(prepared, &self.service, statistics).await {
+                        relieved = true;
+                        break;
+                    }
+                }
+                () = Developing::changed(&mut self.developing, &directory) => {
+                    self.begin(Order::Reload(oneshot::channel().0), &mut loading).await;
+                }
+                Some(_) = retiring.join_next(), if !retiring.is_empty() => {}
+                asked = signals.next() => match asked {
+                    Asked::Stop => break,
+                    Asked::Reopen => self.logs.reopen(),
+                    Asked::Reload => self.begin(Order::Reload(oneshot::channel().0), &mut loading).await,
+                    Asked::More => self.scale(1),
+                    Asked::Fewer => self.scale(-1),
+                },
+            }
+        }
+        self.instance.set_state(State::Stopping);
+        if !relieved {
+            self.service.stopping(self.instance.current().served.settings.pool.graceful_timeout);
+        }
+        self.estate.let_go();
+        if let Some(loading) = loading {
+            loading.drop_it().await;
+            let reason = "the instance was told to stop".to_owned();
+            loading.refuse(&NotReady { reason, traceback: None });
+        }
+        let current = self.instance.current();
+        let former: Vec<Arc<Generation>> =
+            self.instance.view().former.iter().map(|(_, former)| Arc::clone(former)).collect();
+        let stopped = stop::stop(
+            &current.served,
+            self.logs,
+            signals,
+            &self.instance.router,
+            &current.supervisor,
+            &current.exchange,
+        );
+        stopped.await?;
+        for former in former {
+            former.hurry();
+        }
+        while retiring.join_next().await.is_some() {}
+        if !relieved {
+            self.instance.keep(&self.instance.published());
+        }
+        self.estate.close().await;
+        Ok(())
+    }
+
+    /// Feeds the watchdog, if the router's threads get on. The supervisor does, if this is run.
+    async fn feed(&self) {
+        match timeout(self.service.limit() / 2, self.instance.router.statistics()).await {
+            Ok(_) => self.service.feed(),
+            Err(_) => self.service.give_up(),
+        }
+    }
+
+    fn hear(&self, event: RouterEvent) {
+        match event {
+            RouterEvent::TimedOut { line, worker, request } => {
+                if let Some(generation) = self.instance.of_line(line) {
+                    let limit = generation.served.settings.pool.timeout;
+                    generation.supervisor.timed_out(worker, request, limit);
+                }
+            }
+            RouterEvent::Wanted { line } => {
+                if let Some(generation) = self.instance.of_line(line) {
+                    generation.supervisor.wake();
+                }
+            }
+        }
+    }
+
+    /// The current generation is otherwise than it was: what new requests are answered, and what is told of it, follow.
+    async fn follow(&self, before: &Found, now: &Found, loading: bool) {
+        let broken = |found: &Found| matches!(found, Found::Broken { .. });
+        if let Found::Broken { failure } = now {
+            let debug = self.instance.current().served.settings.life.debug;
+            self.instance.router.hold(Some(page::held(failure, debug))).await;
+        } else if broken(before) {
+            self.instance.router.hold(None).await;
+        }
+        if !loading {
+            self.instance.set_state(state_of(now));
+        }
+    }
+
+    /// One worker more or fewer, by hand.
+    fn scale(&self, by: i32) {
+        let supervisor = self.instance.current().supervisor.clone();
+        let wanted = i32::from(supervisor.strength().wanted).saturating_add(by).max(1);
+        tokio::spawn(async move { supervisor.scale(u16::try_from(wanted).unwrap_or(u16::MAX)).await });
+    }
+}
+
+/// What the instance does while its current generation is so.
+pub(super) fn state_of(found: &Found) -> State {
+    match found {
+        Found::Booting => State::Starting,
+        // Requests that wake it wait for it.
+        Found::Serving | Found::Waking => State::Serving,
+        Found::Asleep => State::Asleep,
+        Found::Broken { .. } => State::Broken,
+        Found::Stopping | Found::Stopped => State::Stopping,
+    }
+}
+
+/// Says that every worker serves, where that is not told already.
+fn all_ready(supervisor: &Handle) {
+    let workers = supervisor.strength().wanted;
+    if workers > 1 {
+        tracing::info!(workers, "all workers are ready");
+    }
+}
