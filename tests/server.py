@@ -139,6 +139,8 @@ class Server(Hostler):
         ]
         self.clients = []
         self.ended = False
+        # The keeper is a child as well.
+        self.keepers = 1 if options.get("preload") else 0
         self._gates = 0
         super().__init__(directory, arguments, environment, pass_fds, cwd, stdout=stdout, program=program)
         self.baseline = None
@@ -160,7 +162,7 @@ class Server(Hostler):
             )
             assert self.process.poll() is None, f"ended at once with {self.process.returncode}:\n{self.describe()}"
             if workers:
-                self.wait_workers(workers)
+                self.wait_workers(workers + self.keepers)
             if workers and workers > 1:
                 self.log.wait(
                     lambda: any(r.message.startswith("all workers are ready") for r in self.log.records),

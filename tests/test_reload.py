@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+import processes
 from client import plain_request
 from deadline import wait_until
 from load import Load
@@ -304,3 +305,40 @@ def test_nobody_is_there(tmp_path):
     )
     assert answer.returncode == 69
     assert "no.sock" in answer.stderr
+
+
+def test_a_rollback_brings_the_code_back_as_it_was_imported(site):
+    """The file holds something else by then: only the keeper that was kept has the code of before."""
+    made = site(preload=True, workers=2)
+    assert made.server.get().body == b"one"
+    made.write(b"two")
+    assert made.ask("reload").returncode == 0
+    assert made.server.get().body == b"two"
+    made.server.log.expect("the former generation is parked")
+    made.write(b"three")
+    back = made.ask("rollback")
+    assert back.returncode == 0, back.stderr
+    assert {made.server.get().body for _ in range(8)} == {b"one"}
+    made.server.log.expect("the former generation is parked")
+    assert made.ask("rollback").returncode == 0
+    assert {made.server.get().body for _ in range(8)} == {b"two"}
+    # What is parked has descriptors of its own.
+    made.server.send_signal(signal.SIGTERM)
+    made.server.assert_ended()
+
+
+def test_without_its_keeper_a_rollback_loads_anew(site):
+    made = site(preload=True)
+    keepers = set(processes.children(made.server.pid))
+    made.write(b"two")
+    assert made.ask("reload").returncode == 0
+    made.server.log.expect("the former generation is parked")
+    [kept] = keepers & set(processes.children(made.server.pid))
+    made.write(b"three")
+    os.kill(kept, signal.SIGKILL)
+    made.server.log.expect("keeper", level="WARN")
+    assert made.ask("rollback").returncode == 0
+    assert made.server.get().body == b"three"
+    # What is parked has descriptors of its own.
+    made.server.send_signal(signal.SIGTERM)
+    made.server.assert_ended()

@@ -34,7 +34,7 @@ impl Exchange {
         all.map(|fd| fd.try_clone_to_owned()).collect()
     }
 
-    /// Tells the workers when they must have ended: how long what they still do may take.
+    /// Tells the workers when they must have ended: how long what they still do may take. 0 takes that back.
     pub fn stop_by(&self, at_ns: u64) {
         self.memory.stop_by().store(at_ns, Ordering::Relaxed);
     }

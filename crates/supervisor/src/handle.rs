@@ -9,7 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch as observing};
 
 use crate::Options;
-use crate::machine::Event;
+use crate::machine::{Event, WorkerState};
 use crate::message::Message;
 use crate::status::{Change, Condition, Failure, KeeperStatus, Restarts, Strength, WorkerStatus};
 
@@ -128,6 +128,37 @@ impl Handle {
         if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             self.send(Event::Wake);
         }
+    }
+
+    /// Lets all workers go, and keeps the keeper ready to fork them again. Returns when they are gone; false where there is no keeper that could
+    /// be kept. Nothing may be in the queue, and nothing may come.
+    pub async fn park(&self) -> bool {
+        let is_kept = |observed: &Observed| observed.keeper.is_some_and(|keeper| keeper.state == WorkerState::Ready);
+        if self.condition() != Condition::Serving || !is_kept(&self.observed.borrow()) {
+            return false;
+        }
+        self.send(Event::Park);
+        let is_gone = |observed: &Observed| {
+            let gone = observed.condition != Condition::Serving;
+            observed.stopped || (gone && observed.workers.iter().all(|worker| worker.state == WorkerState::Absent))
+        };
+        let mut observed = self.observed.clone();
+        let parked = observed.wait_for(is_gone).await.is_ok_and(|observed| is_kept(&observed));
+        parked && self.condition() == Condition::Asleep
+    }
+
+    /// Brings the workers back that were parked; returns whether all are ready. Where the keeper died meanwhile another imports the
+    /// application anew.
+    pub async fn unpark(&self) -> bool {
+        self.wake();
+        let is_settled = |observed: &Observed| match observed.condition {
+            Condition::Serving => observed.strength.ready >= observed.strength.wanted,
+            Condition::Asleep | Condition::Waking | Condition::Booting => observed.stopped,
+            Condition::Broken { .. } | Condition::Stopping | Condition::Stopped => true,
+        };
+        let mut observed = self.observed.clone();
+        let settled = observed.wait_for(is_settled).await;
+        settled.is_ok_and(|observed| observed.condition == Condition::Serving)
     }
 
     /// Has `worker` replaced: it serves until its replacement is ready. Returns when that is on its way; when it is done,

@@ -106,6 +106,8 @@ pub(crate) struct Machine {
     limits: Limits,
     phase: Phase,
     rest: Rest,
+    /// It sleeps, and its keeper does not.
+    parked: bool,
     /// One for each place.
     workers: Vec<Worker>,
     /// The process that forks them, where there is to be one.
@@ -147,6 +149,7 @@ impl Machine {
             limits,
             phase: Phase::Idle,
             rest: Rest::Awake,
+            parked: false,
             started: Duration::ZERO,
             awake_since: Duration::ZERO,
             boot_deaths: 0,
@@ -188,6 +191,7 @@ impl Machine {
             Event::Roll => self.roll(),
             Event::EndRoll => self.end_roll(None, false),
             Event::Wake => self.wake(),
+            Event::Park => self.park(),
             Event::Tick => self.tick(),
             Event::Stop { graceful } => self.stop(graceful),
         }

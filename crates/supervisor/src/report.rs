@@ -119,6 +119,7 @@ pub(crate) fn remark(remark: &Remark) {
         Remark::Asleep { idle } => {
             tracing::info!(idle_seconds = idle.as_secs(), "nobody asks anything; all workers are let go");
         }
+        Remark::Parked => tracing::debug!("the workers are let go, and their keeper is kept"),
         Remark::Woken => tracing::info!("a request came; workers are started again"),
         Remark::Awake { after } => tracing::info!(seconds = after.as_secs_f64(), "a worker is ready after the sleep"),
     }

@@ -115,8 +115,8 @@ impl Generation {
     }
 
     /// Ends a generation that another has followed, in the router under the number `line`: its requests are finished first, up to
-    /// `graceful_timeout`; then what is left is cancelled.
-    pub(super) async fn retire(self: Arc<Self>, router: Arc<Router>, line: u32) {
+    /// `graceful_timeout`; then what is left is cancelled. Returns whether it is parked: its keeper is kept, and it can be brought back.
+    pub(super) async fn retire(self: Arc<Self>, router: Arc<Router>, line: u32) -> bool {
         let patience = self.served.settings.pool.graceful_timeout;
         let by = now_ns().saturating_add(u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX));
         self.exchange.stop_by(by);
@@ -135,6 +135,14 @@ impl Generation {
             }
             cancel_all(&self.exchange);
         }
+        let parks = finished && self.served.settings.pool.preload && !develops;
+        if parks && matches!(timeout(patience, self.supervisor.park()).await, Ok(true)) {
+            tracing::info!(
+                generation = self.number,
+                "the former generation is parked: its code is kept for a rollback"
+            );
+            return true;
+        }
         self.supervisor.stop(true);
         let patience = if finished { patience } else { last_words };
         if timeout(patience + last_words, self.supervisor.stopped()).await.is_err() {
@@ -142,6 +150,22 @@ impl Generation {
             self.supervisor.stopped().await;
         }
         tracing::info!(generation = self.number, "the former generation is gone");
+        false
+    }
+
+    /// Ends a generation that is parked.
+    pub(super) async fn abandon(&self) {
+        self.supervisor.stop(true);
+        if timeout(LAST_WORDS, self.supervisor.stopped()).await.is_err() {
+            self.supervisor.stop(false);
+            self.supervisor.stopped().await;
+        }
+    }
+
+    /// Brings a generation back that was parked, as that of another number.
+    pub(super) fn again(&self, number: u64) -> Arc<Self> {
+        self.exchange.stop_by(0);
+        Arc::new(Self::of(number, self.served.clone(), Arc::clone(&self.exchange), self.supervisor.clone()))
     }
 
     /// Takes its remaining time from a former generation, as the instance stops.

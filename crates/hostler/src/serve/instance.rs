@@ -11,7 +11,7 @@ use hostler_supervisor::Restarts;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::generation::Generation;
+use super::generation::{Generation, Ready};
 use super::statistics::Kept;
 
 /// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
@@ -19,6 +19,12 @@ use super::statistics::Kept;
 const MOST_FORMER: usize = 2;
 /// How many times the counters are remembered, one each [`NOTED`](super::task::NOTED): what the last minute was like.
 const NOTES: usize = 7;
+
+/// A generation whose keeper was kept, with all that it takes to bring it back.
+pub(super) struct Parked {
+    pub(super) generation: Arc<Generation>,
+    pub(super) ready: Ready,
+}
 
 /// What others may look at.
 pub(super) struct View {
@@ -28,6 +34,10 @@ pub(super) struct View {
     /// The application as it was found; of an unknown Python while no worker was ever ready.
     pub(super) loaded: Loaded,
     pub(super) former: Vec<(u32, Arc<Generation>)>,
+    /// The number of the one before the current one; 0 for none.
+    pub(super) previous: u64,
+    /// That one, if its keeper was kept.
+    pub(super) parked: Option<Parked>,
     /// Of the generations that are gone.
     pub(super) restarts_before: Restarts,
     pub(super) last_reload: Option<LastReload>,
@@ -61,6 +71,8 @@ impl Instance {
             line: 0,
             loaded,
             former: Vec::new(),
+            previous: 0,
+            parked: None,
             restarts_before: Restarts::default(),
             last_reload: None,
             since: SystemTime::now(),
@@ -116,15 +128,48 @@ impl Instance {
         let view = self.view();
         let mut sum = view.restarts_before;
         sum += view.current.supervisor.restarts();
-        view.former.iter().for_each(|(_, former)| sum += former.supervisor.restarts());
+        let parked = view.parked.iter().map(|parked| &parked.generation);
+        let others = view.former.iter().map(|(_, former)| former).chain(parked);
+        others.for_each(|other| sum += other.supervisor.restarts());
         sum
     }
 
-    /// A former generation is gone.
-    pub(super) fn forget(&self, line: u32) {
+    /// Parks a former generation, in place of the one that was; ends it, if it is not the one before the current one any more.
+    pub(super) async fn park(&self, parked: Parked) {
+        let ended = {
+            let mut view = self.view();
+            if parked.generation.number == view.previous { view.parked.replace(parked) } else { Some(parked) }
+        };
+        self.abandon(ended).await;
+    }
+
+    /// The generation before the current one, if it is parked.
+    pub(super) fn take_parked(&self) -> Option<Parked> {
+        let mut view = self.view();
+        let previous = view.previous;
+        view.parked.take_if(|parked| parked.generation.number == previous)
+    }
+
+    /// Ends the generation that is parked, if there is one.
+    pub(super) async fn abandon_parked(&self) {
+        let parked = self.view().parked.take();
+        self.abandon(parked).await;
+    }
+
+    async fn abandon(&self, parked: Option<Parked>) {
+        if let Some(Parked { generation, .. }) = parked {
+            generation.abandon().await;
+            self.view().restarts_before += generation.supervisor.restarts();
+        }
+    }
+
+    /// A former generation is gone, or `parked`.
+    pub(super) fn forget(&self, line: u32, parked: bool) {
         let mut view = self.view();
         let gone: Vec<_> = view.former.extract_if(.., |(former, _)| *former == line).collect();
-        gone.iter().for_each(|(_, former)| view.restarts_before += former.supervisor.restarts());
+        if !parked {
+            gone.iter().for_each(|(_, former)| view.restarts_before += former.supervisor.restarts());
+        }
         drop(view);
         self.gone.notify_waiters();
     }

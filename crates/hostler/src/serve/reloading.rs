@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::generation::{Generation, NotReady, Ready};
+use super::instance::Parked;
 use super::instance::now_us;
 use super::task::{Main, Order, state_of};
 use super::{Served, traceback, translate};
@@ -64,6 +65,10 @@ impl Main<'_> {
         let began = Instant::now();
         self.service.reloading();
         let number = self.instance.current().number + 1;
+        if back && let Some(parked) = self.instance.take_parked() {
+            *loading = Some(self.bring_back(number, parked, replies, began));
+            return;
+        }
         let served = if back { self.source.previous() } else { self.source.read_again().await };
         if let Ok(served) = &served
             && self.may_roll(served)
@@ -99,6 +104,24 @@ impl Main<'_> {
                 replies.into_iter().for_each(|reply| refuse(reply, &failed));
             }
         }
+    }
+
+    /// Brings the generation before back, whose keeper was kept: its workers are forked from the code as it was imported.
+    fn bring_back(&self, number: u64, parked: Parked, replies: Vec<Reply>, began: Instant) -> Loading {
+        tracing::info!(generation = number, "rolling back: workers are forked from the code that was kept");
+        self.instance.set_state(State::Reloading);
+        let generation = parked.generation.again(number);
+        let (instance, back) = (Arc::clone(&self.instance), Arc::clone(&generation));
+        let ready = Box::pin(async move {
+            if !back.supervisor.unpark().await {
+                return Err(NotReady::because(
+                    "its workers did not come back; another rollback loads it anew".to_owned(),
+                ));
+            }
+            instance.has_room().await;
+            Ok(Way::Beside(parked.ready))
+        });
+        Loading { generation, ready, replies, began, rolling: false }
     }
 
     /// Whether the settings ask for worker after worker, and that can be done.
@@ -169,7 +192,8 @@ impl Main<'_> {
         };
         match switched {
             Ok((loaded, notices)) => {
-                self.notices = notices;
+                let former_notices = std::mem::replace(&mut self.notices, notices);
+                let former_loaded = self.instance.view().loaded.clone();
                 if let Some(developing) = &self.developing {
                     developing.follow(&generation.served, &loaded);
                     // Whoever develops waits for no generation but the one before.
@@ -180,8 +204,11 @@ impl Main<'_> {
                 self.serving = true;
                 let instance = Arc::clone(&self.instance);
                 retiring.spawn(async move {
-                    former.retire(Arc::clone(&instance.router), former_line).await;
-                    instance.forget(former_line);
+                    let parked = Arc::clone(&former).retire(Arc::clone(&instance.router), former_line).await;
+                    if parked {
+                        instance.park(Parked { generation: former, ready: (former_loaded, former_notices) }).await;
+                    }
+                    instance.forget(former_line, parked);
                 });
                 self.service.reloaded(None);
                 loading.succeed();
@@ -215,6 +242,7 @@ impl Main<'_> {
         let (former_line, former) = {
             let mut view = self.instance.view();
             let former = std::mem::replace(&mut view.current, Arc::clone(generation));
+            view.previous = former.number;
             let former_line = view.line;
             if let Some(line) = line {
                 view.line = line;

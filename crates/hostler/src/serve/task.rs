@@ -165,6 +165,7 @@ impl Main<'_> {
             former.hurry();
         }
         while retiring.join_next().await.is_some() {}
+        self.instance.abandon_parked().await;
         if !relieved {
             self.instance.keep(&self.instance.published());
         }

@@ -91,8 +91,10 @@ pub(crate) enum Event {
     Roll,
     /// Replace no more of them.
     EndRoll,
-    /// A request came while there were no workers.
+    /// A request came while there were no workers, or those that were parked are wanted again.
     Wake,
+    /// All workers are let go for now; the keeper stays.
+    Park,
     Tick,
     Stop {
         graceful: bool,
@@ -260,6 +262,7 @@ pub(crate) enum Remark {
     Asleep {
         idle: Duration,
     },
+    Parked,
     Woken,
     Awake {
         after: Duration,

@@ -42,7 +42,7 @@ impl Machine {
         self.limits.preload && self.keeper.state != State::Ready
     }
 
-    /// Starts it when it is wanted, ends it when everything sleeps.
+    /// Starts it when it is wanted, ends it when everything sleeps. One that is parked stays as long as it lives, and no other is started.
     pub(super) fn reconcile_keeper(&mut self) {
         if !self.limits.preload {
             return;
@@ -52,7 +52,7 @@ impl Machine {
         match self.keeper.state {
             State::Absent if wanted => self.spawn_keeper(),
             State::Backoff { .. } if !wanted => self.set_keeper(State::Absent),
-            State::Starting { .. } | State::Ready if !wanted && idle => self.end_keeper(),
+            State::Starting { .. } | State::Ready if !wanted && idle && !self.parked => self.end_keeper(),
             State::Ready => self.fork_waiting(),
             _ => {}
         }

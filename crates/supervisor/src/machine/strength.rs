@@ -159,7 +159,18 @@ impl Machine {
         self.actions.extend([Action::Remark(Remark::Asleep { idle }), Action::Tell(Change::Asleep)]);
     }
 
+    /// As a sleep, but that the keeper stays, with the application as it has imported it.
+    pub(super) fn park(&mut self) {
+        if self.phase != Phase::Serving || self.rest != Rest::Awake {
+            return;
+        }
+        self.rest = Rest::Asleep;
+        self.parked = true;
+        self.actions.extend([Action::Remark(Remark::Parked), Action::Tell(Change::Asleep)]);
+    }
+
     pub(super) fn wake(&mut self) {
+        self.parked = false;
         if self.phase == Phase::Serving && self.rest == Rest::Asleep {
             self.rest = Rest::Waking { since: self.now };
             self.actions.push(Action::Remark(Remark::Woken));
