@@ -16,6 +16,7 @@ use hostler_bus::{Condition, LastReload, Reloaded, State};
 use hostler_channel::Loaded;
 use hostler_router::{Router, RouterEvent, Statistics};
 use hostler_supervisor::{Condition as Found, Handle, Notice, Restarts};
+use hostler_systemd::journal::MessageId;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -567,7 +568,8 @@ impl Main<'_> {
         began: Instant,
     ) -> (u32, Arc<Generation>) {
         let seconds = began.elapsed().as_secs_f64();
-        tracing::info!(generation = generation.number, seconds, "the next generation serves");
+        self.logs.errors.set_generation(generation.number);
+        tracing::info!(message_id = %MessageId::RELOADED, generation = generation.number, seconds, "the next generation serves");
         // What never served is nothing to go back to.
         if self.serving && !self.instance.view().loaded.python.is_empty() {
             self.source.remember(&self.instance.current().served);
@@ -606,7 +608,8 @@ impl Main<'_> {
         let detail = failed.traceback.as_deref().map(traceback::told);
         let goes_on = if self.serving { ", and the current generation goes on" } else { "" };
         let reason = &failed.reason;
-        tracing::error!(generation = number, seconds, detail, "the reload failed{goes_on}: {reason}");
+        let message_id = MessageId::RELOAD_FAILED.to_string();
+        tracing::error!(message_id, generation = number, seconds, detail, "the reload failed{goes_on}: {reason}");
         self.service.reloaded(Some(reason));
         let last = LastReload {
             at_us: now_us(),
