@@ -87,5 +87,24 @@ def test_each_worker_has_a_group_of_its_own(machine, instance):
     shop.listen()
     group = Path(shop.who()["group"])
     members = machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split()
-    assert members == [str(shop.who()["pid"])] or len(members) == 1, shop.told()
-    assert shop.show("ControlGroup") in str(group.parent)
+    assert len(members) == 1 and group.name.endswith(f"-{members[0]}"), shop.told()
+    assert shop.show("ControlGroup") == str(group.parent)
+
+
+@pytest.mark.parametrize("preload", ["false", "true"])
+def test_the_group_of_a_worker_goes_with_it(machine, instance, preload):
+    shop = instance(settings=f"workers = 2\npreload = {preload}")
+    shop.listen()
+    shop.text()
+
+    def groups_of_workers():
+        listed = machine.run("ls", f"/sys/fs/cgroup{shop.show('ControlGroup')}").split()
+        return {name for name in listed if name.startswith("worker-")}
+
+    wait_until(lambda: len(groups_of_workers()) == 2, shop.told)
+    killed = shop.who()
+    machine.kill(killed["pid"])
+    gone = Path(killed["group"]).name
+    wait_until(lambda: gone not in groups_of_workers() and len(groups_of_workers()) == 2, shop.told)
+    main = machine.run("cat", f"/proc/{shop.main_pid()}/cgroup").strip()
+    assert main.endswith(f"{shop.service}/server"), main

@@ -6,6 +6,7 @@ mod claims;
 mod control;
 mod developing;
 mod generation;
+mod groups;
 mod instance;
 mod leaving;
 mod metrics;
@@ -13,6 +14,7 @@ mod names;
 mod page;
 mod pool;
 mod preflight;
+mod pressure;
 mod probe;
 mod reloading;
 mod rolling;
@@ -212,6 +214,7 @@ async fn serve(
     // Before the first process: what a keeper forks becomes a child of this one.
     hostler_supervisor::adopt_orphans()?;
     let number = predecessor.map_or(0, |before| before.generation) + 1;
+    logs.errors.set_generation(number);
     let (first, mut notices) = Generation::begin(number, served, router_threads, strength)?;
     let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);
     let holds = sockets.holds()?;
@@ -249,6 +252,7 @@ async fn serve(
         tracing::warn!("exit_idle_time has no effect: no socket was passed, so nobody would start the server again");
     }
     let instance = Arc::new(Instance::new(Arc::new(router), first, loaded, before.unwrap_or_default(), kept));
+    pressure::watch(environment, Arc::clone(&instance));
     let (orders, order) = mpsc::channel(ORDERS);
     let desk = Desk {
         name: source.name(),
@@ -366,4 +370,15 @@ fn traceback_of(failure: &Failure) -> Option<&str> {
 fn refuse(message: &str, code: u8) -> ExitCode {
     say(message);
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn each_kind_of_event_has_an_identity_in_the_journal() {
+        use hostler_systemd::journal::MessageId;
+        for name in hostler_supervisor::kind::ALL.into_iter().chain([hostler_router::WORKER_TIMED_OUT]) {
+            assert!(MessageId::named(name).is_some(), "{name}");
+        }
+    }
 }

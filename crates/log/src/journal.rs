@@ -3,7 +3,7 @@
 //! | field of the event | field of the entry |
 //! |---|---|
 //! | `message`, the others as `key=value`, and the lines of `detail` | `MESSAGE` |
-//! | `message_id` | `MESSAGE_ID` |
+//! | `message_id`: 32 hexadecimal digits, or a name in `MessageId::ALL`, as `WORKER_DIED` | `MESSAGE_ID` |
 //! | `pid`, of a worker | `HOSTLER_WORKER_PID` |
 //! | `total`, `queue`, `application`, in seconds | `HOSTLER_DURATION_USEC`, `HOSTLER_QUEUE_USEC`, `HOSTLER_APPLICATION_USEC` |
 //! | `worker`, `request_id`, `method`, `status` and every other | `HOSTLER_` and its name in upper case |
@@ -15,7 +15,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use hostler_systemd::journal::{Entry, Journal, Priority};
+use hostler_systemd::journal::{Entry, Journal, MessageId, Priority};
 use tracing::{Level, Metadata};
 
 use crate::fields::{Fields, Value};
@@ -79,7 +79,10 @@ impl Entries {
             entry.field("CODE_FILE", file).field("CODE_LINE", &line.to_string());
         }
         if let Some(id) = &fields.message_id {
-            entry.field("MESSAGE_ID", id);
+            match MessageId::named(id) {
+                Some(id) => entry.field("MESSAGE_ID", &id.to_string()),
+                None => entry.field("MESSAGE_ID", id),
+            };
         }
         if let Some(instance) = self.origin.instance.get() {
             entry.field("HOSTLER_INSTANCE", instance);

@@ -62,8 +62,14 @@ fn an_event_is_an_entry_with_fields() {
         log.set_instance("another");
         log.set_generation(2);
         tracing::error!(
-            message_id = %MessageId::WORKER_DIED,
-            worker = 3u16, pid = 4711, request_id = "7f3a", method = "GET", status = 502, total = 0.0015, seconds = 0.5,
+            message_id = "WORKER_DIED",
+            worker = 3u16,
+            pid = 4711,
+            request_id = "7f3a",
+            method = "GET",
+            status = 502,
+            total = 0.0015,
+            seconds = 0.5,
             "a worker died"
         );
         tracing::warn!(generation = 1, "late");

@@ -7,12 +7,12 @@ use std::time::Duration;
 use hostler_exchange::{Phase, RequestEnd, ResponseProgress, now_ns};
 use hostler_http1::Refusal;
 
-use crate::RouterEvent;
 use crate::connection::{After, Connection, Interrupted};
 use crate::orphan::PROBE;
 use crate::page::Page;
 use crate::respond::Framing;
 use crate::turn::{Outcome, Turn};
+use crate::{RouterEvent, WORKER_TIMED_OUT};
 
 /// How often a request is queued again after its worker died, when it is known to have crashed it: it ran alone.
 const RETRIES_TO_BLAME: u8 = 1;
@@ -299,6 +299,7 @@ impl Connection {
                 }
                 let (method, target) = turn.line.first_line(turn.slot);
                 tracing::error!(
+                    message_id = WORKER_TIMED_OUT,
                     request_id = turn.id.show().as_str(),
                     method,
                     target,

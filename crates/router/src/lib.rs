@@ -54,6 +54,8 @@ use thread::Start;
 
 /// Commands a thread has not read yet, at most; connections on their way to it are among them.
 const COMMANDS: usize = 1024;
+/// The kind of event that a request past its timeout is, by name: the field `message_id` of the log.
+pub const WORKER_TIMED_OUT: &str = "WORKER_TIMED_OUT";
 
 /// What the router tells whoever started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hostler_exchange::Phase;
 
-use crate::RouterEvent;
 use crate::line::{Line, Owner, after};
+use crate::{RouterEvent, WORKER_TIMED_OUT};
 
 /// How long an event loop may take, at least, to show that it is not stuck: another handler may keep it for as long as `timeout` allows.
 pub(crate) const PROBE: Duration = Duration::from_secs(1);
@@ -67,6 +67,7 @@ impl Line {
             stuck.push(progress.worker);
             let (method, target) = self.first_line(slot);
             tracing::error!(
+                message_id = WORKER_TIMED_OUT,
                 method,
                 target,
                 worker = progress.worker,

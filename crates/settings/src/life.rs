@@ -27,6 +27,11 @@ settings! {
     /// It is looked at every few seconds.
     max_memory: u64 = 0, range(0..=TIB);
 
+    /// How much memory a worker and its children may have until the kernel kills them; 0 is without limit.
+    /// It is `memory.max` of cgroups(7), and holds only where workers have control groups of their own, as in a service of systemd with `Delegate=memory`. Well above
+    /// `max_memory`, which replaces a worker without losing a request.
+    memory_max: u64 = 0, range(0..=TIB);
+
     /// Replaces worker by worker in a reload, instead of starting all new ones beside the old.
     /// At most one worker more than usual lives at a time. While it goes on, old and new code serve side by side. If the first new worker does not get ready nothing changes; if a later
     /// one does not, those before it stay. Where more changed than new processes take up (anything but the application, its

@@ -24,7 +24,7 @@ const EXIT_TIME: Duration = Duration::from_secs(1);
 pub fn check(options: Options) -> Result<Loaded, Failure> {
     let start = WorkerStart { worker: 0, check_only: true, ..options.start.clone() };
     let shared = no_memory(start.router_threads).map_err(died)?;
-    let process = launch(&options, &ToWorker::Start(start), shared).map_err(died)?;
+    let process = launch(&options, &ToWorker::Start(start), shared, |_| {}).map_err(died)?;
     let result = listen(&process, options.boot_timeout);
     let (status, killed) = end(&process, EXIT_TIME);
     result.unwrap_or_else(|| {

@@ -19,14 +19,14 @@ use tokio::time::Instant;
 
 use self::forking::Forking;
 use self::rolling::Rolling;
-use crate::ended::Death;
+use crate::ended::{Cause, Death};
 use crate::handle::{Handle, NotServing, Observed};
 use crate::machine::{Action, Event, Limits, Machine, Observation, WorkerSignal};
 use crate::message::Message;
 use crate::process::{self, Process};
 use crate::status::{Change, KeeperStatus, LastFailure, Notice, Usage, WorkerStatus};
 use crate::watch::{Watched, watch};
-use crate::{Options, Pool, report};
+use crate::{Options, OutOfMemory, Pool, report};
 
 /// Messages that may wait for the driver; whoever sends waits when there are more.
 const WAITING_MESSAGES: usize = 256;
@@ -217,10 +217,15 @@ impl Driver {
     }
 
     fn take(&mut self, event: Event) {
-        if let Event::Exited { worker, .. } = event
-            && self.pool.served(worker) > 0
-        {
-            self.follow_up.push_back(Event::Proven { worker });
+        if let Event::Exited { worker, status } = event {
+            if self.pool.served(worker) > 0 {
+                self.follow_up.push_back(Event::Proven { worker });
+            }
+            let pid = self.places.get(usize::from(worker)).and_then(|place| place.process.as_ref()).map(|own| own.pid);
+            let shortage = pid.and_then(|pid| self.leave_group(worker, pid));
+            if let Some(shortage) = shortage.filter(|_| status.is_kill()) {
+                self.follow_up.push_back(Event::OutOfMemory { worker, shortage });
+            }
         }
         self.follow_up.push_back(event);
         self.follow_up();
@@ -310,15 +315,18 @@ impl Driver {
         let shared = self.pool.descriptors(worker).map_err(of_pool)?;
         self.started += 1;
         let start = WorkerStart { worker, age: self.started, ..self.options.start.clone() };
-        let process =
-            process::launch(&self.options, &ToWorker::Start(start), shared).map_err(|error| error.to_string())?;
+        let launched =
+            process::launch(&self.options, &ToWorker::Start(start), shared, |pid| self.join_group(worker, pid));
+        let process = launched.map_err(|error| error.to_string())?;
         self.watch_worker(worker, self.started, process)
     }
 
     fn watch_worker(&mut self, worker: u16, age: u64, process: Process) -> Result<u32, String> {
-        let watched =
-            Watched::new(worker, process).map_err(|error| format!("a new worker cannot be watched: {error}"))?;
-        let pid = watched.pid;
+        let pid = process.pid;
+        let watched = Watched::new(worker, process).map_err(|error| {
+            self.leave_group(worker, pid);
+            format!("a new worker cannot be watched: {error}")
+        })?;
         tracing::debug!(worker, pid, "a worker was started");
         let watched = Arc::new(watched);
         tokio::spawn(watch(Arc::clone(&watched), self.messages.clone()));
@@ -330,6 +338,16 @@ impl Driver {
             place.edition = self.options.edition;
         }
         Ok(pid)
+    }
+
+    fn join_group(&self, worker: u16, pid: u32) {
+        if let Some(groups) = &self.options.groups {
+            groups.join(worker, pid);
+        }
+    }
+
+    fn leave_group(&self, worker: u16, pid: u32) -> Option<OutOfMemory> {
+        self.options.groups.as_ref()?.leave(worker, pid)
     }
 
     fn with_process(&self, worker: u16, act: impl FnOnce(&Watched)) {
@@ -359,10 +377,15 @@ impl Driver {
             place.usage = None;
             place.served_before = place.served_before.saturating_add(served);
         }
+        // Asked while the shared memory still has them.
+        let ran = match death.cause {
+            Cause::OutOfMemory(_) => self.pool.describe_running(worker),
+            _ => Vec::new(),
+        };
         let requests = self.pool.recover(worker, death.is_crash());
-        report::death(death, requests);
+        let description = death.describe_with(requests, &ran);
+        report::death(death, requests, &description);
         if death.is_unasked() {
-            let description = death.describe(requests);
             self.failed(worker, description.clone(), None);
             self.notify(Notice::WorkerDied { worker, pid, status, requests, description });
         }

@@ -4,6 +4,11 @@ use std::fmt;
 
 use rustix::process::{Signal, WaitIdStatus};
 
+use crate::OutOfMemory;
+
+/// How many requests a line names; of the others it says how many there are.
+const NAMED_REQUESTS: usize = 3;
+
 /// How a process ended (`waitid(2)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -22,6 +27,11 @@ impl Ended {
             (None, Some(signal)) => Self::Signaled(signal),
             (None, None) => Self::Unknown,
         }
+    }
+
+    /// Whether SIGKILL ended it.
+    pub(crate) fn is_kill(self) -> bool {
+        self == Self::Signaled(Signal::KILL.as_raw())
     }
 }
 
@@ -52,6 +62,8 @@ pub(crate) struct Death {
 pub(crate) enum Cause {
     /// None: it crashed, exited or was killed by somebody else.
     Unasked,
+    /// The kernel killed it.
+    OutOfMemory(OutOfMemory),
     /// It said that it could not load the application.
     Failed,
     /// It was not ready in time.
@@ -83,6 +95,11 @@ impl Death {
 
     /// One line: who, how, and what it cost.
     pub(crate) fn describe(&self, requests: usize) -> String {
+        self.describe_with(requests, &[])
+    }
+
+    /// The same with the requests that are known by name, of the `requests` that it ran.
+    pub(crate) fn describe_with(&self, requests: usize, named: &[String]) -> String {
         let Self { worker, pid, status, cause } = self;
         let mut line = match cause {
             Cause::BootTimeout => format!("worker {worker} (pid {pid}) was not ready in time and was killed"),
@@ -92,16 +109,30 @@ impl Death {
             Cause::RequestTimeout => {
                 format!("worker {worker} (pid {pid}) was killed because a request ran past its timeout")
             }
+            Cause::OutOfMemory(shortage) => {
+                format!("worker {worker} (pid {pid}) was killed by the kernel, as {shortage},")
+            }
             Cause::Unasked | Cause::Failed | Cause::Stop | Cause::Retired => {
                 format!("worker {worker} (pid {pid}) {status}")
             }
         };
         match requests {
             0 => {}
+            _ if !named.is_empty() => {
+                let shown = named.iter().take(NAMED_REQUESTS).map(String::as_str).collect::<Vec<_>>().join(", ");
+                line.push_str(&format!(" while it served {shown}"));
+                match requests.saturating_sub(named.len().min(NAMED_REQUESTS)) {
+                    0 => {}
+                    more => line.push_str(&format!(" and {more} more")),
+                }
+            }
             1 => line.push_str(" while it ran 1 request"),
             many => line.push_str(&format!(" while it ran {many} requests")),
         }
-        if *cause == Cause::Unasked && *status == Ended::Signaled(Signal::KILL.as_raw()) {
+        if line.ends_with(',') {
+            line.pop();
+        }
+        if *cause == Cause::Unasked && status.is_kill() {
             line.push_str("; if nobody did that, the kernel's log says whether memory ran out");
         }
         line
@@ -144,6 +175,19 @@ mod tests {
         assert_eq!(exit.describe(0), "worker 3 (pid 1234) exited with status 1");
         let killed = death(Ended::Signaled(9), Cause::Unasked);
         assert!(killed.describe(1).contains("SIGKILL while it ran 1 request; if nobody did that"));
+        let starved = death(Ended::Signaled(9), Cause::OutOfMemory(OutOfMemory::Own { limit: 300 << 20 }));
+        assert_eq!(
+            starved.describe_with(1, &["GET /take (r-1)".to_owned()]),
+            "worker 3 (pid 1234) was killed by the kernel, as its memory went over its limit of 300 MiB, \
+             while it served GET /take (r-1)"
+        );
+        let named = ["GET /a (1)", "GET /b (2)", "GET /c (3)", "GET /d (4)"].map(str::to_owned);
+        assert!(starved.describe_with(5, &named).ends_with("GET /a (1), GET /b (2), GET /c (3) and 2 more"));
+        let shared = death(Ended::Signaled(9), Cause::OutOfMemory(OutOfMemory::Shared));
+        assert_eq!(
+            shared.describe(0),
+            "worker 3 (pid 1234) was killed by the kernel, as the service or the machine ran out of memory"
+        );
         let slow = death(Ended::Signaled(9), Cause::RequestTimeout);
         assert_eq!(
             slow.describe(1),

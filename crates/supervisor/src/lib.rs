@@ -7,6 +7,7 @@
 mod check;
 mod driver;
 mod ended;
+mod groups;
 mod handle;
 mod keeper;
 mod machine;
@@ -24,12 +25,14 @@ mod watch;
 pub use check::check;
 pub use driver::Supervisor;
 pub use ended::Ended;
+pub use groups::{Groups, OutOfMemory};
 pub use handle::{Handle, NotServing, RollFailed, StacksError};
 pub use machine::WorkerState;
 pub use options::{Options, Recycling, Scaling};
 pub use orphans::adopt_orphans;
 pub use pool::{Load, Look, Pool};
 pub use process::{BOOTSTRAP, STACKS_SIGNAL};
+pub use report::kind;
 pub use status::{
     Change, Condition, Failure, KeeperStatus, LastFailure, Notice, RecycleReason, Restarts, Strength, Usage,
     WorkerStatus,

@@ -181,6 +181,7 @@ impl Machine {
             Event::KeeperFailed { message, traceback } => self.keeper_failed(message, traceback),
             Event::KeeperExited { status } => self.keeper_exited(status),
             Event::Proven { worker } => self.proven(worker),
+            Event::OutOfMemory { worker, shortage } => self.out_of_memory(worker, shortage),
             Event::Exited { worker, status } => self.exited(worker, status),
             Event::TimedOut { worker, request, limit } => self.timed_out(worker, request, limit),
             Event::Looked { worker, look } => self.looked(worker, &look),

@@ -2,9 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_channel::{EventLoop, Interface, Lifespan, WorkerStart};
+
+use crate::Groups;
 
 /// What to run, and the limits of patience.
 #[derive(Debug, Clone)]
@@ -48,6 +51,8 @@ pub struct Options {
     /// The worker's umask. It is set by [`BOOTSTRAP`](crate::BOOTSTRAP) in the worker: the server's own is a matter of all its
     /// threads.
     pub umask: Option<u32>,
+    /// Puts each worker into a control group of its own, where there are any.
+    pub groups: Option<Arc<dyn Groups>>,
     /// The Python program that loads the extension, instead of [`BOOTSTRAP`](crate::BOOTSTRAP); for tests.
     pub bootstrap: Option<String>,
 }
@@ -122,6 +127,7 @@ impl Default for Options {
             graceful_timeout: Duration::from_secs(30),
             boot_timeout: Duration::from_secs(120),
             umask: None,
+            groups: None,
             bootstrap: None,
         }
     }

@@ -25,6 +25,12 @@ pub trait Pool: Send + Sync {
     /// How many requests the worker's present process finished.
     fn served(&self, worker: u16) -> u64;
 
+    /// The requests that a worker runs, each in a few words for people, as `GET /path (id)`. Asked once it is gone, before
+    /// [`Pool::recover`].
+    fn describe_running(&self, _worker: u16) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Called after the process was reaped: whatever it held is answered or queued again. Returns how many requests it ran.
     ///
     /// `crashed` says that the process itself is to blame, and not somebody who killed it: if it ran one request only, that request

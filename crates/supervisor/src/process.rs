@@ -68,13 +68,16 @@ pub(crate) enum LaunchError {
     Watch(#[source] io::Error),
 }
 
-/// Starts a worker or a keeper that inherits `shared` from descriptor [`descriptors::MEMORY`] upwards, and sends it its first message.
-pub(crate) fn launch(options: &Options, first: &ToWorker, shared: Vec<OwnedFd>) -> Result<Process, LaunchError> {
+/// Starts a worker or a keeper that inherits `shared` from descriptor [`descriptors::MEMORY`] upwards, calls `settle` with its number,
+/// and then sends it its first message, without which it does nothing.
+pub(crate) fn launch(
+    options: &Options,
+    first: &ToWorker,
+    shared: Vec<OwnedFd>,
+    settle: impl FnOnce(u32),
+) -> Result<Process, LaunchError> {
     check_directory(options)?;
     let (channel, theirs) = Channel::pair().map_err(LaunchError::Channel)?;
-    // Before the process exists: the packet waits in the socket, and a failure leaves nothing behind.
-    channel.send(first).map_err(LaunchError::Channel)?;
-
     let mappings: Vec<FdMapping> = std::iter::once(theirs)
         .chain(shared)
         .zip(descriptors::CHANNEL..)
@@ -87,7 +90,16 @@ pub(crate) fn launch(options: &Options, first: &ToWorker, shared: Vec<OwnedFd>) 
     let placeholders = occupy_up_to(highest).map_err(LaunchError::Descriptors)?;
     let child = command.spawn().map_err(|source| LaunchError::Python { python: options.python.clone(), source })?;
     drop(placeholders);
-    watch_descriptor(child).map(|(pid, pidfd)| Process { pid, pidfd, channel }).map_err(LaunchError::Watch)
+    let (pid, pidfd) = watch_descriptor(child).map_err(LaunchError::Watch)?;
+    settle(pid);
+    match channel.send(first) {
+        // One that has ended by now is told of as any other end.
+        Err(error) if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+            abandon(&pidfd);
+            Err(LaunchError::Channel(error))
+        }
+        _ => Ok(Process { pid, pidfd, channel }),
+    }
 }
 
 /// Collects the status of an ended process; `None` while it runs.

@@ -9,6 +9,27 @@ use hostler_channel::{LogRecord, Severity};
 use crate::ended::{Cause, Death, Ended};
 use crate::machine::Remark;
 
+/// The kinds of events that an operator cares for, by name: the field `message_id`. What the names stand for in the journal is
+/// known to whoever writes the log.
+pub mod kind {
+    /// A worker ended unasked.
+    pub const WORKER_DIED: &str = "WORKER_DIED";
+    /// The kernel killed one for want of memory.
+    pub const WORKER_OUT_OF_MEMORY: &str = "WORKER_OUT_OF_MEMORY";
+    /// No worker can serve.
+    pub const APPLICATION_BROKEN: &str = "APPLICATION_BROKEN";
+    /// One can again.
+    pub const APPLICATION_HEALED: &str = "APPLICATION_HEALED";
+    /// All were let go.
+    pub const ASLEEP: &str = "ASLEEP";
+    /// One is ready after that.
+    pub const AWAKE: &str = "AWAKE";
+
+    /// All of them.
+    pub const ALL: [&str; 6] =
+        [WORKER_DIED, WORKER_OUT_OF_MEMORY, APPLICATION_BROKEN, APPLICATION_HEALED, ASLEEP, AWAKE];
+}
+
 /// One record of a worker, or of the keeper. `detail` holds its further lines.
 pub(crate) fn record(worker: Option<u16>, pid: u32, record: &LogRecord) {
     let LogRecord { severity, message, detail, request_id } = record;
@@ -113,28 +134,43 @@ pub(crate) fn remark(remark: &Remark) {
         }
         Remark::Scaled { from, to, reason } => tracing::info!(from, to, reason, "the number of workers changes"),
         Remark::Broken(failure) => {
-            tracing::error!(error = %failure, "workers keep dying before they are ready and none serves; it is tried again");
+            let message_id = kind::APPLICATION_BROKEN;
+            tracing::error!(message_id, error = %failure, "workers keep dying before they are ready and none serves; it is tried again");
         }
-        Remark::Healed => tracing::info!("a worker is ready again"),
+        Remark::Healed => tracing::info!(message_id = kind::APPLICATION_HEALED, "a worker is ready again"),
         Remark::Asleep { idle } => {
-            tracing::info!(idle_seconds = idle.as_secs(), "nobody asks anything; all workers are let go");
+            tracing::info!(
+                message_id = kind::ASLEEP,
+                idle_seconds = idle.as_secs(),
+                "nobody asks anything; all workers are let go"
+            );
         }
         Remark::Parked => tracing::debug!("the workers are let go, and their keeper is kept"),
         Remark::Woken => tracing::info!("a request came; workers are started again"),
-        Remark::Awake { after } => tracing::info!(seconds = after.as_secs_f64(), "a worker is ready after the sleep"),
+        Remark::Awake { after } => {
+            tracing::info!(
+                message_id = kind::AWAKE,
+                seconds = after.as_secs_f64(),
+                "a worker is ready after the sleep"
+            );
+        }
     }
 }
 
 /// The end of a process that ran `requests` requests.
-pub(crate) fn death(death: &Death, requests: usize) {
-    let description = death.describe(requests);
+pub(crate) fn death(death: &Death, requests: usize, description: &str) {
     let Death { worker, pid, cause, .. } = death;
+    let message_id = match cause {
+        Cause::OutOfMemory(_) => kind::WORKER_OUT_OF_MEMORY,
+        _ => kind::WORKER_DIED,
+    };
     match cause {
-        _ if requests > 0 => tracing::error!(worker, pid, requests, "{description}"),
+        _ if requests > 0 => tracing::error!(message_id, worker, pid, requests, "{description}"),
+        Cause::OutOfMemory(_) => tracing::error!(message_id, worker, pid, "{description}"),
         // As when somebody sends SIGTERM to it: it finished what it ran, and nothing was lost.
         Cause::Unasked if death.status == Ended::Exited(0) => tracing::info!(worker, pid, "{description}"),
         Cause::Unasked | Cause::BootTimeout | Cause::RequestTimeout => {
-            tracing::warn!(worker, pid, requests, "{description}");
+            tracing::warn!(message_id, worker, pid, requests, "{description}");
         }
         // Whoever asked for it, or the worker itself, has said why.
         Cause::Failed => tracing::debug!(worker, pid, "{description}"),

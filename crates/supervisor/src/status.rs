@@ -210,6 +210,8 @@ pub struct Restarts {
     pub crashed: u64,
     /// Killed because a request ran past its timeout.
     pub timed_out: u64,
+    /// Killed by the kernel for want of memory.
+    pub out_of_memory: u64,
     /// Replaced after `max_requests`.
     pub max_requests: u64,
     /// Replaced after `max_lifetime`.
@@ -232,6 +234,7 @@ impl Restarts {
         let Self {
             crashed,
             timed_out,
+            out_of_memory,
             max_requests,
             max_lifetime,
             max_memory,
@@ -243,6 +246,7 @@ impl Restarts {
         [
             ("crashed", crashed),
             ("timed_out", timed_out),
+            ("out_of_memory", out_of_memory),
             ("max_requests", max_requests),
             ("max_lifetime", max_lifetime),
             ("max_memory", max_memory),
@@ -276,6 +280,7 @@ impl AddAssign for Restarts {
     fn add_assign(&mut self, other: Self) {
         self.crashed += other.crashed;
         self.timed_out += other.timed_out;
+        self.out_of_memory += other.out_of_memory;
         self.max_requests += other.max_requests;
         self.max_lifetime += other.max_lifetime;
         self.max_memory += other.max_memory;

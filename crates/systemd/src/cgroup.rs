@@ -66,11 +66,13 @@ impl Cgroup {
         &self.directory
     }
 
-    /// The group that is ours to divide: this one, or the one above it where the service manager put the server into a subgroup.
-    /// `None` when nothing was delegated.
-    pub fn delegated(&self) -> Option<Self> {
-        let above = self.directory.parent().map(Path::to_owned);
-        [Some(self.directory.clone()), above]
+    /// The group that is ours to divide: the one above this one where this is the server's `subgroup` (`DelegateSubgroup=`), else this
+    /// one. `None` when it was not delegated.
+    pub fn delegated(&self, subgroup: &str) -> Option<Self> {
+        let is_subgroup = self.directory.file_name().is_some_and(|name| name == subgroup);
+        // A subgroup belongs to the service's user as well, and looks delegated to it.
+        let above = self.directory.parent().filter(|_| is_subgroup).map(Path::to_owned);
+        [above, Some(self.directory.clone())]
             .into_iter()
             .flatten()
             .find(|directory| is_delegated(directory))
@@ -101,6 +103,33 @@ impl Cgroup {
     pub fn enable(&self, controllers: &[&str]) -> Result<(), CgroupError> {
         let text: Vec<String> = controllers.iter().map(|controller| format!("+{controller}")).collect();
         self.write("cgroup.subtree_control", &text.join(" "))
+    }
+
+    /// The controllers that this group has, and may give to its children.
+    ///
+    /// # Errors
+    /// The group is gone.
+    pub fn controllers(&self) -> Result<Vec<String>, CgroupError> {
+        Ok(self.read("cgroup.controllers")?.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// The groups below this one whose name begins so.
+    ///
+    /// # Errors
+    /// The group is gone.
+    pub fn children(&self, prefix: &str) -> Result<Vec<Self>, CgroupError> {
+        let listed = fs::read_dir(&self.directory).map_err(failed("listing", &self.directory))?;
+        let directories = listed.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let named = directories.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()));
+        Ok(named.map(|entry| Self { directory: entry.path() }).collect())
+    }
+
+    /// When the kernel kills one process of this group for want of memory, it kills all of them (`memory.oom.group`, Linux 4.19).
+    ///
+    /// # Errors
+    /// The group has no memory controller.
+    pub fn end_together(&self) -> Result<(), CgroupError> {
+        self.write("memory.oom.group", "1")
     }
 
     /// Moves a process, with all its threads, into this group.
@@ -240,7 +269,11 @@ mod tests {
         let group = Cgroup { directory: directory.path().to_owned() };
         let child = group.child("worker-1").unwrap();
         assert_eq!(group.child("worker-1").unwrap(), child);
-        for file in ["cgroup.procs", "memory.max", "cgroup.subtree_control"] {
+        fs::write(child.directory().join("cgroup.controllers"), "cpu memory pids\n").unwrap();
+        assert_eq!(child.controllers().unwrap(), ["cpu", "memory", "pids"]);
+        assert_eq!(group.children("worker-").unwrap(), std::slice::from_ref(&child));
+        assert_eq!(group.children("other-").unwrap(), []);
+        for file in ["cgroup.procs", "memory.max", "cgroup.subtree_control", "memory.oom.group"] {
             fs::write(child.directory().join(file), "").unwrap();
         }
         let read = |file: &str| fs::read_to_string(child.directory().join(file)).unwrap();
@@ -251,6 +284,8 @@ mod tests {
         assert_eq!(read("cgroup.subtree_control"), "+memory +pids");
         child.limit_memory(Some(1024)).unwrap();
         assert_eq!(read("memory.max"), "1024");
+        child.end_together().unwrap();
+        assert_eq!(read("memory.oom.group"), "1");
         fs::write(child.directory().join("memory.events"), "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\nnew 9\n").unwrap();
         assert_eq!(child.memory_events().unwrap(), MemoryEvents { high: 1, max: 2, oom: 3, oom_kill: 4 });
         assert!(child.remove().unwrap_err().to_string().starts_with("control group: removing "));

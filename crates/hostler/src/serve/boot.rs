@@ -3,6 +3,7 @@
 use hostler_channel::Loaded;
 use hostler_router::Router;
 use hostler_supervisor::{Condition, Notice};
+use hostler_systemd::journal::MessageId;
 use tokio::sync::mpsc;
 
 use super::developing::Developing;
@@ -55,7 +56,14 @@ pub(super) async fn boot(
             told = notice.recv() => match told {
                 Some(Notice::Ready { loaded, after }) => {
                     let Loaded { interface, python, event_loop, .. } = &loaded;
-                    tracing::info!(?interface, python, event_loop, seconds = after.as_secs_f64(), "the application is ready");
+                    tracing::info!(
+                        message_id = %MessageId::STARTED,
+                        ?interface,
+                        python,
+                        event_loop,
+                        seconds = after.as_secs_f64(),
+                        "the application is ready"
+                    );
                     return Ok(Some((start()?, Booted::Loaded(loaded))));
                 }
                 Some(Notice::Failed(failure)) if develops => {

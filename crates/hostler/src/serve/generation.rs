@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::stop::cancel_all;
-use super::{Served, pool, probe, translate};
+use super::{Served, groups, pool, probe, translate};
 
 /// Notices of a supervisor that nobody has read yet, at most.
 const NOTICES: usize = 64;
@@ -54,6 +54,7 @@ impl Generation {
         // One that is to follow another is thrown away when it is broken; while somebody develops, the next change is waited for.
         options.outlive_failures &= number == 1 && !served.settings.develop.reload;
         options.edition = number;
+        options.groups = groups::of_generation(served.settings.life.memory_max);
         options.start.generation = number;
         let (sender, notices) = mpsc::channel(NOTICES);
         let supervisor = Supervisor::spawn(options, Arc::new(pool::Generation::new(Arc::clone(&exchange))), sender);

@@ -45,6 +45,16 @@ impl Pool for Generation {
         self.exchange.served(worker)
     }
 
+    fn describe_running(&self, worker: u16) -> Vec<String> {
+        let running = self.exchange.requests().into_iter().filter(|request| request.worker == Some(worker));
+        running
+            .map(|request| match request.id.as_str() {
+                "" => format!("{} {}", request.method, request.target),
+                id => format!("{} {} ({id})", request.method, request.target),
+            })
+            .collect()
+    }
+
     fn recover(&self, worker: u16, crashed: bool) -> usize {
         self.exchange.recover_worker(worker, crashed)
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use hostler_bus::{LastReload, Reloaded, State};
 use hostler_channel::Loaded;
 use hostler_supervisor::Condition as Found;
+use hostler_systemd::journal::MessageId;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -234,7 +235,8 @@ impl Main<'_> {
         began: Instant,
     ) -> (u32, Arc<Generation>) {
         let seconds = began.elapsed().as_secs_f64();
-        tracing::info!(generation = generation.number, seconds, "the next generation serves");
+        self.logs.errors.set_generation(generation.number);
+        tracing::info!(message_id = %MessageId::RELOADED, generation = generation.number, seconds, "the next generation serves");
         // What never served is nothing to go back to.
         if self.serving && !self.instance.view().loaded.python.is_empty() {
             self.source.remember(&self.instance.current().served);
@@ -274,7 +276,8 @@ impl Main<'_> {
         let detail = failed.traceback.as_deref().map(traceback::told);
         let goes_on = if self.serving { ", and the current generation goes on" } else { "" };
         let reason = &failed.reason;
-        tracing::error!(generation = number, seconds, detail, "the reload failed{goes_on}: {reason}");
+        let message_id = MessageId::RELOAD_FAILED.to_string();
+        tracing::error!(message_id, generation = number, seconds, detail, "the reload failed{goes_on}: {reason}");
         self.service.reloaded(Some(reason));
         let last = LastReload {
             at_us: now_us(),

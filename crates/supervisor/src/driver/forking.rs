@@ -65,7 +65,7 @@ impl Driver {
         // Those of all workers are the same: each has the doorbells of all.
         let shared = self.pool.descriptors(0).map_err(|error| format!("no descriptors for it can be had: {error}"))?;
         let first = ToWorker::Keep(self.options.start.clone());
-        let process = process::launch(&self.options, &first, shared).map_err(|error| error.to_string())?;
+        let process = process::launch(&self.options, &first, shared, |_| {}).map_err(|error| error.to_string())?;
         let keeper = Keeper::new(process).map_err(|error| format!("it cannot be watched: {error}"))?;
         let pid = keeper.pid;
         tracing::debug!(pid, "the keeper was started");
@@ -116,6 +116,7 @@ impl Driver {
             tracing::warn!(worker, pid, "a worker was forked that nobody asked for; it is killed");
             return abandon(&pidfd);
         };
+        self.join_group(worker, pid);
         let start = WorkerStart { worker, age, ..self.options.start.clone() };
         if let Err(error) = channel.send(&ToWorker::Start(start)) {
             tracing::debug!(worker, pid, %error, "a message could not be sent to a new worker");

@@ -1,6 +1,7 @@
 //! Ending workers: for good at a stop, singly when they hang or are let go.
 
 use super::{Action, Cause, Failure, Machine, Notice, Phase, STACKS_TIME, State, TERMINATE_TIME, WorkerSignal};
+use crate::OutOfMemory;
 
 impl Machine {
     pub(super) fn stop(&mut self, graceful: bool) {
@@ -55,6 +56,15 @@ impl Machine {
         self.set_state(worker, State::Condemned { until: self.now + STACKS_TIME });
         self.actions.push(Action::Retire { worker });
         self.actions.push(Action::Signal { worker, signal: WorkerSignal::Stacks });
+    }
+
+    /// Somebody else ended a worker, and who that was is known. What the supervisor did itself has its cause.
+    pub(super) fn out_of_memory(&mut self, worker: u16, shortage: OutOfMemory) {
+        if let Some(entry) = self.workers.get_mut(usize::from(worker))
+            && entry.cause == Cause::Unasked
+        {
+            entry.cause = Cause::OutOfMemory(shortage);
+        }
     }
 
     pub(super) fn terminate(&mut self, worker: u16) {

@@ -6,7 +6,7 @@ use hostler_channel::Loaded;
 
 use crate::ended::{Death, Ended};
 use crate::status::{Change, Failure, Notice, RecycleReason};
-use crate::{Load, Look, Recycling, Scaling};
+use crate::{Load, Look, OutOfMemory, Recycling, Scaling};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,11 @@ pub(crate) enum Event {
     /// The process of a worker that is about to be reported as exited finished some requests in its time.
     Proven {
         worker: u16,
+    },
+    /// The process of a worker that is about to be reported as exited was killed by the kernel for want of memory.
+    OutOfMemory {
+        worker: u16,
+        shortage: OutOfMemory,
     },
     Exited {
         worker: u16,

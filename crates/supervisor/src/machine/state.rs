@@ -241,6 +241,7 @@ impl Worker {
         let restarts = &mut self.restarts;
         match (self.cause, self.wish) {
             (Cause::RequestTimeout, _) => restarts.timed_out += 1,
+            (Cause::OutOfMemory(_), _) => restarts.out_of_memory += 1,
             (Cause::Failed | Cause::BootTimeout, _) => restarts.failed_at_boot += 1,
             (Cause::Unasked, _) if self.ready_since.is_none() => restarts.failed_at_boot += 1,
             (Cause::Unasked, _) => restarts.crashed += 1,

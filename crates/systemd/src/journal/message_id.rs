@@ -47,6 +47,12 @@ impl MessageId {
         ("AWAKE", MessageId::AWAKE),
         ("STUCK", MessageId::STUCK),
     ];
+
+    /// The one of this name in [`MessageId::ALL`].
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, id)| *id)
+    }
 }
 
 impl fmt::Display for MessageId {
@@ -71,5 +77,7 @@ mod tests {
         known.sort_unstable();
         assert_eq!(explained, known);
         assert_eq!(known.iter().collect::<HashSet<_>>().len(), known.len());
+        assert_eq!(MessageId::named("AWAKE"), Some(MessageId::AWAKE));
+        assert_eq!(MessageId::named("awake"), None);
     }
 }
