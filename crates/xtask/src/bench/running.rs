@@ -74,7 +74,11 @@ impl Running {
                 return Ok(());
             }
         }
-        bail!("its processes, {processes} at least, did not come to rest within {} s: {}", START_LIMIT.as_secs(), self.last_words())
+        bail!(
+            "its processes, {processes} at least, did not come to rest within {} s: {}",
+            START_LIMIT.as_secs(),
+            self.last_words()
+        )
     }
 
     /// The end of what the server printed.
