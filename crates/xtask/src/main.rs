@@ -21,7 +21,7 @@ Usage: cargo xtask COMMAND
         Runs every test, or the named parts. With --no-skip a test that cannot run here is a failure.
         ARGS go to `cargo test` or to `pytest` when exactly that part is named.
         The part systemd boots real systems of Debian, as root.
-  bench [hello|mixed-sleep|mixed-compute|transfer|idle|asgi-hello|fastapi|websocket|asgi-mixed|websockets-idle|sse]... [--rounds N] [--quick] [--servers A,B]
+  bench [hello|mixed-sleep|mixed-compute|transfer|idle|asgi-hello|fastapi|websocket|asgi-mixed|websockets-idle|sse|reload|kill|preload|sleep]... [--rounds N] [--quick] [--servers A,B]
         Measures Hostler beside its peers, in interleaved rounds, and prints medians.
   install [--destdir DIR] [--prefix DIR] [--dev]
         Builds Hostler and installs it below the prefix (default: /usr/local) within DIR, as packages do. With --dev a

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::Bench;
 use super::hello::{self, CASES, CONNECTIONS, CPU, RATE};
-use super::peers::{Interface, Job, Server, Tools};
+use super::peers::{Interface, Job, Life, Server, Tools};
 use super::results::{Bound, Results, Target};
 use super::trixie;
 
@@ -59,5 +59,5 @@ fn run(bench: &Bench, tools: &Tools, results: &mut Results, case: &'static str, 
 }
 
 fn job(module: &'static str, workers: u32) -> Job {
-    Job { module, interface: Interface::Asgi, workers, threads: 1, connections: CONNECTIONS }
+    Job { module, interface: Interface::Asgi, workers, threads: 1, connections: CONNECTIONS, life: Life::Plain }
 }

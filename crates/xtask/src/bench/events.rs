@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::crowd::{self, Crowd};
 use super::load::{percentile, prefer_this_thread};
 use super::measure::{self, Memory};
-use super::peers::{Interface, Job, Server};
+use super::peers::{Interface, Job, Life, Server};
 use super::results::{Bound, Figure, Results, Target};
 use super::running::Running;
 
@@ -39,7 +39,14 @@ pub(super) fn run(bench: &Bench) -> Result<Results> {
 
 fn measure(bench: &Bench, server: Server, streams: u32) -> Result<Vec<Figure>> {
     let events = if bench.is_quick() { 5 } else { 20 };
-    let job = Job { module: "asgi_events", interface: Interface::Asgi, workers: 1, threads: 1, connections: streams };
+    let job = Job {
+        module: "asgi_events",
+        interface: Interface::Asgi,
+        workers: 1,
+        threads: 1,
+        connections: streams,
+        life: Life::Plain,
+    };
     let running = Running::start(server, &bench.tools, &job, "/")?;
     let before = Memory::of(running.pid())?;
     let crowd = open(running.port, streams, events)?;

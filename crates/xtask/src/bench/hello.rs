@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Bench;
 use super::measure;
-use super::peers::{Interface, Job, Server, Tools};
+use super::peers::{Interface, Job, Life, Server, Tools};
 use super::results::{Bound, Figure, Results, Target};
 use super::running::Running;
 
@@ -31,7 +31,14 @@ pub(super) fn run(bench: &Bench) -> Result<Results> {
     });
     let mut results = Results::new("hello", targets.collect());
     for (case, workers) in CASES {
-        let job = Job { module: "hello", interface: Interface::Wsgi, workers, threads: 1, connections: CONNECTIONS };
+        let job = Job {
+            module: "hello",
+            interface: Interface::Wsgi,
+            workers,
+            threads: 1,
+            connections: CONNECTIONS,
+            life: Life::Plain,
+        };
         bench.interleave(&mut results, case, &SERVERS, |server, _| measure(bench, &bench.tools, server, &job));
     }
     Ok(results)

@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::crowd;
 use super::load::{Load, percentile};
 use super::measure;
-use super::peers::{Interface, Job, Server};
+use super::peers::{Interface, Job, Life, Server};
 use super::results::{Figure, Results};
 use super::running::Running;
 
@@ -31,7 +31,14 @@ pub(super) fn run(bench: &Bench) -> Result<Results> {
 }
 
 fn measure(bench: &Bench, server: Server, count: u32) -> Result<Vec<Figure>> {
-    let job = Job { module: "hello", interface: Interface::Wsgi, workers: 1, threads: 1, connections: count };
+    let job = Job {
+        module: "hello",
+        interface: Interface::Wsgi,
+        workers: 1,
+        threads: 1,
+        connections: count,
+        life: Life::Plain,
+    };
     let running = Running::start(server, &bench.tools, &job, "/")?;
     let main_at_rest = measure::process_memory(running.pid())?;
     let at_rest = measure::tree_memory(running.pid())?;

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use super::Bench;
 use super::load::percentile;
 use super::measure;
-use super::peers::{Interface, Job, Server};
+use super::peers::{Interface, Job, Life, Server};
 use super::results::{Bound, Figure, Results, Target};
 use super::running::{self, Running};
 use super::traffic::{Clients, Traffic};
@@ -34,7 +34,7 @@ pub(super) fn run(bench: &Bench) -> Result<Results> {
     for (case, peer, interface, module) in
         [(CASE, Server::Gunicorn, Interface::Wsgi, "deploy"), (LOOPS, Server::Uvicorn, Interface::Asgi, "asgi_deploy")]
     {
-        let job = Job { module, interface, workers: WORKERS as u32, threads: 1, connections: 16 };
+        let job = Job { module, interface, workers: WORKERS as u32, threads: 1, connections: 16, life: Life::Plain };
         bench.interleave(&mut results, case, &[Server::Hostler, peer], |server, _| measure(bench, server, &job));
     }
     Ok(results)

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::Bench;
 use super::load::{Load, Outcome, percentile};
-use super::peers::{Interface, Job, Server};
+use super::peers::{Interface, Job, Life, Server};
 use super::results::{Bound, Figure, Results, Target};
 use super::running::Running;
 
@@ -72,7 +72,7 @@ impl Mix {
     }
 
     fn job(&self, interface: Interface, threads: u32) -> Job {
-        Job { module: self.module, interface, workers: 4, threads, connections: Self::CONNECTIONS }
+        Job { module: self.module, interface, workers: 4, threads, connections: Self::CONNECTIONS, life: Life::Plain }
     }
 
     fn run(&self, bench: &Bench, results: &mut Results, case: &'static str, job: &Job, peers: &[Server]) {

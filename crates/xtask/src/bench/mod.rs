@@ -15,9 +15,11 @@ mod load;
 mod measure;
 mod mixed;
 mod peers;
+mod preload;
 mod reload;
 mod results;
 mod running;
+mod sleep;
 mod traffic;
 mod transfer;
 mod trixie;
@@ -43,7 +45,7 @@ const NEEDS: [Need; 2] = [Need::program("wrk"), Need { package: "libev-dev", sig
 type Benchmark = fn(&Bench) -> Result<Results>;
 
 /// The benchmarks by name, in the order in which they run.
-const BENCHMARKS: [(&str, Benchmark); 13] = [
+const BENCHMARKS: [(&str, Benchmark); 15] = [
     ("hello", hello::run),
     ("mixed-sleep", mixed::run_sleep),
     ("mixed-compute", mixed::run_compute),
@@ -57,6 +59,8 @@ const BENCHMARKS: [(&str, Benchmark); 13] = [
     ("sse", events::run),
     ("reload", reload::run),
     ("kill", kill::run),
+    ("preload", preload::run),
+    ("sleep", sleep::run),
 ];
 
 /// Runs the benchmarks that `arguments` name, all of them by default.

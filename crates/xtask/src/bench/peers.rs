@@ -111,7 +111,12 @@ fn with_words<'a>(words: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 
 fn hostler(tools: &Tools, job: &Job, port: u16) -> Command {
     let mut command = Command::new(&tools.hostler);
-    command.args(["run", "--bind", &bind(port), "--workers", &job.workers.to_string()]);
+    command.args(["run", "--bind", &bind(port)]);
+    match job.life {
+        Life::Plain => command.args(["--workers", &job.workers.to_string()]),
+        Life::Preload => command.args(["--workers", &job.workers.to_string(), "--preload"]),
+        Life::Sleeps => command.args(["--workers", &format!("0..{}", job.workers), "--idle-timeout", "1"]),
+    };
     match job.interface {
         Interface::Wsgi => command.args(["--threads", &job.threads.to_string()]),
         // A WebSocket or a stream is a request for as long as it is open; this is the most that the setting allows.
@@ -127,6 +132,9 @@ fn gunicorn(tools: &Tools, job: &Job, port: u16) -> Command {
     let mut command = Command::new(tools.program("gunicorn"));
     command.args(["--worker-class", "gthread", "--bind", &bind(port), "--workers", &job.workers.to_string()]);
     command.args(["--threads", &job.threads.to_string()]);
+    if job.life == Life::Preload {
+        command.arg("--preload");
+    }
     command.args(["--no-control-socket", "--log-level", "warning", &job.application()]);
     command
 }
@@ -167,12 +175,33 @@ pub(super) struct Job {
     pub(super) threads: u32,
     /// How many connections there will be at once.
     pub(super) connections: u32,
+    pub(super) life: Life,
 }
 
 impl Job {
+    /// How many processes the server has at least when it is at rest.
+    pub(super) fn least_processes(&self) -> u32 {
+        match self.life {
+            Life::Plain | Life::Preload => self.workers,
+            // The first one alone, when it was at rest for long enough.
+            Life::Sleeps => 1,
+        }
+    }
+
     fn application(&self) -> String {
         format!("{}:application", self.module)
     }
+}
+
+/// How the workers come and go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// As many as were asked for, each of which imports the application.
+    Plain,
+    /// The same, forked by a process that has imported it.
+    Preload,
+    /// From none up to as many as were asked for; all go after a second without requests. Hostler alone can.
+    Sleeps,
 }
 
 /// What the application speaks.
@@ -193,7 +222,7 @@ pub(super) struct Tools {
 
 impl Tools {
     /// A program of the Python environment, such as `python` or `gunicorn`.
-    fn program(&self, name: &str) -> PathBuf {
+    pub(super) fn program(&self, name: &str) -> PathBuf {
         self.programs.join(name)
     }
 

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use super::Bench;
 use super::load::percentile;
 use super::measure;
-use super::peers::{Interface, Job, Server};
+use super::peers::{Interface, Job, Life, Server};
 use super::results::{Bound, Figure, Results, Target};
 use super::running::{self, Running};
 use super::traffic::{Clients, Traffic};
@@ -37,7 +37,7 @@ pub(super) fn run(bench: &Bench) -> Result<Results> {
     for (case, servers, interface, module) in
         [(WSGI, WSGI_SERVERS, Interface::Wsgi, "deploy"), (ASGI, ASGI_SERVERS, Interface::Asgi, "asgi_deploy")]
     {
-        let job = Job { module, interface, workers: 2, threads: 4, connections: 16 };
+        let job = Job { module, interface, workers: 2, threads: 4, connections: 16, life: Life::Plain };
         bench.interleave(&mut results, case, &servers, |server, _| measure(bench, server, &job));
     }
     Ok(results)

@@ -38,7 +38,7 @@ impl Running {
         let child = command.spawn().with_context(|| format!("cannot start {}", workspace::shown(&command)))?;
         let mut running = Self { child, port, log };
         running.wait_until_answers(probe)?;
-        running.wait_until_settled(job.workers)?;
+        running.wait_until_settled(job.least_processes())?;
         Ok(running)
     }
 
@@ -62,7 +62,7 @@ impl Running {
     }
 
     /// The first answer comes from the first worker. The others are there when the tree has stopped changing and working.
-    fn wait_until_settled(&mut self, workers: u32) -> Result<()> {
+    fn wait_until_settled(&mut self, processes: u32) -> Result<()> {
         let began = Instant::now();
         let quiet = Duration::from_millis(500);
         while began.elapsed() < START_LIMIT {
@@ -70,11 +70,15 @@ impl Running {
             thread::sleep(quiet);
             let after = (measure::tree(self.pid()).len(), measure::cpu(self.pid()));
             // A server that ticks over uses a few milliseconds; one that still imports uses all of the time.
-            if after.0 == before.0 && after.0 >= workers as usize && after.1.saturating_sub(before.1) < quiet / 10 {
+            if after.0 == before.0 && after.0 >= processes as usize && after.1.saturating_sub(before.1) < quiet / 10 {
                 return Ok(());
             }
         }
-        bail!("its {workers} workers did not come to rest within {} s: {}", START_LIMIT.as_secs(), self.last_words())
+        bail!(
+            "its processes, {processes} at least, did not come to rest within {} s: {}",
+            START_LIMIT.as_secs(),
+            self.last_words()
+        )
     }
 
     /// The end of what the server printed.

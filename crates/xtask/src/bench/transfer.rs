@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow, bail};
 use super::Bench;
 use super::connection::Connection;
 use super::measure;
-use super::peers::{Interface, Job, Server};
+use super::peers::{Interface, Job, Life, Server};
 use super::results::{Bound, Figure, Results, Target};
 use super::running::Running;
 
@@ -45,7 +45,14 @@ fn download(connection: &mut Connection, size: u64) -> Result<u64> {
 
 fn measure(bench: &Bench, server: Server, direction: Direction) -> Result<Vec<Figure>> {
     let size = if bench.is_quick() { 256 * MEBIBYTE } else { 1024 * MEBIBYTE };
-    let job = Job { module: "transfer", interface: Interface::Wsgi, workers: 1, threads: 1, connections: 1 };
+    let job = Job {
+        module: "transfer",
+        interface: Interface::Wsgi,
+        workers: 1,
+        threads: 1,
+        connections: 1,
+        life: Life::Plain,
+    };
     let running = Running::start(server, &bench.tools, &job, "/download?1")?;
     let mut connection = Connection::open(running.port)?;
     // Memory counts from before the first body, so that the buffers which that brings in are growth too.

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::crowd::{Crowd, Line};
 use super::frames::{self, BINARY, PONG, Part, Reader, TEXT};
 use super::measure;
-use super::peers::{Interface, Job, Server};
+use super::peers::{Interface, Job, Life, Server};
 use super::results::{Bound, Figure, Results, Target};
 use super::running::Running;
 
@@ -59,7 +59,7 @@ pub(super) fn run(bench: &Bench) -> Result<Results> {
 fn measure(bench: &Bench, server: Server, talk: &Talk) -> Result<Vec<Figure>> {
     let (warm_up, length) = if bench.is_quick() { (1, 2) } else { (2, 8) };
     let (module, connections) = ("asgi_echo", talk.connections);
-    let job = Job { module, interface: Interface::Asgi, workers: 1, threads: 1, connections };
+    let job = Job { module, interface: Interface::Asgi, workers: 1, threads: 1, connections, life: Life::Plain };
     let running = Running::start(server, &bench.tools, &job, "/")?;
     let mut echoes = Echoes::start(running.port, talk)?;
     echoes.run(Duration::from_secs(warm_up))?;

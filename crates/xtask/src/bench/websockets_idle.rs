@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::crowd::{self, Crowd, Line};
 use super::frames::{self, PING, PONG, Part, Reader, TEXT};
 use super::measure::{self, Memory};
-use super::peers::{Interface, Job, Server};
+use super::peers::{Interface, Job, Life, Server};
 use super::results::{Bound, Figure, Results, Target};
 use super::running::Running;
 
@@ -34,7 +34,14 @@ pub(super) fn run(bench: &Bench) -> Result<Results> {
 }
 
 fn measure(bench: &Bench, server: Server, count: u32) -> Result<Vec<Figure>> {
-    let job = Job { module: "asgi_echo", interface: Interface::Asgi, workers: 1, threads: 1, connections: count };
+    let job = Job {
+        module: "asgi_echo",
+        interface: Interface::Asgi,
+        workers: 1,
+        threads: 1,
+        connections: count,
+        life: Life::Plain,
+    };
     let running = Running::start(server, &bench.tools, &job, "/")?;
     let before = Memory::of(running.pid())?;
     let mut crowd = open(running.port, count)?;
