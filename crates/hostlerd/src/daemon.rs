@@ -263,6 +263,11 @@ impl Hostlerd {
         })
     }
 
+    /// Whether there was such an instance at the last look.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.0.overviews.borrow().iter().any(|one| one.name == name)
+    }
+
     pub(crate) fn scope(&self) -> &Scope {
         &self.0.scope
     }

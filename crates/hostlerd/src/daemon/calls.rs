@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 
 use async_trait::async_trait;
 use hostler_bus::daemon::{
-    Caller, Changes, Daemon, Detail, LogFilter, LogPage, Order, Overview, Problem, Result, RevisionInfo, SettingInfo,
-    SettingValue,
+    Caller, Changes, Daemon, Detail, JobKind, LogFilter, LogPage, NewInstance, Order, Overview, Problem, Result,
+    RevisionInfo, SettingInfo, SettingValue,
 };
 use hostler_bus::{Request, Worker};
 
@@ -17,6 +17,22 @@ use crate::{logs, metrics, orders, settings};
 impl Daemon for Hostlerd {
     async fn list(&self, _caller: Caller) -> Result<Vec<Overview>> {
         Ok(self.refresh().await)
+    }
+
+    async fn create(&self, caller: Caller, name: String, changes: Changes, new: NewInstance) -> Result<u64> {
+        self.refresh().await;
+        let (instance, places) = self.planned(&name, &changes, &new)?;
+        self.0.authority.check(&caller, Right::Manage, &name).await?;
+        let daemon = self.clone();
+        let work = |progress| daemon.create_instance(instance, places, new, progress);
+        self.0.jobs.begin(JobKind::Create, &name, &self.0.in_use, work).await
+    }
+
+    async fn remove(&self, caller: Caller, name: String) -> Result<u64> {
+        let (overview, user) = self.allowed(&caller, Right::Manage, &name).await?;
+        let daemon = self.clone();
+        let work = |progress| daemon.remove_instance(overview, user, progress);
+        self.0.jobs.begin(JobKind::Remove, &name, &self.0.in_use, work).await
     }
 
     async fn schema(&self) -> Result<Vec<SettingInfo>> {

@@ -77,9 +77,14 @@ impl Units {
             self.manager.disable_unit_files(&[&socket, &service], false).await.map(drop)
         };
         done.map_err(|error| said(&socket, &error))?;
-        locked(&self.file_states).clear();
         // Enabling changes files only; systemd knows of it when it has read them again.
-        self.manager.reload().await.map_err(|error| said(&socket, &error))
+        self.read_again(&socket).await
+    }
+
+    /// Has systemd read all unit files again: `systemctl daemon-reload`. `unit` is what it is done for.
+    pub(crate) async fn read_again(&self, unit: &str) -> Result<()> {
+        locked(&self.file_states).clear();
+        self.manager.reload().await.map_err(|error| said(unit, &error))
     }
 }
 
