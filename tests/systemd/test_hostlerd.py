@@ -181,3 +181,22 @@ def test_a_users_own(machine, instance):
     bus.job("Instance", "Stop")
     assert machine.show(shop.service, "ActiveState", user="ada") == "inactive"
     assert Bus(machine).overview("shop") is None
+
+
+def test_an_instance_is_made_and_removed(machine, instance):
+    """From nothing to an instance that answers on its own port, and back; nothing of its files is left."""
+    shop = instance("other")
+    machine.remove("/etc/hostler/other.toml")
+    bus = Bus(machine)
+    settings = ["2", "app", "s", "shop:application", "chdir", "s", shop.directory]
+    options = ["3", "addresses", "as", "1", "127.0.0.1:8123", "enable", "b", "true", "start", "b", "true"]
+    (job,) = bus.call(ROOT, "Manager", "Create", "sa{sv}a{sv}", "shop", *settings, *options)
+    bus.call(job, "Job", "Wait")
+    assert bus.state() == "asleep" and bus.overview()["enabled"] == "socket"
+    machine.run("curl", "--silent", "--fail", "http://127.0.0.1:8123/")
+    assert bus.state() == "serving"
+    (job,) = bus.call(ROOT, "Manager", "Remove", "s", "shop")
+    bus.call(job, "Job", "Wait")
+    assert bus.overview() is None
+    left = machine.run("find", "/etc/hostler", "/etc/systemd/system", "-name", "*shop*")
+    assert not left.strip(), left

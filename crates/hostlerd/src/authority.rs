@@ -19,7 +19,7 @@ pub(crate) enum Right {
     Configure,
     /// Change what code runs, and the files that it reads and writes.
     Deploy,
-    /// Change what starts with the machine.
+    /// Make and remove instances, and change what starts with the machine.
     Manage,
 }
 
@@ -43,7 +43,7 @@ impl Right {
             Self::Control => format!("control the instance {instance:?}"),
             Self::Configure => format!("change settings of the instance {instance:?}"),
             Self::Deploy => format!("change what code the instance {instance:?} runs"),
-            Self::Manage => format!("change whether the instance {instance:?} starts by itself"),
+            Self::Manage => format!("make or remove the instance {instance:?}, or change whether it starts by itself"),
         }
     }
 }

@@ -49,6 +49,11 @@ impl Progress {
     }
 }
 
+/// What writes files is not left half done.
+fn cancellable(kind: JobKind) -> bool {
+    !matches!(kind, JobKind::Apply | JobKind::Undo | JobKind::Create | JobKind::Remove)
+}
+
 impl Jobs {
     /// Where the objects of jobs are from now on; once.
     pub(crate) fn show_in(&self, tree: Tree) {
@@ -130,10 +135,11 @@ impl Jobs {
     pub(crate) fn cancel(&self, number: u64) -> Result<()> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match running.jobs.get(&number) {
-            Some(job) if matches!(job.kind, JobKind::Apply | JobKind::Undo) => Err(Error::Refused {
-                reason: "a change of settings is not cancelled in the middle: wait for its end, then undo it"
-                    .to_owned(),
-            }),
+            Some(job) if !cancellable(job.kind) => {
+                let reason =
+                    format!("{} is not cancelled in the middle: wait for its end, then take it back", job.kind);
+                Err(Error::Refused { reason })
+            }
             Some(job) => {
                 job.cancel.notify_one();
                 Ok(())

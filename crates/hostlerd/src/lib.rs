@@ -13,6 +13,7 @@
 
 mod authority;
 mod clients;
+mod creating;
 mod daemon;
 mod heal;
 mod jobs;

@@ -1,16 +1,20 @@
-//! What systemd knows of the instances, and what it is asked to do with them.
+//! What systemd knows of the instances. What it is told to do is in `units/acting.rs`.
+
+mod acting;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_lite::StreamExt;
-use hostler_bus::daemon::{Error, Result, SocketFacts, UnitFacts};
+use hostler_bus::daemon::{SocketFacts, UnitFacts};
 use tokio::sync::Notify;
 use zbus::zvariant::OwnedObjectPath;
 use zbus::{Connection, MatchRule, MessageStream};
 
 use crate::scope::valid_name;
 use crate::systemd::{ManagerProxy, Values};
+
+pub(crate) use acting::Verb;
 
 const SERVICE: &str = "org.freedesktop.systemd1";
 const UNITS: &str = "/org/freedesktop/systemd1/unit";
@@ -35,14 +39,6 @@ pub(crate) struct Unit {
 pub(crate) struct Pair {
     pub(crate) service: Option<Unit>,
     pub(crate) socket: Option<Unit>,
-}
-
-/// What is to be done with a unit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Verb {
-    Start,
-    Stop,
-    Restart,
 }
 
 /// systemd's manager of the scope, over a connection of its own: what it signals does not count as a client's call.
@@ -235,72 +231,6 @@ impl Units {
             drop_ins: unit.number("DropInPaths"),
         })
     }
-
-    /// Does it, and waits until systemd says that it is done.
-    pub(crate) async fn act(&self, unit: &str, verb: Verb) -> Result<()> {
-        // Listening first: the job may end before its number is known.
-        let mut removed = self.manager.receive_job_removed().await.map_err(|error| said(unit, &error))?;
-        let job = match verb {
-            Verb::Start => self.manager.start_unit(unit, "replace").await,
-            Verb::Stop => self.manager.stop_unit(unit, "replace").await,
-            Verb::Restart => self.manager.restart_unit(unit, "replace").await,
-        };
-        let job = match job {
-            Ok(job) => job,
-            // What is not loaded does not run.
-            Err(error) if matches!(verb, Verb::Stop) && is(&error, "org.freedesktop.systemd1.NoSuchUnit") => {
-                return Ok(());
-            }
-            Err(error) => return Err(said(unit, &error)),
-        };
-        let mut cancel = CancelJob { manager: Some(self.manager.clone()), job: job.clone() };
-        while let Some(signal) = removed.next().await {
-            let Ok(arguments) = signal.args() else { continue };
-            if arguments.job == job {
-                cancel.manager = None;
-                return match arguments.result.as_str() {
-                    "done" | "skipped" => Ok(()),
-                    result => Err(Error::Systemd { reason: self.why(unit, result).await }),
-                };
-            }
-        }
-        Err(Error::Systemd { reason: format!("{unit}: systemd hung up before it was done") })
-    }
-
-    async fn why(&self, unit: &str, result: &str) -> String {
-        let told = match name_in(unit) {
-            Some((name, true)) => self.service(name).await.ok().map(|(facts, _)| {
-                let status =
-                    if facts.status_text.is_empty() { String::new() } else { format!(": {}", facts.status_text) };
-                format!("{} (exit status {}){status}", facts.result, facts.exit_status)
-            }),
-            Some((name, false)) => self.socket(name).await.ok().map(|facts| facts.result),
-            None => None,
-        };
-        format!("{unit}: {result}: {}; see its log", told.unwrap_or_else(|| "systemd says no more".to_owned()))
-    }
-
-    /// Forgets that it failed, and with that its start limits.
-    pub(crate) async fn reset_failed(&self, unit: &str) -> Result<()> {
-        match self.manager.reset_failed_unit(unit).await {
-            Err(error) if !is(&error, "org.freedesktop.systemd1.NoSuchUnit") => Err(said(unit, &error)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Enables its socket, or disables socket and service.
-    pub(crate) async fn enable(&self, name: &str, enabled: bool) -> Result<()> {
-        let (socket, service) = (socket_of(name), service_of(name));
-        let done = if enabled {
-            self.manager.enable_unit_files(&[&socket], false, false).await.map(drop)
-        } else {
-            self.manager.disable_unit_files(&[&socket, &service], false).await.map(drop)
-        };
-        done.map_err(|error| said(&socket, &error))?;
-        locked(&self.file_states).clear();
-        // Enabling changes files only; systemd knows of it when it has read them again.
-        self.manager.reload().await.map_err(|error| said(&socket, &error))
-    }
 }
 
 /// The words of a service's unit that settings may come from.
@@ -309,37 +239,6 @@ pub(crate) struct ServiceWords {
     pub(crate) unit_file: String,
     pub(crate) environment: Vec<String>,
     pub(crate) command: Vec<String>,
-}
-
-/// Cancels systemd's job when nobody waits for it any more.
-struct CancelJob {
-    manager: Option<ManagerProxy<'static>>,
-    job: OwnedObjectPath,
-}
-
-impl Drop for CancelJob {
-    fn drop(&mut self) {
-        let id = self.job.as_str().rsplit('/').next().and_then(|id| id.parse().ok());
-        if let (Some(manager), Some(id)) = (self.manager.take(), id) {
-            tokio::spawn(async move {
-                if let Err(error) = manager.cancel_job(id).await {
-                    tracing::debug!(%error, id, "a job of systemd could not be cancelled");
-                }
-            });
-        }
-    }
-}
-
-fn is(error: &zbus::Error, name: &str) -> bool {
-    matches!(error, zbus::Error::MethodError(found, ..) if found.as_str() == name)
-}
-
-fn said(unit: &str, error: &zbus::Error) -> Error {
-    let text = match error {
-        zbus::Error::MethodError(name, text, _) => text.clone().unwrap_or_else(|| name.to_string()),
-        other => other.to_string(),
-    };
-    Error::Systemd { reason: format!("{unit}: systemd says: {text}") }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -9,7 +9,9 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 
 use futures_lite::StreamExt;
-use hostler_bus::daemon::{Error, InstanceState, LogFilter, LogLine, MetricsLine, Origin, Overview, ProblemKind};
+use hostler_bus::daemon::{
+    Error, InstanceState, LogFilter, LogLine, MetricsLine, NewInstance, Origin, Overview, ProblemKind,
+};
 use hostler_bus::{Condition, State};
 use zbus::fdo::ObjectManagerProxy;
 use zbus::zvariant::{OwnedValue, Value};
@@ -120,6 +122,44 @@ async fn all_calls(client: &Client, place: &Place) {
     client.outcome(settings.undo(fourth).await).await.unwrap();
     assert_eq!(place.text("shop"), before);
     server.stop().await;
+    made_and_removed(client, place).await;
+}
+
+/// A new instance, and its end.
+async fn made_and_removed(client: &Client, place: &Place) {
+    let manager = client.manager().await;
+    let new = || NewInstance { addresses: vec!["127.0.0.1:8123".to_owned()], ..NewInstance::default() };
+    let settings = || set(&[("app", "blog:app".into()), ("workers", "2".into())]);
+    let made = client.outcome(manager.create("blog".to_owned(), settings(), new()).await).await.unwrap();
+    assert!(made.message.contains("systemd does not answer"), "{}", made.message);
+    let overview = named(client, "blog").await.unwrap();
+    assert_eq!((overview.application.as_str(), overview.state), ("blog:app", InstanceState::Configured));
+    let drop_in = place.path().join("config/systemd/user/hostler@blog.socket.d/10-address.conf");
+    assert!(std::fs::read_to_string(&drop_in).unwrap().contains("ListenStream=127.0.0.1:8123"));
+    let again = manager.create("blog".to_owned(), settings(), new()).await.unwrap_err();
+    assert!(again.to_string().contains("there is an instance called blog"), "{again}");
+    let wrong = [
+        ("a/b", settings(), new()),
+        ("x", set(&[("threads", 900_u32.into())]), new()),
+        ("x", set(&[("bind", ":80".into())]), new()),
+        ("x", settings(), NewInstance { addresses: vec!["nowhere".to_owned()], ..new() }),
+        ("x", settings(), NewInstance { profile: "loose".to_owned(), ..new() }),
+    ];
+    for (name, settings, new) in wrong {
+        let told = client.outcome(manager.create(name.to_owned(), settings, new).await).await.unwrap_err();
+        assert!(matches!(told, Error::Refused { .. } | Error::InvalidSettings { .. }), "{told:?}");
+    }
+    let wrong = manager.create("x".to_owned(), set(&[("threads", 900_u32.into())]), new()).await.unwrap_err();
+    assert!(matches!(&wrong, Error::InvalidSettings { problems } if problems[0].key == "threads"), "{wrong:?}");
+    // What was changed over the bus goes too, and can be had back from its history.
+    let blog = client.settings("blog").await;
+    let (revision, _) = blog.text().await.unwrap();
+    client.outcome(blog.apply(revision, set(&[("workers", "3".into())]), Vec::new()).await).await.unwrap();
+    let removed = client.outcome(manager.remove("blog".to_owned()).await).await.unwrap();
+    assert_eq!(removed.message, "blog is removed");
+    assert!(named(client, "blog").await.is_none() && !drop_in.exists() && !place.settings("blog").exists());
+    let none = manager.remove("blog".to_owned()).await.unwrap_err();
+    assert_eq!(none, Error::NoInstance { name: "blog".to_owned() });
 }
 
 #[test]

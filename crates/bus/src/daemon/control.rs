@@ -8,7 +8,7 @@ use zbus::message::{Flags, Header};
 use super::error::Result;
 use super::logs::{LogFilter, LogPage};
 use super::overview::{Detail, Overview};
-use super::setting::{Changes, Problem, RevisionInfo, SettingInfo, SettingValue};
+use super::setting::{Changes, NewInstance, Problem, RevisionInfo, SettingInfo, SettingValue};
 use crate::workers::{Request, Worker};
 
 /// Who calls.
@@ -77,6 +77,12 @@ pub enum Order {
 pub trait Daemon: Send + Sync + 'static {
     /// All instances, by name.
     async fn list(&self, caller: Caller) -> Result<Vec<Overview>>;
+
+    /// Begins to write a new instance with these settings; answers with the job.
+    async fn create(&self, caller: Caller, name: String, changes: Changes, new: NewInstance) -> Result<u64>;
+
+    /// Begins to take an instance away; answers with the job.
+    async fn remove(&self, caller: Caller, name: String) -> Result<u64>;
 
     /// All settings, in the order of the reference.
     async fn schema(&self) -> Result<Vec<SettingInfo>>;

@@ -1,16 +1,17 @@
 //! `org.hostler.Hostler1.Manager`: the definition that both the server side and the proxy are made from.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
 use zbus::message::Header;
-use zbus::zvariant::OwnedObjectPath;
+use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
 use super::control::{Caller, Daemon};
 use super::error::{Error, Result};
 use super::overview::Overview;
-use super::path::instance_path;
-use super::setting::SettingInfo;
+use super::path::{instance_path, job_path};
+use super::setting::{Changes, NewInstance, SettingInfo};
 
 /// The object at the root of the daemon's tree.
 pub(super) struct Manager {
@@ -34,6 +35,27 @@ impl Manager {
         let caller = Caller::of(&header);
         let all = self.calls.run(|daemon| async move { daemon.list(caller).await }).await?;
         if all.iter().any(|one| one.name == name) { Ok(instance_path(&name)) } else { Err(Error::NoInstance { name }) }
+    }
+
+    /// Writes a new instance: its settings file, and the drop-ins of its units. Answers with the job.
+    #[zbus(proxy(allow_interactive_auth))]
+    async fn create(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        name: String,
+        settings: HashMap<String, OwnedValue>,
+        options: NewInstance,
+    ) -> Result<OwnedObjectPath> {
+        let (caller, changes) = (Caller::of(&header), Changes { set: settings, unset: Vec::new() });
+        self.calls.run(|daemon| async move { daemon.create(caller, name, changes, options).await }).await.map(job_path)
+    }
+
+    /// Stops and disables an instance, and takes its settings file and what was written of its units' drop-ins away. The settings stay in
+    /// its history; drop-ins that a person changed stay, and the job says which. Answers with the job.
+    #[zbus(proxy(allow_interactive_auth))]
+    async fn remove(&self, #[zbus(header)] header: Header<'_>, name: String) -> Result<OwnedObjectPath> {
+        let caller = Caller::of(&header);
+        self.calls.run(|daemon| async move { daemon.remove(caller, name).await }).await.map(job_path)
     }
 
     /// All settings that there are, in the order of the reference.

@@ -35,7 +35,7 @@ pub use logs::{LogFilter, LogLine, LogPage, MetricsLine};
 pub use manager::ManagerProxy;
 pub use overview::{Detail, Overview, SocketFacts, UnitFacts};
 pub use path::{instance_path, job_path, name_of};
-pub use setting::{Changes, Problem, RevisionInfo, SettingInfo, SettingValue};
+pub use setting::{Changes, NewInstance, Problem, RevisionInfo, SettingInfo, SettingValue};
 pub use settings::SettingsProxy;
 pub use tree::Tree;
 pub use words::{Applied, Form, InstanceState, JobKind, JobState, Origin, ProblemKind};

@@ -92,6 +92,34 @@ pub struct Changes {
     pub unset: Vec<String>,
 }
 
+/// What a new instance is, beside its settings. What is left out is as the templates of its units say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct NewInstance {
+    /// What its socket listens on, as `bind` is written: `127.0.0.1:8000`, `unix:/run/shop.sock`.
+    #[serde(with = "wire")]
+    pub addresses: Vec<String>,
+    /// How much of the system is kept from it: `strict`, `standard` or `compat`; empty is `standard`.
+    #[serde(with = "wire")]
+    pub profile: String,
+    /// The user that it runs as, who has to exist; none is one made while it runs. Of the system's instances only.
+    #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The group; none is the user's own.
+    #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether it may read what is below `/home`, `/root` and `/run/user`.
+    #[serde(with = "wire")]
+    pub sees_homes: bool,
+    /// Whether its socket is to start by itself.
+    #[serde(with = "wire")]
+    pub enable: bool,
+    /// Whether its socket is started now, so that the first request starts it.
+    #[serde(with = "wire")]
+    pub start: bool,
+}
+
 /// One mistake.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
 #[zvariant(signature = "dict")]

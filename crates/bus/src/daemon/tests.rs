@@ -18,6 +18,12 @@ impl Daemon for Nobody {
     async fn list(&self, _: Caller) -> Result<Vec<Overview>> {
         Ok(Vec::new())
     }
+    async fn create(&self, _: Caller, _: String, _: Changes, _: NewInstance) -> Result<u64> {
+        refused()
+    }
+    async fn remove(&self, _: Caller, _: String) -> Result<u64> {
+        refused()
+    }
     async fn schema(&self) -> Result<Vec<SettingInfo>> {
         refused()
     }

@@ -45,6 +45,10 @@ words! {
         Apply = "apply",
         /// Brings former settings back.
         Undo = "undo",
+        /// Writes a new instance.
+        Create = "create",
+        /// Takes an instance away.
+        Remove = "remove",
     }
 
     /// How far a job is.

@@ -3,14 +3,19 @@
 use std::path::Path;
 
 use hostler_bus::daemon::{Problem, ProblemKind};
-use hostler_settings::{Mistake, Place, Reading, Wrong, metas};
+use hostler_settings::{Mistake, Mistakes, Place, Reading, Wrong, metas};
 
 /// All mistakes of a text, by line; empty when it could be served as far as its text tells.
 #[must_use]
 pub fn problems(text: &str) -> Vec<Problem> {
     let mut reading = Reading::new();
     reading.file(Path::new(""), text);
-    reading.finish().err().map(|mistakes| mistakes.0.iter().map(problem).collect()).unwrap_or_default()
+    reading.finish().err().map(|mistakes| told(&mistakes)).unwrap_or_default()
+}
+
+/// Mistakes as the bus tells them.
+pub(crate) fn told(mistakes: &Mistakes) -> Vec<Problem> {
+    mistakes.0.iter().map(problem).collect()
 }
 
 fn problem(mistake: &Mistake) -> Problem {

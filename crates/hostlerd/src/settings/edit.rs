@@ -92,7 +92,7 @@ fn plain_value(value: &Value) -> String {
 }
 
 /// What a client gave for a key, as it is written.
-fn written(key: &str, value: &OwnedValue) -> Option<Value> {
+pub(crate) fn written(key: &str, value: &OwnedValue) -> Option<Value> {
     let meta = metas().iter().find(|meta| meta.key == key);
     variant(meta, value, 0)
 }

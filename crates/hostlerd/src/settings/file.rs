@@ -10,8 +10,8 @@ use sha1::{Digest, Sha1};
 /// A settings file is not longer than this: 1 MiB.
 pub(crate) const SIZE_LIMIT: u64 = 1 << 20;
 
-/// The mode of a new file: the application's secrets may stand in it.
-const NEW_MODE: u32 = 0o640;
+/// The mode of a new file: a service with a user of its own reads it. Secrets belong into credentials, not here.
+const NEW_MODE: u32 = 0o644;
 
 /// What is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,8 @@ mod schema;
 mod sources;
 
 pub use check::problems;
+pub(crate) use check::told;
+pub(crate) use edit::written;
 pub use edit::{BadChange, changed_keys, edited};
 pub use file::{Stored, read, replace, revision};
 pub use history::{History, difference};

@@ -37,8 +37,8 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["settings", "runtime", "state"] {
-            std::fs::create_dir(directory.path().join(name)).unwrap();
+        for name in ["config/hostler", "run/hostler", "state"] {
+            std::fs::create_dir_all(directory.path().join(name)).unwrap();
         }
         Self { directory }
     }
@@ -50,8 +50,8 @@ impl Place {
     pub(crate) fn scope(&self) -> Scope {
         Scope {
             kind: Kind::User,
-            settings: self.path().join("settings"),
-            runtime: self.path().join("runtime"),
+            settings: self.path().join("config/hostler"),
+            runtime: self.path().join("run/hostler"),
             state: self.path().join("state"),
         }
     }
@@ -263,9 +263,9 @@ impl Daemon {
         let process = Command::new(env!("CARGO_BIN_EXE_hostlerd"))
             .args(words)
             .arg("--settings")
-            .arg(directory("settings"))
+            .arg(directory("config/hostler"))
             .arg("--runtime")
-            .arg(directory("runtime"))
+            .arg(directory("run/hostler"))
             .arg("--state")
             .arg(directory("state"))
             .env("HOME", place.path())

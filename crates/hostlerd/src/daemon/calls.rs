@@ -1,0 +1,169 @@
+//! The answers to calls: whose right is asked for, and who does it.
+
+use std::os::fd::OwnedFd;
+
+use async_trait::async_trait;
+use hostler_bus::daemon::{
+    Caller, Changes, Daemon, Detail, JobKind, LogFilter, LogPage, NewInstance, Order, Overview, Problem, Result,
+    RevisionInfo, SettingInfo, SettingValue,
+};
+use hostler_bus::{Request, Worker};
+
+use super::Hostlerd;
+use crate::authority::Right;
+use crate::{logs, metrics, orders, settings};
+
+#[async_trait]
+impl Daemon for Hostlerd {
+    async fn list(&self, _caller: Caller) -> Result<Vec<Overview>> {
+        Ok(self.refresh().await)
+    }
+
+    async fn create(&self, caller: Caller, name: String, changes: Changes, new: NewInstance) -> Result<u64> {
+        self.refresh().await;
+        let (instance, places) = self.planned(&name, &changes, &new)?;
+        self.0.authority.check(&caller, Right::Manage, &name).await?;
+        let daemon = self.clone();
+        let work = |progress| daemon.create_instance(instance, places, new, progress);
+        self.0.jobs.begin(JobKind::Create, &name, &self.0.in_use, work).await
+    }
+
+    async fn remove(&self, caller: Caller, name: String) -> Result<u64> {
+        let (overview, user) = self.allowed(&caller, Right::Manage, &name).await?;
+        let daemon = self.clone();
+        let work = |progress| daemon.remove_instance(overview, user, progress);
+        self.0.jobs.begin(JobKind::Remove, &name, &self.0.in_use, work).await
+    }
+
+    async fn schema(&self) -> Result<Vec<SettingInfo>> {
+        Ok(settings::schema())
+    }
+
+    async fn watch(&self, caller: Caller) -> Result<()> {
+        self.0.clients.watch(&caller, self.0.bus.as_ref(), &self.0.in_use)
+    }
+
+    async fn unwatch(&self, caller: Caller) -> Result<()> {
+        self.0.clients.unwatch(&caller);
+        Ok(())
+    }
+
+    async fn detail(&self, _caller: Caller, name: String) -> Result<Detail> {
+        self.look(&name).await
+    }
+
+    async fn workers(&self, caller: Caller, name: String) -> Result<Vec<Worker>> {
+        // A worker's entry shows the request that it runs.
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        Ok(self.running(&name)?.workers().await?)
+    }
+
+    async fn requests(&self, caller: Caller, name: String) -> Result<Vec<Request>> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        Ok(self.running(&name)?.requests().await?)
+    }
+
+    async fn stacks(&self, caller: Caller, name: String, worker: u32) -> Result<String> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        Ok(self.running(&name)?.stacks(worker).await?)
+    }
+
+    async fn begin(&self, caller: Caller, name: String, order: Order) -> Result<u64> {
+        let kind = orders::kind(&order);
+        let jobs = &self.0.jobs;
+        if let Order::Apply { .. } | Order::ApplyText { .. } | Order::Undo { .. } = order {
+            self.find(&name).await?;
+            let stored = self.stored(&name)?;
+            let planned = match self.plan(&name, &order) {
+                Ok(planned) => planned,
+                Err(error) => {
+                    // What is wrong tells of the file's content: not to everybody.
+                    self.0.authority.check(&caller, Right::ReadLogs, &name).await?;
+                    return Err(error);
+                }
+            };
+            let right = orders::right_to_change(&stored.text, &planned.after);
+            let user = self.0.authority.check(&caller, right, &name).await?;
+            let daemon = self.clone();
+            let instance = name.clone();
+            return jobs
+                .begin(kind, &instance, &self.0.in_use, |progress| daemon.change(name, order, planned, user, progress))
+                .await;
+        }
+        let (overview, _) = self.allowed(&caller, Right::Control, &name).await?;
+        let daemon = self.clone();
+        jobs.begin(kind, &name, &self.0.in_use, |progress| daemon.control(overview, order, progress)).await
+    }
+
+    async fn cancel(&self, caller: Caller, job: u64) -> Result<()> {
+        let Some(name) = self.0.jobs.instance_of(job) else { return Ok(()) };
+        self.0.authority.check(&caller, Right::Control, &name).await?;
+        self.0.jobs.cancel(job)
+    }
+
+    async fn enable(&self, caller: Caller, name: String, enabled: bool) -> Result<()> {
+        self.allowed(&caller, Right::Manage, &name).await?;
+        self.units()?.enable(&name, enabled).await?;
+        self.refresh().await;
+        Ok(())
+    }
+
+    async fn scale(&self, caller: Caller, name: String, workers: u32) -> Result<()> {
+        self.allowed(&caller, Right::Control, &name).await?;
+        Ok(self.running(&name)?.scale(workers).await?)
+    }
+
+    async fn recycle(&self, caller: Caller, name: String, worker: u32) -> Result<()> {
+        self.allowed(&caller, Right::Control, &name).await?;
+        Ok(self.running(&name)?.recycle(worker).await?)
+    }
+
+    async fn logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<OwnedFd> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        logs::stream(self.0.scope.kind, name, filter, self.0.in_use.begin_stream()?)
+    }
+
+    async fn read_logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<LogPage> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        logs::page(self.0.scope.kind, &name, &filter).await
+    }
+
+    async fn metrics(&self, _caller: Caller, name: String, interval_ms: u32) -> Result<OwnedFd> {
+        self.find(&name).await?;
+        metrics::stream(self.clone(), name, interval_ms, self.0.in_use.begin_stream()?)
+    }
+
+    async fn values(&self, caller: Caller, name: String) -> Result<(String, Vec<SettingValue>)> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        let stored = self.stored(&name)?;
+        let (facts, words) = match &self.0.units {
+            Some(units) => units.service(&name).await.unwrap_or_default(),
+            None => Default::default(),
+        };
+        let path = self.0.scope.settings_file(&name);
+        Ok((stored.revision, settings::values(&path, &stored.text, &words, &facts.drop_ins)))
+    }
+
+    async fn text(&self, caller: Caller, name: String) -> Result<(String, String)> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        let stored = self.stored(&name)?;
+        Ok((stored.revision, stored.text))
+    }
+
+    async fn validate(&self, caller: Caller, name: String, changes: Changes) -> Result<Vec<Problem>> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        match settings::edited(&self.stored(&name)?.text, &changes) {
+            Ok(text) => Ok(settings::problems(&text)),
+            Err(settings::BadChange(problems)) => Ok(problems),
+        }
+    }
+
+    async fn validate_text(&self, _caller: Caller, _name: String, text: String) -> Result<Vec<Problem>> {
+        Ok(settings::problems(&text))
+    }
+
+    async fn history(&self, caller: Caller, name: String) -> Result<Vec<RevisionInfo>> {
+        self.allowed(&caller, Right::ReadLogs, &name).await?;
+        Ok(self.history_of(&name).list(&self.stored(&name)?.revision))
+    }
+}
