@@ -39,6 +39,19 @@ def test_a_traceback_is_one_entry_with_its_request(shop):
     assert found["_TRANSPORT"] == "journal" and found["SYSLOG_IDENTIFIER"] == "hostler"
 
 
+def test_levels_of_python_are_priorities(shop):
+    assert shop.text("/warn?text=wet") == "warned"
+    found = entry(shop, "careful: wet")
+    assert (found["PRIORITY"], found["HOSTLER_WORKER"]) == ("4", "0")
+
+
+def test_a_request_has_its_fields(shop):
+    shop.get("/warn?text=dry")
+    found = entry(shop, "GET /warn?text=dry", "HOSTLER_STATUS=200")
+    assert found["HOSTLER_METHOD"] == "GET" and found["HOSTLER_OUTCOME"] == "ok"
+    assert int(found["HOSTLER_DURATION_USEC"]) > 0 and found["HOSTLER_REQUEST_ID"]
+
+
 def test_events_have_explanations(shop):
     """`journalctl -x` says what happened and what to do: the catalog of the package is installed and complete."""
     shop.machine.run("journalctl", "--update-catalog")

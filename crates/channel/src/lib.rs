@@ -219,6 +219,8 @@ pub struct LogRecord {
     pub detail: Option<String>,
     /// The id of the request it belongs to.
     pub request_id: Option<String>,
+    /// The level of Python's `logging` that it came with.
+    pub python_level: Option<i64>,
 }
 
 /// One end of the pair.
@@ -304,6 +306,7 @@ mod tests {
             message: "boom".into(),
             detail: Some(clip(&"é".repeat(MAX_TEXT))),
             request_id: None,
+            python_level: None,
         });
         theirs.send(&sent).unwrap();
         assert_eq!(ours.receive::<FromWorker>().unwrap(), Some(sent));

@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use hostler_log::{AccessLog, ErrorLog, Sink};
 use hostler_router::Router;
-use hostler_settings::Settings;
+use hostler_settings::{LogFile, Settings};
 use hostler_supervisor::Failure;
 use hostler_systemd::Environment;
 use hostler_systemd::sockets::Passed;
@@ -314,17 +314,22 @@ fn announce(served: &Served, strength: Strength) {
 struct Logs {
     errors: ErrorLog,
     access: Option<(hostler_log::Format, Arc<Sink>)>,
+    /// That is standard output.
+    access_is_stream: bool,
 }
 
 impl Logs {
     fn open(settings: &Settings) -> Result<Self, String> {
         let errors = translate::error_log(&settings.log).map_err(|error| error.to_string())?;
         let access = translate::access_sink(&settings.log).map_err(|error| error.to_string())?;
-        Ok(Self { errors, access })
+        let access_is_stream = settings.log.access_logfile == Some(LogFile::Stream);
+        Ok(Self { errors, access, access_is_stream })
     }
 
     fn access_log(&self) -> Option<AccessLog> {
-        self.access.as_ref().map(|(format, sink)| AccessLog::new(*format, Arc::clone(sink)))
+        let (format, sink) = self.access.as_ref()?;
+        let log = AccessLog::new(*format, Arc::clone(sink));
+        Some(if self.access_is_stream { self.errors.with_entries(log) } else { log })
     }
 
     fn reopen(&self) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::combined::Combined;
+use crate::journal::Entries;
 use crate::json::Json;
 use crate::sink::Sink;
 
@@ -71,6 +72,8 @@ pub struct AccessLog {
     format: Formatter,
     sink: Arc<Sink>,
     buffer: Vec<u8>,
+    /// Where each record goes as an entry of its own; the sink then gets what cannot be sent.
+    entries: Option<Entries>,
 }
 
 #[derive(Debug)]
@@ -89,7 +92,15 @@ impl AccessLog {
             },
             sink,
             buffer: Vec::new(),
+            entries: None,
         }
+    }
+
+    /// The same where the sink is the journal's stream: each record is an entry with fields.
+    #[must_use]
+    pub(crate) fn with_entries(mut self, entries: Entries) -> Self {
+        self.entries = Some(entries);
+        self
     }
 
     /// Appends a record. It never fails: what cannot be written is counted by [`Sink::dropped`].
@@ -97,6 +108,12 @@ impl AccessLog {
         match &mut self.format {
             Formatter::Combined(format) => format.append(&mut self.buffer, record),
             Formatter::Json(format) => format.append(&mut self.buffer, record),
+        }
+        if let Some(entries) = &self.entries {
+            let line = String::from_utf8_lossy(&self.buffer);
+            if entries.send_request(line.trim_end(), record).is_ok() {
+                self.buffer.clear();
+            }
         }
         if self.buffer.len() >= FLUSH_AT {
             self.flush();

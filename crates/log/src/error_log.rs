@@ -23,6 +23,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry, reload};
 
+use crate::access::AccessLog;
 use crate::fields::Fields;
 use crate::journal::{Entries, Origin};
 use crate::sink::{Error, Sink, Target};
@@ -77,6 +78,16 @@ impl ErrorLog {
     /// Says which generation entries are from that do not say it themselves (`HOSTLER_GENERATION`), counted from 1.
     pub fn set_generation(&self, generation: u64) {
         self.origin.set_generation(generation);
+    }
+
+    /// An access log like `log`, on standard output: where that is the journal, as entries with fields.
+    #[must_use]
+    pub fn with_entries(&self, log: AccessLog) -> AccessLog {
+        let is_journal = hostler_systemd::journal::is_journal(&Environment::of_process(), std::io::stdout());
+        match is_journal.then(|| Entries::open(Arc::clone(&self.origin)).ok()).flatten() {
+            Some(entries) => log.with_entries(entries),
+            None => log,
+        }
     }
 
     /// The place itself, for its count of lost records and for [`Sink::finish`].

@@ -22,6 +22,8 @@ pub(crate) struct Fields {
     pub(crate) detail: String,
     /// Which kind of event it is, for the journal: 32 hexadecimal digits.
     pub(crate) message_id: Option<String>,
+    /// The level of Python's `logging`, for the journal.
+    pub(crate) python_level: Option<i64>,
     /// The others, in their order.
     pub(crate) pairs: Vec<(&'static str, Value)>,
 }
@@ -95,6 +97,14 @@ impl fmt::Display for Value {
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.add(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        if field.name() == "python_level" {
+            self.python_level = Some(value);
+        } else {
+            self.add(field, &value.to_string());
+        }
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {

@@ -5,6 +5,7 @@
 //! | `message`, the others as `key=value`, and the lines of `detail` | `MESSAGE` |
 //! | `message_id`: 32 hexadecimal digits, or a name in `MessageId::ALL`, as `WORKER_DIED` | `MESSAGE_ID` |
 //! | `pid`, of a worker | `HOSTLER_WORKER_PID` |
+//! | `python_level`, of Python's `logging` | `PRIORITY` |
 //! | `total`, `queue`, `application`, in seconds | `HOSTLER_DURATION_USEC`, `HOSTLER_QUEUE_USEC`, `HOSTLER_APPLICATION_USEC` |
 //! | `worker`, `request_id`, `method`, `status` and every other | `HOSTLER_` and its name in upper case |
 //!
@@ -18,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 use hostler_systemd::journal::{Entry, Journal, MessageId, Priority};
 use tracing::{Level, Metadata};
 
+use crate::access::AccessRecord;
 use crate::fields::{Fields, Value};
 
 /// Times in seconds, and the field that has them in microseconds.
@@ -48,6 +50,16 @@ impl Origin {
     pub(crate) fn set_generation(&self, generation: u64) {
         self.generation.store(generation, Ordering::Relaxed);
     }
+
+    fn describe(&self, entry: &mut Entry, says_generation: bool) {
+        if let Some(instance) = self.instance.get() {
+            entry.field("HOSTLER_INSTANCE", instance);
+        }
+        let generation = self.generation.load(Ordering::Relaxed);
+        if generation > 0 && !says_generation {
+            entry.field("HOSTLER_GENERATION", &generation.to_string());
+        }
+    }
 }
 
 impl Entries {
@@ -58,6 +70,35 @@ impl Entries {
     /// Sends an event as one entry; does not wait.
     pub(crate) fn send(&self, metadata: &Metadata<'_>, fields: &Fields) -> io::Result<()> {
         self.journal.send(&self.entry(metadata, fields))
+    }
+
+    /// Sends a request as one entry, whose message is its `line` in the access log; does not wait.
+    pub(crate) fn send_request(&self, line: &str, record: &AccessRecord<'_>) -> io::Result<()> {
+        let mut entry = Entry::new(Priority::Info, line);
+        entry.field("SYSLOG_IDENTIFIER", "hostler");
+        self.origin.describe(&mut entry, false);
+        let worker = record.worker.map(|worker| worker.to_string());
+        let (status, bytes) = (record.status.to_string(), record.bytes.to_string());
+        let fields = [
+            ("HOSTLER_REMOTE", Some(record.remote)),
+            ("HOSTLER_METHOD", Some(record.method)),
+            ("HOSTLER_TARGET", Some(record.target)),
+            ("HOSTLER_STATUS", Some(status.as_str())),
+            ("HOSTLER_BYTES", Some(bytes.as_str())),
+            ("HOSTLER_REQUEST_ID", record.request_id),
+            ("HOSTLER_WORKER", worker.as_deref()),
+            ("HOSTLER_OUTCOME", Some(record.outcome)),
+        ];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                entry.field(name, value);
+            }
+        }
+        let times = [record.total, record.queue, record.application];
+        for ((_, name), time) in DURATIONS.iter().zip(times) {
+            entry.field(name, &time.as_micros().to_string());
+        }
+        self.journal.send(&entry)
     }
 
     /// What is written to the journal's stream when an entry cannot be sent. Each line there is an entry of its own, and says its
@@ -73,7 +114,8 @@ impl Entries {
     fn entry(&self, metadata: &Metadata<'_>, fields: &Fields) -> Entry {
         let mut message = String::new();
         fields.append_text(&mut message, "", false);
-        let mut entry = Entry::new(priority(*metadata.level()), &message);
+        let priority = fields.python_level.map_or(priority(*metadata.level()), Priority::of_python_level);
+        let mut entry = Entry::new(priority, &message);
         entry.field("SYSLOG_IDENTIFIER", "hostler").field("CODE_MODULE", metadata.target());
         if let (Some(file), Some(line)) = (metadata.file(), metadata.line()) {
             entry.field("CODE_FILE", file).field("CODE_LINE", &line.to_string());
@@ -84,13 +126,8 @@ impl Entries {
                 None => entry.field("MESSAGE_ID", id),
             };
         }
-        if let Some(instance) = self.origin.instance.get() {
-            entry.field("HOSTLER_INSTANCE", instance);
-        }
-        let generation = self.origin.generation.load(Ordering::Relaxed);
-        if generation > 0 && !fields.pairs.iter().any(|(name, _)| *name == "generation") {
-            entry.field("HOSTLER_GENERATION", &generation.to_string());
-        }
+        let says_generation = fields.pairs.iter().any(|(name, _)| *name == "generation");
+        self.origin.describe(&mut entry, says_generation);
         for (name, value) in &fields.pairs {
             add(&mut entry, name, value);
         }

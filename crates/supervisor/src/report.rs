@@ -32,12 +32,12 @@ pub mod kind {
 
 /// One record of a worker, or of the keeper. `detail` holds its further lines.
 pub(crate) fn record(worker: Option<u16>, pid: u32, record: &LogRecord) {
-    let LogRecord { severity, message, detail, request_id } = record;
+    let LogRecord { severity, message, detail, request_id, python_level } = record;
     let (detail, request_id) = (detail.as_deref(), request_id.as_deref());
     match severity {
-        Severity::Error => tracing::error!(worker, pid, request_id, detail, "{message}"),
-        Severity::Warning => tracing::warn!(worker, pid, request_id, detail, "{message}"),
-        Severity::Info => tracing::info!(worker, pid, request_id, detail, "{message}"),
+        Severity::Error => tracing::error!(worker, pid, request_id, python_level, detail, "{message}"),
+        Severity::Warning => tracing::warn!(worker, pid, request_id, python_level, detail, "{message}"),
+        Severity::Info => tracing::info!(worker, pid, request_id, python_level, detail, "{message}"),
     }
 }
 

@@ -8,6 +8,7 @@ mod asgi;
 mod gone;
 mod hooks;
 mod interrupt;
+mod journal;
 mod keeper;
 mod life;
 mod report;

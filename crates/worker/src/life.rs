@@ -14,7 +14,7 @@ use rustix::pipe::PipeFlags;
 use crate::application::{self, Application, Failure};
 use crate::hooks::Hooks;
 use crate::keeper::{self, Forked};
-use crate::{asgi, interrupt, report, sources, watch, wsgi};
+use crate::{asgi, interrupt, journal, report, sources, watch, wsgi};
 
 /// The signal on which a worker prints the Python stacks of all its threads, for [`watch`] to log: SIGSTKFLT, which nothing else uses.
 const STACKS_SIGNAL: i32 = 16;
@@ -149,6 +149,7 @@ pub(crate) fn prepare_interpreter(py: Python<'_>, start: &WorkerStart) -> PyResu
         path.call_method1("insert", (0, entry))?;
     }
     interrupt::prepare(py)?;
+    journal::follow_logging(py)?;
     // Only where sources are asked for does somebody change them all the time.
     if start.report_sources { sources::distrust_fresh_caches(py) } else { Ok(()) }
 }

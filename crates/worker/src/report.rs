@@ -31,8 +31,22 @@ pub(crate) fn log(py: Python<'_>, severity: Severity, message: String, detail: O
         message: clip(&message),
         detail: detail.map(clip),
         request_id: (!request_id.is_empty()).then(|| clip(request_id)),
+        python_level: None,
     };
     send(py, &FromWorker::Log(record));
+}
+
+/// A record of Python's `logging`, as its handler has formatted it.
+#[pyfunction]
+pub(crate) fn logged(py: Python<'_>, level: i64, text: &str) {
+    let (message, detail) = text.split_once('\n').map_or((text, None), |(first, rest)| (first, Some(rest)));
+    let severity = match level {
+        40.. => Severity::Error,
+        30.. => Severity::Warning,
+        _ => Severity::Info,
+    };
+    let (message, detail) = (clip(message), detail.map(clip));
+    send(py, &FromWorker::Log(LogRecord { severity, message, detail, request_id: None, python_level: Some(level) }));
 }
 
 /// A record for the error log, from what is written in Python here.

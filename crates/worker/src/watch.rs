@@ -173,6 +173,7 @@ impl Watch {
             )),
             detail: Some(clip(text.trim_end())),
             request_id: (!ids.is_empty()).then(|| clip(&ids.join(","))),
+            python_level: None,
         };
         let has_tasks = asgi::is_serving();
         if !has_tasks {
@@ -255,6 +256,7 @@ fn stall(request: Option<Taken>, lasted: Duration, stacks: &str) -> Option<LogRe
         message: clip(&message),
         detail: Some(clip(stack)),
         request_id: id.filter(|id| !id.is_empty()),
+        python_level: None,
     })
 }
 
