@@ -11,6 +11,7 @@ use zbus::Connection;
 use zbus::address::transport::{Transport, Unixexec};
 use zbus::connection::Builder;
 use zbus::fdo::DBusProxy;
+use zbus::names::WellKnownName;
 use zbus::proxy::CacheProperties;
 use zbus::zvariant::{Array, OwnedObjectPath, OwnedValue, Signature, Value};
 
@@ -126,10 +127,15 @@ impl Client {
         };
         let connection = connection.map_err(unreachable)?;
         let bus = DBusProxy::new(&connection).await.map_err(unreachable)?;
-        let name = NAME.try_into().map_err(|error: zbus::names::Error| unreachable(error.into()))?;
-        // StartServiceByName of the D-Bus specification; it does nothing where the name has an owner.
+        let name = WellKnownName::from_static_str_unchecked(NAME);
+        let client = Self { connection, remote: reach.host.is_some() };
+        // One that was started by hand is nothing that the bus could start.
+        if bus.name_has_owner(name.clone().into()).await.unwrap_or(false) {
+            return Ok(client);
+        }
+        // StartServiceByName of the D-Bus specification; it does nothing where the name has an owner by now.
         match bus.start_service_by_name(name, 0).await {
-            Ok(_) => Ok(Self { connection, remote: reach.host.is_some() }),
+            Ok(_) => Ok(client),
             Err(zbus::fdo::Error::ServiceUnknown(_)) => Err(Absent::NotInstalled {
                 bus: reach.bus(),
                 place: reach.host.clone().unwrap_or_else(|| "this machine".to_owned()),

@@ -174,7 +174,7 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<ExitCo
         return Err(Failed::Usage(why.to_owned()));
     }
     if request.act == Act::List {
-        return show::list(request, paint).await.map(|()| ExitCode::SUCCESS);
+        return show::list(request, paint, surroundings).await.map(|()| ExitCode::SUCCESS);
     }
     if request.name.is_empty() {
         return Err(Failed::Usage("name the instance; `hostler list` shows all".to_owned()));

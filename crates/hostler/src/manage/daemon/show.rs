@@ -1,13 +1,17 @@
 //! The daemon's answers as lines for people, and the list of all instances.
 
+use std::path::Path;
+
 use hostler_bus::daemon::{Absent, Client, Detail, InstanceState, Outcome, Overview, Reach};
+use hostler_bus::{Places, Status, connect};
 use serde::Serialize;
 
 use super::super::line::{Line, Paint, Piece, Tone};
 use super::super::table::{self, Side};
 use super::super::units::{bytes, count, long, time};
-use super::super::{now_us, show as instance_show};
+use super::super::{QUICK, now_us, show as instance_show};
 use super::{Failed, Request, Whose, print};
+use crate::discover::Surroundings;
 use crate::say;
 
 /// An instance of the list, and whose it is.
@@ -19,7 +23,7 @@ struct Listed {
 }
 
 /// `hostler list`: of the machine and of the user, unless one of them was named.
-pub(super) async fn list(request: &Request, paint: Paint) -> Result<(), Failed> {
+pub(super) async fn list(request: &Request, paint: Paint, surroundings: &Surroundings) -> Result<(), Failed> {
     let Whose { user, host } = &request.whose;
     let scopes = match user {
         Some(user) => vec![*user],
@@ -38,13 +42,47 @@ pub(super) async fn list(request: &Request, paint: Paint) -> Result<(), Failed> 
         }
     }
     if absent.len() == scopes.len() {
-        return Err(absent.swap_remove(0).into());
+        let absent = absent.swap_remove(0);
+        all = if host.is_none() { answering(&scopes, surroundings).await } else { Vec::new() };
+        if all.is_empty() {
+            return Err(absent.into());
+        }
+        say(&format!("{absent}; only instances that run are listed"));
+        return print(request.json, paint, &all, |all| table_of(all, now_us()));
     }
     // A machine without a user's daemon is nothing odd; one whose daemon does not start is.
     for failed in absent.iter().filter(|failed| matches!(failed, Absent::NotStarted { .. } | Absent::Late { .. })) {
         say(&failed.to_string());
     }
     print(request.json, paint, &all, |all| table_of(all, now_us()))
+}
+
+/// Without a daemon: those that answer on their control sockets.
+async fn answering(scopes: &[bool], surroundings: &Surroundings) -> Vec<Listed> {
+    let places = Places::of_environment(|name| surroundings.variable(name).map(ToOwned::to_owned));
+    let mut all = Vec::new();
+    for found in places.found() {
+        let user = !found.path.starts_with(&places.system);
+        let Some(status) = status_of(&found.path).await.filter(|_| scopes.contains(&user)) else { continue };
+        let Status { configured, observed } = status;
+        let overview = Overview {
+            name: found.name,
+            state: InstanceState::from(observed.state.as_str()),
+            since_us: observed.since_us,
+            problem: observed.failure,
+            application: configured.application,
+            binds: configured.binds,
+            generation: observed.generation,
+            ..Overview::default()
+        };
+        all.push(Listed { scope: if user { "user" } else { "system" }, overview });
+    }
+    all
+}
+
+async fn status_of(socket: &Path) -> Option<Status> {
+    let instance = connect(socket).await.ok()?;
+    tokio::time::timeout(QUICK, instance.status()).await.ok()?.ok()
 }
 
 fn table_of(all: &[Listed], now_us: u64) -> Vec<Line> {

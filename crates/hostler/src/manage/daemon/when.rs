@@ -28,7 +28,13 @@ pub(super) fn moment(word: &str, now_us: u64) -> Result<u64, String> {
         .or_else(|| word.parse::<Timestamp>().ok().map(|moment| moment.to_zoned(zone.clone())))
         .or_else(|| word.parse::<DateTime>().ok().and_then(civil))
         .or_else(|| word.parse::<Date>().ok().and_then(|day| civil(day.at(0, 0, 0, 0))))
-        .or_else(|| word.parse::<Time>().ok().and_then(|time| civil(now.date().to_datetime(time))));
+        // A bare number would be an hour.
+        .or_else(|| {
+            word.contains(':')
+                .then(|| word.parse::<Time>().ok())
+                .flatten()
+                .and_then(|time| civil(now.date().to_datetime(time)))
+        });
     found.and_then(|moment| u64::try_from(moment.timestamp().as_microsecond()).ok()).ok_or_else(|| {
         "a time is `10m` or `2h 30m` ago, `today`, `yesterday`, `14:00`, `2026-03-01` or `2026-03-01 14:00`".to_owned()
     })
