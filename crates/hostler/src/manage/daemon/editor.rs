@@ -1,6 +1,7 @@
 //! `hostler edit`: the settings file in the person's editor, checked before it is applied.
 
 use std::io::{IsTerminal, Write, stdin};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
@@ -18,7 +19,11 @@ impl Session<'_> {
         let settings = self.client.settings(name).await?;
         let (revision, before) = settings.text().await?;
         // For the user alone: settings may hold secrets. A directory with a plain name in it, which the editor shows.
-        let directory = tempfile::Builder::new().prefix("hostler-edit-").tempdir().map_err(|error| local(&error))?;
+        let directory = tempfile::Builder::new()
+            .prefix("hostler-edit-")
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir()
+            .map_err(|error| local(&error))?;
         let file = directory.path().join(format!("{name}.toml"));
         std::fs::write(&file, &before).map_err(|error| local(&error))?;
         loop {
