@@ -147,8 +147,10 @@ def machine(machines):
 
 
 @pytest.fixture
-def running(serve, machine):
-    """The same, with its instance running from its settings file; it ends after the daemon, which holds a connection."""
+def running(serve, machines):
+    """The same, with its instance running from its settings file; the daemon comes after it and goes before it,
+    as it holds a connection to it, which would count as a descriptor left behind."""
+    machine = machines(daemon=False)
     (machine.directory / "shop.py").write_text(dedent("""\
         def app(environ, start_response):
             start_response("200 OK", [("Content-Length", "2")])
@@ -160,6 +162,7 @@ def running(serve, machine):
         f'control_socket = "{machine.directory}/hostler/shop/control.sock"\nworkers = 1 # one\n'
     )
     serve(arguments=["serve", machine.settings("shop")], environment={"PYTHONDONTWRITEBYTECODE": "1"})
+    machine.daemon("--user")
     return machine
 
 
