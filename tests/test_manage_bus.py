@@ -161,7 +161,7 @@ def running(serve, machines):
         f'app = "shop:app"\nchdir = "{machine.directory}"\npython = "{sys.executable}"\nbind = "127.0.0.1:0"\n'
         f'control_socket = "{machine.directory}/hostler/shop/control.sock"\nworkers = 1 # one\n'
     )
-    serve(arguments=["serve", machine.settings("shop")], environment={"PYTHONDONTWRITEBYTECODE": "1"})
+    machine.server = serve(arguments=["serve", machine.settings("shop")], environment={"PYTHONDONTWRITEBYTECODE": "1"})
     machine.daemon("--user")
     return machine
 
@@ -179,6 +179,7 @@ def test_an_instance_that_runs_is_listed_and_asked_by_its_name(running):
     assert running.ask("requests", "shop", "--user").out == "no requests\n"
     stacks = running.ask("stacks", "shop", "--user")
     assert stacks.code == 0 and "worker 0" in stacks.out, stacks
+    running.server.log.claim("the Python stacks of a worker")
     assert running.ask("doctor", "shop", "--user").code == 0
     reloaded = running.ask("reload", "shop", "--user")
     assert reloaded.code == 0 and "generation 2" in reloaded.out, reloaded
@@ -198,6 +199,7 @@ def test_settings_are_taken_by_the_running_instance_or_stay(running):
     assert running.settings("shop").read_text() == before
     doctor = running.ask("doctor", "shop", "--user")
     assert doctor.code == FAILED and "its last reload failed" in doctor.out, doctor
+    running.server.log.claim("the reload failed")
 
 
 def test_settings_are_shown_changed_and_taken_back(machine):
