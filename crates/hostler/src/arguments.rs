@@ -22,6 +22,10 @@ pub(crate) enum Asked {
     Serve(Verb, Box<Settings>),
     /// Something of an instance that runs.
     Manage(manage::Request),
+    /// Something of an instance that the daemon knows.
+    Daemon(Box<manage::daemon::Request>),
+    /// A script that completes command lines.
+    Completion(Box<ArgMatches>),
     /// To write an instance, or to take one away.
     Install(Install, Box<ArgMatches>),
 }
@@ -77,6 +81,10 @@ pub(crate) fn read(words: impl IntoIterator<Item = OsString>, surroundings: &Sur
         Some(("new", matches)) => return Ok(Asked::Install(Install::New, Box::new(matches.clone()))),
         Some(("remove", matches)) => return Ok(Asked::Install(Install::Remove, Box::new(matches.clone()))),
         Some(("import", matches)) => return Ok(Asked::Install(Install::Import, Box::new(matches.clone()))),
+        Some(("completion", matches)) => return Ok(Asked::Completion(Box::new(matches.clone()))),
+        Some((name, matches)) if let Some(request) = manage::daemon::request(name, matches) => {
+            return Ok(Asked::Daemon(Box::new(request)));
+        }
         Some((name, matches)) if let Some(request) = manage::words::request(name, matches) => {
             return Ok(Asked::Manage(request));
         }
@@ -126,7 +134,8 @@ fn text_of(path: &Path) -> io::Result<String> {
 
 const FILE: &str = "FILE";
 
-fn command() -> Command {
+/// The whole command line.
+pub(crate) fn command() -> Command {
     let file = || {
         Arg::new(FILE).value_name("FILE.toml").value_parser(value_parser!(PathBuf)).help("The file with the settings")
     };
@@ -157,6 +166,7 @@ fn command() -> Command {
         )
         .subcommands([new::command(), remove::command(), import::command()])
         .subcommands(manage::words::commands())
+        .subcommand(manage::daemon::completion::command())
 }
 
 #[cfg(test)]

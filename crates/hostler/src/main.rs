@@ -29,6 +29,7 @@ const UNAVAILABLE: u8 = 69;
 const INTERNAL: u8 = 70;
 
 fn main() -> ExitCode {
+    manage::daemon::completion::answer(arguments::command);
     let surroundings = match surroundings() {
         Ok(surroundings) => surroundings,
         Err(error) => return fail(&error, INTERNAL),
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
     let (verb, settings) = match arguments::read(std::env::args_os(), &surroundings) {
         Ok(Asked::Serve(verb, settings)) => (verb, *settings),
         Ok(Asked::Manage(request)) => return manage::run(&request, &surroundings),
+        Ok(Asked::Daemon(request)) => return manage::daemon::run(&request, &surroundings),
+        Ok(Asked::Completion(matches)) => return manage::daemon::completion::run(&matches),
         Ok(Asked::Install(what, matches)) => {
             return match what {
                 Install::New => new::command_run(&matches, &surroundings),
@@ -76,7 +79,7 @@ fn prepare(mut settings: Settings, surroundings: &Surroundings) -> Result<serve:
 fn read_again(surroundings: &Surroundings) -> Result<serve::Served, String> {
     match arguments::read(std::env::args_os(), surroundings) {
         Ok(Asked::Serve(_, settings)) => prepare(*settings, surroundings).map_err(|(message, _)| message),
-        Ok(Asked::Manage(_) | Asked::Install(..)) => Err("the command line is no longer one that serves".to_owned()),
+        Ok(_) => Err("the command line is no longer one that serves".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

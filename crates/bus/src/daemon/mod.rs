@@ -14,6 +14,7 @@
 //!
 //! Who serves them implements [`Daemon`] and publishes its objects with [`Tree`]; clients use the proxies.
 
+mod client;
 mod control;
 mod error;
 mod instance;
@@ -27,6 +28,7 @@ mod settings;
 mod tree;
 mod words;
 
+pub use client::{Absent, Change, Client, Reach};
 pub use control::{Caller, Daemon, Order};
 pub use error::{Error, Result};
 pub use instance::InstanceProxy;

@@ -1,6 +1,8 @@
 //! What is asked of an instance that runs, through its control socket: `hostler status`, `reload`, `top` and their
-//! like. It finds the instance, asks, and shows the answer; what the instance does about it is not known here.
+//! like. It finds the instance, asks, and shows the answer; what the instance does about it is not known here. What is asked
+//! of an instance by its name goes to the daemon that manages it ([`daemon`]).
 
+pub(crate) mod daemon;
 mod find;
 mod line;
 mod show;
@@ -95,10 +97,15 @@ pub(crate) fn run(request: &Request, surroundings: &Surroundings) -> ExitCode {
             return ExitCode::from(INTERNAL);
         }
     };
-    let answered = runtime.block_on(answer(request, surroundings));
+    let code = runtime.block_on(answered(request, surroundings));
     // Nothing that still runs is waited for, as a read of the keyboard.
     runtime.shutdown_background();
-    match answered {
+    code
+}
+
+/// Asks, shows the answer, or tells why there is none.
+async fn answered(request: &Request, surroundings: &Surroundings) -> ExitCode {
+    match answer(request, surroundings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             tell(request.verb, &failed);

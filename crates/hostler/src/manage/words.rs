@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use hostler_bus::LogLevel;
 
-use super::{Request, Verb};
+use super::daemon::words::{name, whose};
+use super::{Request, Verb, daemon};
 
 const SOCKET: &str = "socket";
 const JSON: &str = "json";
@@ -22,19 +23,25 @@ pub(crate) fn commands() -> Vec<Command> {
     let count = Arg::new(COUNT).required(true).value_parser(value_parser!(u32).range(0..=WORKERS_MOST));
     let levels = PossibleValuesParser::new(LogLevel::ALL.iter().map(|level| level.as_str()));
     vec![
-        answering("status", "Show what an instance is told to do, and what it does"),
-        answering("reload", "Read settings and code anew; answers when they serve, or tells why they do not"),
-        answering("rollback", "Bring the previous good generation back"),
+        named(answering("status", "Show what an instance is told to do, and what it does")),
+        named(answering("reload", "Read settings and code anew; answers when they serve, or tells why they do not")),
+        named(answering("rollback", "Bring the previous good generation back")),
         answering(
             "upgrade",
             "Start the program anew, as after an update of it, and leave the sockets to it; answers when it serves",
         ),
-        answering("workers", "List the workers"),
-        answering("requests", "List the requests that are under way, with their age"),
-        verb("stacks", "Show the Python stacks of a worker, or of all").arg(worker()),
-        verb("scale", "Set the number of workers until the next reload")
+        named(answering("workers", "List the workers")),
+        named(answering("requests", "List the requests that are under way, with their age")),
+        // A number alone is no name but a worker, also of the instance with that socket.
+        named(verb("stacks", "Show the Python stacks of a worker, or of all"))
+            .mut_arg(daemon::words::NAME, |_| name())
+            .arg(worker()),
+        named(verb("scale", "Set the number of workers until the next reload"))
+            .allow_missing_positional(true)
             .arg(count.help("How many workers there should be")),
-        verb("recycle", "Replace a worker; its successor is started first").arg(worker().required(true)),
+        named(verb("recycle", "Replace a worker; its successor is started first"))
+            .allow_missing_positional(true)
+            .arg(worker().required(true)),
         verb("log-level", "Show the log level, or set it until the next reload")
             .arg(Arg::new(LEVEL).value_parser(levels).hide_possible_values(true).help("debug, info, warning or error")),
         verb(
@@ -42,6 +49,15 @@ pub(crate) fn commands() -> Vec<Command> {
             "Watch an instance: q quits, r reloads, the arrow keys choose a worker, s shows its stack, k recycles it",
         ),
     ]
+    .into_iter()
+    .chain(daemon::words::commands())
+    .collect()
+}
+
+/// One that takes the name of an instance as well, which is then asked through the daemon.
+fn named(command: Command) -> Command {
+    let whose = whose().map(|option| option.conflicts_with(SOCKET));
+    command.arg(name().conflicts_with(SOCKET)).args(whose)
 }
 
 fn verb(name: &'static str, about: &'static str) -> Command {
@@ -69,7 +85,7 @@ pub(crate) fn request(name: &str, matches: &ArgMatches) -> Option<Request> {
         "upgrade" => Verb::Upgrade,
         "workers" => Verb::Workers,
         "requests" => Verb::Requests,
-        "stacks" => Verb::Stacks(number(WORKER)),
+        "stacks" => Verb::Stacks(stacks_of(matches)),
         "scale" => Verb::Scale(number(COUNT)?),
         "recycle" => Verb::Recycle(number(WORKER)?),
         "log-level" => Verb::LogLevel(matches.get_one::<String>(LEVEL).map(|word| LogLevel::from(word.as_str()))),
@@ -80,4 +96,10 @@ pub(crate) fn request(name: &str, matches: &ArgMatches) -> Option<Request> {
     // Not every verb has the option.
     let json = matches.try_get_one::<bool>(JSON).ok().flatten().copied().unwrap_or(false);
     Some(Request { verb, socket, json })
+}
+
+/// The worker whose stacks are asked for: a number where a name could stand, when there is nothing else.
+fn stacks_of(matches: &ArgMatches) -> Option<u32> {
+    let alone = || matches.get_one::<String>(daemon::words::NAME)?.parse().ok();
+    matches.get_one::<u32>(WORKER).copied().or_else(alone)
 }

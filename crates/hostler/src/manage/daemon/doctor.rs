@@ -1,0 +1,384 @@
+//! `hostler doctor`: what is wrong with an instance, in one sentence, with the evidence and the command that mends it. What
+//! is found depends on plain data alone: what the daemon knows, and the last error of the log.
+
+use std::process::ExitCode;
+
+use hostler_bus::State;
+use hostler_bus::daemon::{Detail, InstanceProxy, InstanceState, LogFilter};
+use serde::Serialize;
+
+use super::super::line::{Line, Tone, harmless};
+use super::super::now_us;
+use super::super::units::{long, rate, time};
+use super::{Failed, Session};
+use crate::FAILED;
+
+/// From this 95th percentile on requests are called slow.
+const SLOW_US: u64 = 1_000_000;
+/// A log is looked through for the last error this far back.
+const LOG_PERIOD_US: u64 = 24 * 3600 * 1_000_000;
+/// More errors than this are not asked for: the last is shown.
+const LOG_LINES: u32 = 20;
+
+/// What the findings are drawn from.
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    detail: Detail,
+    /// The last message of the log that is an error; empty when there is none, or it may not be read.
+    last_error: String,
+    /// The words that reach this instance again: ` --user`, ` -H host`.
+    words: String,
+    now_us: u64,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Severity {
+    /// As it was meant to be.
+    Fine,
+    /// It serves, and something is to be done.
+    Odd,
+    /// Requests fail or wait.
+    Bad,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Finding {
+    severity: Severity,
+    /// What is the matter, in one sentence.
+    sentence: String,
+    /// What says so.
+    evidence: Vec<String>,
+    /// What mends it; empty when nothing needs to be done.
+    command: String,
+}
+
+impl Session<'_> {
+    /// The exit code says whether something is wrong.
+    pub(super) async fn doctor(&self, instance: &InstanceProxy<'_>) -> Result<ExitCode, Failed> {
+        let now = now_us();
+        let filter = LogFilter {
+            priority: Some(3),
+            since_us: Some(now.saturating_sub(LOG_PERIOD_US)),
+            lines: Some(LOG_LINES),
+            ..LogFilter::default()
+        };
+        // Who may not read the log is told what is known without it.
+        let last_error = match instance.read_logs(filter).await {
+            Ok(page) => page.lines.last().map(|line| line.message.clone()).unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        let mut words = match self.request.whose.user {
+            Some(true) => " --user".to_owned(),
+            Some(false) => " --system".to_owned(),
+            None => String::new(),
+        };
+        if let Some(host) = &self.request.whose.host {
+            words.push_str(&format!(" -H {host}"));
+        }
+        let findings = examine(&Facts { detail: instance.status().await?, last_error, words, now_us: now });
+        self.print(&findings, |findings| findings.iter().enumerate().flat_map(|(at, one)| lines(at, one)).collect())?;
+        let well = findings.iter().all(|finding| finding.severity == Severity::Fine);
+        Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    }
+}
+
+fn lines(at: usize, finding: &Finding) -> Vec<Line> {
+    let tone = match finding.severity {
+        Severity::Fine => Tone::Good,
+        Severity::Odd => Tone::Wary,
+        Severity::Bad => Tone::Bad,
+    };
+    let mut lines = Vec::new();
+    lines.extend((at > 0).then(Line::default));
+    lines.push(Line::toned(tone, &finding.sentence));
+    lines.extend(finding.evidence.iter().map(|fact| Line::toned(Tone::Faint, &format!("  because  {fact}"))));
+    if !finding.command.is_empty() {
+        lines.push(Line::plain("  mend it  ").and(Tone::Strong, &finding.command));
+    }
+    lines
+}
+
+/// All that is to be said, the worst first; never empty.
+fn examine(facts: &Facts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = [standing(facts), stuck_reload(facts)].into_iter().flatten().collect();
+    findings.extend(load(facts));
+    findings.extend(pending(facts));
+    if findings.is_empty() {
+        findings.push(well(facts));
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+impl Facts {
+    fn name(&self) -> &str {
+        &self.detail.overview.name
+    }
+
+    fn command(&self, verb: &str) -> String {
+        format!("hostler {verb} {}{}", self.name(), self.words)
+    }
+
+    fn errors(&self) -> String {
+        format!("{} --priority error", self.command("logs"))
+    }
+
+    fn find(&self, severity: Severity, sentence: String, evidence: Vec<String>, command: String) -> Finding {
+        let evidence = evidence.into_iter().filter(|fact| !fact.is_empty()).collect();
+        Finding { severity, sentence, evidence, command }
+    }
+
+    /// The last error, as evidence: its first and its last line, which of a traceback is the exception.
+    fn last_error(&self) -> String {
+        let text = harmless(self.last_error.trim());
+        match (text.lines().next(), text.lines().next_back()) {
+            (Some(first), Some(last)) if first != last => format!("the log says: {first} … {}", last.trim()),
+            (Some(first), _) => format!("the log says: {first}"),
+            _ => String::new(),
+        }
+    }
+
+    fn ago(&self, us: u64) -> String {
+        if us == 0 { String::new() } else { format!(" for {}", long(self.now_us.saturating_sub(us))) }
+    }
+}
+
+/// What its state says, where it does not simply serve.
+fn standing(facts: &Facts) -> Option<Finding> {
+    let (name, overview) = (facts.name(), &facts.detail.overview);
+    let ago = facts.ago(overview.since_us);
+    let problem = overview.problem.clone();
+    let finding = match overview.state {
+        InstanceState::Failed => return Some(failed(facts)),
+        InstanceState::Broken => {
+            let failure = facts.detail.instance.as_ref().map(|status| status.observed.failure.clone());
+            let why = failure.filter(|failure| !failure.is_empty()).unwrap_or(problem);
+            facts.find(
+                Severity::Bad,
+                format!("{name} answers every request with 503{ago}, because no worker can be had."),
+                vec![why, facts.last_error()],
+                format!("{}, then {}", facts.errors(), facts.command("reload")),
+            )
+        }
+        InstanceState::Starting if !problem.is_empty() => facts.find(
+            Severity::Bad,
+            format!("{name} does not come up: it fails when it starts, and systemd starts it again."),
+            vec![exit(facts), facts.last_error()],
+            facts.errors(),
+        ),
+        InstanceState::Starting => facts.find(
+            Severity::Odd,
+            format!("{name} has been starting{ago}; whoever connects waits."),
+            vec![facts.last_error()],
+            facts.command("logs"),
+        ),
+        InstanceState::Asleep => facts.find(
+            Severity::Fine,
+            format!("{name} is asleep{ago}, because nobody has asked it for anything; the next request wakes it."),
+            vec![
+                "no process of it runs, and its socket listens".to_owned(),
+                "the first request waits for the import of the application".to_owned(),
+            ],
+            facts.command("wake"),
+        ),
+        InstanceState::Stopped => facts.find(
+            Severity::Bad,
+            format!("{name} is stopped{ago}: neither its socket nor its service is active, so nobody can connect."),
+            vec![starts(&overview.enabled)],
+            facts.command("start"),
+        ),
+        InstanceState::Configured => facts.find(
+            Severity::Bad,
+            format!("{name} was never started: there is its settings file, and nothing else."),
+            vec![starts(&overview.enabled)],
+            format!("{} && {}", facts.command("enable"), facts.command("start")),
+        ),
+        InstanceState::Stopping => facts.find(
+            Severity::Odd,
+            format!("{name} was told to stop{ago}, and finishes what it runs."),
+            Vec::new(),
+            facts.command("requests"),
+        ),
+        _ if facts.detail.instance.is_none() => facts.find(
+            Severity::Bad,
+            format!("{name} runs and does not answer, so it is stuck or suspended."),
+            vec![facts.detail.silent_because.clone(), problem],
+            facts.command("restart"),
+        ),
+        _ => return None,
+    };
+    Some(finding)
+}
+
+fn starts(enabled: &str) -> String {
+    match enabled {
+        "disabled" => "it is disabled: it does not start by itself either".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// A unit that failed: what the exit status or systemd's result means.
+fn failed(facts: &Facts) -> Finding {
+    let name = facts.name();
+    let start = facts.command("start");
+    let socket = facts.detail.socket.as_ref().filter(|socket| socket.active == "failed");
+    let service = facts.detail.service.as_ref();
+    let of_socket = socket.is_some() && service.is_none_or(|service| service.active != "failed");
+    if let (Some(socket), true) = (socket, of_socket) {
+        return facts.find(
+            Severity::Bad,
+            format!("{name} cannot be reached: its socket failed."),
+            vec![
+                format!("systemd's result for the socket is {}", socket.result),
+                facts.detail.overview.problem.clone(),
+            ],
+            start,
+        );
+    }
+    let (result, status) = service.map_or(("", 0), |service| (service.result.as_str(), service.exit_status));
+    let look = format!("{}, then {start}", facts.errors());
+    let (why, command) = match (result, status) {
+        ("oom-kill", _) => (
+            "the kernel killed it for want of memory",
+            format!(
+                "raise MemoryMax= of its unit, or lower `workers`: {} workers=…; then {start}",
+                facts.command("set")
+            ),
+        ),
+        ("watchdog", _) => ("it stopped answering systemd's watchdog", look),
+        ("timeout", _) => ("it took longer to start or to stop than systemd allows", look),
+        ("signal" | "core-dump", _) => ("a signal ended it", look),
+        (_, 64) => ("its settings are wrong", format!("{}, then {start}", facts.command("edit"))),
+        (_, 65) => ("the application does not import", look),
+        (_, 69) => ("its workers die before they are ready", look),
+        (_, 71) => ("an address or another thing of the system cannot be had", look),
+        _ => ("its service failed", look),
+    };
+    facts.find(Severity::Bad, format!("{name} is down, because {why}."), vec![exit(facts), facts.last_error()], command)
+}
+
+fn exit(facts: &Facts) -> String {
+    match &facts.detail.service {
+        Some(service) => format!(
+            "systemd says {} ({}), exit status {}, restarted {} times",
+            service.sub, service.result, service.exit_status, service.restarts
+        ),
+        None => String::new(),
+    }
+}
+
+/// A reload that failed: it serves what was there before.
+fn stuck_reload(facts: &Facts) -> Option<Finding> {
+    let observed = &facts.detail.instance.as_ref()?.observed;
+    let reload = observed.last_reload.as_ref().filter(|reload| !reload.succeeded)?;
+    Some(facts.find(
+        Severity::Odd,
+        format!(
+            "{} still serves generation {}, because its last reload failed{}.",
+            facts.name(),
+            observed.generation,
+            match facts.ago(reload.at_us) {
+                ago if ago.is_empty() => ago,
+                ago => format!("{} ago", ago.replacen(" for ", " ", 1)),
+            }
+        ),
+        vec![reload.message.clone()],
+        facts.command("reload"),
+    ))
+}
+
+/// Why requests take long.
+fn load(facts: &Facts) -> Option<Finding> {
+    let status = facts.detail.instance.as_ref()?;
+    let (configured, observed) = (&status.configured, &status.observed);
+    if !matches!(observed.state, State::Serving | State::Reloading) {
+        return None;
+    }
+    let name = facts.name();
+    let times = format!("p50 {}, p95 {} over the last minute", time(observed.p50_us), time(observed.p95_us));
+    let ready = format!("{} of {} workers are ready", observed.workers_ready, observed.workers_wanted);
+    let waiting = format!("{} requests wait, {} run", observed.queued, observed.in_flight);
+    if observed.queued > 0 && observed.workers_ready < observed.workers_wanted {
+        return Some(facts.find(
+            Severity::Bad,
+            format!("{name} is slow, because workers are missing that it should have."),
+            vec![ready, waiting, facts.last_error()],
+            facts.command("workers"),
+        ));
+    }
+    if observed.queued > 0 && observed.workers_wanted >= configured.workers_max {
+        return Some(facts.find(
+            Severity::Bad,
+            format!("{name} is slow, because requests wait for a worker and it has as many as its settings allow."),
+            vec![
+                waiting,
+                format!("workers = {} at most, {} threads each", configured.workers_max, configured.threads),
+                times,
+            ],
+            format!("{} workers={}", facts.command("set"), configured.workers_max.saturating_mul(2).clamp(1, 512)),
+        ));
+    }
+    if observed.p95_us >= SLOW_US {
+        return Some(facts.find(
+            Severity::Odd,
+            format!("{name} is slow, because the application itself takes long; no request waits for a worker."),
+            vec![times, format!("{} requests/s, {waiting}", rate(observed.requests_per_second))],
+            format!("{}, and {}", facts.command("requests"), facts.command("stacks")),
+        ));
+    }
+    None
+}
+
+/// What was changed and waits, and what was mended already.
+fn pending(facts: &Facts) -> Vec<Finding> {
+    let (name, detail) = (facts.name(), &facts.detail);
+    let mut findings = Vec::new();
+    if !detail.awaits_restart.is_empty() {
+        findings.push(facts.find(
+            Severity::Odd,
+            format!("{name} runs with former settings, because a change of them takes a restart."),
+            vec![format!("changed, and not in effect: {}", detail.awaits_restart.join(", "))],
+            facts.command("restart"),
+        ));
+    }
+    if detail.service.as_ref().is_some_and(|service| service.needs_daemon_reload) {
+        let user = if facts.words.contains("--user") { " --user" } else { "" };
+        findings.push(facts.find(
+            Severity::Odd,
+            format!("{name}'s unit file changed on disk, and systemd still has the former one."),
+            vec!["NeedDaemonReload is set".to_owned()],
+            format!("systemctl{user} daemon-reload && {}", facts.command("restart")),
+        ));
+    }
+    if !detail.healed.is_empty() {
+        findings.push(facts.find(
+            Severity::Odd,
+            format!("{name} was brought back after systemd's limits had stopped it."),
+            detail.healed.clone(),
+            facts.command("logs"),
+        ));
+    }
+    findings
+}
+
+fn well(facts: &Facts) -> Finding {
+    let evidence = match &facts.detail.instance {
+        Some(status) => vec![format!(
+            "{} of {} workers are ready, {} requests/s, p95 {}",
+            status.observed.workers_ready,
+            status.observed.workers_wanted,
+            rate(status.observed.requests_per_second),
+            time(status.observed.p95_us)
+        )],
+        None => Vec::new(),
+    };
+    let sentence = format!("{} is well: it serves, and nothing waits.", facts.name());
+    facts.find(Severity::Fine, sentence, evidence, String::new())
+}
+
+#[cfg(test)]
+#[path = "doctor_tests.rs"]
+mod tests;

@@ -1,0 +1,201 @@
+//! Each diagnosis, from the data that it is drawn from.
+
+use hostler_bus::daemon::{Overview, SocketFacts, UnitFacts};
+use hostler_bus::{Configured, LastReload, Observed, Status};
+
+use super::*;
+
+const NOW: u64 = 1_000_000_000_000;
+
+fn facts(state: InstanceState) -> Facts {
+    let overview = Overview { name: "shop".to_owned(), state, ..Overview::default() };
+    Facts { detail: Detail { overview, ..Detail::default() }, now_us: NOW, ..Facts::default() }
+}
+
+fn serving(change: impl FnOnce(&mut Status)) -> Facts {
+    let mut status = Status {
+        configured: Configured { workers_min: 1, workers_max: 4, threads: 2, ..Configured::default() },
+        observed: Observed {
+            state: State::Serving,
+            generation: 3,
+            workers_ready: 4,
+            workers_wanted: 4,
+            p95_us: 20_000,
+            ..Observed::default()
+        },
+    };
+    change(&mut status);
+    let mut facts = facts(InstanceState::Serving);
+    facts.detail.instance = Some(status);
+    facts
+}
+
+fn with(mut facts: Facts, change: impl FnOnce(&mut Facts)) -> Facts {
+    change(&mut facts);
+    facts
+}
+
+fn failed_with(result: &str, exit_status: i32) -> Facts {
+    with(facts(InstanceState::Failed), |facts| {
+        facts.last_error = "Traceback\n  …\nImportError: no module shop".to_owned();
+        facts.detail.service = Some(UnitFacts {
+            active: "failed".to_owned(),
+            sub: "failed".to_owned(),
+            result: result.to_owned(),
+            exit_status,
+            ..UnitFacts::default()
+        });
+    })
+}
+
+/// Of the first finding: how bad, words of its sentence, of its evidence, of its command.
+type Diagnosis = (Facts, Severity, &'static str, &'static str, &'static str);
+
+fn diagnoses() -> Vec<Diagnosis> {
+    use Severity::{Bad, Fine, Odd};
+    let (state, oom) = (facts, failed_with("oom-kill", 9));
+    vec![
+        (serving(|_| {}), Fine, "is well", "4 of 4 workers", ""),
+        (state(InstanceState::Asleep), Fine, "is asleep, because nobody", "socket listens", "hostler wake shop"),
+        (
+            with(state(InstanceState::Stopped), |facts| facts.detail.overview.enabled = "disabled".to_owned()),
+            Bad,
+            "is stopped",
+            "disabled",
+            "hostler start shop",
+        ),
+        (state(InstanceState::Configured), Bad, "never started", "", "hostler enable shop && hostler start shop"),
+        (state(InstanceState::Stopping), Odd, "told to stop", "", "hostler requests shop"),
+        (state(InstanceState::Starting), Odd, "has been starting", "", "hostler logs shop"),
+        (
+            with(state(InstanceState::Starting), |facts| {
+                facts.detail.overview.problem = "systemd starts it again".to_owned();
+                facts.last_error = "boom".to_owned();
+            }),
+            Bad,
+            "does not come up",
+            "the log says: boom",
+            "--priority error",
+        ),
+        (
+            with(state(InstanceState::Serving), |facts| facts.detail.silent_because = "no answer".to_owned()),
+            Bad,
+            "does not answer",
+            "no answer",
+            "hostler restart shop",
+        ),
+        (failed_with("exit-code", 65), Bad, "does not import", "ImportError: no module shop", "hostler start shop"),
+        (failed_with("exit-code", 64), Bad, "its settings are wrong", "exit status 64", "hostler edit shop"),
+        (failed_with("exit-code", 69), Bad, "workers die", "exit status 69", "hostler logs shop"),
+        (failed_with("exit-code", 71), Bad, "an address", "exit status 71", "hostler logs shop"),
+        (failed_with("exit-code", 3), Bad, "its service failed", "exit status 3", "hostler logs shop"),
+        (failed_with("watchdog", 6), Bad, "watchdog", "watchdog", "hostler logs shop"),
+        (failed_with("timeout", 15), Bad, "longer to start", "timeout", "hostler logs shop"),
+        (failed_with("core-dump", 11), Bad, "a signal ended it", "core-dump", "hostler logs shop"),
+        (oom, Bad, "want of memory", "oom-kill", "MemoryMax="),
+        (
+            with(state(InstanceState::Failed), |facts| {
+                facts.detail.socket = Some(SocketFacts {
+                    active: "failed".to_owned(),
+                    result: "trigger-limit-hit".to_owned(),
+                    ..SocketFacts::default()
+                });
+            }),
+            Bad,
+            "its socket failed",
+            "trigger-limit-hit",
+            "hostler start shop",
+        ),
+        (
+            with(serving(|status| status.observed.failure = "ImportError".to_owned()), |facts| {
+                facts.detail.overview.state = InstanceState::Broken;
+                facts.words = " --user".to_owned();
+            }),
+            Bad,
+            "with 503",
+            "ImportError",
+            "hostler reload shop --user",
+        ),
+        (
+            serving(|status| {
+                status.observed.last_reload = Some(LastReload {
+                    at_us: NOW - 60_000_000,
+                    message: "SyntaxError".to_owned(),
+                    ..LastReload::default()
+                });
+            }),
+            Odd,
+            "still serves generation 3, because its last reload failed 1m 0s ago.",
+            "SyntaxError",
+            "hostler reload shop",
+        ),
+        (
+            serving(|status| (status.observed.queued, status.observed.in_flight) = (7, 8)),
+            Bad,
+            "as many as its settings allow",
+            "7 requests wait, 8 run",
+            "hostler set shop workers=8",
+        ),
+        (
+            serving(|status| (status.observed.queued, status.observed.workers_ready) = (7, 1)),
+            Bad,
+            "workers are missing",
+            "1 of 4",
+            "hostler workers shop",
+        ),
+        (
+            serving(|status| status.observed.p95_us = 3_000_000),
+            Odd,
+            "the application itself",
+            "p95 3 s",
+            "hostler requests shop, and hostler stacks shop",
+        ),
+        (
+            with(serving(|_| {}), |facts| facts.detail.awaits_restart = vec!["bind".to_owned()]),
+            Odd,
+            "former settings",
+            "bind",
+            "hostler restart shop",
+        ),
+        (
+            with(serving(|_| {}), |facts| {
+                facts.words = " --user".to_owned();
+                facts.detail.service = Some(UnitFacts { needs_daemon_reload: true, ..UnitFacts::default() });
+            }),
+            Odd,
+            "unit file changed",
+            "NeedDaemonReload",
+            "systemctl --user daemon-reload",
+        ),
+        (
+            with(serving(|_| {}), |facts| facts.detail.healed = vec!["socket started again".to_owned()]),
+            Odd,
+            "brought back",
+            "socket started again",
+            "hostler logs shop",
+        ),
+    ]
+}
+
+#[test]
+fn every_diagnosis_has_its_evidence_and_its_command() {
+    for (facts, severity, sentence, evidence, command) in diagnoses() {
+        let found = examine(&facts);
+        let first = &found[0];
+        assert_eq!(first.severity, severity, "{found:?}");
+        assert!(first.sentence.starts_with("shop") && first.sentence.ends_with('.'), "{first:?}");
+        assert!(first.sentence.contains(sentence), "{sentence}: {found:?}");
+        assert!(evidence.is_empty() || first.evidence.iter().any(|fact| fact.contains(evidence)), "{found:?}");
+        assert!(first.command.contains(command) && (severity == Severity::Fine || !command.is_empty()), "{found:?}");
+        assert_eq!(found.len(), 1, "nothing else was wrong: {found:?}");
+    }
+}
+
+#[test]
+fn the_worst_comes_first() {
+    let both = with(serving(|status| status.observed.queued = 3), |facts| {
+        facts.detail.awaits_restart = vec!["bind".to_owned()];
+    });
+    let found = examine(&both);
+    assert_eq!(found.iter().map(|one| one.severity).collect::<Vec<_>>(), [Severity::Bad, Severity::Odd]);
+}

@@ -1,0 +1,355 @@
+//! The verbs that name an instance: they ask `hostlerd`, over the system bus, the session bus, or the bus of another
+//! machine. Where there is no daemon, what a control socket answers as well is asked there.
+
+mod agent;
+pub(crate) mod completion;
+mod doctor;
+mod editor;
+mod logs;
+mod names;
+mod settings;
+mod show;
+mod when;
+pub(super) mod words;
+
+use std::io::{IsTerminal, stdin, stdout};
+use std::process::ExitCode;
+
+use hostler_bus::daemon::{Absent, Change, Client, Error, LogFilter, Outcome, Reach};
+use hostler_bus::{Error as InstanceError, Places};
+use serde::Serialize;
+
+use super::line::{Line, Paint, harmless};
+use super::{Verb, now_us, write};
+use crate::discover::Surroundings;
+use crate::{FAILED, INTERNAL, UNAVAILABLE, USAGE, say};
+
+/// It may work when it is tried again (sysexits.h: EX_TEMPFAIL).
+const TRY_AGAIN: u8 = 75;
+/// The user may not (sysexits.h: EX_NOPERM).
+const NOT_ALLOWED: u8 = 77;
+
+/// What is asked, of which instance.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// The instance; empty for all.
+    pub(crate) name: String,
+    pub(super) act: Act,
+    pub(super) whose: Whose,
+    pub(super) json: bool,
+}
+
+/// Whose instances, as the command line says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Whose {
+    /// The user's or the machine's; none when that was not said.
+    user: Option<bool>,
+    host: Option<String>,
+}
+
+/// What is asked.
+#[derive(Debug, PartialEq)]
+pub(super) enum Act {
+    List,
+    Status,
+    Workers,
+    Requests,
+    Stacks(Option<u32>),
+    Scale(u32),
+    Recycle(u32),
+    Start,
+    Stop,
+    Restart,
+    Reload,
+    Rollback,
+    Enable(bool),
+    Wake,
+    Sleep,
+    Set(Change),
+    Get {
+        key: Option<String>,
+        all: bool,
+    },
+    Edit,
+    History {
+        difference: bool,
+    },
+    Undo(Option<String>),
+    Logs(LogFilter),
+    Doctor,
+    /// Words that do not go together.
+    Wrong(&'static str),
+}
+
+impl Act {
+    /// What a control socket is asked for the same.
+    fn over_socket(&self) -> Option<Verb> {
+        Some(match self {
+            Self::Status => Verb::Status,
+            Self::Workers => Verb::Workers,
+            Self::Requests => Verb::Requests,
+            Self::Stacks(worker) => Verb::Stacks(*worker),
+            Self::Scale(workers) => Verb::Scale(*workers),
+            Self::Recycle(worker) => Verb::Recycle(*worker),
+            Self::Reload => Verb::Reload,
+            Self::Rollback => Verb::Rollback,
+            _ => return None,
+        })
+    }
+
+    /// Whether polkit may ask for a password.
+    fn takes_rights(&self) -> bool {
+        !matches!(self, Self::List | Self::Status | Self::Workers)
+    }
+}
+
+/// Why there is no good answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    #[error(transparent)]
+    Absent(#[from] Absent),
+    #[error(transparent)]
+    Daemon(#[from] Error),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Local(String),
+    #[error("the answer cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It was told of already; the exit code.
+    #[error("")]
+    Told(u8),
+}
+
+impl Failed {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Absent(_) | Self::Daemon(Error::NoInstance { .. } | Error::Lost(_)) => UNAVAILABLE,
+            Self::Daemon(Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. }) => NOT_ALLOWED,
+            Self::Daemon(Error::Conflict { .. }) => TRY_AGAIN,
+            Self::Daemon(Error::InvalidSettings { .. }) | Self::Usage(_) => USAGE,
+            Self::Daemon(_) | Self::Local(_) => FAILED,
+            Self::Json(_) => INTERNAL,
+            Self::Told(code) => *code,
+        }
+    }
+}
+
+/// What an answer is shown with.
+pub(super) struct Session<'a> {
+    pub(super) client: Client,
+    pub(super) request: &'a Request,
+    pub(super) paint: Paint,
+    pub(super) surroundings: &'a Surroundings,
+}
+
+/// What a command asks of the daemon; `None` for one that asks a control socket.
+pub(crate) fn request(verb: &str, matches: &clap::ArgMatches) -> Option<Request> {
+    words::request(verb, matches)
+}
+
+/// Asks, and shows the answer.
+pub(crate) fn run(request: &Request, surroundings: &Surroundings) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("no event loop can be had: {error}"));
+            return ExitCode::from(INTERNAL);
+        }
+    };
+    let answered = runtime.block_on(answer(request, surroundings));
+    runtime.shutdown_background();
+    match answered {
+        Ok(code) => code,
+        Err(failed) => {
+            tell(&failed);
+            ExitCode::from(failed.code())
+        }
+    }
+}
+
+async fn answer(request: &Request, surroundings: &Surroundings) -> Result<ExitCode, Failed> {
+    let paint = Paint::of(|name| surroundings.variable(name).is_some(), stdout().is_terminal());
+    if let Act::Wrong(why) = request.act {
+        return Err(Failed::Usage(why.to_owned()));
+    }
+    if request.act == Act::List {
+        return show::list(request, paint, surroundings).await.map(|()| ExitCode::SUCCESS);
+    }
+    if request.name.is_empty() {
+        return Err(Failed::Usage("name the instance; `hostler list` shows all".to_owned()));
+    }
+    let _agent = (request.act.takes_rights() && request.whose.host.is_none() && request.whose.user != Some(true))
+        .then(agent::Agent::start)
+        .flatten();
+    let client = match client(request).await {
+        Ok(client) => client,
+        Err(Failed::Absent(absent)) => return without_daemon(request, absent, surroundings).await,
+        Err(failed) => return Err(failed),
+    };
+    Session { client, request, paint, surroundings }.act().await
+}
+
+/// The daemon that has the instance: of the machine for root, and where the machine has one called so; else the user's.
+async fn client(request: &Request) -> Result<Client, Failed> {
+    let Whose { user, host } = &request.whose;
+    let reach = |user| Reach { user, host: host.clone() };
+    let said = user.or_else(|| (host.is_some() || rustix::process::geteuid().is_root()).then_some(false));
+    if let Some(user) = said {
+        return Ok(Client::connect(&reach(user)).await?);
+    }
+    let system = Client::connect(&reach(false)).await;
+    if let Ok(client) = &system
+        && has(client, &request.name).await
+    {
+        return Ok(client.clone());
+    }
+    match (Client::connect(&reach(true)).await, system) {
+        (Ok(session), Ok(system)) => Ok(if has(&session, &request.name).await { session } else { system }),
+        (Ok(session), Err(_)) => Ok(session),
+        (Err(_), system) => Ok(system?),
+    }
+}
+
+async fn has(client: &Client, name: &str) -> bool {
+    client.instance(name).await.is_ok()
+}
+
+/// What can be had without the daemon: whoever listens on the control socket of an instance called so.
+async fn without_daemon(request: &Request, absent: Absent, surroundings: &Surroundings) -> Result<ExitCode, Failed> {
+    let Some(verb) = request.act.over_socket().filter(|_| request.whose.host.is_none()) else {
+        return Err(Failed::Absent(absent));
+    };
+    let places = Places::of_environment(|name| surroundings.variable(name).map(ToOwned::to_owned));
+    let in_scope = |path: &std::path::Path| match request.whose.user {
+        Some(user) => path.starts_with(&places.system) != user,
+        None => true,
+    };
+    let mut found = places.found().into_iter().filter(|found| found.name == request.name && in_scope(&found.path));
+    let Some(found) = found.next() else { return Err(Failed::Absent(absent)) };
+    let request = super::Request { verb, socket: Some(found.path), json: request.json };
+    Ok(super::answered(&request, surroundings).await)
+}
+
+impl Session<'_> {
+    async fn act(&self) -> Result<ExitCode, Failed> {
+        let name = &self.request.name;
+        let instance = self.client.instance(name).await?;
+        let job = match &self.request.act {
+            Act::Start => instance.start().await?,
+            Act::Stop => instance.stop().await?,
+            Act::Restart => instance.restart().await?,
+            Act::Reload => instance.reload().await?,
+            Act::Rollback => instance.rollback().await?,
+            Act::Wake => instance.wake().await?,
+            Act::Sleep => instance.sleep().await?,
+            _ => return self.at_once(&instance).await,
+        };
+        let outcome = self.client.outcome(job).await?;
+        self.outcome(&outcome)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// What is no job.
+    async fn at_once(&self, instance: &hostler_bus::daemon::InstanceProxy<'_>) -> Result<ExitCode, Failed> {
+        let name = &self.request.name;
+        match &self.request.act {
+            Act::Status => self.print(&instance.status().await?, |detail| show::detail(detail, now_us()))?,
+            Act::Workers => {
+                self.print(&instance.workers().await?, |workers| super::show::workers(workers, now_us()))?
+            }
+            Act::Requests => self.print(&instance.requests().await?, |requests| super::show::requests(requests))?,
+            Act::Stacks(Some(worker)) => write(&harmless(&instance.stacks(*worker).await?)),
+            Act::Stacks(None) => self.all_stacks(instance).await?,
+            Act::Scale(workers) => instance.scale(*workers).await?,
+            Act::Recycle(worker) => instance.recycle(*worker).await?,
+            Act::Enable(true) => {
+                instance.enable().await?;
+                say(&format!("{name} is enabled; `hostler start {name}` starts it now"));
+            }
+            Act::Enable(false) => {
+                instance.disable().await?;
+                say(&format!("{name} is disabled; what runs goes on until `hostler stop {name}`"));
+            }
+            Act::Set(change) => self.set(change).await?,
+            Act::Get { key, all } => self.get(key.as_deref(), *all).await?,
+            Act::Edit => self.edit().await?,
+            Act::History { difference } => self.history(*difference).await?,
+            Act::Undo(revision) => self.undo(revision.as_deref()).await?,
+            Act::Logs(filter) => self.logs(filter.clone()).await?,
+            Act::Doctor => return self.doctor(instance).await,
+            // They are jobs.
+            _ => return Err(Failed::Local("this is not asked of one instance".to_owned())),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The stacks of every worker that has a process. One that cannot give its own does not hide those of the others.
+    async fn all_stacks(&self, instance: &hostler_bus::daemon::InstanceProxy<'_>) -> Result<(), Failed> {
+        let mut outcome = Ok(());
+        for worker in instance.workers().await?.iter().filter(|worker| worker.pid != 0) {
+            let name = super::show::name_of(worker);
+            match instance.stacks(worker.place).await {
+                Ok(stacks) => write(&format!("{name}\n{}\n", harmless(&stacks).trim_end())),
+                Err(failed @ (Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. })) => {
+                    return Err(failed.into());
+                }
+                Err(failed) => {
+                    say(&format!("{name} {}", harmless(&failed.to_string())));
+                    outcome = Err(Failed::Told(FAILED));
+                }
+            }
+        }
+        outcome
+    }
+
+    pub(super) fn print<T: Serialize>(&self, answer: &T, lines: impl FnOnce(&T) -> Vec<Line>) -> Result<(), Failed> {
+        print(self.request.json, self.paint, answer, lines)
+    }
+
+    pub(super) fn outcome(&self, outcome: &Outcome) -> Result<(), Failed> {
+        self.print(outcome, |outcome| show::outcome(&self.request.name, outcome))
+    }
+}
+
+fn print<T: Serialize>(
+    json: bool,
+    paint: Paint,
+    answer: &T,
+    lines: impl FnOnce(&T) -> Vec<Line>,
+) -> Result<(), Failed> {
+    if json {
+        write(&serde_json::to_string_pretty(answer)?);
+    } else {
+        write(&lines(answer).iter().map(|line| line.painted(paint)).collect::<Vec<_>>().join("\n"));
+    }
+    Ok(())
+}
+
+fn tell(failed: &Failed) {
+    let words = harmless(&failed.to_string());
+    match failed {
+        Failed::Told(_) => {}
+        Failed::Daemon(Error::Instance(InstanceError::ReloadFailed { traceback, .. })) => {
+            say(&format!("the generation before goes on: {words}"));
+            if !traceback.is_empty() {
+                eprintln!("{}", harmless(traceback).trim_end());
+            }
+        }
+        Failed::Daemon(Error::Conflict { difference, .. }) => {
+            say(&words);
+            eprintln!("{}", harmless(difference).trim_end());
+        }
+        Failed::Daemon(Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. }) => {
+            say(&words);
+            say(agent::missing(stdin().is_terminal()));
+        }
+        Failed::Absent(Absent::NotInstalled { .. } | Absent::NoBus { .. }) => {
+            say(&words);
+            say(
+                "an instance that runs is asked without it: `hostler status --socket PATH`, and so reload, workers, top",
+            );
+        }
+        _ => say(&words),
+    }
+}

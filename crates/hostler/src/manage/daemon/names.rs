@@ -1,0 +1,47 @@
+//! The names of instances for whoever completes a command line: read from directories, so that a press of a key waits for
+//! no daemon.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use hostler_bus::Places;
+
+/// Where the settings of the machine's instances are.
+const SYSTEM_SETTINGS: &str = "/etc/hostler";
+
+pub(super) fn completer() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let own = variable("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config")));
+        let mut names: BTreeSet<String> = files(Path::new(SYSTEM_SETTINGS));
+        names.extend(own.map(|own| files(&own.join("hostler"))).unwrap_or_default());
+        names.extend(Places::of_environment(variable).found().into_iter().map(|found| found.name));
+        let typed = typed.to_string_lossy();
+        names.iter().filter(|name| name.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+    })
+}
+
+/// The names of settings files; none where the directory cannot be read.
+fn files(directory: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_files_are_names() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["shop.toml", "blog.toml", "shop.toml.old", "notes"] {
+            std::fs::write(directory.path().join(file), "").unwrap();
+        }
+        assert_eq!(files(directory.path()), BTreeSet::from(["blog".to_owned(), "shop".to_owned()]));
+        assert!(files(&directory.path().join("absent")).is_empty());
+    }
+}

@@ -1,0 +1,205 @@
+//! `set`, `get`, `history`, `undo`: settings over the bus.
+
+use hostler_bus::daemon::{Change, Origin, Problem, RevisionInfo, SettingValue};
+use rustix::process::geteuid;
+
+use super::super::line::{Line, Piece, Tone, harmless};
+use super::super::table::{self, Side};
+use super::super::write;
+use super::{Failed, Session, when};
+use crate::{USAGE, say};
+
+/// So many digits of a revision are shown.
+const REVISION_DIGITS: usize = 12;
+
+impl Session<'_> {
+    pub(super) async fn set(&self, change: &Change) -> Result<(), Failed> {
+        let name = &self.request.name;
+        let (revision, _) = self.client.settings(name).await?.text().await?;
+        let problems = self.client.validate(name, change).await?;
+        if !problems.is_empty() {
+            tell_problems(&problems);
+            say(&format!("nothing was changed in the settings of {name}"));
+            return Err(Failed::Told(USAGE));
+        }
+        let outcome = self.client.apply(name, revision, change).await?;
+        self.outcome(&outcome)
+    }
+
+    pub(super) async fn get(&self, key: Option<&str>, all: bool) -> Result<(), Failed> {
+        let (_, values) = self.client.settings(&self.request.name).await?.values().await?;
+        let Some(key) = key else {
+            let shown: Vec<_> = values.into_iter().filter(|value| all || value.origin != Origin::Default).collect();
+            return self.print(&shown, |values| table_of(values));
+        };
+        let Some(value) = values.iter().find(|value| value.key == key) else {
+            return Err(Failed::Usage(unknown(key, &values)));
+        };
+        if self.request.json {
+            return self.print(value, |_| Vec::new());
+        }
+        write(&harmless(value.value.as_deref().unwrap_or_default()));
+        Ok(())
+    }
+
+    pub(super) async fn history(&self, difference: bool) -> Result<(), Failed> {
+        let revisions = self.client.settings(&self.request.name).await?.history().await?;
+        self.print(&revisions, |revisions| history(revisions, difference))
+    }
+
+    pub(super) async fn undo(&self, revision: Option<&str>) -> Result<(), Failed> {
+        let settings = self.client.settings(&self.request.name).await?;
+        let revisions = settings.history().await?;
+        let meant = match revision {
+            // As many digits as tell it from the others.
+            Some(digits) => {
+                let mut found = revisions.iter().filter(|one| one.revision.starts_with(digits));
+                match (found.next(), found.next()) {
+                    (Some(one), None) => one.revision.clone(),
+                    (None, _) => {
+                        return Err(Failed::Usage(format!("there is no revision {digits}; see `hostler history`")));
+                    }
+                    _ => return Err(Failed::Usage(format!("several revisions begin with {digits}; give more digits"))),
+                }
+            }
+            None => match revisions.iter().find(|one| one.current) {
+                Some(current) => current.revision.clone(),
+                None => return Err(Failed::Local("no change of its settings was kept: nothing to undo".to_owned())),
+            },
+        };
+        let job = settings.undo(meant).await?;
+        let outcome = self.client.outcome(job).await?;
+        self.outcome(&outcome)
+    }
+}
+
+pub(super) fn tell_problems(problems: &[Problem]) {
+    for problem in problems {
+        let place = if problem.line == 0 { String::new() } else { format!("line {}: ", problem.line) };
+        say(&harmless(&format!("{place}{}", problem.message)));
+    }
+}
+
+fn unknown(key: &str, values: &[SettingValue]) -> String {
+    let nearest = values
+        .iter()
+        .map(|value| (strsim::jaro_winkler(&value.key, key), &value.key))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other));
+    match nearest {
+        Some((_, meant)) => format!("unknown setting `{key}`: did you mean `{meant}`?"),
+        None => format!("unknown setting `{key}`; `hostler get NAME --all` lists them"),
+    }
+}
+
+fn table_of(values: &[SettingValue]) -> Vec<Line> {
+    if values.is_empty() {
+        return vec![Line::plain("nothing is set: all settings have their defaults; see --all")];
+    }
+    let columns = [("KEY", Side::Left), ("VALUE", Side::Left), ("FROM", Side::Left)];
+    let rows = values.iter().map(|value| {
+        let from = match (value.file.as_str(), value.line) {
+            ("", _) => value.origin.as_str().to_owned(),
+            (file, 0) => file.to_owned(),
+            (file, line) => format!("{file}:{line}"),
+        };
+        let tone = if value.origin == Origin::Default { Tone::Faint } else { Tone::Plain };
+        vec![
+            Piece::new(tone, &value.key),
+            Piece::new(tone, value.value.as_deref().unwrap_or("-")),
+            Piece::new(Tone::Faint, &from),
+        ]
+    });
+    table::lines(&columns, rows.collect())
+}
+
+fn history(revisions: &[RevisionInfo], difference: bool) -> Vec<Line> {
+    if revisions.is_empty() {
+        return vec![Line::plain("no changes were kept")];
+    }
+    let columns = [("REVISION", Side::Left), ("WHEN", Side::Left), ("BY", Side::Left), ("WHAT", Side::Left)];
+    let own = geteuid().as_raw();
+    let rows = revisions.iter().map(|one| {
+        let short: String = one.revision.chars().take(REVISION_DIGITS).collect();
+        let by = match one.user {
+            Some(user) if user == own => "you".to_owned(),
+            Some(0) => "root".to_owned(),
+            Some(user) => format!("user {user}"),
+            None => "-".to_owned(),
+        };
+        let tone = if one.current { Tone::Strong } else { Tone::Plain };
+        vec![
+            Piece::new(tone, &short),
+            Piece::new(Tone::Plain, &when::shown(one.at_us)),
+            Piece::new(Tone::Plain, &by),
+            Piece::new(Tone::Plain, &one.summary),
+        ]
+    });
+    let mut lines = table::lines(&columns, rows.collect());
+    if !difference {
+        return lines;
+    }
+    let mut shown = vec![lines.remove(0)];
+    for (line, one) in lines.into_iter().zip(revisions) {
+        shown.push(line);
+        shown.extend(one.difference.lines().map(changed));
+        shown.push(Line::default());
+    }
+    shown
+}
+
+/// A line of a unified diff.
+pub(super) fn changed(line: &str) -> Line {
+    let tone = match line.as_bytes().first() {
+        Some(b'+') => Tone::Good,
+        Some(b'-') => Tone::Bad,
+        Some(b'@') => Tone::Faint,
+        _ => Tone::Plain,
+    };
+    Line::toned(tone, line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::line::Paint;
+    use super::*;
+
+    fn text(lines: &[Line]) -> Vec<String> {
+        lines.iter().map(|line| line.painted(Paint::of(|_| false, false))).collect()
+    }
+
+    #[test]
+    fn values_say_where_they_come_from() {
+        let value = SettingValue {
+            key: "workers".to_owned(),
+            value: Some("4".to_owned()),
+            origin: Origin::File,
+            file: "/etc/hostler/shop.toml".to_owned(),
+            line: 3,
+        };
+        let shown = text(&table_of(std::slice::from_ref(&value)));
+        assert_eq!(shown, ["KEY      VALUE  FROM", "workers  4      /etc/hostler/shop.toml:3"]);
+        assert_eq!(
+            unknown("worker", std::slice::from_ref(&value)),
+            "unknown setting `worker`: did you mean `workers`?"
+        );
+        assert!(unknown("zzz", &[value]).contains("--all"));
+        assert!(text(&table_of(&[]))[0].contains("defaults"));
+    }
+
+    #[test]
+    fn history_shows_changes_where_asked() {
+        let one = RevisionInfo {
+            revision: "0123456789abcdef".to_owned(),
+            at_us: 1,
+            user: Some(0),
+            summary: "set workers".to_owned(),
+            difference: "-workers = 1\n+workers = 2\n".to_owned(),
+            current: true,
+        };
+        let shown = text(&history(std::slice::from_ref(&one), false));
+        assert!(shown.len() == 2 && shown[1].starts_with("0123456789ab  ") && shown[1].ends_with("set workers"));
+        let shown = text(&history(&[one], true));
+        assert_eq!(shown[2..4], ["-workers = 1", "+workers = 2"]);
+    }
+}

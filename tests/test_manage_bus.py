@@ -1,0 +1,354 @@
+"""The verbs that name an instance: over a private bus, with a hostlerd of the test's own; and without one."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from deadline import wait_until
+from server import BINARY, ROOT
+
+HOSTLERD = BINARY.with_name("hostlerd")
+FAILED, USAGE, UNAVAILABLE, TRY_AGAIN, NOT_ALLOWED = 1, 64, 69, 75, 77
+
+pytestmark = [
+    pytest.mark.skipif(not HOSTLERD.exists(), reason=f"{HOSTLERD} is not built"),
+    pytest.mark.skipif(not shutil.which("dbus-daemon"), reason="dbus-daemon is not installed"),
+]
+
+SESSION = (
+    '<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>'
+    '<allow own="*"/></policy>'
+)
+SYSTEM = f"""<policy context="default"><allow user="*"/><deny own="*"/><deny send_type="method_call"/>
+<allow send_type="signal"/><allow send_requested_reply="true" send_type="method_return"/>
+<allow send_requested_reply="true" send_type="error"/><allow receive_type="method_call"/>
+<allow receive_type="method_return"/><allow receive_type="error"/><allow receive_type="signal"/>
+<allow send_destination="org.freedesktop.DBus"/></policy>
+<include>{ROOT}/systemd/dbus/system.d/org.hostler.Hostler1.conf</include>"""
+
+JOURNALCTL = """\
+#!/bin/sh
+case "$*" in
+*--follow*) line=followed ;;
+*) line=first ;;
+esac
+echo '{"__REALTIME_TIMESTAMP":"1000000","MESSAGE":"'$line' line","PRIORITY":"3","__CURSOR":"c","SYSLOG_IDENTIFIER":"python"}'
+"""
+
+
+class Ended:
+    """What became of a command."""
+
+    def __init__(self, process):
+        self.code, self.out, self.said = process.returncode, process.stdout, process.stderr
+
+    def __repr__(self):
+        return f"{self.code}\n{self.out}\n{self.said}"
+
+
+class Machine:
+    """A bus, a daemon on it, and the directories of its instances."""
+
+    def __init__(self, kind="session", policy=SESSION, words=("--user",), daemon=True):
+        # A socket's path is short, a test's directory is not.
+        self.holder = tempfile.TemporaryDirectory(prefix="hostler-")
+        self.directory = Path(self.holder.name)
+        self.directory.chmod(0o755)
+        self.processes = []
+        for name in ("settings", "state", "hostler", "bin"):
+            (self.directory / name).mkdir()
+        journalctl = self.directory / "bin" / "journalctl"
+        journalctl.write_text(JOURNALCTL)
+        journalctl.chmod(0o755)
+        (self.directory / "bus.conf").write_text(
+            '<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" '
+            '"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">\n'
+            f"<busconfig><type>{kind}</type><listen>unix:path={self.directory}/bus</listen><auth>EXTERNAL</auth>"
+            f"{policy}</busconfig>"
+        )
+        bus = self.start("dbus-daemon", f"--config-file={self.directory}/bus.conf", "--nofork", "--nopidfile", "--print-address=1", stdout=subprocess.PIPE)
+        self.address = bus.stdout.readline().decode().strip()
+        assert self.address.startswith("unix:"), self.address
+        if daemon:
+            self.daemon(*words)
+
+    @property
+    def environment(self):
+        address = getattr(self, "address", "unix:path=/absent")
+        return {
+            **os.environ,
+            "PATH": f"{self.directory}/bin:{os.environ['PATH']}",
+            "HOME": str(self.directory),
+            "XDG_RUNTIME_DIR": str(self.directory),
+            "DBUS_SESSION_BUS_ADDRESS": address,
+            "DBUS_SYSTEM_BUS_ADDRESS": address,
+        }
+
+    def start(self, *words, **options):
+        self.processes.append(subprocess.Popen(words, env=self.environment, **options))
+        return self.processes[-1]
+
+    def daemon(self, *words):
+        directories = [f"--{name}={self.directory}/{place}" for name, place in
+                       (("settings", "settings"), ("state", "state"), ("runtime", "hostler"))]
+        daemon = self.start(HOSTLERD, *words, *directories, stderr=subprocess.PIPE)
+        while b" ready " not in (line := daemon.stderr.readline()):
+            assert line, "hostlerd ended before it was ready"
+
+    def ask(self, *words, wrapper=(), binary=BINARY, **environment):
+        return Ended(subprocess.run(
+            [*wrapper, binary, *words],
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        ))
+
+    def settings(self, name):
+        return self.directory / "settings" / f"{name}.toml"
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+            for stream in (process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+        self.holder.cleanup()
+
+
+@pytest.fixture
+def machines():
+    """`machines(...)`: a [`Machine`] that ends with the test."""
+    made = []
+
+    def make(*words, **options):
+        made.append(Machine(*words, **options))
+        return made[-1]
+
+    yield make
+    for machine in made:
+        machine.stop()
+
+
+@pytest.fixture
+def machine(machines):
+    """A user's session with one instance that does not run."""
+    machine = machines()
+    machine.settings("shop").write_text('app = "shop:app"\nworkers = 1 # one\n')
+    return machine
+
+
+@pytest.fixture
+def running(serve, machines):
+    """The same, with its instance running from its settings file; the daemon comes after it and goes before it,
+    as it holds a connection to it, which would count as a descriptor left behind."""
+    machine = machines(daemon=False)
+    (machine.directory / "shop.py").write_text(dedent("""\
+        def app(environ, start_response):
+            start_response("200 OK", [("Content-Length", "2")])
+            return [b"ok"]
+    """))
+    (machine.directory / "hostler" / "shop").mkdir()
+    machine.settings("shop").write_text(
+        f'app = "shop:app"\nchdir = "{machine.directory}"\npython = "{sys.executable}"\nbind = "127.0.0.1:0"\n'
+        f'control_socket = "{machine.directory}/hostler/shop/control.sock"\nworkers = 1 # one\n'
+    )
+    machine.server = serve(arguments=["serve", machine.settings("shop")], environment={"PYTHONDONTWRITEBYTECODE": "1"})
+    machine.daemon("--user")
+    return machine
+
+
+def test_an_instance_that_runs_is_listed_and_asked_by_its_name(running):
+    listed = running.ask("list", "--user", "--json")
+    [shop] = json.loads(listed.out)
+    assert (shop["name"], shop["state"], shop["scope"], shop["generation"]) == ("shop", "serving", "user", 1), listed
+    table = running.ask("list", "--user")
+    assert re.search(r"^shop +serving +\d+s ", table.out, re.M) and "\x1b" not in table.out, table
+    status = running.ask("status", "shop", "--user")
+    assert status.out.startswith("shop  serving") and "1 of 1 ready" in status.out, status
+    assert json.loads(running.ask("status", "shop", "--user", "--json").out)["overview"]["name"] == "shop"
+    assert "idle" in running.ask("workers", "shop", "--user").out
+    assert running.ask("requests", "shop", "--user").out == "no requests\n"
+    stacks = running.ask("stacks", "shop", "--user")
+    assert stacks.code == 0 and "worker 0" in stacks.out, stacks
+    running.server.log.claim("the Python stacks of a worker")
+    assert running.ask("doctor", "shop", "--user").code == 0
+    reloaded = running.ask("reload", "shop", "--user")
+    assert reloaded.code == 0 and "generation 2" in reloaded.out, reloaded
+
+
+def test_settings_are_taken_by_the_running_instance_or_stay(running):
+    before = running.settings("shop").read_text()
+    changed = running.ask("set", "shop", "--user", "workers=2", "--json")
+    assert changed.code == 0 and json.loads(changed.out)["generation"] == 2, changed
+    assert "workers = 2 # one" in running.settings("shop").read_text()
+    assert "of 2 ready" in running.ask("status", "shop", "--user").out
+    undone = running.ask("undo", "shop", "--user")
+    assert undone.code == 0 and running.settings("shop").read_text() == before, undone
+    # An application that is not there: the reload fails, and the file is as it was.
+    refused = running.ask("set", "shop", "--user", "app=absent:app")
+    assert refused.code == FAILED and "absent" in refused.said and "goes on" in refused.said, refused
+    assert running.settings("shop").read_text() == before
+    doctor = running.ask("doctor", "shop", "--user")
+    assert doctor.code == FAILED and "its last reload failed" in doctor.out, doctor
+    running.server.log.claim("the reload failed")
+
+
+def test_settings_are_shown_changed_and_taken_back(machine):
+    assert machine.ask("get", "shop", "workers", "--user").out == "1\n"
+    table = machine.ask("get", "shop", "--user").out
+    assert re.search(r'^workers +1 +\S+shop\.toml:2$', table, re.M) and "threads" not in table, table
+    assert "threads" in machine.ask("get", "shop", "--user", "--all").out
+    unknown = machine.ask("get", "shop", "worker", "--user")
+    assert unknown.code == USAGE and "did you mean `workers`?" in unknown.said, unknown
+    assert machine.ask("set", "shop", "--user", "workers=3", "bind=:8001", "bind=:8002").code == 0
+    assert machine.settings("shop").read_text() == 'app = "shop:app"\nworkers = 3 # one\nbind = [":8001", ":8002"]\n'
+    wrong = machine.ask("set", "shop", "--user", "worker=3", "threads=0")
+    assert wrong.code == USAGE and "`workers`?" in wrong.said and "between 1 and 64" in wrong.said, wrong
+    assert machine.ask("set", "shop", "--user", "workers").code == USAGE
+    history = json.loads(machine.ask("history", "shop", "--user", "--json").out)
+    assert history[0]["current"] and history[0]["user"] == os.geteuid() and "+workers = 3" in history[0]["difference"]
+    shown = machine.ask("history", "shop", "--user", "--diff").out
+    assert history[0]["revision"][:12] in shown and "+workers = 3 # one" in shown, shown
+    # Only the last change is taken back.
+    assert machine.ask("undo", "shop", history[1]["revision"][:12], "--user").code == TRY_AGAIN
+    assert machine.ask("undo", "shop", "ffffffffffffffff", "--user").code == USAGE
+    assert machine.ask("undo", "shop", history[0]["revision"][:12], "--user").code == 0
+    assert machine.settings("shop").read_text() == 'app = "shop:app"\nworkers = 1 # one\n'
+    assert machine.ask("set", "shop", "--user", "--unset", "workers").code == 0
+    assert machine.settings("shop").read_text() == 'app = "shop:app"\n'
+
+
+def test_an_edit_is_checked_before_it_is_applied_and_lost_to_nobody(machine):
+    edited = machine.ask("edit", "shop", "--user", EDITOR="sed -i s/=.1/=4/")
+    assert edited.code == 0 and "workers =4" in machine.settings("shop").read_text(), edited
+    assert "nothing changed" in machine.ask("edit", "shop", "--user", EDITOR="true").said
+    assert machine.ask("edit", "shop", "--user", EDITOR="false").code == FAILED
+    before = machine.settings("shop").read_text()
+    wrong = machine.ask("edit", "shop", "--user", EDITOR="sed -i s/workers/wrkers/")
+    assert wrong.code == USAGE and "did you mean `workers`?" in wrong.said, wrong
+    kept = Path(re.search(r"kept in (\S+)", wrong.said)[1])
+    assert "wrkers" in kept.read_text() and kept.parent.stat().st_mode & 0o777 == 0o700
+    assert machine.settings("shop").read_text() == before
+    # Somebody else writes the file while the editor is open.
+    script = machine.directory / "bin" / "meanwhile"
+    script.write_text(f'#!/bin/sh\necho threads=2 >> "$1"\necho "timeout = 9" >> {machine.settings("shop")}\n')
+    script.chmod(0o755)
+    conflict = machine.ask("edit", "shop", "--user", VISUAL=str(script))
+    assert conflict.code == TRY_AGAIN and "+timeout = 9" in conflict.said and "kept in" in conflict.said, conflict
+    assert machine.settings("shop").read_text() == before + "timeout = 9\n"
+    for said in (wrong.said, conflict.said):
+        shutil.rmtree(Path(re.search(r"kept in (\S+)", said)[1]).parent)
+
+
+def test_logs_are_lines_or_json(machine):
+    shown = machine.ask("logs", "shop", "--user", "--since", "10m", "--priority", "error")
+    assert shown.code == 0 and re.search(r"^\S+ \S+ python  ?first line$", shown.out, re.M), shown
+    [line] = machine.ask("logs", "shop", "--user", "--json").out.splitlines()
+    assert json.loads(line)["message"] == "first line"
+    followed = machine.ask("logs", "shop", "--user", "-f")
+    assert "followed line" in followed.out, followed
+    assert machine.ask("logs", "shop", "--user", "--since", "soon").code == USAGE
+    assert machine.ask("logs", "shop", "--user", "--priority", "loud").code == USAGE
+
+
+def test_what_takes_systemd_says_so_and_what_is_not_there_too(machine):
+    for verb in ("start", "stop", "restart", "enable", "disable", "sleep"):
+        ended = machine.ask(verb, "shop", "--user")
+        assert ended.code == FAILED and "systemd" in ended.said, (verb, ended)
+    absent = machine.ask("start", "shoe", "--user")
+    assert absent.code == UNAVAILABLE and '"shoe"' in absent.said and "hostler list" in absent.said, absent
+    doctor = machine.ask("doctor", "shop", "--user")
+    assert doctor.code == FAILED and "never started" in doctor.out and "hostler start shop --user" in doctor.out, doctor
+    [finding] = json.loads(machine.ask("doctor", "shop", "--user", "--json").out)
+    assert finding["severity"] == "bad" and finding["sentence"].startswith("shop "), finding
+
+
+def test_without_a_daemon_control_sockets_are_asked(machines, serve):
+    machine = machines(daemon=False)
+    refused = machine.ask("list", "--user")
+    assert refused.code == UNAVAILABLE and "hostlerd is not installed on the session bus" in refused.said, refused
+    (machine.directory / "hostler" / "shop").mkdir()
+    serve("plain:application", control_socket=f"{machine.directory}/hostler/shop/control.sock")
+    status = machine.ask("status", "shop", "--user")
+    assert status.code == 0 and "1 of 1 ready" in status.out, status
+    listed = machine.ask("list", "--user")
+    assert listed.code == 0 and re.search("^shop +serving", listed.out, re.M), listed
+    assert "hostlerd is not installed" in listed.said
+    refused = machine.ask("get", "shop", "--user")
+    assert refused.code == UNAVAILABLE and "install Hostler's package" in refused.said, refused
+    no_bus = machine.ask("get", "shop", "--user", DBUS_SESSION_BUS_ADDRESS="unix:path=/absent/bus")
+    assert no_bus.code == UNAVAILABLE and "the session bus cannot be reached" in no_bus.said, no_bus
+
+
+def test_another_machine_is_reached_with_ssh(machine):
+    # What stands in for ssh: it says what it was given, and is the bridge.
+    ssh = machine.directory / "bin" / "ssh"
+    ssh.write_text(f'#!/bin/sh\necho "$@" > {machine.directory}/ssh.words\nexec systemd-stdio-bridge -p {machine.address.split(",")[0]}\n')
+    ssh.chmod(0o755)
+    if not shutil.which("systemd-stdio-bridge"):
+        pytest.skip("systemd-stdio-bridge is not installed")
+    listed = machine.ask("list", "-H", "root@far")
+    assert listed.code == 0 and "shop" in listed.out, listed
+    words = (machine.directory / "ssh.words").read_text()
+    assert words.startswith("-xT ") and " -- root@far exec systemd-stdio-bridge " in words, words
+    # No descriptor passes.
+    logs = machine.ask("logs", "shop", "-H", "root@far")
+    assert logs.code == 0 and "first line" in logs.out, logs
+    ssh.write_text("#!/bin/sh\necho 'ssh: far: no such host' >&2\nexit 255\n")
+    refused = machine.ask("list", "-H", "far")
+    assert refused.code == UNAVAILABLE and "far: its bus cannot be reached" in refused.said, refused
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="users cannot be changed")
+def test_who_may_not_is_told_what_is_missing(machines):
+    machine = machines(kind="system", policy=SYSTEM, words=())
+    machine.settings("shop").write_text("workers = 1\n")
+    binary = shutil.copy(BINARY, machine.directory / "hostler-binary")
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    assert "shop" in machine.ask("list", wrapper=nobody, binary=binary).out
+    refused = machine.ask("set", "shop", "workers=2", wrapper=nobody, binary=binary)
+    assert refused.code == NOT_ALLOWED and "not authorized" in refused.said and "root" in refused.said, refused
+    assert machine.settings("shop").read_text() == "workers = 1\n"
+    # Root is not asked.
+    assert machine.ask("set", "shop", "workers=2").code == 0
+
+
+def test_shells_complete_verbs_and_instances(machine, tmp_path):
+    (tmp_path / "hostler").mkdir()
+    (tmp_path / "hostler" / "blog.toml").write_text("")
+    for shell in ("bash", "zsh", "fish"):
+        script = machine.ask("completion", shell)
+        assert script.code == 0 and "HOSTLER_COMPLETE" in script.out, script
+    assert machine.ask("completion", "tcsh").code == USAGE
+    asked = {"HOSTLER_COMPLETE": "bash", "_CLAP_COMPLETE_INDEX": "2", "XDG_CONFIG_HOME": str(tmp_path)}
+    assert "blog" in machine.ask("--", "hostler", "status", "b", **asked).out.split("\x0b")
+    asked["_CLAP_COMPLETE_INDEX"] = "1"
+    assert "history" in machine.ask("--", "hostler", "hi", **asked).out
+
+
+def test_a_client_that_leaves_ends_its_stream(machine):
+    journalctl = machine.directory / "bin" / "journalctl"
+    os.mkfifo(machine.directory / "fifo")
+    journalctl.write_text(JOURNALCTL + f"case $line in followed) exec cat {machine.directory}/fifo ;; esac\n")
+    client = machine.start(BINARY, "logs", "shop", "--user", "-f", stdout=subprocess.PIPE)
+    assert b"first line" in client.stdout.readline() and b"followed line" in client.stdout.readline()
+    client.send_signal(signal.SIGINT)
+    assert client.wait(20) == -signal.SIGINT
+
+    def reads():
+        try:
+            os.close(os.open(machine.directory / "fifo", os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return False
+        return True
+
+    wait_until(lambda: not reads(), lambda: "nobody reads the journal any more", 20)
