@@ -1,6 +1,5 @@
 """What happens when processes die or hang: the sockets stay, systemd and the server do the rest."""
 
-import json
 import signal
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 
 from deadline import wait_until
 from hammer import Hammer
-from machine import groups
 
 # How long it may take from the death of the main process until the next answers, with the pause before a restart.
 GAP_SECONDS = 5
@@ -62,24 +60,6 @@ def test_workers_that_make_no_progress_are_not_the_watchdogs_affair(machine, ins
         wait_until(lambda: shop.who()["pid"] != stopped["pid"], shop.told)
         hammer.wait_answers(100)
     assert (shop.who()["server"], shop.show("NRestarts")) == (stopped["server"], "0")
-
-
-def test_the_kernel_kills_one_worker_and_not_the_service(machine, instance):
-    """Memory runs out for one: its request is told, the service and the other worker go on."""
-    controllers = (groups() / "cgroup.controllers").read_text().split()
-    if "memory" not in controllers:
-        pytest.skip("the memory controller is not in the control groups of version 2 on this machine")
-    shop = instance(settings="workers = 2", service_memory="[Service]\nMemoryMax=300M\nMemorySwapMax=0\n")
-    shop.listen()
-    main = shop.who()["server"]
-    with Hammer(shop.address, clients=2) as hammer:
-        hammer.wait_answers(20)
-        assert shop.get("/take?mib=600").status == 502
-        hammer.wait_answers(100)
-    hammer.check()
-    assert (shop.main_pid(), shop.who()["server"], shop.show("NRestarts")) == (main, main, "0")
-    entries = [entry for entry in machine.journal(f"_SYSTEMD_UNIT={shop.service}") if "memory" in entry["MESSAGE"]]
-    assert any("/take" in json.dumps(entry) for entry in entries), shop.told()
 
 
 def test_each_worker_has_a_group_of_its_own(machine, instance):

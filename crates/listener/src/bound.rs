@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, CWD, fstat, statat, unlinkat};
+use socket2::SockFilter;
 
 /// A listening socket: non-blocking and close-on-exec from birth.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Bound {
     /// Dropped before the listener: as long as somebody answers on the file no other server puts its own in its place,
     /// so that what is unlinked is what was looked at.
     file: Option<Arc<SocketFile>>,
+    /// Another process listens on it as well.
+    is_shared: Arc<AtomicBool>,
     /// The socket itself.
     ///
     /// One that was asked for as `:PORT` or `[::]:PORT` takes IPv4 clients too, whose addresses then read
@@ -36,11 +39,52 @@ pub struct Bound {
 
 impl Bound {
     pub(crate) fn tcp(listener: TcpListener, address: SocketAddr) -> Self {
-        Bound { listener: Listener::Tcp(listener), name: format!("http://{address}"), file: None }
+        Bound {
+            listener: Listener::Tcp(listener),
+            name: format!("http://{address}"),
+            file: None,
+            is_shared: Arc::default(),
+        }
     }
 
     pub(crate) fn unix(listener: UnixListener, name: String, file: Option<SocketFile>) -> Self {
-        Bound { listener: Listener::Unix(listener), name, file: file.map(Arc::new) }
+        Bound { listener: Listener::Unix(listener), name, file: file.map(Arc::new), is_shared: Arc::default() }
+    }
+
+    /// The same, of a socket that somebody else has as well.
+    pub(crate) fn shared(self) -> Self {
+        self.is_shared.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// The same, of a socket that nobody else has any more.
+    pub(crate) fn alone(self) -> Self {
+        self.is_shared.store(false, Ordering::Relaxed);
+        self
+    }
+
+    /// Has the kernel drop what would begin a new connection, so that nobody is reset who connects between the last accept(2) and the close: such a
+    /// client tries again, and is refused then. Handshakes that are under way are finished. Only for TCP, and not where another process
+    /// listens on the socket as well.
+    ///
+    /// # Errors
+    /// The system does not take the filter; then all is as before.
+    pub fn turn_away(&self) -> io::Result<()> {
+        let Listener::Tcp(listener) = &self.listener else { return Ok(()) };
+        if self.is_shared.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // Classic BPF over the TCP header, whose byte 13 has the flags (RFC 9293 section 3.1): those with SYN are dropped.
+        const LOAD_BYTE: u16 = 0x30;
+        const JUMP_IF_SET: u16 = 0x45;
+        const RETURN: u16 = 0x06;
+        const SYN: u32 = 0x02;
+        socket2::SockRef::from(listener).attach_filter(&[
+            SockFilter::new(LOAD_BYTE, 0, 0, 13),
+            SockFilter::new(JUMP_IF_SET, 0, 1, SYN),
+            SockFilter::new(RETURN, 0, 0, 0),
+            SockFilter::new(RETURN, 0, 0, u32::MAX),
+        ])
     }
 
     /// The same, with a file that goes with it.
@@ -53,12 +97,14 @@ impl Bound {
     /// # Errors
     /// The process has no descriptors left.
     pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { listener: self.listener.try_clone()?, name: self.name.clone(), file: self.file.clone() })
+        let (name, file, is_shared) = (self.name.clone(), self.file.clone(), Arc::clone(&self.is_shared));
+        Ok(Self { listener: self.listener.try_clone()?, name, file, is_shared })
     }
 
-    /// Leaves the socket file to another process, which has the socket as well ([`take_over`](crate::take_over)): from now on no end of
-    /// this socket here removes it.
-    pub fn give_file_away(&self) {
+    /// Leaves the socket to another process, which has it as well ([`take_over`](crate::take_over)): from now on no end of it here removes its file,
+    /// or keeps clients from it.
+    pub fn give_away(&self) {
+        self.is_shared.store(true, Ordering::Relaxed);
         if let Some(file) = &self.file {
             file.is_given_away.store(true, Ordering::Relaxed);
         }

@@ -43,20 +43,21 @@ pub fn adopt(number: u32, socket: OwnedFd) -> Result<Bound, Problem> {
     if family == AddressFamily::UNIX {
         let listener = std::os::unix::net::UnixListener::from(socket);
         let name = unix_name(&listener).unwrap_or_else(|| format!("fd://{number}"));
-        return Ok(Bound::unix(listener, name, None));
+        return Ok(Bound::unix(listener, name, None).shared());
     }
     let listener = std::net::TcpListener::from(socket);
     let address = listener.local_addr().map_err(|error| Problem::System { action: "getsockname", error })?;
-    Ok(Bound::tcp(listener, address))
+    Ok(Bound::tcp(listener, address).shared())
 }
 
 /// Takes over a socket from a process of ours that served before, and with it the duty to remove its file, if there is one. The descriptor
-/// itself is closed.
+/// itself is closed. `is_shared` says that somebody else goes on listening on it as well.
 ///
 /// # Errors
 /// When the descriptor is not what it should be.
-pub fn take_over(number: u32, file: Option<PathBuf>) -> Result<Bound, Problem> {
+pub fn take_over(number: u32, file: Option<PathBuf>, is_shared: bool) -> Result<Bound, Problem> {
     let bound = take(number)?;
+    let bound = if is_shared { bound } else { bound.alone() };
     // Else the socket would go on listening when all that is known of it is closed.
     if let Ok(original) = i32::try_from(number) {
         nix::unistd::close(original).map_err(|error| Problem::System { action: "close", error: error.into() })?;

@@ -270,9 +270,12 @@ impl Thread {
                 }
             }
         }
-        // Who stands in the backlog has connected: a close would reset them. Nobody new finds a unix socket once its file is gone; for TCP
-        // there is as little time as can be between the last look and the close.
+        // Who stands in the backlog has connected: a close would reset them. Nobody new finds a unix socket once its file is gone, and a TCP socket
+        // takes no new ones from here on.
         let Acceptor { socket, bound } = acceptor;
+        if let Err(error) = bound.turn_away() {
+            tracing::debug!(socket = bound.name, %error, "who connects in the last moment of a stop may be reset");
+        }
         let listener = unlink(bound);
         self.take_backlog(&socket).await;
         // The runtime looks at its sockets before it comes back.

@@ -119,7 +119,7 @@ impl Predecessor {
         let stream = io::stdin().as_fd().try_clone_to_owned().map_err(|error| unusable(&error))?;
         let mut all = Sockets { passed, ..Sockets::default() };
         for Inherited { role, number, file } in sockets {
-            all.add(role, take_over(number, file).map_err(|error| unusable(&error))?);
+            all.add(role, take_over(number, file, passed).map_err(|error| unusable(&error))?);
         }
         Ok(Some((Self { stream: UnixStream::from(stream), generation }, all)))
     }

@@ -258,7 +258,7 @@ impl Successor {
     /// When it is gone meanwhile; then nothing is left to anybody.
     fn take_over(mut self, sockets: &[(Role, Bound)], statistics: Statistics) -> io::Result<()> {
         takeover::say(&self.stream, &FromPredecessor::TakeOver(Box::new(statistics)))?;
-        sockets.iter().for_each(|(_, bound)| bound.give_file_away());
+        sockets.iter().for_each(|(_, bound)| bound.give_away());
         self.is_in_charge = true;
         Ok(())
     }
