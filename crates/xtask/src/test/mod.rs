@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::packages::{self, Need, Sign};
 use crate::workspace;
 
 /// Runs what `arguments` ask for: names of parts, `--no-skip`, and after `--` arguments for the tool of the one part.
@@ -76,6 +77,13 @@ impl Options {
     }
 }
 
+/// A bus of one's own, and clients that are not ours.
+const BUS: [Need; 3] = [
+    Need::program("dbus-daemon"),
+    Need { package: "libglib2.0-bin", sign: Sign::Program("gdbus") },
+    Need { package: "systemd", sign: Sign::Program("busctl") },
+];
+
 /// Formatting, lints and the tests of the crates. With arguments for `cargo test`, only those.
 fn rust(steps: &mut Steps, passed_on: &[String]) {
     if !passed_on.is_empty() {
@@ -89,6 +97,12 @@ fn rust(steps: &mut Steps, passed_on: &[String]) {
     steps.run("clippy", || match component("clippy", "clippy") {
         Some(missing) => Ok(missing),
         None => passed(workspace::cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+    });
+    steps.run("Debian packages", || {
+        Ok(match packages::ensure(&BUS) {
+            Ok(()) => Outcome::Passed,
+            Err(error) => Outcome::Skipped(vec![format!("what the tests of hostlerd need: {error:#}")]),
+        })
     });
     steps.run("cargo test", || passed(workspace::cargo().args(["test", "--workspace"])));
 }

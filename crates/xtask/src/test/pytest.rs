@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::{Outcome, Steps, junit, roots};
 use crate::install;
-use crate::packages::{self, Need};
+use crate::packages::{self, Need, Sign};
 use crate::venv::Venv;
 use crate::workspace::{self, Profile};
 
@@ -68,7 +68,12 @@ pub(super) fn end_to_end(steps: &mut Steps, passed_on: &[String]) {
     let Some(prepared) = Prepared::new(steps) else { return };
     // Tests that miss one of these are skipped by name.
     steps.run("Debian packages", || {
-        Ok(match packages::ensure(&[Need::program("chromium")]) {
+        let needs = [
+            Need::program("chromium"),
+            Need::program("dbus-daemon"),
+            Need { package: "systemd", sign: Sign::Program("systemd-stdio-bridge") },
+        ];
+        Ok(match packages::ensure(&needs) {
             Ok(()) => Outcome::Passed,
             Err(error) => Outcome::Skipped(vec![format!("{error:#}")]),
         })
