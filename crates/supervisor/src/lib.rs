@@ -20,6 +20,7 @@ mod process;
 mod report;
 mod scaling;
 mod status;
+mod tended;
 mod watch;
 
 pub use check::check;

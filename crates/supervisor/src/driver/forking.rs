@@ -8,14 +8,15 @@ use std::sync::Arc;
 use hostler_channel::{Channel, ToWorker, WorkerStart};
 
 use super::{Driver, luck};
-use crate::keeper::{self, Keeper};
+use crate::keeper;
 use crate::machine::{Event, WorkerSignal};
 use crate::process::{self, Process, abandon};
+use crate::tended::Tended;
 
 /// The keeper, and the workers that it is to fork.
 #[derive(Default)]
 pub(super) struct Forking {
-    keeper: Option<Arc<Keeper>>,
+    keeper: Option<Arc<Tended>>,
     /// Places that a worker is wanted in.
     waiting: VecDeque<u16>,
     /// The keeper was asked for this one.
@@ -66,7 +67,7 @@ impl Driver {
         let shared = self.pool.descriptors(0).map_err(|error| format!("no descriptors for it can be had: {error}"))?;
         let first = ToWorker::Keep(self.options.start.clone());
         let process = process::launch(&self.options, &first, shared, |_| {}).map_err(|error| error.to_string())?;
-        let keeper = Keeper::new(process).map_err(|error| format!("it cannot be watched: {error}"))?;
+        let keeper = Tended::new(process).map_err(|error| format!("it cannot be watched: {error}"))?;
         let pid = keeper.pid;
         tracing::debug!(pid, "the keeper was started");
         let keeper = Arc::new(keeper);
@@ -97,7 +98,7 @@ impl Driver {
         let (channel, theirs) = Channel::pair()?;
         let age = self.started + 1;
         if let Some(keeper) = &self.forking.keeper
-            && let Err(error) = keeper.ask(&ToWorker::Fork { worker, age }, theirs.as_fd())
+            && let Err(error) = keeper.send_with(&ToWorker::Fork { worker, age }, theirs.as_fd())
         {
             // One that is gone is about to be told of, with what it was asked for.
             let gone = matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset);
