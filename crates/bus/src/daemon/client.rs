@@ -26,7 +26,7 @@ const NEAR_LIMIT: Duration = Duration::from_secs(30);
 const FAR_LIMIT: Duration = Duration::from_secs(120);
 
 /// Whose instances, and on which machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Reach {
     /// Whether those of the user; else those of the machine.
     pub user: bool,

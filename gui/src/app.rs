@@ -1,0 +1,118 @@
+//! The application: takes events from the bus into the model, draws, and sends the orders of the views.
+
+use std::sync::Arc;
+
+use eframe::Frame;
+use egui::{Context, Ui};
+use hostler_bus::daemon::Reach;
+
+use crate::arguments::Arguments;
+use crate::bus::{Bus, Order};
+use crate::model::{Clock, World};
+use crate::state::State;
+use crate::theme;
+use crate::views::{self, Stage};
+
+/// The application's id: that of its desktop file, its window and its name on the session bus.
+pub const ID: &str = "org.hostler.Manager";
+/// The title of its window.
+pub const TITLE: &str = "Hostler Manager";
+/// Where the state is kept in eframe's storage.
+const STATE_KEY: &str = "hostler-manager";
+
+/// The application.
+pub struct Manager {
+    bus: Arc<dyn Bus>,
+    world: World,
+    state: State,
+    clock: Clock,
+}
+
+impl Manager {
+    /// The application over the daemons that the arguments and the kept state name.
+    #[must_use]
+    pub fn new(context: &eframe::CreationContext<'_>, arguments: &Arguments) -> Self {
+        let mut state: State =
+            context.storage.and_then(|storage| eframe::get_value(storage, STATE_KEY)).unwrap_or_default();
+        let mut reaches = arguments.reaches();
+        reaches.extend(state.hosts.iter().filter(|reach| !reaches.contains(reach)).cloned().collect::<Vec<Reach>>());
+        if let Some(name) = &arguments.instance {
+            state.open_link(&reaches, name);
+        }
+        let repaint = context.egui_ctx.clone();
+        let bus = crate::bus::start(move || repaint.request_repaint());
+        Self::over(&context.egui_ctx, Arc::new(bus), state, reaches)
+    }
+
+    /// The application over any bus; how tests drive it.
+    #[must_use]
+    pub fn over(context: &Context, bus: Arc<dyn Bus>, state: State, reaches: Vec<Reach>) -> Self {
+        theme::install(context);
+        context.set_theme(state.theme);
+        let mut world = World::default();
+        for reach in reaches {
+            world.add_machine(reach.clone());
+            bus.send(Order::Connect(reach));
+        }
+        Self { bus, world, state, clock: Clock::system() }
+    }
+
+    /// What is known; for tests.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// What the person chose; for tests.
+    pub fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    /// Stops the clock at a moment, so that ages are the same in each run of a test.
+    pub fn set_clock(&mut self, clock: Clock) {
+        self.clock = clock;
+    }
+
+    /// Takes what the bus told since the last frame.
+    fn take_events(&mut self) {
+        let now = self.clock.now();
+        while let Some(event) = self.bus.try_next() {
+            let follow_up = self.world.take(event, now);
+            self.state.follow(&self.world);
+            for order in follow_up {
+                self.bus.send(order);
+            }
+        }
+    }
+}
+
+impl eframe::App for Manager {
+    fn logic(&mut self, _context: &Context, _frame: &mut Frame) {
+        self.take_events();
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
+        let mut orders = Vec::new();
+        let now = self.clock.now();
+        let mut stage = Stage {
+            world: &mut self.world,
+            state: &mut self.state,
+            orders: &mut orders,
+            tokens: theme::tokens(ui),
+            now,
+        };
+        views::shell::show(ui, &mut stage);
+        for order in orders {
+            self.world.ordered(&order, now);
+            self.bus.send(order);
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        eframe::set_value(storage, STATE_KEY, &self.state);
+    }
+
+    fn auto_save_interval(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(300)
+    }
+}

@@ -1,0 +1,21 @@
+//! Hostler Manager: what an administrator keeps open all day. It talks to `hostlerd` over D-Bus and to nothing else,
+//! shows what it was told, and never waits while it draws.
+//!
+//! ```text
+//!   bus     a thread with connections to the daemons: takes orders, tells events
+//!   model   what is known: changed by events alone, without a window
+//!   state   what the person chose: selection, filters, drafts, theme; kept between runs in part
+//!   commands  the one list of what can be done, for menus, shortcuts and the palette
+//!   views   draw model and state, and answer with orders; widgets are what several of them use
+//!   theme   the tokens: colours, sizes, fonts, icons
+//! ```
+
+pub mod app;
+pub mod arguments;
+pub mod bus;
+pub mod commands;
+pub mod model;
+pub mod state;
+pub mod theme;
+pub mod views;
+pub mod widgets;

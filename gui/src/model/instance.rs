@@ -1,0 +1,83 @@
+//! One instance: what the list says, and what is known of its parts.
+
+use std::collections::BTreeMap;
+
+use hostler_bus::daemon::{Detail, InstanceState, Overview, Problem, Reach, RevisionInfo};
+use hostler_bus::{Request, Worker};
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, Happening, Loaded, LogBook, Samples};
+use crate::bus::{Action, Progress, Settings};
+
+/// Which instance of all machines.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InstanceKey {
+    /// Whose.
+    pub reach: Reach,
+    /// What it is called.
+    pub name: String,
+}
+
+/// One instance.
+#[derive(Debug, Default)]
+pub struct Instance {
+    /// As the daemon's properties say.
+    pub overview: Overview,
+    /// All that is known of it, as of the last look.
+    pub detail: Loaded<Detail>,
+    /// What was measured.
+    pub samples: Samples,
+    /// What happened: reloads, restarts, the latest last.
+    pub happenings: Vec<Happening>,
+    /// Its workers.
+    pub workers: Loaded<Vec<Worker>>,
+    /// Its requests in flight.
+    pub requests: Loaded<Vec<Request>>,
+    /// Python stacks by the worker's place.
+    pub stacks: BTreeMap<u32, Loaded<String>>,
+    /// Its settings.
+    pub settings: Loaded<Settings>,
+    /// The mistakes of the last draft that was looked through, with its number.
+    pub validated: Option<(u64, Result<Vec<Problem>, Failure>)>,
+    /// The history of its settings.
+    pub history: Loaded<Vec<RevisionInfo>>,
+    /// Its log.
+    pub log: LogBook,
+    /// What is being done to it.
+    pub running: Option<Running>,
+    /// How the last action ended that failed, until it is dismissed or another one begins.
+    pub failed: Option<(Action, Failure)>,
+}
+
+/// An action under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running {
+    /// What is done.
+    pub action: Action,
+    /// Since when, in microseconds since 1970 (UTC).
+    pub since_us: u64,
+    /// Whether polkit waits for the person.
+    pub authorizing: bool,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+impl Instance {
+    /// What it does.
+    #[must_use]
+    pub fn state(&self) -> InstanceState {
+        self.overview.state
+    }
+
+    /// What the instance itself says, if it runs and answers.
+    #[must_use]
+    pub fn status(&self) -> Option<&hostler_bus::Status> {
+        self.detail.value()?.instance.as_ref()
+    }
+
+    /// Whether something is being done to it that no other action may cross.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.running.is_some()
+    }
+}

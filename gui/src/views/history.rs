@@ -1,0 +1,10 @@
+//! What was changed: revisions, reloads, restarts.
+
+use egui::Ui;
+
+use super::Stage;
+
+/// Draws it.
+pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
+    let _ = (ui, stage);
+}

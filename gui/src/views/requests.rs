@@ -1,0 +1,10 @@
+//! Requests in flight.
+
+use egui::Ui;
+
+use super::Stage;
+
+/// Draws it.
+pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
+    let _ = (ui, stage);
+}
