@@ -1,0 +1,31 @@
+//! A small line of what was measured, without axes.
+
+use egui::{Color32, Pos2, Response, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo};
+
+/// Draws values from left (oldest) to right; `name` says to a screen reader what they are.
+pub fn show(ui: &mut Ui, size: Vec2, color: Color32, values: &[f64], name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
+    if values.len() < 2 || !ui.is_rect_visible(rect) {
+        return response;
+    }
+    let most = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let step = rect.width() / (values.len() - 1) as f32;
+    let line: Vec<Pos2> = values
+        .iter()
+        .enumerate()
+        .map(|(index, value)| {
+            let height = (value / most).clamp(0.0, 1.0) as f32 * (rect.height() - 2.0);
+            Pos2::new(rect.left() + step * index as f32, rect.bottom() - 1.0 - height)
+        })
+        .collect();
+    let painter = ui.painter_at(rect);
+    // One thin quadrangle a step: a filled polygon has to be convex.
+    for pair in line.windows(2) {
+        let ground = |point: Pos2| Pos2::new(point.x, rect.bottom());
+        let corners = vec![pair[0], pair[1], ground(pair[1]), ground(pair[0])];
+        painter.add(Shape::convex_polygon(corners, color.gamma_multiply(0.16), Stroke::NONE));
+    }
+    painter.add(Shape::line(line, Stroke::new(1.25, color)));
+    response
+}
