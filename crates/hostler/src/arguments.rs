@@ -12,8 +12,8 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use hostler_settings::{Mistakes, Reading, Settings, command_line};
 
-use crate::discover::Surroundings;
 use crate::{import, manage, new, remove};
+use hostler_project::Surroundings;
 
 /// What was asked for.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! `manage`, how instances are written and taken away in `new`, `remove` and `import`.
 
 mod arguments;
-mod discover;
+mod extension;
 mod import;
 mod install;
 mod manage;
@@ -14,7 +14,7 @@ mod serve;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use discover::{Surroundings, application, extension, python};
+use hostler_project::{Surroundings, application, python};
 
 use arguments::{Asked, Install, Refused, Verb};
 use hostler_settings::Settings;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command};
 use hostler_instances::{Change, Name, Plan, Step, Unit};
 
-use crate::discover::Surroundings;
 use crate::install::{Manager, Refusal, Target, ended, run, show, target};
+use hostler_project::Surroundings;
 
 const NAME: &str = "NAME";
 const PURGE: &str = "purge";

@@ -45,9 +45,9 @@ use hostler_systemd::store;
 use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
 
-use crate::discover::application::Located;
-use crate::discover::python::Python;
 use crate::{INTERNAL, USAGE, say};
+use hostler_project::application::Located;
+use hostler_project::python::Python;
 
 use boot::{Booted, boot, nothing_loaded};
 pub(crate) use check::check;

@@ -79,7 +79,7 @@ impl Options {
 pub(crate) fn tree(hostler: &Path, destination: &Path, prefix: &Path) -> Result<()> {
     let to = below(destination, prefix);
     copy(hostler, &to.join("bin/hostler"), 0o755)?;
-    // `hostler` looks for it there: crates/hostler/src/discover/extension.rs.
+    // `hostler` looks for it there: crates/hostler/src/extension.rs.
     copy(&hostler.with_file_name("lib_hostler.so"), &to.join("lib/hostler/_hostler.abi3.so"), 0o644)?;
     copy(&hostler.with_file_name("hostlerd"), &to.join("lib/hostler/hostlerd"), 0o755)?;
     for (source, directory) in FILES {

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use hostler_instances::{Name, Places};
 
 use super::Refusal;
-use crate::discover::Surroundings;
+use hostler_project::Surroundings;
 
 const USER: &str = "user";
 const SYSTEM: &str = "system";

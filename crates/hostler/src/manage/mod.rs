@@ -19,8 +19,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hostler_bus::{Error, InstanceProxy, LogLevel, Places, Unreachable, connect};
 use serde::Serialize;
 
-use crate::discover::Surroundings;
 use crate::{FAILED, INTERNAL, UNAVAILABLE, USAGE, say};
+use hostler_project::Surroundings;
 
 use line::{Line, Paint, harmless};
 

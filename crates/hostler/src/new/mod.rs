@@ -2,23 +2,19 @@
 //! run, as whoever asks may be root.
 
 mod account;
-mod framework;
 mod next;
 mod port;
-mod project;
-mod statics;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use hostler_instances::{Entry, Instance, Name, Profile, Scope};
+use hostler_project::{Project, Surroundings};
 
-use crate::discover::Surroundings;
 use crate::install::{self, Refusal, Target, ended, target};
 
 pub(crate) use next::next;
-use project::Project;
 
 const NAME: &str = "NAME";
 const DIRECTORY: &str = "directory";
@@ -107,14 +103,21 @@ fn asked(matches: &ArgMatches, surroundings: &Surroundings) -> Result<(), Refusa
     let name = target::name(word(NAME).unwrap_or_default())?;
     let options = UnitOptions::read(matches, surroundings)?;
     let directory = matches.get_one::<PathBuf>(DIRECTORY).cloned().unwrap_or_default();
-    let project = project::find(&surroundings.absolute(&directory), word(APP), &target, surroundings)?;
+    let project = hostler_project::find(&surroundings.absolute(&directory), word(APP), &target.places, surroundings)
+        .map_err(Refusal::usage)?;
     make(&name, &project, &options, &target)
 }
 
 fn make(name: &Name, project: &Project, options: &UnitOptions, target: &Target) -> Result<(), Refusal> {
     tell(name, project);
-    let (instance, reason) =
-        instance(name, settings(project, target), &project.directory, project.python.as_deref(), options, target)?;
+    let (instance, reason) = instance(
+        name,
+        hostler_project::settings(project, target.places.scope()),
+        &project.directory,
+        project.python.as_deref(),
+        options,
+        target,
+    )?;
     println!("  runs as    {reason}");
     for note in &project.notes {
         println!("  note: {note}");
@@ -134,19 +137,6 @@ fn tell(name: &Name, project: &Project) {
     }
     println!("  directory  {}", project.directory.display());
     println!("  python     {}", project.python_reason);
-}
-
-/// The settings of a project.
-fn settings(project: &Project, target: &Target) -> Vec<Entry> {
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let mut entries =
-        vec![Entry::new("app", project.application.as_str()), Entry::new("chdir", text(&project.directory))];
-    entries.extend(project.venv.as_deref().map(|venv| Entry::new("venv", text(venv))));
-    // A server has its cores for this; whoever develops has other things to run on them.
-    if target.places.scope() == Scope::System {
-        entries.push(Entry::new("workers", "auto"));
-    }
-    entries
 }
 
 /// The instance with these settings, and as whom it runs, in words. `python` is what its interpreter really is.

@@ -1,8 +1,8 @@
 //! What is left to do when an instance was written: start it, look at it, put a proxy in front of it.
 
 use hostler_instances::{Instance, Scope, Unit};
+use hostler_project::Statics;
 
-use super::statics::Statics;
 use crate::install::{Manager, Target, show::indented};
 
 /// What to do next; lines for people.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Served;
-use crate::discover::Surroundings;
+use hostler_project::Surroundings;
 
 /// Reads the settings, and finds what they ask for. The error is for people.
 pub(crate) type Read = Arc<dyn Fn() -> Result<Served, String> + Send + Sync>;

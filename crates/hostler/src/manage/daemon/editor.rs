@@ -7,8 +7,8 @@ use std::process::{Command, ExitStatus};
 
 use super::settings::tell_problems;
 use super::{Error, Failed, Session};
-use crate::discover::Surroundings;
 use crate::{USAGE, say};
+use hostler_project::Surroundings;
 
 /// What is tried where the environment names no editor: that of Debian's alternatives, and those that most systems have.
 const EDITORS: [&str; 3] = ["editor", "nano", "vi"];

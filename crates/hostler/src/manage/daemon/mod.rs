@@ -21,8 +21,8 @@ use serde::Serialize;
 
 use super::line::{Line, Paint, harmless};
 use super::{Verb, now_us, write};
-use crate::discover::Surroundings;
 use crate::{FAILED, INTERNAL, UNAVAILABLE, USAGE, say};
+use hostler_project::Surroundings;
 
 /// It may work when it is tried again (sysexits.h: EX_TEMPFAIL).
 const TRY_AGAIN: u8 = 75;

@@ -11,8 +11,8 @@ use super::super::table::{self, Side};
 use super::super::units::{bytes, count, long, time};
 use super::super::{QUICK, now_us, show as instance_show};
 use super::{Failed, Request, Whose, print};
-use crate::discover::Surroundings;
 use crate::say;
+use hostler_project::Surroundings;
 
 /// An instance of the list, and whose it is.
 #[derive(Debug, Serialize)]

@@ -23,7 +23,7 @@ const MARKS: [(&str, &str); 15] = [
 ];
 
 /// The framework of a module below `directory`; `None` where the file does not show it.
-pub(super) fn of(directory: &Path, module: &str) -> Option<&'static str> {
+pub(crate) fn of(directory: &Path, module: &str) -> Option<&'static str> {
     let stem = module.replace('.', "/");
     let files = [format!("{stem}.py"), format!("{stem}/__init__.py")];
     let bytes = files.iter().find_map(|file| std::fs::read(directory.join(file)).ok())?;

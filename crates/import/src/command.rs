@@ -24,7 +24,7 @@ const WRAPPERS: [(&str, &str); 9] = [
 
 /// A server whose command lines are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Server {
+pub(crate) enum Server {
     Gunicorn,
     Uvicorn,
     Uwsgi,
@@ -51,15 +51,15 @@ impl Server {
 
 /// A command line: the server, its words without the program, the environment it sets, and the program's virtual environment.
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) server: Server,
-    pub(super) words: Vec<String>,
-    pub(super) variables: Vec<(String, String)>,
-    pub(super) venv: Option<PathBuf>,
+pub(crate) struct Line {
+    pub(crate) server: Server,
+    pub(crate) words: Vec<String>,
+    pub(crate) variables: Vec<(String, String)>,
+    pub(crate) venv: Option<PathBuf>,
 }
 
 /// Finds the server in the words of a command; `None` where there is none that is known.
-pub(super) fn line(words: &[String]) -> Option<Line> {
+pub(crate) fn line(words: &[String]) -> Option<Line> {
     let mut variables = Vec::new();
     let mut rest = words;
     while let Some((word, behind)) = rest.split_first() {
@@ -109,14 +109,14 @@ fn venv(program: &str) -> Option<PathBuf> {
 }
 
 /// Where a command line is run.
-pub(super) struct Where<'a> {
-    pub(super) place: &'a str,
-    pub(super) directory: &'a Path,
-    pub(super) variables: &'a [(String, String)],
+pub(crate) struct Where<'a> {
+    pub(crate) place: &'a str,
+    pub(crate) directory: &'a Path,
+    pub(crate) variables: &'a [(String, String)],
 }
 
 /// Takes all that a command line says, and the files that it names: files first, as the command line wins.
-pub(super) fn take(gathered: &mut Gathered, line: &Line, at: &Where<'_>) -> Result<(), String> {
+pub(crate) fn take(gathered: &mut Gathered, line: &Line, at: &Where<'_>) -> Result<(), String> {
     gathered.turn_to(at.place, at.directory);
     if let Some(venv) = &line.venv {
         gathered.set("venv", venv.display().to_string().into())?;
@@ -169,7 +169,7 @@ fn gunicorn_line(
 }
 
 /// Takes what `gunicorn.conf.py` says.
-pub(super) fn configuration(
+pub(crate) fn configuration(
     gathered: &mut Gathered,
     file: &Path,
     directory: &Path,
@@ -203,7 +203,7 @@ fn uwsgi_line(
 }
 
 /// Takes what a file of uWSGI's says.
-pub(super) fn uwsgi_configuration(
+pub(crate) fn uwsgi_configuration(
     gathered: &mut Gathered,
     file: &Path,
     variables: &[(String, String)],

@@ -2,50 +2,62 @@
 
 use std::path::{Path, PathBuf};
 
-use hostler_instances::Scope;
+use hostler_instances::{Entry, Places, Scope};
 use hostler_settings::{App, Application, Input, Settings, Value};
 
-use super::framework;
-use super::statics::{self, Statics};
-use crate::discover::{Surroundings, application};
-use crate::install::{Refusal, Target};
+use crate::statics::{self, Statics};
+use crate::{Surroundings, application, framework};
 
 /// The oldest minor version of Python 3 that the extension serves.
 const OLDEST: u32 = 9;
 
+/// Why a directory is no project that can be served, and what to do, in one or a few lines.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoProject(pub String);
+
 /// A project, with the paths that the running system sees.
 #[derive(Debug)]
-pub(super) struct Project {
-    pub(super) application: String,
+pub struct Project {
+    /// The application, as `package.module:attribute`.
+    pub application: String,
     /// Why this one, where it was not named.
-    pub(super) reason: Option<String>,
-    pub(super) directory: PathBuf,
-    pub(super) framework: Option<&'static str>,
-    pub(super) venv: Option<PathBuf>,
+    pub reason: Option<String>,
+    /// The directory, an absolute path of the running system.
+    pub directory: PathBuf,
+    /// The framework; none where the file does not show it.
+    pub framework: Option<&'static str>,
+    /// Its virtual environment.
+    pub venv: Option<PathBuf>,
     /// What its interpreter is behind all links.
-    pub(super) python: Option<PathBuf>,
-    pub(super) python_reason: String,
-    pub(super) statics: Vec<Statics>,
-    pub(super) notes: Vec<String>,
+    pub python: Option<PathBuf>,
+    /// Which interpreter it is, and why that.
+    pub python_reason: String,
+    /// Where its static files are.
+    pub statics: Vec<Statics>,
+    /// What else a person should know, a sentence each.
+    pub notes: Vec<String>,
 }
 
-/// The project of `directory`, a path of the running system.
-pub(super) fn find(
+/// The project of `directory`, a path of the running system. `app` names the application, where it is not to be found.
+///
+/// # Errors
+/// When the directory, an application or a fit Python is not there.
+pub fn find(
     directory: &Path,
     app: Option<&str>,
-    target: &Target,
+    places: &Places,
     surroundings: &Surroundings,
-) -> Result<Project, Refusal> {
-    let places = &target.places;
+) -> Result<Project, NoProject> {
     // `.` and `..` would look odd in a file; links stay what they are, for they may be how releases are switched.
     let directory = clean(directory);
     let disk = places.on_disk(&directory);
     let named = app.map(|app| Application::from_input(&Input::Word(app.to_owned())));
-    let named = named.transpose().map_err(|wrong| Refusal::usage(format!("--app {wrong}")))?;
+    let named = named.transpose().map_err(|wrong| NoProject(format!("--app {wrong}")))?;
     let settings =
         Settings { app: App { app: named, chdir: Some(disk.clone()), ..App::default() }, ..Settings::default() };
     if !disk.is_dir() {
-        return Err(Refusal::usage(format!(
+        return Err(NoProject(format!(
             "{}: there is no such directory. Name the project's with --directory",
             disk.display()
         )));
@@ -56,7 +68,7 @@ pub(super) fn find(
         } else {
             ""
         };
-        Refusal::usage(format!("{error}{hint}"))
+        NoProject(format!("{error}{hint}"))
     })?;
     let module = &located.application.module;
     let framework = framework::of(&disk, module);
@@ -73,6 +85,20 @@ pub(super) fn find(
         python: environment.python,
         python_reason: environment.reason,
     })
+}
+
+/// The settings of an instance that serves a project.
+#[must_use]
+pub fn settings(project: &Project, scope: Scope) -> Vec<Entry> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let mut entries =
+        vec![Entry::new("app", project.application.as_str()), Entry::new("chdir", text(&project.directory))];
+    entries.extend(project.venv.as_deref().map(|venv| Entry::new("venv", text(venv))));
+    // A server has its cores for this; whoever develops has other things to run on them.
+    if scope == Scope::System {
+        entries.push(Entry::new("workers", "auto"));
+    }
+    entries
 }
 
 fn clean(path: &Path) -> PathBuf {
@@ -99,7 +125,7 @@ fn environment(
     disk: &Path,
     image: bool,
     surroundings: &Surroundings,
-) -> Result<Environment, Refusal> {
+) -> Result<Environment, NoProject> {
     let mut venvs: Vec<(PathBuf, PathBuf, String)> = [".venv", "venv"]
         .into_iter()
         .map(|name| (directory.join(name), disk.join(name), format!("{name} of the project")))
@@ -113,7 +139,7 @@ fn environment(
         let python = disk.join("bin/python");
         let there = if image { python.symlink_metadata().is_ok() } else { python.exists() };
         if !there {
-            return Err(Refusal::usage(format!(
+            return Err(NoProject(format!(
                 "{}: there is no Python in it. Make it anew: python3 -m venv --clear {}",
                 disk.display(),
                 venv.display()
@@ -123,7 +149,7 @@ fn environment(
         if let Some((3, minor)) = version
             && minor < OLDEST
         {
-            return Err(Refusal::usage(format!(
+            return Err(NoProject(format!(
                 "{} has Python 3.{minor}; Hostler needs 3.{OLDEST} or later",
                 disk.display()
             )));

@@ -4,7 +4,7 @@
 
 /// What a name is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Binding {
+pub enum Binding {
     /// A function with parameters that have no default; calling it without any would fail.
     FunctionWithParameters,
     /// A function that can be called without arguments.
@@ -14,24 +14,25 @@ pub(crate) enum Binding {
 }
 
 /// The statements of a file's top level, each joined to one line, without comments.
-pub(crate) struct Source {
+pub struct Source {
     statements: Vec<String>,
 }
 
 impl Source {
-    pub(crate) fn parse(text: &str) -> Self {
+    /// Reads the text of a module.
+    pub fn parse(text: &str) -> Self {
         Self { statements: statements(text) }
     }
 
     /// What `name` is bound to by the last statement that binds it; `None` where none does, or where it is `None`.
-    pub(crate) fn binding(&self, name: &str) -> Option<Binding> {
+    pub fn binding(&self, name: &str) -> Option<Binding> {
         self.statements.iter().rev().find_map(|statement| binding(statement, name)).flatten()
     }
 
     /// Whether `name` is, by the last statement that binds it, a plain function that an application's two arguments are
     /// not meant for: it needs none, and has no room for two or the name of a factory. One with a decorator is whatever
     /// the decorator makes of it, and what is told of an `async` one may be wrong.
-    pub(crate) fn is_factory(&self, name: &str) -> bool {
+    pub fn is_factory(&self, name: &str) -> bool {
         let Some(last) = self.statements.iter().rposition(|statement| binding(statement, name).is_some()) else {
             return false;
         };
@@ -51,7 +52,7 @@ impl Source {
 
     /// The last part of the name that is called to make the value of `name`: `FastAPI` for `name = fastapi.FastAPI(…)`; `None` where no call
     /// makes it.
-    pub(crate) fn constructor(&self, name: &str) -> Option<&str> {
+    pub fn constructor(&self, name: &str) -> Option<&str> {
         let last = self.statements.iter().rev().find(|statement| binding(statement, name).is_some())?;
         assignment(last, name)?;
         let (before, _) = last.split_once('(')?;
@@ -60,12 +61,12 @@ impl Source {
     }
 
     /// The text that `name` is assigned, where that is a plain string.
-    pub(crate) fn string(&self, name: &str) -> Option<&str> {
+    pub fn string(&self, name: &str) -> Option<&str> {
         quoted(self.value(name)?)
     }
 
     /// The expression that `name` is assigned, as it is written.
-    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+    pub fn value(&self, name: &str) -> Option<&str> {
         let value = |statement: &'_ String| {
             let (target, _) = statement.split_once('=')?;
             (target.trim() == name).then_some(target.len() + 1)
@@ -75,7 +76,7 @@ impl Source {
 }
 
 /// The inside of a string literal that is all of `text`.
-pub(crate) fn quoted(text: &str) -> Option<&str> {
+pub fn quoted(text: &str) -> Option<&str> {
     let quote = text.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
     let inside = text.strip_prefix(quote)?.strip_suffix(quote)?;
     (!inside.contains([quote, '\\'])).then_some(inside)

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use super::rule::Given;
-use crate::discover::probe::{ended_within, text};
+use hostler_project::probe::{ended_within, text};
 
 /// How long the file may take.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -43,7 +43,7 @@ os._exit(0)
 "#;
 
 /// The names that a file binds, and their values. The error says why there are none.
-pub(super) fn read(
+pub(crate) fn read(
     python: &Path,
     path: &Path,
     directory: &Path,
@@ -99,7 +99,7 @@ fn given(value: Value) -> Given {
 }
 
 /// The Python that a project's files are for: that of the environment, else `python3`.
-pub(super) fn python(venv: Option<&Path>) -> PathBuf {
+pub(crate) fn python(venv: Option<&Path>) -> PathBuf {
     venv.map(|venv| venv.join("bin/python"))
         .filter(|python| python.is_file())
         .unwrap_or_else(|| PathBuf::from("python3"))

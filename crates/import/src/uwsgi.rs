@@ -23,7 +23,7 @@ const HOOKS: &str = "a drop-in of the unit has ExecStartPre=, ExecStartPost= and
 const STRICT: &str = "broken connections are no errors of the application here";
 
 /// What becomes of each.
-pub(super) const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     valued("module -w --module wsgi --wsgi", Into(module)),
     valued("wsgi-file --wsgi-file file --file", Into(wsgi_file)),
     valued("callable --callable", Into(callable)),
@@ -256,7 +256,7 @@ fn log_file(gathered: &mut Gathered, given: &Given) -> Result<(), String> {
 }
 
 /// Puts together what is said in two settings, when all were read.
-pub(super) fn finish(gathered: &mut Gathered) -> Result<(), String> {
+pub(crate) fn finish(gathered: &mut Gathered) -> Result<(), String> {
     bounds(gathered)?;
     let Some(callable) = gathered.callable.take() else { return Ok(()) };
     match gathered.text_of("app") {

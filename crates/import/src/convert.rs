@@ -4,35 +4,35 @@ use toml_edit::{Array, Value};
 
 use super::rule::Given;
 
-pub(super) fn text(given: &Given) -> Result<Value, String> {
+pub(crate) fn text(given: &Given) -> Result<Value, String> {
     given.text().map(Value::from)
 }
 
-pub(super) fn count(given: &Given) -> Result<Value, String> {
+pub(crate) fn count(given: &Given) -> Result<Value, String> {
     whole(given).map(Value::from)
 }
 
 /// Seconds, with or without a fraction.
-pub(super) fn seconds(given: &Given) -> Result<Value, String> {
+pub(crate) fn seconds(given: &Given) -> Result<Value, String> {
     let number = given.number()?;
     Ok(if number.fract() == 0.0 { Value::from(number as i64) } else { Value::from(number) })
 }
 
-pub(super) fn mebibytes(given: &Given) -> Result<Value, String> {
+pub(crate) fn mebibytes(given: &Given) -> Result<Value, String> {
     Ok(Value::from(format!("{}MiB", whole(given)?)))
 }
 
-pub(super) fn truth(given: &Given) -> Result<Value, String> {
+pub(crate) fn truth(given: &Given) -> Result<Value, String> {
     given.truth().map(Value::from)
 }
 
 /// The items of a list, or of a text with commas.
-pub(super) fn list(given: &Given) -> Result<Value, String> {
+pub(crate) fn list(given: &Given) -> Result<Value, String> {
     Ok(Value::from(given.items().into_iter().collect::<Array>()))
 }
 
 /// Items that may have commas in them.
-pub(super) fn whole_items(given: &Given) -> Result<Value, String> {
+pub(crate) fn whole_items(given: &Given) -> Result<Value, String> {
     match given {
         Given::List(items) => Ok(Value::from(items.iter().collect::<Array>())),
         other => Ok(Value::from([other.text()?].into_iter().collect::<Array>())),
@@ -40,7 +40,7 @@ pub(super) fn whole_items(given: &Given) -> Result<Value, String> {
 }
 
 /// Permission bits: a number as it is, a text in octal, as shells write them.
-pub(super) fn mode(given: &Given) -> Result<Value, String> {
+pub(crate) fn mode(given: &Given) -> Result<Value, String> {
     let text = match given {
         Given::Number(_) => return Ok(Value::from(format!("{:03o}", whole(given)?))),
         other => other.text()?,
@@ -51,7 +51,7 @@ pub(super) fn mode(given: &Given) -> Result<Value, String> {
 }
 
 /// A log level of Python's: those that Hostler does not tell apart become the nearest.
-pub(super) fn level(given: &Given) -> Result<Value, String> {
+pub(crate) fn level(given: &Given) -> Result<Value, String> {
     let word = given.text()?.to_ascii_lowercase();
     let level = match word.as_str() {
         "critical" | "fatal" => "error",
@@ -63,7 +63,7 @@ pub(super) fn level(given: &Given) -> Result<Value, String> {
 }
 
 /// uWSGI has no unset mount point but `/`, gunicorn and uvicorn an empty one.
-pub(super) fn mount(given: &Given) -> Result<Value, String> {
+pub(crate) fn mount(given: &Given) -> Result<Value, String> {
     let text = given.text()?;
     Ok(Value::from(format!("/{}", text.trim_matches('/'))))
 }

@@ -28,7 +28,7 @@ const ORDINARY: [&str; 5] =
 type Setting = (String, String, String);
 
 /// Takes a unit and the drop-ins beside it.
-pub(super) fn take(gathered: &mut Gathered, path: &Path) -> Result<(), String> {
+pub(crate) fn take(gathered: &mut Gathered, path: &Path) -> Result<(), String> {
     let settings = read(path)?;
     let place = path.display().to_string();
     if path.extension().is_some_and(|ending| ending == "socket") {

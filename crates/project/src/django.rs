@@ -9,7 +9,8 @@ use super::application::{application, read_module};
 
 /// Why a Django project cannot be served.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum Error {
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Error {
     #[error(
         "{place} belongs to a Django project with the settings {settings} that has no {kind} file: looked for {}. Write it, with the \
          line `application = get_{}_application()`, or name the application, as in: hostler run package.module:attribute",

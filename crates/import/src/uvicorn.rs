@@ -9,7 +9,7 @@ const TLS: &str = "a proxy in front, such as nginx, speaks TLS";
 const OWN: &str = "Hostler speaks HTTP and WebSocket itself";
 
 /// What becomes of each.
-pub(super) const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     valued("app", Key("app", text)),
     valued("--host", Into(host)),
     valued("--port", Into(port)),
@@ -122,7 +122,7 @@ fn factory(gathered: &mut Gathered, _: &Given) -> Result<(), String> {
 }
 
 /// Puts together what is said in two options, when all were read.
-pub(super) fn finish(gathered: &mut Gathered) -> Result<(), String> {
+pub(crate) fn finish(gathered: &mut Gathered) -> Result<(), String> {
     if let Some(app) = gathered.text_of("app").filter(|app| gathered.factory && !app.ends_with(')')) {
         gathered.set("app", format!("{app}()").into())?;
     }

@@ -14,7 +14,7 @@ const ADDING: [&str; 2] = ["env", "pythonpath"];
 
 /// Whether something is missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Loss {
+pub enum Loss {
     /// Carried over, and yet to be looked at.
     Look,
     /// Hostler has nothing of the kind, or cannot take this value.
@@ -27,58 +27,67 @@ pub(super) enum Loss {
 
 /// A setting, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    pub(super) loss: Loss,
+pub struct Told {
+    /// Whether it is missed.
+    pub loss: Loss,
     /// What it is called there, with its value.
-    pub(super) what: String,
+    pub what: String,
     /// Where it stands.
-    pub(super) place: String,
-    pub(super) why: String,
+    pub place: String,
+    /// Why, and what to do.
+    pub why: String,
 }
 
 /// What belongs to the units of an instance.
 #[derive(Debug, Default)]
-pub(super) struct UnitFacts {
-    pub(super) user: Option<String>,
-    pub(super) group: Option<String>,
-    pub(super) environment_files: Vec<String>,
-    pub(super) writable: Vec<PathBuf>,
+pub struct UnitFacts {
+    /// Whom the service ran as.
+    pub user: Option<String>,
+    /// Its group.
+    pub group: Option<String>,
+    /// Files of variables, as `EnvironmentFile=` writes them.
+    pub environment_files: Vec<String>,
+    /// Directories that it may write.
+    pub writable: Vec<PathBuf>,
 }
 
 /// What was understood so far.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub struct Gathered {
     settings: Vec<Entry>,
-    pub(super) addresses: Vec<String>,
-    pub(super) unit: UnitFacts,
-    pub(super) told: Vec<Told>,
+    /// Where to listen, as `bind` is written.
+    pub addresses: Vec<String>,
+    /// What is no setting of Hostler's.
+    pub unit: UnitFacts,
+    /// What is not carried over as it was.
+    pub told: Vec<Told>,
     /// The directory that relative paths are taken from.
-    pub(super) base: PathBuf,
+    pub(crate) base: PathBuf,
     /// The source that is being read.
     place: String,
     /// The key that is being read, and whether addresses of this source were met.
     key: String,
     fresh_addresses: bool,
     /// Whether uvicorn was told that the application is made by a factory.
-    pub(super) factory: bool,
+    pub(crate) factory: bool,
     /// What uvicorn is told in two options.
-    pub(super) host: Option<String>,
-    pub(super) port: Option<u16>,
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<u16>,
     /// What uWSGI is told in two options.
-    pub(super) callable: Option<String>,
-    pub(super) least_workers: Option<i64>,
+    pub(crate) callable: Option<String>,
+    pub(crate) least_workers: Option<i64>,
 }
 
 impl Gathered {
     /// Turns to another source; its addresses take the place of those before.
-    pub(super) fn turn_to(&mut self, place: &str, base: &Path) {
+    pub fn turn_to(&mut self, place: &str, base: &Path) {
         self.place = place.to_owned();
         self.base = base.to_owned();
         self.fresh_addresses = true;
     }
 
     /// Takes one setting by its rule.
-    pub(super) fn take(&mut self, rule: &'static Rule, given: &Given) {
+    pub(crate) fn take(&mut self, rule: &'static Rule, given: &Given) {
         if given.is_nothing() {
             return;
         }
@@ -96,12 +105,13 @@ impl Gathered {
     }
 
     /// Takes note of a key that no table has.
-    pub(super) fn unknown(&mut self, key: &str, given: &Given) {
+    pub(crate) fn unknown(&mut self, key: &str, given: &Given) {
         let shown = shown(key, given);
         self.tell(Loss::Unknown, &shown, "it is not known what this is");
     }
 
-    pub(super) fn tell(&mut self, loss: Loss, what: &str, why: &str) {
+    /// Takes note of something that is not carried over as it was.
+    pub fn tell(&mut self, loss: Loss, what: &str, why: &str) {
         let told = Told { loss, what: what.to_owned(), place: self.place.clone(), why: why.to_owned() };
         if !self.told.contains(&told) {
             self.told.push(told);
@@ -109,13 +119,13 @@ impl Gathered {
     }
 
     /// Carried over, with something to be looked at.
-    pub(super) fn remark(&mut self, why: &str) {
+    pub(crate) fn remark(&mut self, why: &str) {
         let key = self.key.clone();
         self.tell(Loss::Look, &key, why);
     }
 
     /// Sets one of Hostler's settings; what it would not take is the error.
-    pub(super) fn set(&mut self, key: &str, value: Value) -> Result<(), String> {
+    pub fn set(&mut self, key: &str, value: Value) -> Result<(), String> {
         if !metas().iter().any(|meta| meta.key == key) {
             return Err(format!("Hostler has no `{key}` yet"));
         }
@@ -139,7 +149,7 @@ impl Gathered {
     }
 
     /// Adds an address, written as `bind` is.
-    pub(super) fn listen(&mut self, address: &str) -> Result<(), String> {
+    pub(crate) fn listen(&mut self, address: &str) -> Result<(), String> {
         let parsed: Address = address.parse().map_err(|error| format!("{error}"))?;
         let address = match parsed {
             Address::Inherited(_) => {
@@ -158,24 +168,24 @@ impl Gathered {
     }
 
     /// What a setting was set to.
-    pub(super) fn text_of(&self, key: &str) -> Option<String> {
+    pub fn text_of(&self, key: &str) -> Option<String> {
         self.settings.iter().find(|entry| entry.key == key)?.value.as_str().map(str::to_owned)
     }
 
     /// What a setting was set to, where that is a whole number.
-    pub(super) fn number_of(&self, key: &str) -> Option<i64> {
+    pub(crate) fn number_of(&self, key: &str) -> Option<i64> {
         self.settings.iter().find(|entry| entry.key == key)?.value.as_integer()
     }
 
     /// Takes a setting back; whether it was set.
-    pub(super) fn unset(&mut self, key: &str) -> bool {
+    pub(crate) fn unset(&mut self, key: &str) -> bool {
         let before = self.settings.len();
         self.settings.retain(|entry| entry.key != key);
         self.settings.len() != before
     }
 
     /// The settings in the order of the reference, without those that say what holds anyway.
-    pub(super) fn settings(&self) -> Vec<Entry> {
+    pub fn settings(&self) -> Vec<Entry> {
         let same = |entry: &Entry, default: Option<&str>| default == Some(entry.value.to_string().trim());
         let found = |key: &str| self.settings.iter().find(|entry| entry.key == key);
         let all = metas().iter().filter_map(|meta| Some((meta, found(meta.key)?)));

@@ -35,21 +35,29 @@ print(json.dumps({
 
 /// What an interpreter says of itself.
 #[derive(Debug, Deserialize)]
-pub(super) struct Answer {
-    pub(super) version: (u32, u32, u32),
-    pub(super) implementation: String,
-    pub(super) pointer_bits: u32,
-    pub(super) machine: String,
-    pub(super) free_threaded: bool,
-    pub(super) prefix: PathBuf,
-    pub(super) base_prefix: PathBuf,
+pub struct Answer {
+    /// As `sys.version_info`: major, minor, micro.
+    pub version: (u32, u32, u32),
+    /// As `sys.implementation.name`.
+    pub implementation: String,
+    /// 32 or 64.
+    pub pointer_bits: u32,
+    /// As `platform.machine()`.
+    pub machine: String,
+    /// Whether it has no global lock.
+    pub free_threaded: bool,
+    /// As `sys.prefix`.
+    pub prefix: PathBuf,
+    /// As `sys.base_prefix`.
+    pub base_prefix: PathBuf,
     /// `sys.executable`: what is behind a launcher such as a shim of pyenv.
-    pub(super) executable: Option<PathBuf>,
+    pub executable: Option<PathBuf>,
 }
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Error {
     #[error("{0}. There is no such interpreter")]
     Missing(io::Error),
     #[error("{0}. The file is not executable, or a directory on its way may not be entered")]
@@ -66,7 +74,7 @@ pub(crate) enum Error {
 
 /// Runs the interpreter and reads its answer. Neither the environment (`-E`, `-s`) nor the current directory can put
 /// other modules in the place of Python's own; `-I` would say the same, but Python 2 does not know it.
-pub(super) fn ask(python: &Path) -> Result<Answer, Error> {
+pub fn ask(python: &Path) -> Result<Answer, Error> {
     ask_within(python, TIME_LIMIT)
 }
 
@@ -104,7 +112,7 @@ fn ask_within(python: &Path, limit: Duration) -> Result<Answer, Error> {
 }
 
 /// Whether a process ends within `limit`.
-pub(crate) fn ended_within(child: &Child, limit: Duration) -> io::Result<bool> {
+pub fn ended_within(child: &Child, limit: Duration) -> io::Result<bool> {
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
     let mut descriptors = [PollFd::new(&process, PollFlags::IN)];
@@ -112,7 +120,7 @@ pub(crate) fn ended_within(child: &Child, limit: Duration) -> io::Result<bool> {
 }
 
 /// What a process that has ended left in a pipe. A child of it may hold the pipe open, so the end is not waited for.
-pub(crate) fn text(pipe: Option<impl Read + AsFd>) -> String {
+pub fn text(pipe: Option<impl Read + AsFd>) -> String {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe
         && rustix::io::ioctl_fionbio(&pipe, true).is_ok()
@@ -126,7 +134,7 @@ pub(crate) fn text(pipe: Option<impl Read + AsFd>) -> String {
 /// Held by tests that write executables and run them. Without it, a fork in one test could inherit the descriptor that
 /// another writes its script through, and execve(2) would answer ETXTBSY.
 #[cfg(test)]
-pub(super) static EXECUTABLES: std::sync::Mutex<()> = std::sync::Mutex::new(());
+pub static EXECUTABLES: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 #[cfg(test)]
 mod tests {

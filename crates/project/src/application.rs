@@ -7,23 +7,25 @@ use std::path::{Path, PathBuf};
 
 use hostler_settings::{Application, Interface, Settings};
 
+use super::Surroundings;
+use super::django::{self, Error as DjangoError};
 use super::source::{Binding, Source};
-use super::{Surroundings, django};
 
 /// The application to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Located {
+pub struct Located {
     /// The application; its `target` is always there.
-    pub(crate) application: Application,
+    pub application: Application,
     /// The directory that workers run in: `chdir`, else the current one; an absolute path.
-    pub(crate) directory: PathBuf,
+    pub directory: PathBuf,
     /// One sentence that says why it was taken, without a full stop; `None` where it was named in full.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// Why there is no application to serve.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Error {
     #[error("chdir {}: {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
     #[error(
@@ -38,7 +40,7 @@ pub(crate) enum Error {
         if paths.len() == 1 { "is no directory" } else { "are no directories" })]
     PythonPath { paths: Vec<String> },
     #[error(transparent)]
-    Django(#[from] django::Error),
+    Django(#[from] DjangoError),
 }
 
 /// The names that an application goes by, in the order in which they are tried.
@@ -53,7 +55,7 @@ const FRAMEWORKS: [&str; 4] = ["FastAPI", "Starlette", "Litestar", "Quart"];
 /// # Errors
 /// When the directory or one of `pythonpath` is not there, nothing obvious is in it, or what was taken is by its source
 /// a factory that is not called.
-pub(crate) fn locate(settings: &Settings, surroundings: &Surroundings) -> Result<Located, Error> {
+pub fn locate(settings: &Settings, surroundings: &Surroundings) -> Result<Located, Error> {
     let directory = settings
         .app
         .chdir
@@ -164,7 +166,7 @@ fn target(source: &Source) -> Result<String, Option<&'static str>> {
 }
 
 /// The file of a module, as it is called from `root`, and what stands in it.
-pub(super) fn read_module(root: &Path, module: &str) -> Option<(String, Source)> {
+pub(crate) fn read_module(root: &Path, module: &str) -> Option<(String, Source)> {
     let stem = module.replace('.', "/");
     [format!("{stem}.py"), format!("{stem}/__init__.py")].into_iter().find_map(|file| {
         // A file in another encoding still has its names in ASCII.
@@ -173,7 +175,8 @@ pub(super) fn read_module(root: &Path, module: &str) -> Option<(String, Source)>
     })
 }
 
-pub(super) fn application(module: &str, target: &str) -> Application {
+/// An application by its words.
+pub(crate) fn application(module: &str, target: &str) -> Application {
     Application { module: module.to_owned(), target: Some(target.to_owned()) }
 }
 

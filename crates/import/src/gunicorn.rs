@@ -17,7 +17,7 @@ const FOREGROUND: &str = "systemd keeps the server running, and Hostler stays in
 const HOOK: &str = "Hostler does not call this hook of gunicorn's";
 
 /// What becomes of each.
-pub(super) const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     valued("wsgi_app", Key("app", text)),
     valued("bind -b --bind", Into(bind)),
     valued("workers -w --workers", Key("workers", count)),
@@ -189,13 +189,13 @@ fn worker_connections(gathered: &mut Gathered, given: &Given) -> Result<(), Stri
     Err("limit_concurrency says how many requests may run and wait in all, and is 1024 without it".to_owned())
 }
 
-pub(super) fn user(gathered: &mut Gathered, given: &Given) -> Result<(), String> {
+pub(crate) fn user(gathered: &mut Gathered, given: &Given) -> Result<(), String> {
     let user = given.text()?;
     gathered.unit.user = (user != "0" && user != "root").then_some(user);
     Ok(())
 }
 
-pub(super) fn group(gathered: &mut Gathered, given: &Given) -> Result<(), String> {
+pub(crate) fn group(gathered: &mut Gathered, given: &Given) -> Result<(), String> {
     let group = given.text()?;
     gathered.unit.group = (group != "0" && group != "root").then_some(group);
     Ok(())

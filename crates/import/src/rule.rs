@@ -7,7 +7,7 @@ use super::gathered::Gathered;
 
 /// A value as another server has it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Given {
+pub(crate) enum Given {
     /// Not set.
     Nothing,
     Truth(bool),
@@ -18,7 +18,7 @@ pub(super) enum Given {
 
 /// What becomes of a setting.
 #[derive(Clone, Copy)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It is a setting of Hostler's: its key, and how the value is made.
     Key(&'static str, fn(&Given) -> Result<Value, String>),
     /// More than a value is made of it. The error is why it is not carried over.
@@ -31,39 +31,39 @@ pub(super) enum Fate {
 
 /// One setting of another server.
 #[derive(Clone, Copy)]
-pub(super) struct Rule {
+pub(crate) struct Rule {
     /// Its key, and the options that say the same, with spaces between them.
-    pub(super) names: &'static str,
+    pub(crate) names: &'static str,
     /// Whether its option has a value.
-    pub(super) valued: bool,
-    pub(super) fate: Fate,
+    pub(crate) valued: bool,
+    pub(crate) fate: Fate,
 }
 
 /// A setting whose option has a value.
-pub(super) const fn valued(names: &'static str, fate: Fate) -> Rule {
+pub(crate) const fn valued(names: &'static str, fate: Fate) -> Rule {
     Rule { names, valued: true, fate }
 }
 
 /// A setting whose option stands alone.
-pub(super) const fn alone(names: &'static str, fate: Fate) -> Rule {
+pub(crate) const fn alone(names: &'static str, fate: Fate) -> Rule {
     Rule { names, valued: false, fate }
 }
 
 impl Rule {
     /// Its key.
-    pub(super) fn key(&self) -> &'static str {
+    pub(crate) fn key(&self) -> &'static str {
         self.names.split(' ').next().unwrap_or(self.names)
     }
 }
 
 /// The rule for a key or an option.
-pub(super) fn rule(rules: &'static [Rule], name: &str) -> Option<&'static Rule> {
+pub(crate) fn rule(rules: &'static [Rule], name: &str) -> Option<&'static Rule> {
     rules.iter().find(|rule| rule.names.split(' ').any(|known| known == name))
 }
 
 impl Given {
     /// Whether it says no more than that nothing is said.
-    pub(super) fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         match self {
             Self::Nothing | Self::Truth(false) => true,
             Self::Text(text) => text.trim().is_empty(),
@@ -73,7 +73,7 @@ impl Given {
     }
 
     /// Makes it a list, or a longer one.
-    pub(super) fn push(&mut self, item: String) {
+    pub(crate) fn push(&mut self, item: String) {
         *self = match std::mem::replace(self, Self::Nothing) {
             Self::List(mut items) => {
                 items.push(item);
@@ -84,7 +84,7 @@ impl Given {
     }
 
     /// As a person would write it, in one line.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match self {
             Self::Nothing => String::new(),
             Self::Truth(truth) => truth.to_string(),
@@ -95,7 +95,7 @@ impl Given {
     }
 
     /// The text; of a list, its last item.
-    pub(super) fn text(&self) -> Result<String, String> {
+    pub(crate) fn text(&self) -> Result<String, String> {
         match self {
             Self::Text(text) => Ok(text.trim().to_owned()),
             Self::Number(number) => Ok(number.to_string()),
@@ -106,7 +106,7 @@ impl Given {
     }
 
     /// The items, with commas between them in a text.
-    pub(super) fn items(&self) -> Vec<String> {
+    pub(crate) fn items(&self) -> Vec<String> {
         match self {
             Self::List(items) => items.clone(),
             Self::Nothing => Vec::new(),
@@ -117,7 +117,7 @@ impl Given {
         }
     }
 
-    pub(super) fn number(&self) -> Result<f64, String> {
+    pub(crate) fn number(&self) -> Result<f64, String> {
         match self {
             Self::Number(number) => Ok(*number),
             other => {
@@ -127,7 +127,7 @@ impl Given {
         }
     }
 
-    pub(super) fn truth(&self) -> Result<bool, String> {
+    pub(crate) fn truth(&self) -> Result<bool, String> {
         match self {
             Self::Truth(truth) => Ok(*truth),
             Self::Number(number) => Ok(*number != 0.0),

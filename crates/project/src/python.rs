@@ -12,20 +12,21 @@ const OLDEST: u32 = 9;
 
 /// An interpreter that can run the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Python {
+pub struct Python {
     /// The executable, an absolute path. Links stay what they are, for they tell Python which environment it is in.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// Major, minor and micro version.
-    pub(crate) version: (u32, u32, u32),
+    pub version: (u32, u32, u32),
     /// `sys.prefix`: the virtual environment, or where Python is installed.
-    pub(crate) prefix: PathBuf,
+    pub prefix: PathBuf,
     /// Why it was taken, as `the virtual environment .venv`.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 /// Why there is no interpreter.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Error {
     #[error("{reason}: {} is missing{}. Make the environment anew: python3 -m venv --clear {}", path.display(),
         target.as_deref().map(|target| format!(" (it is a link to {}, which is gone)", target.display())).unwrap_or_default(), venv.display())]
     VenvWithoutPython { reason: String, venv: PathBuf, path: PathBuf, target: Option<PathBuf> },
@@ -57,7 +58,7 @@ pub(crate) enum Error {
 /// # Errors
 /// When there is none, or it cannot run the application. What was asked for and does not fit is an error, never a
 /// reason to take another.
-pub(crate) fn find(settings: &Settings, directory: &Path, surroundings: &Surroundings) -> Result<Python, Error> {
+pub fn find(settings: &Settings, directory: &Path, surroundings: &Surroundings) -> Result<Python, Error> {
     let (path, reason) = candidate(settings, directory, surroundings)?;
     let answer = match probe::ask(&path) {
         Ok(answer) => answer,

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::rule::Given;
 
 /// The keys of a file in their order; one that stands there many times is a list. The error says what is wrong with the file.
-pub(super) fn read(
+pub(crate) fn read(
     path: &Path,
     text: &str,
     variable: impl Fn(&str) -> Option<String>,

@@ -23,7 +23,7 @@ impl World {
 
     fn gather(&self, sources: &[&str]) -> Gathered {
         let sources: Vec<String> = sources.iter().map(|source| (*source).to_owned()).collect();
-        let mut gathered = gather(&sources, &self.surroundings).unwrap();
+        let mut gathered = read(&sources, &self.surroundings).unwrap();
         complete(&mut gathered, &self.surroundings);
         gathered
     }
@@ -98,7 +98,7 @@ fn a_configuration_of_gunicorn_is_run_and_the_line_wins() {
 #[test]
 fn a_configuration_that_fails_is_told() {
     let world = World::new(&[("gunicorn.conf.py", "workers = 1 / 0")]);
-    let told = gather(&["gunicorn.conf.py".to_owned()], &world.surroundings).unwrap_err();
+    let told = read(&["gunicorn.conf.py".to_owned()], &world.surroundings).unwrap_err();
     assert!(
         told.contains("gunicorn.conf.py: python3 could not run it") && told.ends_with("division by zero"),
         "{told}"
@@ -199,7 +199,7 @@ fn a_unit_that_runs_gunicorn() {
 #[test]
 fn what_is_nothing_of_the_kind_is_refused() {
     let world = World::new(&[("x.service", "[Service]\nExecStart=/usr/bin/nginx\n")]);
-    let refused = |source: &str| gather(&[source.to_owned()], &world.surroundings).unwrap_err();
+    let refused = |source: &str| read(&[source.to_owned()], &world.surroundings).unwrap_err();
     assert!(refused("nginx.conf").contains("nothing which can be imported"));
     assert!(refused("absent.service").contains("absent.service: No such file"));
     assert!(refused("x.service").contains("ExecStart=/usr/bin/nginx is no command line of gunicorn"));

@@ -11,7 +11,7 @@ const HEADINGS: [(Loss, &str); 4] = [
 ];
 
 /// The lines for people; none where all was carried over.
-pub(super) fn lines(told: &[Told]) -> Vec<String> {
+pub fn lines(told: &[Told]) -> Vec<String> {
     let mut lines = Vec::new();
     for (loss, heading) in HEADINGS {
         let mut of: Vec<&Told> = told.iter().filter(|told| told.loss == loss).collect();

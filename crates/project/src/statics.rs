@@ -3,20 +3,21 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::discover::source::{Source, quoted};
+use crate::source::{Source, quoted};
 
 /// Files below a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Statics {
+pub struct Statics {
     /// With a slash before and behind.
-    pub(crate) url: String,
-    pub(crate) directory: PathBuf,
+    pub url: String,
+    /// Where they are.
+    pub directory: PathBuf,
     /// What is to be done before they are there, if anything.
-    pub(crate) first: Option<&'static str>,
+    pub first: Option<&'static str>,
 }
 
 /// Those of a project. `disk` is where `directory` is now, `package` is the first part of the application's module.
-pub(super) fn find(disk: &Path, directory: &Path, package: &str, framework: Option<&str>) -> Vec<Statics> {
+pub(crate) fn find(disk: &Path, directory: &Path, package: &str, framework: Option<&str>) -> Vec<Statics> {
     if framework == Some("Django") {
         return django(disk, directory, package).into_iter().collect();
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Surroundings;
+use hostler_project::Surroundings;
 
 /// The extension is not there.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
