@@ -101,8 +101,8 @@ fn write(
     let unit = std::mem::take(&mut gathered.unit);
     if target.places.scope() == hostler_instances::Scope::System {
         let group = unit.group.map(|group| format!(":{group}")).unwrap_or_default();
-        options.run_as = options.run_as.or(unit.user.map(|user| format!("{user}{group}")));
-        options.writable.extend(unit.writable);
+        options.wish.run_as = options.wish.run_as.or(unit.user.map(|user| format!("{user}{group}")));
+        options.wish.writable.extend(unit.writable);
     } else if let Some(user) = unit.user {
         gathered.tell(Loss::Needless, &format!("User={user}"), "an instance of a user runs as that user");
     }

@@ -1,10 +1,12 @@
 //! What a directory holds: the application, its Python, its framework, its static files. Each looks at the file system
 //! only through what it is given here, so that tests can give it another world.
 
+pub mod account;
 pub mod application;
 pub mod django;
 mod folder;
 mod framework;
+pub mod port;
 pub mod probe;
 pub mod python;
 pub mod source;

@@ -1,16 +1,15 @@
 //! `hostler new`: an instance for the project of a directory. What it is made of is found by reading files: nothing of the project is
 //! run, as whoever asks may be root.
 
-mod account;
 mod next;
-mod port;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use hostler_instances::{Entry, Instance, Name, Profile, Scope};
-use hostler_project::{Project, Surroundings};
+use hostler_project::account::{self, Wish};
+use hostler_project::{Project, Surroundings, port};
 
 use crate::install::{self, Refusal, Target, ended, target};
 
@@ -74,8 +73,7 @@ fn path(name: &'static str, placeholder: &'static str) -> Arg {
 pub(crate) struct UnitOptions {
     pub(crate) addresses: Vec<String>,
     pub(crate) profile: Profile,
-    pub(crate) run_as: Option<String>,
-    pub(crate) writable: Vec<PathBuf>,
+    pub(crate) wish: Wish,
 }
 
 impl UnitOptions {
@@ -86,8 +84,7 @@ impl UnitOptions {
         Ok(Self {
             addresses: matches.get_many::<String>(BIND).into_iter().flatten().cloned().collect(),
             profile,
-            run_as: word(RUN_AS),
-            writable: writable.map(|path| surroundings.absolute(path)).collect(),
+            wish: Wish { run_as: word(RUN_AS), writable: writable.map(|path| surroundings.absolute(path)).collect() },
         })
     }
 }
@@ -164,9 +161,9 @@ pub(crate) fn instance(
             )));
         }
     }
-    let (account, reason) = account::choose(options, directory, python, target)?;
+    let (account, reason) = account::choose(&options.wish, directory, python, places).map_err(Refusal::usage)?;
     let addresses = match (options.addresses.is_empty(), places.scope()) {
-        (true, Scope::User) => vec![port::of(name, places)?],
+        (true, Scope::User) => vec![port::of(name, places).map_err(Refusal::system)?],
         _ => options.addresses.clone(),
     };
     let instance = Instance { name: name.clone(), settings, addresses, account, profile: options.profile };

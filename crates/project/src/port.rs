@@ -6,14 +6,20 @@ use std::path::Path;
 
 use hostler_instances::{Name, Places, Unit};
 
-use crate::install::Refusal;
-
 /// The ports that are tried, from the first on.
 const PORTS: std::ops::Range<u16> = 8000..8100;
 
+/// None of the ports that are tried is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("none of the ports {} to {} of 127.0.0.1 is free: name an address with --bind", PORTS.start, PORTS.end - 1)]
+pub struct NoPort;
+
 /// The address for an instance: what its drop-in says since an earlier run, else a port that nobody listens on and no other
 /// instance of the user has.
-pub(super) fn of(name: &Name, places: &Places) -> Result<String, Refusal> {
+///
+/// # Errors
+/// When none of the ports that are tried is free.
+pub fn of(name: &Name, places: &Places) -> Result<String, NoPort> {
     let units = places.on_disk(&places.units());
     let own = places.on_disk(&places.drop_ins(name, Unit::Socket));
     if let Some(address) = streams(&own).into_iter().find(|stream| is_local(stream)) {
@@ -29,13 +35,7 @@ pub(super) fn of(name: &Name, places: &Places) -> Result<String, Refusal> {
         .filter(|port| !ends_so(*port))
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .map(|port| format!("127.0.0.1:{port}"))
-        .ok_or_else(|| {
-            Refusal::system(format!(
-                "none of the ports {} to {} of 127.0.0.1 is free: name an address with --bind",
-                PORTS.start,
-                PORTS.end - 1
-            ))
-        })
+        .ok_or(NoPort)
 }
 
 fn is_local(stream: &str) -> bool {

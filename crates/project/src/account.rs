@@ -3,36 +3,49 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use hostler_instances::{Account, Scope};
+use hostler_instances::{Account, Places, Scope};
 use nix::unistd::{Gid, Group, Uid, User};
-
-use super::UnitOptions;
-use crate::install::{Refusal, Target};
 
 /// What `ProtectHome=` hides (systemd.exec(5)).
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
-/// The account, and why, in words.
-pub(super) fn choose(
-    options: &UnitOptions,
+/// What was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// As whom it is to run, as `USER` or `USER:GROUP`.
+    pub run_as: Option<String>,
+    /// What it is to be able to write, as absolute paths.
+    pub writable: Vec<PathBuf>,
+}
+
+/// Why there is no account that could run it, and what to do, in one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoAccount(pub String);
+
+/// The account, and why, in words. `python` is what the project's interpreter is behind all links.
+///
+/// # Errors
+/// When nobody but root can read the project, or what was asked for is not there.
+pub fn choose(
+    wish: &Wish,
     directory: &Path,
     python: Option<&Path>,
-    target: &Target,
-) -> Result<(Account, String), Refusal> {
-    let places = &target.places;
+    places: &Places,
+) -> Result<(Account, String), NoAccount> {
     if places.scope() == Scope::User {
         if let Some(option) =
-            options.run_as.as_ref().map(|_| "--run-as").or((!options.writable.is_empty()).then_some("--writable"))
+            wish.run_as.as_ref().map(|_| "--run-as").or((!wish.writable.is_empty()).then_some("--writable"))
         {
-            return Err(Refusal::usage(format!(
+            return Err(NoAccount(format!(
                 "{option} is for instances of the system: yours run as you, and may write what you may"
             )));
         }
         return Ok((Account::default(), "you".to_owned()));
     }
-    for path in &options.writable {
+    for path in &wish.writable {
         if !places.on_disk(path).exists() {
-            return Err(Refusal::usage(format!(
+            return Err(NoAccount(format!(
                 "--writable {}: it does not exist, and systemd would not start the service",
                 path.display()
             )));
@@ -40,8 +53,8 @@ pub(super) fn choose(
     }
     let sees_homes =
         std::iter::once(directory).chain(python).any(|path| HOMES.iter().any(|home| path.starts_with(home)));
-    let account = Account { sees_homes, writable: options.writable.clone(), ..Account::default() };
-    if let Some(run_as) = &options.run_as {
+    let account = Account { sees_homes, writable: wish.writable.clone(), ..Account::default() };
+    if let Some(run_as) = &wish.run_as {
         let (user, group) = known(run_as, places.is_image())?;
         let reason = format!("{run_as}, as asked");
         return Ok((Account { user: Some(user), group, ..account }, reason));
@@ -59,7 +72,7 @@ pub(super) fn choose(
             let reason = format!("{}, to whom {} belongs, which others cannot read", user.name, closed.display());
             Ok((Account { user: Some(user.name), ..account }, reason))
         }
-        None => Err(Refusal::usage(format!(
+        None => Err(NoAccount(format!(
             "{} can be read by root alone, and the service does not run as root. Put the project elsewhere (/srv), let others read \
              it (chmod o+rx), or name a user that can with --run-as",
             closed.display()
@@ -80,13 +93,13 @@ fn closed(path: &Path) -> Option<PathBuf> {
 }
 
 /// `USER` or `USER:GROUP`, of which this machine knows both; those of an image cannot be asked for.
-fn known(text: &str, image: bool) -> Result<(String, Option<String>), Refusal> {
+fn known(text: &str, image: bool) -> Result<(String, Option<String>), NoAccount> {
     let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
     let plain = |name: &str| {
         !name.is_empty() && name.chars().all(|character| character.is_alphanumeric() || "-_.$".contains(character))
     };
     if !plain(user) || !group.is_none_or(plain) {
-        return Err(Refusal::usage(format!("--run-as {text}: give USER or USER:GROUP")));
+        return Err(NoAccount(format!("--run-as {text}: give USER or USER:GROUP")));
     }
     let user_known = image
         || user
@@ -94,14 +107,14 @@ fn known(text: &str, image: bool) -> Result<(String, Option<String>), Refusal> {
             .map_or_else(|_| User::from_name(user), |uid| User::from_uid(Uid::from_raw(uid)))
             .is_ok_and(|user| user.is_some());
     if !user_known {
-        return Err(Refusal::usage(format!(
+        return Err(NoAccount(format!(
             "--run-as {text}: there is no user {user} on this machine (see: getent passwd)"
         )));
     }
     if let Some(group) = group.filter(|_| !image) {
         let found = group.parse().map_or_else(|_| Group::from_name(group), |gid| Group::from_gid(Gid::from_raw(gid)));
         if !found.is_ok_and(|group| group.is_some()) {
-            return Err(Refusal::usage(format!(
+            return Err(NoAccount(format!(
                 "--run-as {text}: there is no group {group} on this machine (see: getent group)"
             )));
         }
@@ -135,8 +148,8 @@ mod tests {
         assert_eq!(known("root", false).unwrap(), ("root".to_owned(), None));
         assert_eq!(known("root:root", false).unwrap(), ("root".to_owned(), Some("root".to_owned())));
         assert_eq!(known("deploy:web", true).unwrap(), ("deploy".to_owned(), Some("web".to_owned())));
-        assert!(known("no-such-user-here", false).unwrap_err().message.contains("no user no-such-user-here"));
-        assert!(known("root:no-such-group", false).unwrap_err().message.contains("no group no-such-group"));
+        assert!(known("no-such-user-here", false).unwrap_err().0.contains("no user no-such-user-here"));
+        assert!(known("root:no-such-group", false).unwrap_err().0.contains("no group no-such-group"));
         for text in ["", ":", "a b", "a\nExecStart=x", "a:"] {
             assert!(known(text, true).is_err(), "{text:?}");
         }
