@@ -20,5 +20,14 @@ pub fn install(context: &Context) {
 /// The tokens of the theme that a view is drawn in.
 #[must_use]
 pub fn tokens(ui: &Ui) -> &'static Tokens {
-    if ui.visuals().dark_mode { &tokens::DARK } else { &tokens::LIGHT }
+    tokens_of(if ui.visuals().dark_mode { Theme::Dark } else { Theme::Light })
+}
+
+/// The tokens of a theme.
+#[must_use]
+pub fn tokens_of(theme: Theme) -> &'static Tokens {
+    match theme {
+        Theme::Dark => &tokens::DARK,
+        Theme::Light => &tokens::LIGHT,
+    }
 }

@@ -3,7 +3,12 @@
 pub mod badge;
 pub mod button;
 pub mod card;
+pub mod command_line;
+pub mod diff;
 pub mod empty;
+pub mod facts;
 pub mod figures;
 pub mod sparkline;
+pub mod table;
 pub mod text;
+pub mod traceback;
