@@ -47,7 +47,7 @@ pub enum Order {
         /// The change.
         change: Change,
     },
-    /// Make a new instance.
+    /// Make a new instance. What becomes of it is told of as of [`Action::Create`].
     Create {
         /// On which machine.
         reach: Reach,
@@ -114,6 +114,8 @@ pub enum Action {
     },
     /// Take the instance away.
     Remove,
+    /// Make it; ordered with [`Order::Create`].
+    Create,
 }
 
 /// How the connection to a daemon is.

@@ -6,6 +6,7 @@ mod failure;
 mod instance;
 mod loaded;
 mod logs;
+mod making;
 mod samples;
 mod take;
 mod toast;
@@ -24,6 +25,7 @@ pub use failure::{Failure, FailureKind};
 pub use instance::{Instance, InstanceKey, Running};
 pub use loaded::Loaded;
 pub use logs::LogBook;
+pub use making::Making;
 pub use samples::{Happening, HappeningKind, Sample, Samples};
 pub use toast::{Toast, ToastTone};
 
@@ -34,6 +36,8 @@ pub struct World {
     pub machines: Vec<Machine>,
     /// What was done lately and is told at the edge of the window, the latest last.
     pub toasts: Vec<Toast>,
+    /// The new instance that was ordered last, until its view is left.
+    pub making: Option<Making>,
 }
 
 /// A machine's or a user's daemon, and what it manages.

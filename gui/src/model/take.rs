@@ -6,6 +6,7 @@ use crate::bus::{Event, Link, Order};
 impl World {
     /// Takes an event, and answers with what is to be asked for because of it.
     pub fn take(&mut self, event: Event, now_us: u64) -> Vec<Order> {
+        self.take_making(&event);
         match event {
             Event::Link(reach, link) => self.on_machine(&reach, |machine| {
                 if !matches!(link, Link::Ready(_)) {
@@ -78,6 +79,7 @@ impl World {
 
     /// Notes that an order was sent, so that a button shows at once that it was pressed.
     pub fn ordered(&mut self, order: &Order, now_us: u64) {
+        self.ordered_making(order, now_us);
         match order {
             Order::Act(key, action) => self.on_instance(key, |instance| {
                 instance.running = Some(Running {
