@@ -65,6 +65,7 @@ impl World {
                     running.progress = progress;
                 }
             }),
+            Event::NotCancelled(..) => {}
             Event::Ended(key, action, result) => {
                 self.on_instance(&key, |instance| {
                     instance.running = None;
