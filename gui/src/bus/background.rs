@@ -53,7 +53,7 @@ async fn round(line: &Line, names: Vec<String>) {
             let asking = async { line.client.known_instance(&name).await?.status().await };
             match tokio::time::timeout(LIMIT, asking).await {
                 // It went away meanwhile, which is signalled.
-                Ok(Err(Error::NoInstance { .. } | Error::Refused { .. })) => return,
+                Ok(Err(Error::NoInstance { .. } | Error::Refused { .. })) => {}
                 Ok(result) => {
                     let result = result.map(Box::new).map_err(Failure::from);
                     line.outbox.put(Event::Status(line.key(&name), now_us(), result)).await;

@@ -165,7 +165,6 @@ impl Client {
     }
 
     /// The connection to the bus, for signals.
-    #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
