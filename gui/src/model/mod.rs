@@ -2,7 +2,9 @@
 //! windows, so each change can be tried without one.
 
 mod clock;
+mod course;
 mod failure;
+mod happenings;
 mod instance;
 mod loaded;
 mod logs;
@@ -21,12 +23,14 @@ use hostler_bus::daemon::{Reach, SettingInfo};
 use crate::bus::{Absence, Link};
 
 pub use clock::Clock;
+pub use course::{Course, Renewal, Step, StepState};
 pub use failure::{Failure, FailureKind};
+pub use happenings::{Happening, HappeningKind};
 pub use instance::{Instance, InstanceKey, Running};
 pub use loaded::Loaded;
 pub use logs::LogBook;
 pub use making::Making;
-pub use samples::{Happening, HappeningKind, Sample, Samples};
+pub use samples::{Sample, Samples};
 pub use toast::{Toast, ToastTone};
 
 /// All that is known.
@@ -34,10 +38,13 @@ pub use toast::{Toast, ToastTone};
 pub struct World {
     /// The machines and scopes, in the order of the sidebar.
     pub machines: Vec<Machine>,
-    /// What was done lately and is told at the edge of the window, the latest last.
+    /// What was done lately and is told at the edge of the window, the latest last; those whose time is over are kept as their
+    /// history, as far as a limit goes.
     pub toasts: Vec<Toast>,
     /// The new instance that was ordered last, until its view is left.
     pub making: Option<Making>,
+    /// How many toasts there ever were.
+    toasted: u64,
 }
 
 /// A machine's or a user's daemon, and what it manages.
