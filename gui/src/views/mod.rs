@@ -10,6 +10,7 @@ pub mod palette;
 pub mod requests;
 pub mod settings;
 pub mod shell;
+pub mod shown;
 pub mod sidebar;
 pub mod toasts;
 pub mod units;
