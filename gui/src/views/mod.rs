@@ -67,6 +67,10 @@ pub struct Kept {
 pub struct Passing {
     /// The log's.
     pub logs: logs::Passing,
+    /// The workers'.
+    pub workers: workers::Passing,
+    /// The history's.
+    pub history: history::Passing,
     /// The settings': drafts by instance.
     pub settings: settings::Passing,
     /// The new instance's.

@@ -1,5 +1,6 @@
 //! What several views are made of.
 
+pub mod age;
 pub mod badge;
 pub mod button;
 pub mod card;
@@ -10,7 +11,9 @@ pub mod empty;
 pub mod facts;
 pub mod figures;
 pub mod happening;
+pub mod loaded;
 pub mod sparkline;
+pub mod spinner;
 pub mod table;
 pub mod text;
 pub mod traceback;

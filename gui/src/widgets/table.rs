@@ -177,8 +177,8 @@ fn title(ui: &mut Ui, tokens: &Tokens, column: &Column, descending: Option<bool>
         None => column.title.to_owned(),
     };
     let color = if descending.is_some() { tokens.text } else { tokens.muted };
-    let button = egui::Button::new(RichText::new(words).size(Size::SMALL).color(color)).frame(false);
-    let response = ui.add(button);
+    let label = egui::Label::new(RichText::new(words).size(Size::SMALL).color(color)).selectable(false);
+    let response = ui.add(label.sense(Sense::click())).on_hover_cursor(egui::CursorIcon::PointingHand);
     let name = format!("Sort by {}", column.title.to_lowercase());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
     response.clicked()
@@ -327,8 +327,7 @@ mod tests {
         let columns = [Column::exact("Number", 80.0).right().sorts(), Column::wide("Name", 100.0)];
         let mut drawn = 0;
         let mut outcome = Outcome::default();
-        let mut harness = egui_kittest::Harness::new_ui(|ui| {
-            crate::theme::install(ui.ctx());
+        let mut harness = egui_kittest::Harness::builder().with_context_setup(crate::theme::install).build_ui(|ui| {
             let tokens = crate::theme::tokens(ui);
             drawn = 0;
             let now = Table::new("Things", &columns).clicks().show(ui, tokens, 200_000, |row| {

@@ -82,6 +82,7 @@ impl Chart {
         let tokens = shown.tokens;
         card::frame(tokens)
             .show(ui, |ui| {
+                ui.set_min_width(ui.available_width());
                 ui.spacing_mut().item_spacing.y = 2.0;
                 let sample = match span.cursor {
                     Some(cursor) => track.at(cursor),
