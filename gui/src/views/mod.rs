@@ -13,6 +13,8 @@ pub mod shell;
 pub mod shown;
 pub mod sidebar;
 pub mod toasts;
+#[cfg(test)]
+pub(crate) mod trial;
 pub mod units;
 pub mod workers;
 

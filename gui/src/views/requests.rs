@@ -139,7 +139,44 @@ fn nothing(ui: &mut Ui, shown: Shown<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use egui::Role;
+    use egui_kittest::kittest::Queryable;
+
     use super::*;
+    use crate::bus::Action;
+    use crate::model::{Loaded, example};
+    use crate::state::Tab;
+    use crate::views::trial::{self, DARK};
+
+    #[test]
+    fn requests_are_listed_the_oldest_first() {
+        for look in trial::looks() {
+            let harness = trial::of("shop", look, show, |_| {});
+            harness.get_by_label("4 requests in flight, 1 of them waits for a worker");
+            let top = |label: &str| harness.get_by_role_and_label(Role::Row, label).rect().top();
+            assert!(top("POST /import/suppliers") < top("GET /checkout/status"));
+        }
+    }
+
+    #[test]
+    fn from_a_request_to_its_log_and_its_stacks() {
+        let mut harness = trial::of("shop", DARK, show, |_| {});
+        harness.get_by_label("Log lines of request 01JD4").click();
+        harness.run();
+        assert_eq!(harness.state().state.tab, Tab::Logs);
+        harness.get_by_label("Python stacks of worker 4, for request 01JD4").click();
+        harness.run();
+        assert_eq!(harness.state().state.tab, Tab::Workers);
+        assert_eq!(harness.state().orders, [Order::Act(example::key("shop"), Action::Stacks(4))]);
+    }
+
+    #[test]
+    fn nothing_and_failures_are_said() {
+        let with = |requests| trial::of("shop", DARK, show, |trial| trial.instance().requests = requests);
+        with(Loaded::Here(Vec::new())).get_by_label("Nothing is in flight");
+        with(Loaded::Awaited).get_by_label("Waiting for the requests");
+        with(Loaded::Failed(example::refused(), None)).get_by_label("You may not see the requests");
+    }
 
     #[test]
     fn the_summary_counts_those_that_wait() {

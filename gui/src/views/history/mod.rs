@@ -2,6 +2,8 @@
 
 mod entry;
 mod revision;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -121,8 +123,8 @@ fn row(ui: &mut Ui, shown: Shown<'_>, entry: &Entry<'_>, state: &mut State, orde
             match entry {
                 Entry::Revision(info) => revision::show(ui, shown, info, state, orders),
                 Entry::Happening(each) => {
+                    ui.spacing_mut().interact_size.y = 22.0;
                     ui.horizontal_wrapped(|ui| {
-                        ui.spacing_mut().interact_size.y = 20.0;
                         ui.spacing_mut().item_spacing.x = Size::GAP;
                         ui.label(text::strong(happening::word(each.kind)));
                         ui.label(text::muted(tokens, &each.message));

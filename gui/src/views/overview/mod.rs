@@ -6,15 +6,20 @@ mod facts;
 mod lately;
 mod plots;
 mod scale;
+#[cfg(test)]
+mod tests;
 mod track;
 
 use egui::{ScrollArea, Ui};
+use hostler_bus::daemon::InstanceState;
 
 use super::Stage;
 use super::shown::Shown;
 use crate::bus::Order;
+use crate::model::Loaded;
 use crate::state::State;
 use crate::theme::Size;
+use crate::widgets::loaded;
 pub use track::Range;
 
 /// From this width on, things stand beside each other.
@@ -42,6 +47,10 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
 
 fn parts(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mut Vec<Order>) {
     face::show(ui, shown, state, orders);
+    let state_runs = matches!(shown.instance.state(), InstanceState::Serving | InstanceState::Reloading);
+    if state_runs && matches!(shown.instance.detail, Loaded::Never | Loaded::Awaited) {
+        loaded::awaited(ui, shown.tokens, "its figures");
+    }
     if let Some(status) = shown.instance.status() {
         cards::show(ui, shown, status);
     }

@@ -3,6 +3,8 @@
 mod commands;
 mod hardening;
 mod starting;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 use egui::{ScrollArea, Ui};

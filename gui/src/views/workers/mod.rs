@@ -2,6 +2,8 @@
 
 mod rows;
 mod stacks;
+#[cfg(test)]
+mod tests;
 
 use egui::Ui;
 use hostler_bus::Worker;
