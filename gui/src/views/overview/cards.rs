@@ -15,6 +15,8 @@ const HIGH: f32 = 82.0;
 const LOW: f32 = 56.0;
 /// The least width of a card whose course is below the figure.
 const LEAST: f32 = 150.0;
+/// Below this width, two cards stand beside each other.
+const NARROW: f32 = 520.0;
 /// How many samples a sparkline shows.
 const POINTS: usize = 120;
 
@@ -31,11 +33,15 @@ struct Figure {
     course: Vec<f64>,
 }
 
-/// Draws the cards: in one row, or in two lower ones where there is less width.
+/// Draws the cards: in one row, or in two or three lower ones where there is less width.
 pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, status: &Status) {
     let cards = figures_of(shown, status);
     let one_row = ui.available_width() >= LEAST * cards.len() as f32;
-    let columns = if one_row { cards.len() } else { cards.len() / 2 };
+    let columns = match ui.available_width() {
+        _ if one_row => cards.len(),
+        width if width >= NARROW => cards.len() / 2,
+        _ => cards.len() / 3,
+    };
     for row in cards.chunks(columns) {
         ui.columns(columns, |ui| {
             for (ui, figure) in ui.iter_mut().zip(row) {

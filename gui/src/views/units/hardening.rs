@@ -62,12 +62,12 @@ const fn measure(setting: &'static str, needed_by: &'static str, closed: [bool; 
 }
 
 const COLUMNS: [Column; 6] = [
-    Column::exact("Measure", 186.0),
-    Column::wide("Who needs it open", 180.0),
-    Column::exact("strict", 84.0),
-    Column::exact("standard", 84.0),
-    Column::exact("compat", 84.0),
-    Column::exact("Open costs", 84.0).right(),
+    Column::exact("Measure", 184.0),
+    Column::wide("Who needs it open", 130.0),
+    Column::exact("strict", 78.0),
+    Column::exact("standard", 78.0),
+    Column::exact("compat", 78.0),
+    Column::exact("If open", 64.0).right(),
 ];
 
 /// Draws it.
@@ -138,11 +138,12 @@ fn judged(ui: &mut Ui, tokens: &Tokens, current: Option<&Judged>) {
 fn choice(ui: &mut Ui, tokens: &Tokens, profile: &Profile, chosen: bool) {
     let line = if chosen { tokens.accent } else { tokens.line };
     let fill = if chosen { tokens.selected } else { tokens.sunken };
-    egui::Frame::new().fill(fill).stroke((1.0, line)).corner_radius(Size::CORNER).inner_margin(Size::GAP).show(
-        ui,
-        |ui| {
-            ui.set_min_width(ui.available_width());
+    let frame = egui::Frame::new().fill(fill).stroke((1.0, line)).corner_radius(Size::CORNER);
+    frame.inner_margin(Size::GAP).show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
+        ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
+            ui.spacing_mut().interact_size.y = 18.0;
             ui.horizontal(|ui| {
                 ui.label(text::strong(profile.name));
                 if chosen {
@@ -153,8 +154,8 @@ fn choice(ui: &mut Ui, tokens: &Tokens, profile: &Profile, chosen: bool) {
                 });
             });
             ui.add(egui::Label::new(text::small(tokens, profile.words)).wrap());
-        },
-    );
+        });
+    });
 }
 
 fn lock(ui: &mut Ui, tokens: &Tokens, closed: bool) {

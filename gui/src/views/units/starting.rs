@@ -51,19 +51,18 @@ fn buttons(ui: &mut Ui, shown: Shown<'_>, orders: &mut Vec<Order>) {
         if button::plain(ui, icon, words).on_hover_text(hint).clicked() {
             orders.push(shown.act(Action::Enable(!enabled)));
         }
-        match instance.state() {
-            InstanceState::Asleep => {
-                if button::plain(ui, Icon::Sunrise, "Wake it").clicked() {
-                    orders.push(shown.act(Action::Wake));
-                }
-            }
+        let other = match instance.state() {
+            InstanceState::Asleep => Some((Icon::Sunrise, "Wake it", "Start its service now", Action::Wake)),
             InstanceState::Serving => {
-                let response = button::plain(ui, Icon::Moon, "Let it sleep");
-                if response.on_hover_text("Stop the service, leave the socket: the next request starts it").clicked() {
-                    orders.push(shown.act(Action::Sleep));
-                }
+                let hint = "Stop the service, leave the socket: the next request starts it";
+                Some((Icon::Moon, "Let it sleep", hint, Action::Sleep))
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some((icon, words, hint, action)) = other
+            && button::plain(ui, icon, words).on_hover_text(hint).clicked()
+        {
+            orders.push(shown.act(action));
         }
     });
 }

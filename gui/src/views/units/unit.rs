@@ -77,9 +77,9 @@ pub(super) fn socket(ui: &mut Ui, shown: Shown<'_>, detail: &Detail) {
             for address in &socket.listen {
                 ui.horizontal(|ui| {
                     ui.spacing_mut().item_spacing.x = Size::TIGHT;
-                    ui.add(egui::Label::new(RichText::new(address).text_style(TextStyle::Monospace)).truncate());
-                    ui.label(text::small(tokens, kind_of(address)));
                     copy::button(ui, address, address);
+                    let words = RichText::new(address).text_style(TextStyle::Monospace);
+                    ui.add(egui::Label::new(words).truncate()).on_hover_text(kind_of(address));
                 });
             }
         });

@@ -27,23 +27,24 @@ pub enum Sort {
     Cpu,
 }
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     Column::exact("Worker", 68.0).sorts(),
-    Column::exact("Process", 72.0).from(640.0),
+    Column::exact("Process", 72.0).from(740.0),
     Column::exact("State", 112.0),
     Column::exact("Requests", 84.0).right().sorts(),
     Column::wide("Current request", 130.0),
     Column::exact("Age", 92.0).right().sorts(),
-    Column::exact("Memory", 132.0).right().sorts(),
-    Column::exact("CPU", 82.0).right().sorts().from(760.0),
+    Column::exact("Memory", 84.0).right().sorts().below(740.0),
+    Column::exact("Memory", 132.0).right().sorts().from(740.0),
+    Column::exact("CPU", 82.0).right().sorts().from(820.0),
     Column::exact("Running for", 104.0).right().from(980.0),
     Column::exact("Replaced", 150.0).from(1_120.0),
     Column::exact("", 76.0).right(),
 ];
 
 /// Which columns sort, by what.
-const SORTS: [(usize, Sort); 5] =
-    [(0, Sort::Place), (3, Sort::Requests), (5, Sort::Age), (6, Sort::Memory), (7, Sort::Cpu)];
+const SORTS: [(usize, Sort); 6] =
+    [(0, Sort::Place), (3, Sort::Requests), (5, Sort::Age), (6, Sort::Memory), (7, Sort::Memory), (8, Sort::Cpu)];
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,8 +59,8 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, workers: &[Worker], state: &mu
     let sorted = sorted(workers, sort, descending);
     let lines = lines(&sorted);
     let most = workers.iter().map(|worker| worker.memory_bytes).max().unwrap_or_default();
-    let column = SORTS.iter().find(|(_, by)| *by == sort).map_or(0, |(column, _)| *column);
-    let table = Table::new("Workers", &COLUMNS).row_height(30.0).sorted(column, descending).clicks();
+    let by: Vec<usize> = SORTS.iter().filter(|(_, by)| *by == sort).map(|(column, _)| *column).collect();
+    let table = Table::new("Workers", &COLUMNS).row_height(30.0).sorted(&by, descending).clicks();
     let mut chosen = None;
     let outcome = table.show(ui, shown.tokens, lines.len(), |row| match lines[row.index()] {
         Line::Generation(generation, workers) => heading(row, shown, generation, workers),
@@ -174,6 +175,7 @@ fn cells(
             age::show(ui, tokens, running.age_us);
         }
     });
+    row.text(figures::bytes(worker.memory_bytes));
     row.cell(|ui| memory(ui, tokens, worker.memory_bytes, most));
     row.text(cpu(worker.cpu_seconds));
     let runs =

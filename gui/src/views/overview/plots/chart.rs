@@ -17,6 +17,8 @@ const HEIGHT: f32 = 132.0;
 const LABELS: f32 = 54.0;
 /// At the right, for the half of the last time's label.
 const MARGIN: f32 = 12.0;
+/// How far the icons of two events are apart at least, in points.
+const APART: f32 = 15.0;
 /// How near the pointer has to be to an event, in points.
 const NEAR: f32 = 7.0;
 
@@ -97,14 +99,12 @@ impl Chart {
                     let part = (at_us as f64 / 1e6 - first) / (last - first);
                     (0.0..=1.0).contains(&part).then(|| frame.left() + frame.width() * part as f32)
                 };
+                let mut drawn = f32::NEG_INFINITY;
                 for happening in &shown.instance.happenings {
-                    let Some(x) = place(happening.at_us) else { continue };
-                    let color = happening::color(tokens, happening.kind);
-                    let glyph = icon::text(happening::icon(happening.kind));
-                    let place = Pos2::new(x, frame.top() + 1.0);
-                    let halo = Rect::from_center_size(place + Vec2::new(0.0, 6.0), Vec2::splat(16.0));
-                    ui.painter().rect_filled(halo, 8, tokens.raised);
-                    ui.painter().text(place, Align2::CENTER_TOP, glyph, FontId::proportional(12.0), color);
+                    // Of several that are at nearly the same moment, the lines are enough.
+                    let Some(x) = place(happening.at_us).filter(|x| x - drawn >= APART) else { continue };
+                    drawn = x;
+                    mark(ui, tokens, happening, Pos2::new(x, frame.top() + 7.0));
                 }
                 if track.is_empty() {
                     let words = format!("Nothing was measured in {}", span.range.words());
@@ -141,8 +141,10 @@ impl Chart {
                 ui.label(text::small(tokens, series.name));
                 let value = sample.and_then(series.value);
                 let value = value.map_or_else(|| "–".to_owned(), |value| self.quantity.text(value));
+                // The sum above has the unit.
+                let value = if series.form == Form::Stacked { value.trim_end_matches(" /s") } else { &value };
                 ui.label(RichText::new(value).size(Size::SMALL));
-                ui.add_space(Size::GAP);
+                ui.add_space(Size::TIGHT);
             }
         });
     }
@@ -323,6 +325,14 @@ impl Chart {
             }
         });
     }
+}
+
+/// The icon of an event, at the top of its line.
+fn mark(ui: &Ui, tokens: &Tokens, event: &Happening, place: Pos2) {
+    let glyph = icon::text(happening::icon(event.kind));
+    ui.painter().circle_filled(place, 8.0, tokens.raised);
+    let color = happening::color(tokens, event.kind);
+    ui.painter().text(place, Align2::CENTER_CENTER, glyph, FontId::proportional(12.0), color);
 }
 
 /// A line of whole numbers: level until the next one, with a point only where it changes.
