@@ -10,8 +10,11 @@ pub mod palette;
 pub mod requests;
 pub mod settings;
 pub mod shell;
+pub mod shown;
 pub mod sidebar;
 pub mod toasts;
+#[cfg(test)]
+pub(crate) mod trial;
 pub mod units;
 pub mod workers;
 
@@ -66,6 +69,10 @@ pub struct Kept {
 pub struct Passing {
     /// The log's.
     pub logs: logs::Passing,
+    /// The workers'.
+    pub workers: workers::Passing,
+    /// The history's.
+    pub history: history::Passing,
     /// The settings': drafts by instance.
     pub settings: settings::Passing,
     /// The new instance's.

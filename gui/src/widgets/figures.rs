@@ -90,6 +90,12 @@ pub fn date_time(at_us: u64) -> String {
     local(at_us, "%Y-%m-%d %H:%M:%S")
 }
 
+/// The local date of a moment: `Saturday 21 November 2026`.
+#[must_use]
+pub fn date(at_us: u64) -> String {
+    local(at_us, "%A %-d %B %Y")
+}
+
 /// The local time of a moment: `15:02:07`.
 #[must_use]
 pub fn time(at_us: u64) -> String {

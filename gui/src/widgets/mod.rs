@@ -1,14 +1,19 @@
 //! What several views are made of.
 
+pub mod age;
 pub mod badge;
 pub mod button;
 pub mod card;
 pub mod command_line;
+pub mod copy;
 pub mod diff;
 pub mod empty;
 pub mod facts;
 pub mod figures;
+pub mod happening;
+pub mod loaded;
 pub mod sparkline;
+pub mod spinner;
 pub mod table;
 pub mod text;
 pub mod traceback;
