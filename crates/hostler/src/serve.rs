@@ -5,10 +5,12 @@ mod check;
 mod claims;
 mod control;
 mod developing;
+mod events;
 mod generation;
 mod groups;
 mod instance;
 mod leaving;
+mod measured;
 mod metrics;
 mod names;
 mod page;
@@ -18,6 +20,7 @@ mod pressure;
 mod probe;
 mod reloading;
 mod rolling;
+mod samples;
 mod service;
 mod signals;
 mod sockets;
@@ -35,6 +38,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use hostler_bus::EventKind;
 use hostler_log::{AccessLog, ErrorLog, Sink};
 use hostler_router::Router;
 use hostler_settings::{LogFile, Settings};
@@ -262,6 +266,7 @@ async fn serve(
         instance: Arc::clone(&instance),
         orders,
         log: logs.errors.clone(),
+        measured: Arc::default(),
     };
     let _measured = metrics::serve(metrics, stats, &Arc::new(desk.clone()))?;
     let estate = Estate {
@@ -289,6 +294,10 @@ async fn serve(
         leaving: may_leave.then(Leaving::new),
     };
     main.service.serving();
+    match predecessor {
+        Some(_) => main.instance.happened(EventKind::Upgraded, "another server process took over"),
+        None => main.instance.happened(EventKind::Started, "the server process began to serve"),
+    }
     main.run(&mut signals, unloaded).await
 }
 

@@ -86,7 +86,9 @@ async fn all_calls(client: &Client, place: &Place) {
     let refused = client.outcome(instance.rollback().await).await.unwrap_err();
     assert_eq!(refused, Error::Refused { reason: "nothing to go back to".to_owned() });
     let detail = instance.status().await.unwrap();
-    assert_eq!(detail.instance.unwrap().observed.generation, 4);
+    let observed = detail.instance.unwrap().observed;
+    assert_eq!((observed.generation, observed.last_error.unwrap().message.as_str()), (4, "a password in a traceback"));
+    assert_eq!(instance.samples(41).await.unwrap().get(0).unwrap().at_us, 42);
     assert_eq!(detail.revision, second);
 
     // It takes settings, or the former come back.
@@ -219,7 +221,11 @@ fn changes_are_signalled_once_and_only_changes() {
         let told = change.args().unwrap();
         let mut names: Vec<_> = told.changed_properties.keys().copied().collect();
         names.sort_unstable();
-        assert_eq!(names, ["Application", "Binds", "Generation", "SinceUs", "State"], "in one signal, and no others");
+        assert_eq!(
+            names,
+            ["Application", "Binds", "Framework", "Generation", "Python", "SinceUs", "State"],
+            "in one signal, and no others"
+        );
         // Asking changes nothing, and signals nothing: the next signal is the next change.
         client.manager().await.list().await.unwrap();
         fake.condition.send_replace(Condition { state: State::Broken, generation: 3 });
@@ -228,6 +234,8 @@ fn changes_are_signalled_once_and_only_changes() {
         server.stop().await;
         let change = changes.next().await.unwrap();
         assert_eq!(change.args().unwrap().changed_properties["State"].downcast_ref::<&str>().unwrap(), "configured");
+        let overview = named(&client, "shop").await.unwrap();
+        assert_eq!((overview.framework.as_str(), overview.python.as_str()), ("Flask", "3.11.2"), "as it last was");
         std::fs::remove_file(place.settings("shop")).unwrap();
         assert_eq!(removed.next().await.unwrap().args().unwrap().object_path.as_str(), shop.as_str());
     });

@@ -26,6 +26,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 use crate::access::AccessLog;
 use crate::fields::Fields;
 use crate::journal::{Entries, Origin};
+use crate::last_error::{LastError, LoggedError};
 use crate::sink::{Error, Sink, Target};
 use crate::timestamp::{SecondCache, since_epoch};
 
@@ -35,6 +36,7 @@ pub struct ErrorLog {
     sink: Arc<Sink>,
     level: reload::Handle<LevelFilter, Registry>,
     origin: Arc<Origin>,
+    last_error: Arc<LastError>,
 }
 
 /// Makes `target` the place of all `tracing` events up to `level`. Standard error that is the journal gets entries with
@@ -68,6 +70,12 @@ impl ErrorLog {
     /// Up to which level events are shown.
     pub fn level(&self) -> LevelFilter {
         self.level.clone_current().unwrap_or(LevelFilter::OFF)
+    }
+
+    /// The last event of severity error, wherever it went; `None` while there was none.
+    #[must_use]
+    pub fn last_error(&self) -> Option<LoggedError> {
+        self.last_error.get()
     }
 
     /// Says which instance the entries of the journal are from (`HOSTLER_INSTANCE`). The first call counts.
@@ -123,9 +131,10 @@ pub(crate) fn assemble(
     origin: Arc<Origin>,
 ) -> (impl Subscriber + Send + Sync, ErrorLog) {
     let (filter, level) = reload::Layer::new(level);
-    let records = Records { sink: Arc::clone(&sink), form };
+    let last_error = Arc::<LastError>::default();
+    let records = Records { sink: Arc::clone(&sink), form, last_error: Arc::clone(&last_error) };
     let subscriber = Registry::default().with(filter).with(records);
-    (subscriber, ErrorLog { sink, level, origin })
+    (subscriber, ErrorLog { sink, level, origin, last_error })
 }
 
 /// The journal, when `target` is its stream. A journal that cannot be had is no reason to be without a log.
@@ -147,6 +156,7 @@ fn is_coloured(target: &Target) -> bool {
 struct Records {
     sink: Arc<Sink>,
     form: Form,
+    last_error: Arc<LastError>,
 }
 
 /// How records look.
@@ -158,6 +168,9 @@ pub(crate) enum Form {
 impl<S: Subscriber> Layer<S> for Records {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let fields = Fields::of(event);
+        if *event.metadata().level() == Level::ERROR {
+            self.last_error.set(&fields);
+        }
         let record = match &self.form {
             Form::Lines { coloured } => render(&line_start(), *event.metadata().level(), &fields, *coloured),
             Form::Entries(entries) => match entries.send(event.metadata(), &fields) {

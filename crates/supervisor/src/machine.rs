@@ -454,6 +454,7 @@ fn loaded() -> Loaded {
         interface: hostler_channel::Interface::Wsgi,
         python: "3.11.7".into(),
         event_loop: None,
+        framework: None,
         sources: Vec::new(),
     }
 }

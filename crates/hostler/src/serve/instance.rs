@@ -2,16 +2,18 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use hostler_bus::{Condition, LastReload, State};
+use hostler_bus::{Condition, EventKind, LastReload, Samples, State};
 use hostler_channel::Loaded;
 use hostler_router::{Router, Statistics};
 use hostler_supervisor::Restarts;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::events::Events;
 use super::generation::{Generation, Ready};
+use super::samples::{Moment, Recorder};
 use super::statistics::Kept;
 
 /// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
@@ -51,9 +53,12 @@ pub(super) struct Instance {
     pub(super) router: Arc<Router>,
     pub(super) condition: watch::Sender<Condition>,
     view: Mutex<View>,
+    began: Instant,
     /// What the processes before this one counted.
     before: Statistics,
     kept: Mutex<Kept>,
+    events: Mutex<Events>,
+    recorder: Mutex<Recorder>,
     /// A former generation is gone.
     gone: Notify,
 }
@@ -82,8 +87,11 @@ impl Instance {
             router,
             condition: watch::Sender::new(condition),
             view: Mutex::new(view),
+            began: Instant::now(),
             before,
             kept: Mutex::new(kept),
+            events: Mutex::default(),
+            recorder: Mutex::default(),
             gone: Notify::new(),
         }
     }
@@ -172,6 +180,35 @@ impl Instance {
         }
         drop(view);
         self.gone.notify_waiters();
+    }
+
+    /// What happened to it.
+    pub(super) fn events(&self) -> MutexGuard<'_, Events> {
+        // Whole events, each put in with one call.
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that something happened to the current generation.
+    pub(super) fn happened(&self, kind: EventKind, message: &str) {
+        let generation = self.view().current.number;
+        self.events().add(kind, generation, message);
+    }
+
+    /// A span of time ends.
+    pub(super) fn record(&self, now: Moment) {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).record(now);
+    }
+
+    /// What it was like since that moment, in microseconds since 1970, and what happened.
+    pub(super) fn samples(&self, since_us: u64) -> Samples {
+        let mut samples = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).since(since_us);
+        samples.events = self.events().since(since_us);
+        samples
+    }
+
+    /// For how long this process has served.
+    pub(super) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     pub(super) fn set_state(&self, state: State) {
