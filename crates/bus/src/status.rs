@@ -84,6 +84,10 @@ pub struct Observed {
     /// How the last reload or rollback ended; none while there was none.
     #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
     pub last_reload: Option<LastReload>,
+    /// Keys of settings that were changed since the server process was started, and take effect when it is started anew; as it
+    /// read them last, with a reload or `ApplySettings`.
+    #[serde(with = "wire")]
+    pub awaits_restart: Vec<String>,
     /// Workers that can take requests.
     #[serde(with = "wire")]
     pub workers_ready: u32,

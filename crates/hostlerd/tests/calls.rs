@@ -12,7 +12,7 @@ use futures_lite::StreamExt;
 use hostler_bus::daemon::{
     Error, InstanceState, LogFilter, LogLine, MetricsLine, NewInstance, Origin, Overview, ProblemKind,
 };
-use hostler_bus::{Condition, State};
+use hostler_bus::{Applied, Condition, State};
 use zbus::fdo::ObjectManagerProxy;
 use zbus::zvariant::{OwnedValue, Value};
 
@@ -118,6 +118,24 @@ async fn all_calls(client: &Client, place: &Place) {
             "edited by hand"
         ]
     );
+    // What takes effect at once makes no generation; where the instance refuses it the former file comes back.
+    let (now, _) = settings.text().await.unwrap();
+    let live = Applied { in_effect: vec!["timeout".to_owned()], ..Applied::default() };
+    fake.applied.lock().unwrap().push(Ok(live));
+    let outcome = client.outcome(settings.apply(now, set(&[("timeout", "7".into())]), Vec::new()).await).await.unwrap();
+    assert_eq!((outcome.generation, outcome.took_effect), (None, vec!["timeout".to_owned()]));
+    let (taken, _) = settings.text().await.unwrap();
+    let refused = settings.apply(taken.clone(), set(&[("access_logfile", "/no/where".into())]), Vec::new()).await;
+    let refused = client.outcome(refused).await.unwrap_err();
+    assert!(refused.to_string().contains("no settings that apply at once"), "{refused}");
+    assert_eq!(settings.text().await.unwrap().0, taken);
+    // While it makes a generation with the former ones it is asked for another.
+    let busy = Applied { needs_reload: vec!["timeout".to_owned()], ..Applied::default() };
+    fake.applied.lock().unwrap().push(Ok(busy));
+    let outcome =
+        client.outcome(settings.apply(taken, set(&[("timeout", "8".into())]), Vec::new()).await).await.unwrap();
+    assert_eq!(outcome.generation, Some(4));
+    let before = place.text("shop");
     let (now, text) = settings.text().await.unwrap();
     let job = settings.apply_text(now, format!("{text}threads = 2\n")).await;
     let fourth = client.outcome(job).await.unwrap().revision.unwrap();

@@ -14,7 +14,7 @@
 //! instead; see `journal.rs`. An entry that the journal does not take is written to standard error, as lines.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use hostler_systemd::Environment;
@@ -35,6 +35,7 @@ use crate::timestamp::{SecondCache, since_epoch};
 pub struct ErrorLog {
     sink: Arc<Sink>,
     level: reload::Handle<LevelFilter, Registry>,
+    form: Arc<RwLock<Form>>,
     origin: Arc<Origin>,
     last_error: Arc<LastError>,
 }
@@ -59,6 +60,18 @@ impl ErrorLog {
     /// The file cannot be opened; the log goes on into the old one.
     pub fn reopen(&self) -> Result<(), Error> {
         self.sink.reopen()
+    }
+
+    /// Writes elsewhere from now on: as lines or as entries, as [`init_error_log`] would.
+    ///
+    /// # Errors
+    ///
+    /// The target cannot be opened; the log goes on where it was.
+    pub fn move_to(&self, target: &Target) -> Result<(), Error> {
+        let form = form_of(target, &self.origin);
+        self.sink.move_to(target)?;
+        *self.form.write().unwrap_or_else(PoisonError::into_inner) = form;
+        Ok(())
     }
 
     /// Shows events up to `level` from now on.
@@ -117,10 +130,7 @@ fn start_at(now: Duration) -> String {
 fn subscriber(target: &Target, level: LevelFilter) -> Result<(impl Subscriber + Send + Sync, ErrorLog), Error> {
     let sink = Arc::new(Sink::open(target)?);
     let origin = Arc::new(Origin::default());
-    let form = match entries(target, &origin) {
-        Some(entries) => Form::Entries(entries),
-        None => Form::Lines { coloured: is_coloured(target) },
-    };
+    let form = form_of(target, &origin);
     Ok(assemble(sink, form, level, origin))
 }
 
@@ -132,9 +142,18 @@ pub(crate) fn assemble(
 ) -> (impl Subscriber + Send + Sync, ErrorLog) {
     let (filter, level) = reload::Layer::new(level);
     let last_error = Arc::<LastError>::default();
-    let records = Records { sink: Arc::clone(&sink), form, last_error: Arc::clone(&last_error) };
+    let form = Arc::new(RwLock::new(form));
+    let records = Records { sink: Arc::clone(&sink), form: Arc::clone(&form), last_error: Arc::clone(&last_error) };
     let subscriber = Registry::default().with(filter).with(records);
-    (subscriber, ErrorLog { sink, level, origin, last_error })
+    (subscriber, ErrorLog { sink, level, form, origin, last_error })
+}
+
+/// How records look in this place.
+fn form_of(target: &Target, origin: &Arc<Origin>) -> Form {
+    match entries(target, origin) {
+        Some(entries) => Form::Entries(entries),
+        None => Form::Lines { coloured: is_coloured(target) },
+    }
 }
 
 /// The journal, when `target` is its stream. A journal that cannot be had is no reason to be without a log.
@@ -155,11 +174,12 @@ fn is_coloured(target: &Target) -> bool {
 
 struct Records {
     sink: Arc<Sink>,
-    form: Form,
+    form: Arc<RwLock<Form>>,
     last_error: Arc<LastError>,
 }
 
 /// How records look.
+#[derive(Debug)]
 pub(crate) enum Form {
     Lines { coloured: bool },
     Entries(Entries),
@@ -171,7 +191,9 @@ impl<S: Subscriber> Layer<S> for Records {
         if *event.metadata().level() == Level::ERROR {
             self.last_error.set(&fields);
         }
-        let record = match &self.form {
+        // Held while it is written: the journal's entries are not cloned.
+        let form = self.form.read().unwrap_or_else(PoisonError::into_inner);
+        let record = match &*form {
             Form::Lines { coloured } => render(&line_start(), *event.metadata().level(), &fields, *coloured),
             Form::Entries(entries) => match entries.send(event.metadata(), &fields) {
                 Ok(()) => return,

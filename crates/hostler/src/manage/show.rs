@@ -42,6 +42,9 @@ pub(super) fn status(status: &Status, now_us: u64) -> Vec<Line> {
     if let Some(reload) = &observed.last_reload {
         lines.push(last_reload(reload, now_us));
     }
+    if !observed.awaits_restart.is_empty() {
+        lines.push(fact("for restart", &format!("changed, not in effect: {}", observed.awaits_restart.join(", "))));
+    }
     if let Some(error) = &observed.last_error {
         lines.push(last_error(error, now_us));
     }

@@ -62,6 +62,7 @@ fn shop() -> Status {
             }),
             restarts: [("crashed".to_owned(), 2), ("timed_out".to_owned(), 1)].into(),
             events: Vec::new(),
+            awaits_restart: vec!["backlog".to_owned(), "bind".to_owned()],
             responses: [("2xx".to_owned(), 12_300), ("4xx".to_owned(), 0), ("5xx".to_owned(), 45)].into(),
         },
     }
@@ -82,6 +83,7 @@ observed
   workers      3 of 4 ready, requests waited 120 ms in the queue for 3 s
   generation   3
   last reload  failed 5m 0s ago after 1.5 s: SyntaxError: invalid syntax
+  for restart  changed, not in effect: backlog, bind
   last error   1m 0s ago: the application failed: ValueError: x
   restarts     2 crashed, 1 timed_out
   requests     12,345 answered, 12.5/s, 3 running, 0 queued

@@ -117,6 +117,7 @@ impl Desk {
             event_loop: view.loaded.event_loop.clone(),
             generation: generation.number,
             last_reload: view.last_reload.clone(),
+            awaits_restart: view.awaits_restart.iter().cloned().collect(),
             workers_ready: u32::from(strength.ready),
             workers_wanted: u32::from(strength.wanted),
             workers_busy: running.iter().filter(|count| **count > 0).count() as u32,
@@ -206,7 +207,7 @@ impl Control for Desk {
     }
 
     async fn apply_settings(&self) -> Result<Applied> {
-        Err(Error::Refused { reason: "this instance takes new settings with a reload only".to_owned() })
+        self.order(Order::Apply).await
     }
 
     async fn rollback(&self) -> Result<Reloaded> {

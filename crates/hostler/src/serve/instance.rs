@@ -1,6 +1,6 @@
 //! An instance, as its main task and the control socket share it: its generations, its condition, what it counted.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -43,6 +43,8 @@ pub(super) struct View {
     /// Of the generations that are gone.
     pub(super) restarts_before: Restarts,
     pub(super) last_reload: Option<LastReload>,
+    /// Settings that were changed, and take effect when the server is started anew.
+    pub(super) awaits_restart: BTreeSet<String>,
     pub(super) since: SystemTime,
     /// The counters of the last minute, oldest first.
     pub(super) notes: VecDeque<(Instant, Statistics)>,
@@ -80,6 +82,7 @@ impl Instance {
             parked: None,
             restarts_before: Restarts::default(),
             last_reload: None,
+            awaits_restart: BTreeSet::new(),
             since: SystemTime::now(),
             notes: VecDeque::new(),
         };

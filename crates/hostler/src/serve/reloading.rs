@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::generation::{Generation, NotReady, Ready};
 use super::instance::Parked;
 use super::instance::now_us;
+use super::logs::Prepared;
 use super::task::{Main, Order, state_of};
 use super::{Served, traceback, translate};
 
@@ -51,6 +52,7 @@ impl Main<'_> {
         let (reply, back) = match order {
             Order::Reload(reply) => (reply, false),
             Order::Rollback(reply) => (reply, true),
+            Order::Apply(reply) => return self.apply(reply, loading.as_ref()).await,
             Order::Upgrade(reply) => return self.estate.begin(reply, self.instance.current().number),
         };
         if self.estate.upgrade.is_some() {
@@ -73,6 +75,8 @@ impl Main<'_> {
             return;
         }
         let served = if back { self.source.previous() } else { self.source.read_again().await };
+        // A log that cannot be had is a mistake of the settings: nothing changes.
+        let served = served.and_then(|served| self.logs.prepare(&served.settings.log).map(|_| served));
         if let Ok(served) = &served
             && self.may_roll(served)
         {
@@ -163,7 +167,6 @@ impl Main<'_> {
             ("umask", now.app.umask != next.app.umask),
             ("pidfile", now.app.pidfile != next.app.pidfile),
             ("router_threads", now.pool.router_threads != next.pool.router_threads),
-            ("the logs", now.log != next.log),
             ("reload, or a setting that goes with it,", now.develop != next.develop),
         ];
         for (what, _) in changed.iter().filter(|(_, changed)| *changed) {
@@ -181,6 +184,8 @@ impl Main<'_> {
                     developing.follow(&generation.served, &loaded);
                 }
                 self.put_in_place(&loading, None, loaded);
+                let logs = self.logs_of(&generation);
+                self.put_in_effect(generation.served.settings.clone(), logs).await;
                 // As after a switch: what did not load before is not shown any more.
                 self.instance.router.hold(None).await;
                 self.service.reloaded(None);
@@ -204,6 +209,9 @@ impl Main<'_> {
                 }
                 let line = self.instance.router.line().await;
                 let (former_line, former) = self.put_in_place(&loading, Some(line), loaded);
+                if let Some(logs) = self.logs_of(&generation) {
+                    self.logs.take(logs, &self.instance.router).await;
+                }
                 self.serving = true;
                 let instance = Arc::clone(&self.instance);
                 retiring.spawn(async move {
@@ -227,6 +235,12 @@ impl Main<'_> {
         }
     }
 
+    /// The logs of a generation that serves. They could be had when it was begun.
+    fn logs_of(&self, generation: &Generation) -> Option<Prepared> {
+        let prepared = self.logs.prepare(&generation.served.settings.log);
+        prepared.inspect_err(|error| tracing::error!("the logs stay where they are: {error}")).ok()
+    }
+
     /// Puts the next generation in the current one's place; the former one, with the router's number of it. One without a `line` of its own has the
     /// former one's, and the former one's workers are gone.
     fn put_in_place(&self, loading: &Loading, line: Option<u32>, loaded: Loaded) -> (u32, Arc<Generation>) {
@@ -248,6 +262,7 @@ impl Main<'_> {
                 view.former.push((former_line, Arc::clone(&former)));
             }
             view.loaded = loaded;
+            view.awaits_restart = self.awaits_restart(&generation.served.settings);
             view.last_reload = Some(LastReload {
                 at_us: now_us(),
                 succeeded: true,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hostler_bus::{EventKind, State};
 use hostler_router::RouterEvent;
+use hostler_settings::Settings;
 use hostler_supervisor::{Condition as Found, Handle, Notice};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -20,7 +21,7 @@ use super::service::Service;
 use super::signals::{Asked, Signals};
 use super::stall::Stalls;
 use super::upgrade::{self, Estate};
-use super::{Ended, Logs, Source, page, stop};
+use super::{Ended, Logs, Source, applying, page, stop};
 
 /// Orders that were not begun yet, at most.
 pub(super) const ORDERS: usize = 16;
@@ -30,12 +31,15 @@ pub(super) const NOTED: Duration = Duration::from_secs(10);
 /// What is asked of the instance from outside its main task.
 pub(super) enum Order {
     Reload(Reply),
+    Apply(applying::Reply),
     Rollback(Reply),
     Upgrade(upgrade::Reply),
 }
 /// The main task's own.
 pub(super) struct Main<'a> {
     pub(super) instance: Arc<Instance>,
+    /// The settings that this process was started with.
+    pub(super) started: Settings,
     pub(super) source: &'a Source,
     pub(super) logs: &'a Logs,
     pub(super) cores: usize,

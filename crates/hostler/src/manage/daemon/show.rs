@@ -190,7 +190,9 @@ pub(super) fn detail(detail: &Detail, now_us: u64) -> Vec<Line> {
     if let Some(socket) = &detail.socket {
         lines.push(fact("socket", &format!("{} ({}) {}", socket.active, socket.sub, socket.listen.join(", "))));
     }
-    if !detail.awaits_restart.is_empty() {
+    // Mostly the instance has told it.
+    let told = detail.instance.as_ref().map(|status| &status.observed.awaits_restart);
+    if !detail.awaits_restart.is_empty() && told != Some(&detail.awaits_restart) {
         lines.push(fact("for restart", &format!("changed, not in effect: {}", detail.awaits_restart.join(", "))));
     }
     lines.extend(detail.healed.iter().map(|healed| fact("healed", healed)));
