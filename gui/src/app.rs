@@ -84,6 +84,11 @@ impl Manager {
         &mut self.state
     }
 
+    /// Puts another world in the place of what is known; for tests and pictures.
+    pub fn set_world(&mut self, world: World) {
+        self.world = world;
+    }
+
     /// Stops the clock at a moment, so that ages are the same in each run of a test.
     pub fn set_clock(&mut self, clock: Clock) {
         self.clock = clock;
