@@ -2,6 +2,7 @@
 //! shows what it was told, and never waits while it draws.
 //!
 //! ```text
+//!   application  one window for one person: the name on the session bus, links
 //!   bus     a thread with connections to the daemons: takes orders, tells events
 //!   model   what is known: changed by events alone, without a window
 //!   state   what the person chose: selection, filters, drafts, theme; kept between runs in part
@@ -11,6 +12,7 @@
 //! ```
 
 pub mod app;
+pub mod application;
 pub mod arguments;
 pub mod bus;
 pub mod commands;

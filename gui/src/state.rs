@@ -72,6 +72,9 @@ pub struct State {
     pub hosts: Vec<Reach>,
     /// The instance that is shown.
     pub selected: Option<InstanceKey>,
+    /// The machine whose instances alone are listed; all of all machines without it. Not kept.
+    #[serde(skip)]
+    pub machine: Option<Reach>,
     /// The view of it.
     pub tab: Tab,
     /// What the list is searched for.
@@ -98,6 +101,7 @@ impl Default for State {
             theme: ThemePreference::System,
             hosts: Vec::new(),
             selected: None,
+            machine: None,
             tab: Tab::default(),
             search: String::new(),
             states: Vec::new(),
@@ -114,17 +118,8 @@ impl State {
     /// Lets go of what is no longer there, after the world changed.
     pub fn follow(&mut self, world: &World) {
         self.marked.retain(|key| world.instance(key).is_some());
-    }
-
-    /// Goes to what a link names: `NAME`, or `hostler://app/NAME/VIEW`.
-    pub fn open_link(&mut self, reaches: &[Reach], link: &str) {
-        let path = link.strip_prefix("hostler://app/").unwrap_or(link);
-        let (name, view) = path.split_once('/').unwrap_or((path, ""));
-        if let Some(reach) = reaches.first() {
-            self.selected = Some(InstanceKey { reach: reach.clone(), name: name.to_owned() });
-        }
-        if let Some(tab) = Tab::ALL.into_iter().find(|tab| tab.title().eq_ignore_ascii_case(view)) {
-            self.tab = tab;
+        if self.machine.as_ref().is_some_and(|reach| world.machine(reach).is_none()) {
+            self.machine = None;
         }
     }
 }
