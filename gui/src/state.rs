@@ -72,6 +72,9 @@ pub struct State {
     pub hosts: Vec<Reach>,
     /// The instance that is shown.
     pub selected: Option<InstanceKey>,
+    /// The machine whose instances alone are listed; all of all machines without it. Not kept.
+    #[serde(skip)]
+    pub machine: Option<Reach>,
     /// The view of it.
     pub tab: Tab,
     /// What the list is searched for.
@@ -98,6 +101,7 @@ impl Default for State {
             theme: ThemePreference::System,
             hosts: Vec::new(),
             selected: None,
+            machine: None,
             tab: Tab::default(),
             search: String::new(),
             states: Vec::new(),
@@ -114,6 +118,9 @@ impl State {
     /// Lets go of what is no longer there, after the world changed.
     pub fn follow(&mut self, world: &World) {
         self.marked.retain(|key| world.instance(key).is_some());
+        if self.machine.as_ref().is_some_and(|reach| world.machine(reach).is_none()) {
+            self.machine = None;
+        }
     }
 
     /// Goes to what a link names: `NAME`, or `hostler://app/NAME/VIEW`.

@@ -2,6 +2,7 @@
 //! [`Event`]s.
 
 mod thread;
+mod words;
 
 use hostler_bus::daemon::{
     Change, Detail, LogFilter, LogLine, NewInstance, Outcome, Overview, Problem, Reach, RevisionInfo, SettingInfo,

@@ -19,6 +19,7 @@ pub fn pill(ui: &mut Ui, color: egui::Color32, glyph: &str, word: &str) -> Respo
         .inner_margin(Margin::symmetric(8, 2))
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 5.0;
+            ui.spacing_mut().interact_size.y = 0.0;
             ui.horizontal(|ui| {
                 if !glyph.is_empty() {
                     ui.label(RichText::new(glyph).color(color).size(12.5));

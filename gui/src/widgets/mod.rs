@@ -9,6 +9,7 @@ pub mod empty;
 pub mod facts;
 pub mod figures;
 pub mod sparkline;
+pub mod spinner;
 pub mod table;
 pub mod text;
 pub mod traceback;
