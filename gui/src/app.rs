@@ -39,6 +39,7 @@ impl Manager {
         if let Some(name) = &arguments.instance {
             state.open_link(&reaches, name);
         }
+        crate::screen_reader::connect(&context.egui_ctx);
         let repaint = context.egui_ctx.clone();
         let bus = crate::bus::start(move || repaint.request_repaint());
         Self::over(&context.egui_ctx, Arc::new(bus), state, reaches)
