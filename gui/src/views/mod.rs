@@ -18,6 +18,8 @@ pub mod sidebar;
 pub mod toasts;
 pub mod top_bar;
 pub mod trend;
+#[cfg(test)]
+pub(crate) mod trial;
 pub mod units;
 pub mod workers;
 

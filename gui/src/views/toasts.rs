@@ -16,8 +16,8 @@ use crate::commands::{self, Command};
 use crate::model::{Toast, ToastTone};
 use crate::state::Tab;
 use crate::theme::Tokens;
-use crate::theme::icon::{self, Icon};
-use crate::widgets::button;
+use crate::theme::icon::Icon;
+use crate::widgets::{button, glyph};
 
 /// How many stand over each other at most; the oldest wait.
 const SHOWN: usize = 4;
@@ -127,7 +127,7 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
 }
 
 fn draw(ui: &mut Ui, tokens: &Tokens, toast: &Toast) -> Option<Answer> {
-    let (glyph, color) = sign(tokens, toast.tone);
+    let (icon, color) = sign(tokens, toast.tone);
     let mut answer = None;
     let builder =
         UiBuilder::new().id_salt(toast.number).accessibility_label(&toast.text).accessibility_role(NodeRole::Status);
@@ -141,7 +141,7 @@ fn draw(ui: &mut Ui, tokens: &Tokens, toast: &Toast) -> Option<Answer> {
             .show(ui, |ui| {
                 ui.set_width(360.0);
                 ui.horizontal(|ui| {
-                    ui.label(RichText::new(icon::text(glyph)).color(color).size(16.0));
+                    glyph::show(ui, icon, 16.0, color);
                     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                         ui.spacing_mut().item_spacing.x = 2.0;
                         if button::icon_only(ui, Icon::X, "Dismiss notice").clicked() {

@@ -8,6 +8,7 @@ pub mod diff;
 pub mod empty;
 pub mod facts;
 pub mod figures;
+pub mod glyph;
 pub mod sparkline;
 pub mod spinner;
 pub mod table;

@@ -1,12 +1,12 @@
 //! Shows what an action on several will be done to, and to what not, before it is.
 
-use egui::{Context, RichText, ScrollArea};
+use egui::{Context, ScrollArea};
 
 use super::{Outcome, answers, window};
 use crate::commands::{self, Command};
 use crate::theme::icon;
 use crate::views::Stage;
-use crate::widgets::text;
+use crate::widgets::{glyph, text};
 
 pub(super) fn show(context: &Context, stage: &mut Stage<'_>, command: Command) -> Outcome {
     let tokens = stage.tokens;
@@ -29,7 +29,7 @@ pub(super) fn show(context: &Context, stage: &mut Stage<'_>, command: Command) -
                 let Some(instance) = stage.world.instance(key) else { continue };
                 ui.horizontal(|ui| {
                     let state = instance.state();
-                    ui.label(RichText::new(icon::text(icon::state(state))).color(tokens.state(state)));
+                    glyph::show(ui, icon::state(state), 14.0, tokens.state(state));
                     ui.label(text::strong(&key.name));
                     ui.label(text::small(tokens, state.as_str()));
                 });

@@ -1,11 +1,10 @@
 //! Shows what was told lately, the latest first.
 
-use egui::{Context, Label, RichText, ScrollArea};
+use egui::{Context, Label, ScrollArea};
 
 use super::{Outcome, window};
-use crate::theme::icon;
 use crate::views::{Stage, toasts};
-use crate::widgets::{figures, text};
+use crate::widgets::{figures, glyph, text};
 
 pub(super) fn show(context: &Context, stage: &mut Stage<'_>) -> Outcome {
     let tokens = stage.tokens;
@@ -18,8 +17,8 @@ pub(super) fn show(context: &Context, stage: &mut Stage<'_>) -> Outcome {
         ScrollArea::vertical().max_height(360.0).auto_shrink([false, true]).show(ui, |ui| {
             for notice in told.rev() {
                 ui.horizontal(|ui| {
-                    let (glyph, color) = toasts::sign(tokens, notice.tone);
-                    ui.label(RichText::new(icon::text(glyph)).color(color));
+                    let (icon, color) = toasts::sign(tokens, notice.tone);
+                    glyph::show(ui, icon, 14.0, color);
                     ui.label(text::small(tokens, figures::time(notice.at_us)));
                     ui.add(Label::new(&notice.text).wrap());
                 });

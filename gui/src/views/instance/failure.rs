@@ -7,10 +7,10 @@ use crate::bus::{Action, Order};
 use crate::commands::{self, Command};
 use crate::model::{Failure, FailureKind};
 use crate::state::Tab;
-use crate::theme::icon::{self, Icon};
+use crate::theme::icon::Icon;
 use crate::theme::{Size, Tokens};
 use crate::views::Stage;
-use crate::widgets::{button, text, traceback};
+use crate::widgets::{button, glyph, text, traceback};
 
 /// The height that a traceback takes at most.
 const EVIDENCE: f32 = 132.0;
@@ -41,11 +41,12 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.horizontal(|ui| {
-                let glyph = if is_quiet { Icon::CircleSlash } else { Icon::CircleX };
-                ui.label(RichText::new(icon::text(glyph)).size(16.0).color(color));
+                let icon = if is_quiet { Icon::CircleSlash } else { Icon::CircleX };
+                glyph::show(ui, icon, 16.0, color);
                 let words = if is_quiet { format!("{} cancelled", action.verb()) } else { action.failed() };
                 ui.label(text::strong(words).color(color));
                 if let Some(words) = goes_on(&action, state, generation) {
+                    glyph::show(ui, Icon::CircleCheck, 14.0, tokens.good);
                     ui.label(RichText::new(words).color(tokens.good));
                 }
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -86,7 +87,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
 fn goes_on(action: &Action, state: InstanceState, generation: u64) -> Option<String> {
     let renews = matches!(action, Action::Reload | Action::Rollback | Action::Apply { .. } | Action::Undo { .. });
     (renews && state == InstanceState::Serving && generation > 0)
-        .then(|| format!("{}  generation {generation} goes on serving", icon::text(Icon::CircleCheck)))
+        .then(|| format!("generation {generation} goes on serving"))
 }
 
 /// The traceback or the difference, with the line that is to blame above it.
@@ -99,7 +100,7 @@ fn evidence(ui: &mut Ui, tokens: &Tokens, failure: &Failure) {
     }
     if let Some(place) = last_place(&failure.detail) {
         ui.horizontal(|ui| {
-            ui.label(RichText::new(icon::text(Icon::FileCodeCorner)).color(tokens.muted));
+            glyph::show(ui, Icon::FileCodeCorner, 14.0, tokens.muted);
             ui.label(RichText::new(place).monospace().color(tokens.text));
         });
     }

@@ -12,7 +12,7 @@ use crate::model::{Instance, InstanceKey};
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
 use crate::views::{Stage, absence};
-use crate::widgets::{badge, button, figures, text};
+use crate::widgets::{badge, button, figures, glyph, text};
 
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
@@ -147,7 +147,7 @@ fn link(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
 }
 
 /// One line across the view that says what is the matter.
-pub(super) fn strip(ui: &mut Ui, color: egui::Color32, glyph: Icon, words: &str) {
+pub(super) fn strip(ui: &mut Ui, color: egui::Color32, icon: Icon, words: &str) {
     ui.add_space(Size::GAP);
     Frame::new()
         .fill(color.gamma_multiply(0.12))
@@ -156,7 +156,7 @@ pub(super) fn strip(ui: &mut Ui, color: egui::Color32, glyph: Icon, words: &str)
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.horizontal_top(|ui| {
-                ui.label(RichText::new(icon::text(glyph)).color(color));
+                glyph::show(ui, icon, 15.0, color);
                 ui.add(Label::new(RichText::new(words).color(color)).wrap());
             });
         });

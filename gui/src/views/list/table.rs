@@ -10,7 +10,7 @@ use crate::theme::icon;
 use crate::views::shell::Pane;
 use crate::views::{Stage, filter, menu, trend};
 use crate::widgets::table::{Row, Table};
-use crate::widgets::{figures, sparkline, text};
+use crate::widgets::{figures, glyph, sparkline, text};
 
 /// The height of a row.
 const ROW: f32 = 36.0;
@@ -100,7 +100,7 @@ fn word(ui: &mut Ui, tokens: &Tokens, key: &InstanceKey, instance: &Instance, co
                 None => (state.as_str().to_owned(), tokens.state(state)),
             };
             ui.spacing_mut().item_spacing.x = 7.0;
-            ui.add(label(RichText::new(icon::text(icon::state(state))).color(color)));
+            glyph::show(ui, icon::state(state), 14.0, color);
             let response = ui.add(label(RichText::new(words).color(color)));
             if !instance.overview.problem.is_empty() {
                 response.on_hover_text(&instance.overview.problem);

@@ -12,7 +12,7 @@ use super::Stage;
 use crate::commands::{self, Scene};
 use crate::theme::Tokens;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{button, text};
+use crate::widgets::{button, glyph, text};
 
 pub use entries::{Entry, Target, find};
 
@@ -148,7 +148,7 @@ fn row(ui: &mut Ui, tokens: &Tokens, entry: &Entry, rect: egui::Rect, is_chosen:
     line.spacing_mut().item_spacing.x = 10.0;
     let color = if is_available { tokens.text } else { tokens.muted };
     let tint = if is_available && is_chosen { tokens.accent } else { tokens.muted };
-    line.add(Label::new(RichText::new(icon::text(entry.icon)).color(tint)).selectable(false));
+    glyph::show(&mut line, entry.icon, 14.0, tint);
     line.add(Label::new(RichText::new(&entry.title).color(color)).selectable(false).truncate());
     let detail = if is_available { &entry.detail } else { &entry.unavailable };
     line.add(Label::new(text::small(tokens, detail)).selectable(false).truncate());
@@ -168,7 +168,7 @@ fn foot(ui: &mut Ui, tokens: &Tokens, entry: Option<&Entry>) {
         ui.set_height(26.0);
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 8.0;
-            ui.label(RichText::new(icon::text(Icon::Terminal)).color(tokens.muted).size(13.0));
+            glyph::show(ui, Icon::Terminal, 13.0, tokens.muted);
             match entry.and_then(|entry| entry.hostler.as_ref()) {
                 Some(command) => {
                     ui.add(Label::new(RichText::new(command).monospace().size(12.0).color(tokens.muted)).truncate());

@@ -12,10 +12,10 @@ use super::{Stop, hold_arrows, machine_id};
 use crate::bus::{Link, Order};
 use crate::commands;
 use crate::theme::Tokens;
-use crate::theme::icon::{self, Icon};
+use crate::theme::icon::Icon;
 use crate::views::Stage;
 use crate::views::absence;
-use crate::widgets::{button, command_line, spinner, text};
+use crate::widgets::{button, command_line, glyph, spinner, text};
 
 /// The height of a title.
 const TITLE: f32 = 34.0;
@@ -53,7 +53,7 @@ fn title(ui: &mut Ui, stage: &mut Stage<'_>, reach: &Reach, stops: &mut Vec<Stop
         let line = Stroke::new(1.5, tokens.accent);
         ui.painter().rect_stroke(face, CornerRadius::same(7), line, StrokeKind::Inside);
     }
-    let glyph = match (&reach.host, reach.user) {
+    let icon = match (&reach.host, reach.user) {
         (Some(_), _) => Icon::Server,
         (None, true) => Icon::User,
         (None, false) => Icon::Monitor,
@@ -65,8 +65,8 @@ fn title(ui: &mut Ui, stage: &mut Stage<'_>, reach: &Reach, stops: &mut Vec<Stop
     );
     inner.spacing_mut().item_spacing.x = 6.0;
     let chevron = if is_folded { Icon::ChevronRight } else { Icon::ChevronDown };
-    inner.label(RichText::new(icon::text(chevron)).size(13.0).color(tokens.muted));
-    inner.label(RichText::new(icon::text(glyph)).size(14.0).color(tokens.muted));
+    glyph::show(&mut inner, chevron, 13.0, tokens.muted);
+    glyph::show(&mut inner, icon, 14.0, tokens.muted);
     inner.label(text::strong(title).size(12.5));
     inner.with_layout(Layout::right_to_left(Align::Center), |ui| {
         ui.label(RichText::new(&state).small().color(color));

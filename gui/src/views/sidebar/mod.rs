@@ -7,7 +7,7 @@ mod tools;
 
 use std::collections::BTreeSet;
 
-use egui::{EventFilter, Frame, Id, Key, Margin, Modifiers, Rect, Response, ScrollArea, Ui, Vec2};
+use egui::{EventFilter, Frame, Id, Key, Margin, Modifiers, Rect, Response, Role, ScrollArea, Ui, Vec2};
 use hostler_bus::daemon::Reach;
 
 use super::shell::Pane;
@@ -38,6 +38,10 @@ struct Stop {
 
 /// Draws it.
 pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
+    ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
+        node.set_role(Role::Navigation);
+        node.set_label("Machines and instances");
+    });
     let bottom = Frame::new().inner_margin(Margin::symmetric(10, 8));
     egui::Panel::bottom("sidebar foot").frame(bottom).show_separator_line(true).show(ui, |ui| {
         ui.set_width(ui.available_width());
