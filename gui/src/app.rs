@@ -26,6 +26,8 @@ pub struct Manager {
     world: World,
     state: State,
     clock: Clock,
+    /// Whether the window was seen when the bus was last told.
+    shown: bool,
 }
 
 impl Manager {
@@ -55,7 +57,7 @@ impl Manager {
             world.add_machine(reach.clone());
             bus.send(Order::Connect(reach));
         }
-        Self { bus, world, state, clock: Clock::system() }
+        Self { bus, world, state, clock: Clock::system(), shown: true }
     }
 
     /// What is known; for tests.
@@ -74,6 +76,14 @@ impl Manager {
         self.clock = clock;
     }
 
+    /// Tells the bus whether the window is seen: while it is not, nothing is asked for.
+    fn tell_shown(&mut self, context: &Context) {
+        let shown = context.input(|input| input.viewport().visible()).unwrap_or(true);
+        if std::mem::replace(&mut self.shown, shown) != shown {
+            self.bus.send(Order::Shown(shown));
+        }
+    }
+
     /// Takes what the bus told since the last frame.
     fn take_events(&mut self) {
         let now = self.clock.now();
@@ -88,7 +98,8 @@ impl Manager {
 }
 
 impl eframe::App for Manager {
-    fn logic(&mut self, _context: &Context, _frame: &mut Frame) {
+    fn logic(&mut self, context: &Context, _frame: &mut Frame) {
+        self.tell_shown(context);
         self.take_events();
     }
 

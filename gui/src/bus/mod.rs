@@ -1,6 +1,15 @@
 //! The thread that talks to the daemons. Views never call it: they answer with [`Order`]s, and the model changes by
 //! [`Event`]s.
 
+mod absence;
+mod acting;
+mod background;
+mod logs;
+mod machine;
+mod observing;
+mod outbox;
+mod session;
+mod signals;
 mod thread;
 mod words;
 
@@ -12,7 +21,7 @@ use hostler_bus::{Request, Worker};
 
 use crate::model::{Failure, InstanceKey, Sample};
 
-pub use thread::{Thread, start};
+pub use thread::{Connect, OwnBuses, Thread, start, start_over};
 
 /// Where orders go and events come from.
 pub trait Bus: Send + Sync {
@@ -31,6 +40,10 @@ pub enum Order {
     Disconnect(Reach),
     /// Which instance is on screen, and which of its parts: those are kept fresh, and no others.
     Observe(Option<InstanceKey>, Vec<Part>),
+    /// Ask again at once for what is on screen of this instance, also for what was refused: the person may be asked for a password.
+    Refresh(InstanceKey),
+    /// Whether the window is seen. While it is not, nothing is asked for.
+    Shown(bool),
     /// Do something to an instance.
     Act(InstanceKey, Action),
     /// Cancel the job that does something to an instance.
@@ -48,7 +61,7 @@ pub enum Order {
         /// The change.
         change: Change,
     },
-    /// Make a new instance.
+    /// Make a new instance. What becomes of it is told of as of [`Action::Create`].
     Create {
         /// On which machine.
         reach: Reach,
@@ -115,6 +128,8 @@ pub enum Action {
     },
     /// Take the instance away.
     Remove,
+    /// Make it; ordered with [`Order::Create`].
+    Create,
 }
 
 /// How the connection to a daemon is.
@@ -188,7 +203,9 @@ pub enum Event {
     Authorizing(InstanceKey, Action, bool),
     /// How far an action's job is.
     Progress(InstanceKey, Action, Progress),
-    /// An action came to its end.
+    /// The job that should have been cancelled goes on.
+    NotCancelled(InstanceKey, Failure),
+    /// An action came to its end. [`Action::Stacks`] does not: it ends with [`Event::Stacks`].
     Ended(InstanceKey, Action, Result<Outcome, Failure>),
 }
 

@@ -33,6 +33,26 @@ pub struct Failure {
     pub problems: Vec<Problem>,
 }
 
+impl Failure {
+    /// The first line of what happened.
+    #[must_use]
+    pub fn headline(&self) -> &str {
+        self.message.lines().next().unwrap_or_default()
+    }
+
+    /// The file and the line that a traceback ends in.
+    #[must_use]
+    pub fn place(&self) -> Option<(&str, u32)> {
+        let mut places = self.detail.lines().filter_map(|line| {
+            let rest = line.trim_start().strip_prefix("File \"")?;
+            let (file, rest) = rest.split_once("\", line ")?;
+            let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+            Some((file, rest[..digits].parse().ok()?))
+        });
+        places.next_back()
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let message = error.to_string();
@@ -50,5 +70,19 @@ impl From<Error> for Failure {
             _ => (FailureKind::Failed, String::new(), Vec::new()),
         };
         Self { kind, message, detail, problems }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceback_ends_somewhere() {
+        let traceback = "Traceback (most recent call last):\n  File \"/srv/shop/wsgi.py\", line 3, in <module>\n    import shop\n  \
+                         File \"/srv/shop/shop.py\", line 12\n    def (\n        ^\nSyntaxError: invalid syntax\n";
+        let failure = Failure { detail: traceback.to_owned(), ..Failure::default() };
+        assert_eq!(failure.place(), Some(("/srv/shop/shop.py", 12)));
+        assert_eq!(Failure::default().place(), None);
     }
 }

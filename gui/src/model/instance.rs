@@ -6,7 +6,7 @@ use hostler_bus::daemon::{Detail, InstanceState, Overview, Problem, Reach, Revis
 use hostler_bus::{Request, Worker};
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Happening, Loaded, LogBook, Samples};
+use super::{Failure, Happening, Loaded, LogBook, Renewal, Samples};
 use crate::bus::{Action, Progress, Settings};
 
 /// Which instance of all machines.
@@ -45,6 +45,10 @@ pub struct Instance {
     pub log: LogBook,
     /// What is being done to it.
     pub running: Option<Running>,
+    /// What takes back what is being done, with the word for it, as far as that is known from how it was before.
+    pub taken_back: Option<(&'static str, Action)>,
+    /// The generation that is made, or was last; see [`Instance::course`].
+    pub renewal: Option<Renewal>,
     /// How the last action ended that failed, until it is dismissed or another one begins.
     pub failed: Option<(Action, Failure)>,
 }
@@ -60,6 +64,19 @@ pub struct Running {
     pub authorizing: bool,
     /// How far it is.
     pub progress: Progress,
+}
+
+/// A new instance on its way, or one that could not be made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Creating {
+    /// Since when, in microseconds since 1970 (UTC).
+    pub since_us: u64,
+    /// Whether polkit waits for the person.
+    pub authorizing: bool,
+    /// How far it is.
+    pub progress: Progress,
+    /// Why it was not made.
+    pub failure: Option<Failure>,
 }
 
 impl Instance {

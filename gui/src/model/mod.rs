@@ -2,7 +2,9 @@
 //! windows, so each change can be tried without one.
 
 mod clock;
+mod course;
 mod failure;
+mod happenings;
 mod instance;
 mod loaded;
 mod logs;
@@ -20,11 +22,13 @@ use hostler_bus::daemon::{Reach, SettingInfo};
 use crate::bus::{Absence, Link};
 
 pub use clock::Clock;
+pub use course::{Course, Renewal, Step, StepState};
 pub use failure::{Failure, FailureKind};
-pub use instance::{Instance, InstanceKey, Running};
+pub use happenings::{Happening, HappeningKind};
+pub use instance::{Creating, Instance, InstanceKey, Running};
 pub use loaded::Loaded;
 pub use logs::LogBook;
-pub use samples::{Happening, HappeningKind, Sample, Samples};
+pub use samples::{Sample, Samples};
 pub use toast::{Toast, ToastTone};
 
 /// All that is known.
@@ -32,8 +36,11 @@ pub use toast::{Toast, ToastTone};
 pub struct World {
     /// The machines and scopes, in the order of the sidebar.
     pub machines: Vec<Machine>,
-    /// What was done lately and is told at the edge of the window, the latest last.
+    /// What was done lately and is told at the edge of the window, the latest last; those whose time is over are kept as their
+    /// history, as far as a limit goes.
     pub toasts: Vec<Toast>,
+    /// How many toasts there ever were.
+    toasted: u64,
 }
 
 /// A machine's or a user's daemon, and what it manages.
@@ -45,6 +52,8 @@ pub struct Machine {
     pub link: Link,
     /// Its instances by name; those of the last connection stay while it is lost.
     pub instances: BTreeMap<String, Instance>,
+    /// New instances on their way, and those that could not be made, by name.
+    pub creating: BTreeMap<String, Creating>,
     /// Whether the list came in since the connection was made.
     pub listed: bool,
     /// All settings that its daemon knows.
@@ -87,6 +96,7 @@ impl World {
                 reach,
                 link: Link::Connecting,
                 instances: BTreeMap::new(),
+                creating: BTreeMap::new(),
                 listed: false,
                 schema: Vec::new(),
             });

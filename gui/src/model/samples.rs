@@ -1,16 +1,20 @@
-//! What was measured of an instance over time, for plots: the last five minutes by the second, the last day by the minute.
+//! What was measured of an instance over time, for plots: the last five minutes as it was measured, the last hour by ten
+//! seconds, the last day by the minute.
 
 use std::collections::VecDeque;
 
-use hostler_bus::Status;
+use hostler_bus::{Observed, Status};
 
-/// How many samples are kept: five minutes by the second.
+const SECOND_US: u64 = 1_000_000;
+const MINUTE_US: u64 = 60 * SECOND_US;
+/// How many samples are kept as they were measured: five minutes by the second.
 const FINE_LIMIT: usize = 300;
-/// How many coarse ones: a day by the minute.
+/// How many by ten seconds: an hour.
+const MIDDLE_LIMIT: usize = 360;
+/// How many by the minute: a day.
 const COARSE_LIMIT: usize = 1440;
-const MINUTE_US: u64 = 60_000_000;
 
-/// What was measured at one moment, or on average since the sample before.
+/// What was measured at one moment, or since the sample before.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// When, in microseconds since 1970 (UTC).
@@ -42,10 +46,32 @@ impl Sample {
 }
 
 /// The samples of one instance.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Samples {
     fine: VecDeque<Sample>,
-    coarse: VecDeque<Sample>,
+    middle: Steps,
+    coarse: Steps,
+    counted: Option<Counted>,
+}
+
+/// What was counted at the last look.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    at_us: u64,
+    /// The server process that counts.
+    pid: u32,
+    responses: [u64; 5],
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self {
+            fine: VecDeque::new(),
+            middle: Steps::new(10 * SECOND_US, MIDDLE_LIMIT),
+            coarse: Steps::new(MINUTE_US, COARSE_LIMIT),
+            counted: None,
+        }
+    }
 }
 
 impl Samples {
@@ -54,9 +80,25 @@ impl Samples {
         self.fine.iter()
     }
 
+    /// Those of the last hour by ten seconds, the oldest first.
+    pub fn middle(&self) -> impl DoubleEndedIterator<Item = &Sample> + ExactSizeIterator {
+        self.middle.samples.iter()
+    }
+
     /// Those of the last day by the minute, the oldest first.
     pub fn coarse(&self) -> impl DoubleEndedIterator<Item = &Sample> + ExactSizeIterator {
-        self.coarse.iter()
+        self.coarse.samples.iter()
+    }
+
+    /// Those that fit a plot of so many microseconds, the oldest first: the finest that reach so far. The first ones may be
+    /// older than that.
+    #[must_use]
+    pub fn over(&self, span_us: u64) -> &VecDeque<Sample> {
+        match span_us {
+            0..=300_000_000 => &self.fine,
+            300_000_001..=3_600_000_000 => &self.middle.samples,
+            _ => &self.coarse.samples,
+        }
     }
 
     /// The latest.
@@ -68,9 +110,11 @@ impl Samples {
     /// Takes what a status says of a moment.
     pub fn take_status(&mut self, at_us: u64, status: &Status) {
         let observed = &status.observed;
+        let responses = responses(observed);
+        let counted = self.counted.replace(Counted { at_us, pid: observed.pid, responses });
         self.push(Sample {
             at_us,
-            rates: [0.0, observed.requests_per_second, 0.0, 0.0, 0.0],
+            rates: rates(counted, at_us, observed, responses),
             p50_us: observed.p50_us,
             p95_us: observed.p95_us,
             p99_us: observed.p99_us,
@@ -86,56 +130,176 @@ impl Samples {
         if self.fine.back().is_some_and(|last| last.at_us >= sample.at_us) {
             return;
         }
-        if self.coarse.back().is_none_or(|last| last.at_us / MINUTE_US < sample.at_us / MINUTE_US) {
-            self.coarse.push_back(sample);
-            keep(&mut self.coarse, COARSE_LIMIT);
-        }
+        self.middle.push(sample);
+        self.coarse.push(sample);
         self.fine.push_back(sample);
         keep(&mut self.fine, FINE_LIMIT);
     }
 
-    /// Takes what was measured before the first of its own.
+    /// Takes what was measured by others, the oldest first: all that is older than the first of its own, and longer steps
+    /// where those have more.
     pub fn take_past(&mut self, past: Vec<Sample>) {
-        let first = self.fine.front().map_or(u64::MAX, |sample| sample.at_us);
-        let own: Vec<Sample> = self.fine.drain(..).collect();
-        self.coarse.clear();
+        let Some(last) = past.last().map(|sample| sample.at_us) else { return };
+        let own = std::mem::take(&mut self.fine);
+        let first = own.front().map_or(u64::MAX, |sample| sample.at_us);
+        for steps in [&mut self.middle, &mut self.coarse] {
+            let own = std::mem::replace(steps, Steps::new(steps.width_us, steps.limit)).samples;
+            // Of a step that is under way both have a part: theirs is the longer one.
+            for sample in past.iter().chain(own.iter().filter(|sample| sample.at_us > last)) {
+                steps.push(*sample);
+            }
+        }
         for sample in past.into_iter().filter(|sample| sample.at_us < first).chain(own) {
-            self.push(sample);
+            if self.fine.back().is_none_or(|last| last.at_us < sample.at_us) {
+                self.fine.push_back(sample);
+                keep(&mut self.fine, FINE_LIMIT);
+            }
         }
     }
 }
 
-/// Something that happened to an instance, as plots mark it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Happening {
-    /// When, in microseconds since 1970 (UTC).
-    pub at_us: u64,
-    /// What kind.
-    pub kind: HappeningKind,
-    /// What, in one line.
-    pub message: String,
+/// Requests answered, by class of status.
+fn responses(observed: &Observed) -> [u64; 5] {
+    [0, observed.requests_total, 0, 0, 0]
 }
 
-/// What kind of thing happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HappeningKind {
-    /// A new generation serves.
-    Reloaded,
-    /// A generation was thrown away.
-    ReloadFailed,
-    /// The service was started.
-    Started,
-    /// A worker was replaced against its will.
-    WorkerReplaced,
-    /// Settings were changed.
-    Configured,
-    /// It went to sleep.
-    Slept,
+/// Requests answered a second since the look before, by class; without one, as the instance says of the last minute.
+fn rates(before: Option<Counted>, at_us: u64, observed: &Observed, now: [u64; 5]) -> [f64; 5] {
+    if let Some(before) = before.filter(|before| before.pid == observed.pid && before.at_us < at_us) {
+        let seconds = (at_us - before.at_us) as f64 / 1e6;
+        return std::array::from_fn(|class| now[class].saturating_sub(before.responses[class]) as f64 / seconds);
+    }
+    let all: u64 = now.iter().sum();
+    now.map(|class| if all == 0 { 0.0 } else { observed.requests_per_second * class as f64 / all as f64 })
+}
+
+/// Samples by steps of the same length.
+#[derive(Clone, Debug)]
+struct Steps {
+    width_us: u64,
+    limit: usize,
+    samples: VecDeque<Sample>,
+    /// How many the last one was made from.
+    merged: u32,
+}
+
+impl Steps {
+    fn new(width_us: u64, limit: usize) -> Self {
+        Self { width_us, limit, samples: VecDeque::new(), merged: 0 }
+    }
+
+    fn push(&mut self, sample: Sample) {
+        match self.samples.back_mut() {
+            Some(last) if last.at_us >= sample.at_us => {}
+            Some(last) if last.at_us / self.width_us == sample.at_us / self.width_us => {
+                *last = merge(last, self.merged, sample);
+                self.merged += 1;
+            }
+            _ => {
+                self.samples.push_back(sample);
+                self.merged = 1;
+                keep(&mut self.samples, self.limit);
+            }
+        }
+    }
+}
+
+/// One more sample into a step that was made from so many: rates are averages; of times and queues the worst is what one looks for.
+fn merge(step: &Sample, merged: u32, sample: Sample) -> Sample {
+    let weight = f64::from(merged);
+    let mean = |before: f64, now: f64| (before * weight + now) / (weight + 1.0);
+    Sample {
+        at_us: sample.at_us,
+        rates: std::array::from_fn(|class| mean(step.rates[class], sample.rates[class])),
+        p50_us: mean(step.p50_us as f64, sample.p50_us as f64).round() as u64,
+        p95_us: step.p95_us.max(sample.p95_us),
+        p99_us: step.p99_us.max(sample.p99_us),
+        queued: step.queued.max(sample.queued),
+        busy: step.busy.max(sample.busy),
+        ready: sample.ready,
+        memory_bytes: step.memory_bytes.max(sample.memory_bytes),
+    }
 }
 
 /// Lets go of the oldest beyond a limit.
 fn keep<T>(values: &mut VecDeque<T>, limit: usize) {
     while values.len() > limit {
         values.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(second: u64, rate: f64, p99_us: u64) -> Sample {
+        Sample { at_us: second * SECOND_US, rates: [0.0, rate, 0.0, 0.0, 0.0], p99_us, ..Sample::default() }
+    }
+
+    fn seconds<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<u64> {
+        samples.map(|sample| sample.at_us / SECOND_US).collect()
+    }
+
+    #[test]
+    fn steps_have_averages_of_rates_and_the_worst_of_times() {
+        let mut samples = Samples::default();
+        for (second, rate) in [(10, 1.0), (11, 2.0), (12, 6.0), (20, 9.0)] {
+            samples.push(sample(second, rate, second * 100));
+        }
+        let middle: Vec<Sample> = samples.middle().copied().collect();
+        assert_eq!(seconds(middle.iter()), [12, 20]);
+        assert!((middle[0].rate() - 3.0).abs() < 1e-9 && (middle[1].rate() - 9.0).abs() < 1e-9);
+        assert_eq!((middle[0].p99_us, samples.coarse().len(), samples.fine().len()), (1200, 1, 4));
+        // What is not later is passed over.
+        samples.push(sample(20, 99.0, 0));
+        assert_eq!(samples.fine().len(), 4);
+    }
+
+    #[test]
+    fn a_day_is_kept_and_no_more() {
+        let mut samples = Samples::default();
+        for second in 0..100_000 {
+            samples.push(sample(second, 1.0, 1));
+        }
+        assert_eq!(samples.fine().len(), FINE_LIMIT);
+        assert_eq!((samples.middle().len(), samples.coarse().len()), (MIDDLE_LIMIT, COARSE_LIMIT));
+        assert_eq!(samples.over(300 * SECOND_US).len(), FINE_LIMIT);
+        assert_eq!(samples.over(3600 * SECOND_US).len(), MIDDLE_LIMIT);
+        assert_eq!(samples.over(6 * 3600 * SECOND_US).len(), COARSE_LIMIT);
+    }
+
+    #[test]
+    fn the_past_comes_before_what_was_seen() {
+        let mut samples = Samples::default();
+        for second in [1000, 1001, 1002] {
+            samples.push(sample(second, 5.0, 1));
+        }
+        samples.take_past(Vec::new());
+        samples.take_past((0..=100).map(|step| sample(step * 10, 1.0, 1)).collect());
+        assert_eq!(seconds(samples.fine()).last_chunk(), Some(&[980, 990, 1000, 1001, 1002]));
+        assert_eq!(seconds(samples.middle()).last_chunk(), Some(&[990, 1002]));
+        let before = seconds(samples.middle());
+        // The same once more changes nothing.
+        samples.take_past((0..=100).map(|step| sample(step * 10, 1.0, 1)).collect());
+        assert_eq!(seconds(samples.middle()), before);
+        assert_eq!(samples.fine().len(), 103);
+    }
+
+    #[test]
+    fn rates_come_from_what_was_counted_meanwhile() {
+        let status = |pid, requests_total| Status {
+            observed: Observed { pid, requests_total, requests_per_second: 7.0, ..Observed::default() },
+            ..Status::default()
+        };
+        let mut samples = Samples::default();
+        let mut rate = |second: u64, pid, total| {
+            samples.take_status(second * SECOND_US, &status(pid, total));
+            samples.last().map(|sample| sample.rate().round() as u64)
+        };
+        assert_eq!(rate(1, 1, 100), Some(7), "nothing to compare with: as the instance says");
+        assert_eq!(rate(2, 1, 120), Some(20));
+        assert_eq!(rate(6, 1, 160), Some(10));
+        assert_eq!(rate(7, 2, 3), Some(7), "another process counts anew");
+        assert_eq!(rate(8, 2, 3), Some(0));
     }
 }

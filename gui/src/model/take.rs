@@ -1,7 +1,9 @@
 //! How each event changes the world.
 
-use super::{Instance, Machine, Running, World};
-use crate::bus::{Event, Link, Order};
+use hostler_bus::daemon::{Outcome, Overview, Reach};
+
+use super::{Creating, Failure, FailureKind, Instance, InstanceKey, Machine, Running, ToastTone, World};
+use crate::bus::{Action, Event, Link, Order, Part, Progress};
 
 impl World {
     /// Takes an event, and answers with what is to be asked for because of it.
@@ -16,77 +18,146 @@ impl World {
             Event::Listed(reach, overviews) => self.on_machine(&reach, |machine| {
                 let mut former = std::mem::take(&mut machine.instances);
                 for overview in overviews {
-                    let mut instance = former.remove(&overview.name).unwrap_or_default();
-                    let name = overview.name.clone();
-                    instance.overview = overview;
-                    machine.instances.insert(name, instance);
+                    let known = former.remove(&overview.name);
+                    machine.creating.remove(&overview.name);
+                    machine.instances.insert(overview.name.clone(), told(known, overview, now_us));
                 }
                 machine.listed = true;
             }),
             Event::Schema(reach, schema) => self.on_machine(&reach, |machine| machine.schema = schema),
             Event::Changed(reach, overview) => self.on_machine(&reach, |machine| {
-                let instance = machine.instances.entry(overview.name.clone()).or_default();
-                instance.overview = overview;
+                let known = machine.instances.remove(&overview.name);
+                machine.instances.insert(overview.name.clone(), told(known, overview, now_us));
             }),
             Event::Gone(reach, name) => self.on_machine(&reach, |machine| {
                 machine.instances.remove(&name);
             }),
             Event::Status(key, at_us, result) => self.on_instance(&key, |instance| {
-                if let Ok(detail) = &result
-                    && let Some(status) = &detail.instance
-                {
-                    instance.samples.take_status(at_us, status);
+                if let Ok(detail) = &result {
+                    instance.notice_status(detail, at_us);
+                    if let Some(status) = &detail.instance {
+                        instance.samples.take_status(at_us, status);
+                    }
                 }
                 instance.detail.take(result.map(|detail| *detail));
+                instance.notice_renewal(now_us);
             }),
             Event::Past(key, samples) => self.on_instance(&key, |instance| instance.samples.take_past(samples)),
-            Event::Workers(key, result) => self.on_instance(&key, |instance| instance.workers.take(result)),
+            Event::Workers(key, result) => self.on_instance(&key, |instance| {
+                if let Ok(workers) = &result {
+                    instance.notice_workers(workers, now_us);
+                }
+                instance.workers.take(result);
+            }),
             Event::Requests(key, result) => self.on_instance(&key, |instance| instance.requests.take(result)),
             Event::Stacks(key, worker, result) => {
                 self.on_instance(&key, |instance| instance.stacks.entry(worker).or_default().take(result));
             }
             Event::Settings(key, result) => self.on_instance(&key, |instance| instance.settings.take(result)),
-            Event::Validated(key, draft, result) => {
-                self.on_instance(&key, |instance| instance.validated = Some((draft, result)));
-            }
-            Event::History(key, result) => self.on_instance(&key, |instance| instance.history.take(result)),
+            Event::Validated(key, draft, result) => self.on_instance(&key, |instance| {
+                // An answer about an older draft may come late.
+                if instance.validated.as_ref().is_none_or(|(known, _)| *known <= draft) {
+                    instance.validated = Some((draft, result));
+                }
+            }),
+            Event::History(key, result) => self.on_instance(&key, |instance| {
+                if let Ok(revisions) = &result {
+                    instance.notice_history(revisions);
+                }
+                instance.history.take(result);
+            }),
             Event::Logged(key, lines) => self.on_instance(&key, |instance| instance.log.extend(lines)),
             Event::LogsEnded(key, failure) => self.on_instance(&key, |instance| {
                 instance.log.following = false;
                 instance.log.ended = failure;
             }),
-            Event::Authorizing(key, action, waits) => self.on_instance(&key, |instance| {
-                if let Some(running) = instance.running.as_mut().filter(|running| running.action == action) {
-                    running.authorizing = waits;
-                }
-            }),
-            Event::Progress(key, action, progress) => self.on_instance(&key, |instance| {
-                if let Some(running) = instance.running.as_mut().filter(|running| running.action == action) {
-                    running.progress = progress;
-                }
-            }),
-            Event::Ended(key, action, result) => {
-                self.on_instance(&key, |instance| {
-                    instance.running = None;
-                    instance.failed = result.err().map(|failure| (action, failure));
-                });
+            Event::Authorizing(key, action, waits) => {
+                self.on_action(
+                    &key,
+                    &action,
+                    |running| running.authorizing = waits,
+                    |creating| {
+                        creating.authorizing = waits;
+                    },
+                );
             }
+            Event::Progress(key, action, progress) => {
+                let same = progress.clone();
+                self.on_action(
+                    &key,
+                    &action,
+                    |running| running.progress = same,
+                    |creating| {
+                        creating.progress = progress;
+                    },
+                );
+            }
+            Event::NotCancelled(key, failure) => {
+                let text = format!("{} goes on: {}", key.name, failure.headline());
+                self.toast(ToastTone::Plain, text, Some(key), None, now_us);
+            }
+            Event::Ended(key, action, result) => self.take_end(&key, action, result, now_us),
         }
-        let _ = now_us;
         Vec::new()
+    }
+
+    fn take_end(&mut self, key: &InstanceKey, action: Action, result: Result<Outcome, Failure>, now_us: u64) {
+        self.toast_end(key, &action, &result, now_us);
+        if action == Action::Create {
+            self.on_machine(&key.reach, |machine| match result {
+                Ok(_) => drop(machine.creating.remove(&key.name)),
+                Err(failure) => {
+                    let creating = machine.creating.entry(key.name.clone()).or_default();
+                    creating.authorizing = false;
+                    creating.failure = Some(failure);
+                }
+            });
+            return;
+        }
+        self.on_instance(key, |instance| {
+            instance.renewed(&action, &result, now_us);
+            // Another action may have begun before this one ended.
+            if instance.running.as_ref().is_none_or(|running| running.action == action) {
+                instance.running = None;
+                instance.taken_back = None;
+                let failure = result.err().filter(|failure| failure.kind != FailureKind::Cancelled);
+                instance.failed = failure.map(|failure| (action, failure));
+            }
+        });
     }
 
     /// Notes that an order was sent, so that a button shows at once that it was pressed.
     pub fn ordered(&mut self, order: &Order, now_us: u64) {
         match order {
+            Order::Act(key, Action::Stacks(worker)) => {
+                self.on_instance(key, |instance| instance.stacks.entry(*worker).or_default().ask());
+            }
             Order::Act(key, action) => self.on_instance(key, |instance| {
+                instance.taken_back = instance.taking_back(action);
+                instance.dismiss_failure();
+                if matches!(action, Action::Reload | Action::Rollback) {
+                    instance.renew(now_us);
+                }
                 instance.running = Some(Running {
                     action: action.clone(),
                     since_us: now_us,
                     authorizing: false,
-                    progress: crate::bus::Progress::default(),
+                    progress: Progress::default(),
                 });
-                instance.failed = None;
+            }),
+            Order::Create { reach, name, .. } => self.on_machine(reach, |machine| {
+                machine.creating.insert(name.clone(), Creating { since_us: now_us, ..Creating::default() });
+            }),
+            Order::Observe(Some(key), parts) => self.on_instance(key, |instance| {
+                for part in parts {
+                    match part {
+                        Part::Status => instance.detail.ask(),
+                        Part::Workers => instance.workers.ask(),
+                        Part::Requests => instance.requests.ask(),
+                        Part::Settings => instance.settings.ask(),
+                        Part::History => instance.history.ask(),
+                    }
+                }
             }),
             Order::FollowLogs(key, _) => self.on_instance(key, |instance| {
                 instance.log.clear();
@@ -98,15 +169,44 @@ impl World {
         }
     }
 
-    fn on_machine(&mut self, reach: &hostler_bus::daemon::Reach, change: impl FnOnce(&mut Machine)) {
+    fn on_machine(&mut self, reach: &Reach, change: impl FnOnce(&mut Machine)) {
         if let Some(machine) = self.machine_mut(reach) {
             change(machine);
         }
     }
 
-    fn on_instance(&mut self, key: &super::InstanceKey, change: impl FnOnce(&mut Instance)) {
+    fn on_instance(&mut self, key: &InstanceKey, change: impl FnOnce(&mut Instance)) {
         if let Some(instance) = self.instance_mut(key) {
             change(instance);
         }
     }
+
+    /// Changes what is known of an action, of an instance that is there or of one that is being made.
+    fn on_action(
+        &mut self,
+        key: &InstanceKey,
+        action: &Action,
+        running: impl FnOnce(&mut Running),
+        creating: impl FnOnce(&mut Creating),
+    ) {
+        let Some(machine) = self.machine_mut(&key.reach) else { return };
+        if *action == Action::Create {
+            if let Some(found) = machine.creating.get_mut(&key.name) {
+                creating(found);
+            }
+        } else if let Some(instance) = machine.instances.get_mut(&key.name)
+            && let Some(found) = instance.running.as_mut().filter(|running| running.action == *action)
+        {
+            running(found);
+        }
+    }
+}
+
+/// An instance with its next overview.
+fn told(known: Option<Instance>, overview: Overview, now_us: u64) -> Instance {
+    let Some(mut instance) = known else { return Instance { overview, ..Instance::default() } };
+    instance.notice_overview(&overview, now_us);
+    instance.overview = overview;
+    instance.notice_renewal(now_us);
+    instance
 }

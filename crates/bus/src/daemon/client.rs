@@ -87,6 +87,14 @@ impl Reach {
         if self.user { "session" } else { "system" }
     }
 
+    fn unreachable(&self, error: zbus::Error) -> Absent {
+        let source = Box::new(error);
+        match &self.host {
+            Some(host) => Absent::NoHost { host: host.clone(), source },
+            None => Absent::NoBus { bus: self.bus(), source },
+        }
+    }
+
     fn unit(&self) -> &'static str {
         if self.user { "--user -u hostlerd" } else { "-u hostlerd" }
     }
@@ -118,15 +126,15 @@ impl Client {
             (None, true) => Connection::session().await,
             (None, false) => Connection::system().await,
         };
-        let unreachable = |source: zbus::Error| {
-            let source = Box::new(source);
-            match &reach.host {
-                Some(host) => Absent::NoHost { host: host.clone(), source },
-                None => Absent::NoBus { bus: reach.bus(), source },
-            }
-        };
-        let connection = connection.map_err(unreachable)?;
-        let bus = DBusProxy::new(&connection).await.map_err(unreachable)?;
+        Self::over(connection.map_err(|error| reach.unreachable(error))?, reach).await
+    }
+
+    /// The daemon on a bus that is connected to already; it is started, if it does not run.
+    ///
+    /// # Errors
+    /// When there is no daemon on it.
+    pub async fn over(connection: Connection, reach: &Reach) -> std::result::Result<Self, Absent> {
+        let bus = DBusProxy::new(&connection).await.map_err(|error| reach.unreachable(error))?;
         let name = WellKnownName::from_static_str_unchecked(NAME);
         let client = Self { connection, remote: reach.host.is_some() };
         // One that was started by hand is nothing that the bus could start.
@@ -156,12 +164,44 @@ impl Client {
         self.remote
     }
 
+    /// The connection to the bus, for signals.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// The object of all.
     ///
     /// # Errors
     /// When the connection is lost.
     pub async fn manager(&self) -> Result<ManagerProxy<'static>> {
         Ok(ManagerProxy::builder(&self.connection).cache_properties(CacheProperties::No).build().await?)
+    }
+
+    /// The object of an instance that is known to exist: the daemon is not asked. Calls to one that does not are
+    /// [`Error::Refused`].
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn known_instance(&self, name: &str) -> Result<InstanceProxy<'static>> {
+        let proxy = InstanceProxy::builder(&self.connection).path(instance_path(name))?;
+        Ok(proxy.cache_properties(CacheProperties::No).build().await?)
+    }
+
+    /// The settings of an instance that is known to exist, as [`Client::known_instance`].
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn known_settings(&self, name: &str) -> Result<SettingsProxy<'static>> {
+        let proxy = SettingsProxy::builder(&self.connection).path(instance_path(name))?;
+        Ok(proxy.cache_properties(CacheProperties::No).build().await?)
+    }
+
+    /// A job whose properties are followed.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn job(&self, job: OwnedObjectPath) -> Result<JobProxy<'static>> {
+        Ok(JobProxy::builder(&self.connection).path(job)?.cache_properties(CacheProperties::Yes).build().await?)
     }
 
     /// The object of an instance that exists.
@@ -233,7 +273,11 @@ pub struct Change {
 }
 
 impl Change {
-    fn values(&self) -> Result<HashMap<String, OwnedValue>> {
+    /// The values that it sets, as they travel.
+    ///
+    /// # Errors
+    /// When one cannot travel, as none does today.
+    pub fn values(&self) -> Result<HashMap<String, OwnedValue>> {
         let value = |words: &[String]| -> zbus::zvariant::Result<OwnedValue> {
             if let [word] = words {
                 return Value::from(word.as_str()).try_to_owned();

@@ -1,0 +1,66 @@
+//! The figures of instances that run and are not on screen, for the list: looked at every few seconds, a few at once.
+
+use std::time::{Duration, Instant};
+
+use hostler_bus::daemon::Error;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Event;
+use super::observing::{late, now_us};
+use super::session::Line;
+use crate::model::Failure;
+
+/// How often each is looked at.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// A round takes at most one part in so many of the time: with many instances they are looked at less often.
+const PAUSE_FACTOR: u32 = 5;
+/// How many are asked at once.
+const AT_ONCE: usize = 4;
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Whom to look at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Others {
+    /// Those that run and are not on screen.
+    pub(super) names: Vec<String>,
+    /// Whether the window is seen.
+    pub(super) shown: bool,
+}
+
+/// Looks until the session ends. While nothing runs, or nobody looks, it sleeps.
+pub(super) async fn run(line: Line, mut others: watch::Receiver<Others>) {
+    loop {
+        let names = match others.wait_for(|others| others.shown && !others.names.is_empty()).await {
+            Ok(others) => others.names.clone(),
+            Err(_) => return,
+        };
+        let began = Instant::now();
+        round(&line, names).await;
+        tokio::time::sleep(INTERVAL.max(began.elapsed() * PAUSE_FACTOR)).await;
+    }
+}
+
+async fn round(line: &Line, names: Vec<String>) {
+    let mut asked = JoinSet::new();
+    for name in names {
+        if asked.len() >= AT_ONCE {
+            asked.join_next().await;
+        }
+        let line = line.clone();
+        asked.spawn(async move {
+            let asking = async { line.client.known_instance(&name).await?.status().await };
+            match tokio::time::timeout(LIMIT, asking).await {
+                // It went away meanwhile, which is signalled.
+                Ok(Err(Error::NoInstance { .. } | Error::Refused { .. })) => {}
+                Ok(result) => {
+                    let result = result.map(Box::new).map_err(Failure::from);
+                    line.outbox.put(Event::Status(line.key(&name), now_us(), result)).await;
+                }
+                Err(_) => line.outbox.put(Event::Status(line.key(&name), now_us(), Err(late(LIMIT)))).await,
+            }
+        });
+    }
+    while asked.join_next().await.is_some() {}
+}

@@ -1,0 +1,139 @@
+//! What happened to an instance: found in what changes from one look to the next, and marked on the time axis of plots.
+
+use hostler_bus::daemon::{Detail, InstanceState, Overview, RevisionInfo};
+use hostler_bus::{Status, Worker};
+
+use super::Instance;
+
+/// How many are kept of an instance.
+const LIMIT: usize = 256;
+
+/// Something that happened to an instance, as plots mark it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happening {
+    /// When, in microseconds since 1970 (UTC).
+    pub at_us: u64,
+    /// What kind.
+    pub kind: HappeningKind,
+    /// What, in one line.
+    pub message: String,
+}
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HappeningKind {
+    /// A new generation serves.
+    Reloaded,
+    /// A generation was thrown away.
+    ReloadFailed,
+    /// A former generation serves again.
+    RolledBack,
+    /// The service was started.
+    Started,
+    /// Another server process took over.
+    Upgraded,
+    /// A worker was replaced against its will.
+    WorkerReplaced,
+    /// Workers were replaced, for one of their limits or by hand.
+    Recycled,
+    /// Settings were changed.
+    Configured,
+    /// It went to sleep.
+    Slept,
+    /// It woke up.
+    Woke,
+    /// No worker could be had.
+    Broken,
+    /// A worker serves again after that.
+    Mended,
+}
+
+impl Instance {
+    /// Notes what happened, once; in the order of time.
+    pub(super) fn happened(&mut self, happening: Happening) {
+        let same = |one: &Happening| one.at_us == happening.at_us && one.kind == happening.kind;
+        if self.happenings.iter().any(same) {
+            return;
+        }
+        let place = self.happenings.partition_point(|one| one.at_us <= happening.at_us);
+        self.happenings.insert(place, happening);
+        if self.happenings.len() > LIMIT {
+            self.happenings.remove(0);
+        }
+    }
+
+    /// Notes what an overview says that differs from the former one.
+    pub(super) fn notice_overview(&mut self, next: &Overview, now_us: u64) {
+        let (before, now) = (self.overview.state, next.state);
+        let at_us = if next.since_us == 0 { now_us } else { next.since_us };
+        let served = matches!(before, InstanceState::Serving | InstanceState::Stopping | InstanceState::Broken);
+        if now == InstanceState::Asleep && served {
+            let message = "it went to sleep; the next request wakes it".to_owned();
+            self.happened(Happening { at_us, kind: HappeningKind::Slept, message });
+        }
+        if before == InstanceState::Asleep && matches!(now, InstanceState::Serving | InstanceState::Starting) {
+            self.happened(Happening { at_us, kind: HappeningKind::Woke, message: "it woke up".to_owned() });
+        }
+        if now == InstanceState::Broken && before != now && before != InstanceState::Unknown {
+            self.happened(Happening { at_us, kind: HappeningKind::Broken, message: next.problem.clone() });
+        }
+        if before == InstanceState::Broken && now == InstanceState::Serving {
+            let message = "a worker serves again".to_owned();
+            self.happened(Happening { at_us, kind: HappeningKind::Mended, message });
+        }
+    }
+
+    /// Notes what a status says that differs from the former one.
+    pub(super) fn notice_status(&mut self, detail: &Detail, at_us: u64) {
+        let Some(status) = &detail.instance else { return };
+        if let Some(service) = detail.service.as_ref().filter(|unit| unit.active == "active" && unit.since_us > 0) {
+            let message = "its service was started".to_owned();
+            self.happened(Happening { at_us: service.since_us, kind: HappeningKind::Started, message });
+        } else if self.status().is_some_and(|before| before.observed.pid != status.observed.pid) {
+            let message = format!("another server process runs: {}", status.observed.pid);
+            self.happened(Happening { at_us, kind: HappeningKind::Started, message });
+        }
+        self.notice_reload(status);
+    }
+
+    fn notice_reload(&mut self, status: &Status) {
+        let Some(reload) = &status.observed.last_reload else { return };
+        let (kind, message) = if reload.succeeded {
+            let message = format!("generation {} serves, after {:.1} s", reload.generation, reload.seconds);
+            (HappeningKind::Reloaded, message)
+        } else {
+            let message = format!("generation {} was thrown away: {}", reload.generation, reload.message);
+            (HappeningKind::ReloadFailed, message)
+        };
+        self.happened(Happening { at_us: reload.at_us, kind, message });
+    }
+
+    /// Notes workers that were replaced since the former list.
+    pub(super) fn notice_workers(&mut self, next: &[Worker], at_us: u64) {
+        let Some(before) = self.workers.value() else { return };
+        let mut replaced = Vec::new();
+        for worker in next {
+            let Some(former) = before.iter().find(|former| former.place == worker.place) else { continue };
+            for (cause, count) in &worker.restarts {
+                if *count > former.restarts.get(cause).copied().unwrap_or_default() {
+                    replaced.push(format!("worker {}: {}", worker.place, cause.replace('_', " ")));
+                }
+            }
+        }
+        if !replaced.is_empty() {
+            self.happened(Happening { at_us, kind: HappeningKind::WorkerReplaced, message: replaced.join(", ") });
+        }
+    }
+
+    /// Notes changes of settings.
+    pub(super) fn notice_history(&mut self, revisions: &[RevisionInfo]) {
+        for revision in revisions {
+            let message = if revision.summary.is_empty() {
+                "its settings were changed".to_owned()
+            } else {
+                format!("settings: {}", revision.summary)
+            };
+            self.happened(Happening { at_us: revision.at_us, kind: HappeningKind::Configured, message });
+        }
+    }
+}
