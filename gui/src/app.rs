@@ -40,6 +40,7 @@ impl Manager {
             context.storage.and_then(|storage| eframe::get_value(storage, STATE_KEY)).unwrap_or_default();
         let mut reaches = arguments.reaches();
         reaches.extend(state.hosts.iter().filter(|reach| !reaches.contains(reach)).cloned().collect::<Vec<Reach>>());
+        crate::screen_reader::connect(&context.egui_ctx);
         let repaint = context.egui_ctx.clone();
         let bus = crate::bus::start(move || repaint.request_repaint());
         let mut manager = Self::over(&context.egui_ctx, Arc::new(bus), state, reaches);

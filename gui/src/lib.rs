@@ -9,6 +9,7 @@
 //!   commands  the one list of what can be done, for menus, shortcuts and the palette
 //!   views   draw model and state, and answer with orders; widgets are what several of them use
 //!   theme   the tokens: colours, sizes, fonts, icons
+//!   screen_reader   egui's accessible tree on the accessibility bus
 //! ```
 
 pub mod app;
@@ -17,6 +18,7 @@ pub mod arguments;
 pub mod bus;
 pub mod commands;
 pub mod model;
+pub mod screen_reader;
 pub mod state;
 pub mod theme;
 pub mod views;

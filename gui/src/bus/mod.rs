@@ -11,6 +11,7 @@ mod outbox;
 mod session;
 mod signals;
 mod thread;
+mod words;
 
 use hostler_bus::daemon::{
     Change, Detail, LogFilter, LogLine, NewInstance, Outcome, Overview, Problem, Reach, RevisionInfo, SettingInfo,

@@ -1,9 +1,13 @@
 //! What is on screen. Each view draws what the model says, changes the state, and answers with orders.
 
+pub mod absence;
+pub mod dialogs;
+pub mod filter;
 pub mod history;
 pub mod instance;
 pub mod list;
 pub mod logs;
+pub mod menu;
 pub mod new;
 pub mod overview;
 pub mod palette;
@@ -13,6 +17,8 @@ pub mod shell;
 pub mod shown;
 pub mod sidebar;
 pub mod toasts;
+pub mod top_bar;
+pub mod trend;
 #[cfg(test)]
 pub(crate) mod trial;
 pub mod units;
@@ -62,6 +68,10 @@ pub struct Kept {
     pub logs: logs::Kept,
     /// The overview's.
     pub overview: overview::Kept,
+    /// The sidebar's.
+    pub sidebar: sidebar::Kept,
+    /// The list's.
+    pub list: list::Kept,
 }
 
 /// What each view remembers while the window is open: one field a view.
@@ -79,6 +89,10 @@ pub struct Passing {
     pub new: new::Passing,
     /// The palette's.
     pub palette: palette::Passing,
-    /// The shell's: dialogs that are open.
+    /// The shell's: what is observed, where the keys are.
     pub shell: shell::Passing,
+    /// The dialog that is open.
+    pub dialog: Option<dialogs::Dialog>,
+    /// The toasts': what was told lately.
+    pub toasts: toasts::Passing,
 }

@@ -16,6 +16,12 @@ pub fn icon(kind: HappeningKind) -> Icon {
         HappeningKind::WorkerReplaced => Icon::RotateCcw,
         HappeningKind::Configured => Icon::Settings2,
         HappeningKind::Slept => Icon::Moon,
+        HappeningKind::Woke => Icon::Sunrise,
+        HappeningKind::RolledBack => Icon::Undo2,
+        HappeningKind::Upgraded => Icon::CircleArrowUp,
+        HappeningKind::Recycled => Icon::Recycle,
+        HappeningKind::Broken => Icon::CircleAlert,
+        HappeningKind::Mended => Icon::CircleCheck,
     }
 }
 
@@ -29,6 +35,12 @@ pub fn word(kind: HappeningKind) -> &'static str {
         HappeningKind::WorkerReplaced => "Worker replaced",
         HappeningKind::Configured => "Settings changed",
         HappeningKind::Slept => "Fell asleep",
+        HappeningKind::Woke => "Woke up",
+        HappeningKind::RolledBack => "Rolled back",
+        HappeningKind::Upgraded => "Upgraded",
+        HappeningKind::Recycled => "Recycled",
+        HappeningKind::Broken => "Broken",
+        HappeningKind::Mended => "Serves again",
     }
 }
 
@@ -36,10 +48,10 @@ pub fn word(kind: HappeningKind) -> &'static str {
 #[must_use]
 pub fn color(tokens: &Tokens, kind: HappeningKind) -> Color32 {
     match kind {
-        HappeningKind::Reloaded | HappeningKind::Started => tokens.good,
-        HappeningKind::ReloadFailed => tokens.bad,
-        HappeningKind::WorkerReplaced => tokens.caution,
-        HappeningKind::Configured => tokens.moving,
+        HappeningKind::Reloaded | HappeningKind::Started | HappeningKind::Upgraded | HappeningKind::Mended => tokens.good,
+        HappeningKind::ReloadFailed | HappeningKind::Broken => tokens.bad,
+        HappeningKind::WorkerReplaced | HappeningKind::RolledBack => tokens.caution,
+        HappeningKind::Configured | HappeningKind::Recycled | HappeningKind::Woke => tokens.moving,
         HappeningKind::Slept => tokens.rest,
     }
 }

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod empty;
 pub mod facts;
 pub mod figures;
+pub mod glyph;
 pub mod happening;
 pub mod loaded;
 pub mod sparkline;

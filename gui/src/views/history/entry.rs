@@ -38,8 +38,8 @@ impl Entry<'_> {
             Self::Revision(_) => Kind::Settings,
             Self::Happening(happening) => match happening.kind {
                 HappeningKind::Configured => Kind::Settings,
-                HappeningKind::Reloaded | HappeningKind::ReloadFailed => Kind::Reload,
-                HappeningKind::Started | HappeningKind::WorkerReplaced | HappeningKind::Slept => Kind::Process,
+                HappeningKind::Reloaded | HappeningKind::ReloadFailed | HappeningKind::RolledBack => Kind::Reload,
+                _ => Kind::Process,
             },
         }
     }

@@ -1,20 +1,25 @@
-//! One instance: its name and state, what can be done to it, and the tabs with their views.
+//! One instance: its name and state, what can be done to it, what is being done, and the tabs with their views.
+
+mod actions;
+mod course;
+mod failure;
+mod header;
+mod tabs;
 
 use egui::Ui;
 
 use super::Stage;
 use crate::state::Tab;
+use crate::theme::Size;
 
 /// Draws it.
 pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
-    let Some((key, instance)) = stage.selected() else { return };
-    ui.heading(&key.name);
-    ui.label(instance.state().as_str());
-    ui.horizontal(|ui| {
-        for tab in Tab::ALL {
-            ui.selectable_value(&mut stage.state.tab, tab, tab.title());
-        }
-    });
+    header::show(ui, stage);
+    course::show(ui, stage);
+    failure::show(ui, stage);
+    ui.add_space(Size::GAP);
+    tabs::show(ui, stage);
+    ui.add_space(Size::GAP);
     match stage.state.tab {
         Tab::Overview => super::overview::show(ui, stage),
         Tab::Workers => super::workers::show(ui, stage),

@@ -1,0 +1,170 @@
+//! What each command is called, what it does in one sentence, its icon, and the group it is listed in.
+
+use super::Command;
+use crate::state::Tab;
+use crate::theme::icon::Icon;
+
+/// Which commands are listed together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// What is done to one instance.
+    Instance,
+    /// What is shown of it.
+    View,
+    /// What is done to the marked ones.
+    Marked,
+    /// The machines.
+    Machines,
+    /// The window.
+    Window,
+    /// What explains.
+    Help,
+}
+
+impl Group {
+    /// All, in the order of the menu bar.
+    pub const ALL: [Self; 6] = [Self::Instance, Self::View, Self::Marked, Self::Machines, Self::Window, Self::Help];
+
+    /// Its title.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Instance => "Instance",
+            Self::View => "View",
+            Self::Marked => "Marked",
+            Self::Machines => "Machines",
+            Self::Window => "Window",
+            Self::Help => "Help",
+        }
+    }
+}
+
+/// The words of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    /// Its title: a verb with its object.
+    pub title: &'static str,
+    /// What it does, in one sentence.
+    pub help: &'static str,
+    /// Its icon.
+    pub icon: Icon,
+    /// Where it is listed.
+    pub group: Group,
+}
+
+impl Command {
+    /// Its words.
+    #[must_use]
+    pub fn words(self) -> Words {
+        let (group, icon, title, help) = match self {
+            Self::Start | Self::Wake | Self::Reload | Self::Restart | Self::Sleep | Self::Stop => self.living(),
+            Self::Rollback | Self::Scale | Self::Cancel | Self::Enable | Self::Disable => self.living(),
+            Self::Browse | Self::CopyAddress | Self::Favourite | Self::Mark | Self::Remove => self.having(),
+            Self::Show(_) | Self::ShowAll | Self::NextInstance | Self::PreviousInstance => self.showing(),
+            Self::StartMarked | Self::ReloadMarked | Self::RestartMarked | Self::StopMarked => self.marked(),
+            Self::MarkAll | Self::ClearMarks => self.marked(),
+            Self::AddHost => {
+                (Group::Machines, Icon::Plus, "Add Host…", "Show the instances of another machine, reached by ssh.")
+            }
+            Self::RemoveHost => {
+                (Group::Machines, Icon::Unplug, "Remove Host", "Take a host out of the sidebar. Nothing changes on it.")
+            }
+            Self::Refresh => (
+                Group::Machines,
+                Icon::RefreshCw,
+                "Refresh",
+                "Connect again at once to what cannot be reached, and ask anew for what is shown.",
+            ),
+            _ => self.window(),
+        };
+        Words { title, help, icon, group }
+    }
+
+    /// What an instance's life is changed by.
+    fn living(self) -> (Group, Icon, &'static str, &'static str) {
+        let (icon, title, help) = match self {
+            Self::Start => (Icon::Play, "Start", "Start its socket and its service."),
+            Self::Wake => (Icon::Sunrise, "Wake", "Start its service now instead of with the next request."),
+            Self::Reload => (
+                Icon::RefreshCw,
+                "Reload",
+                "Read settings and code anew. The old generation serves until the next one is ready.",
+            ),
+            Self::Restart => {
+                (Icon::RotateCcw, "Restart", "Stop and start its service. Whoever connects meanwhile waits.")
+            }
+            Self::Sleep => (Icon::Moon, "Sleep", "Stop its service. The next request starts it."),
+            Self::Stop => (Icon::Square, "Stop", "Stop its socket and its service, after what it runs."),
+            Self::Rollback => (Icon::Undo2, "Roll Back", "Bring the generation back that served before."),
+            Self::Scale => (Icon::Scaling, "Set Workers…", "Set the number of workers until the next reload."),
+            Self::Cancel => (Icon::X, "Cancel", "Cancel what is being done to it, as far as that can be."),
+            Self::Enable => (Icon::Power, "Start Automatically", "Let it start with the system or the session."),
+            _ => (Icon::PowerOff, "Do Not Start Automatically", "Do not let it start by itself. What runs goes on."),
+        };
+        (Group::Instance, icon, title, help)
+    }
+
+    /// What else there is to do about an instance.
+    fn having(self) -> (Group, Icon, &'static str, &'static str) {
+        let (icon, title, help) = match self {
+            Self::Browse => (Icon::ExternalLink, "Open in Browser", "Open its address in the browser."),
+            Self::CopyAddress => (Icon::Copy, "Copy Address", "Copy where it listens."),
+            Self::Favourite => (Icon::Star, "Favourite", "Keep it at the top of the list, or no longer."),
+            Self::Mark => (Icon::SquareCheck, "Mark", "Mark it for an action on several, or unmark it."),
+            _ => (Icon::Trash2, "Remove…", "Stop it and take away what was written for it. Asks for its name."),
+        };
+        (Group::Instance, icon, title, help)
+    }
+
+    /// What is on screen.
+    fn showing(self) -> (Group, Icon, &'static str, &'static str) {
+        let (icon, title, help) = match self {
+            Self::Show(Tab::Overview) => (Icon::LayoutDashboard, "Overview", "Plots, and what happened lately."),
+            Self::Show(Tab::Workers) => (Icon::Cpu, "Workers", "Its workers, and what each of them runs."),
+            Self::Show(Tab::Requests) => (Icon::Activity, "Requests", "The requests that are in it."),
+            Self::Show(Tab::Logs) => (Icon::ScrollText, "Logs", "What it logs, as it comes."),
+            Self::Show(Tab::Settings) => (Icon::Settings2, "Settings", "What it is told to do."),
+            Self::Show(Tab::Units) => (Icon::Layers, "Units", "Its socket, its service, and what they may."),
+            Self::Show(Tab::History) => (Icon::History, "History", "What was changed, and when."),
+            Self::ShowAll => (Icon::ListTree, "All Instances", "Show all instances in a table."),
+            Self::NextInstance => (Icon::ArrowDown, "Next Instance", "Show the next instance of the sidebar."),
+            _ => (Icon::ArrowUp, "Previous Instance", "Show the instance above in the sidebar."),
+        };
+        (Group::View, icon, title, help)
+    }
+
+    /// What is done to several.
+    fn marked(self) -> (Group, Icon, &'static str, &'static str) {
+        let (icon, title, help) = match self {
+            Self::StartMarked => (Icon::Play, "Start Marked", "Start all marked instances."),
+            Self::ReloadMarked => (Icon::RefreshCw, "Reload Marked", "Reload all marked instances."),
+            Self::RestartMarked => (Icon::RotateCcw, "Restart Marked…", "Restart all marked instances."),
+            Self::StopMarked => (Icon::Square, "Stop Marked…", "Stop all marked instances."),
+            Self::MarkAll => (Icon::SquareCheck, "Mark All", "Mark all instances that are listed."),
+            _ => (Icon::X, "Clear Marks", "Unmark all instances."),
+        };
+        (Group::Marked, icon, title, help)
+    }
+
+    /// The window and what explains it.
+    fn window(self) -> (Group, Icon, &'static str, &'static str) {
+        match self {
+            Self::Find => (Group::Window, Icon::Search, "Find", "Search the instances of the sidebar."),
+            Self::Sidebar => (Group::Window, Icon::ListTree, "Sidebar", "Show or hide the sidebar."),
+            Self::NextPane => (Group::Window, Icon::ChevronRight, "Next Pane", "Go to the next part of the window."),
+            Self::PreviousPane => {
+                (Group::Window, Icon::ChevronUp, "Previous Pane", "Go to the part of the window before.")
+            }
+            Self::SystemTheme => (Group::Window, Icon::Monitor, "System Theme", "Follow the desktop, light or dark."),
+            Self::LightTheme => (Group::Window, Icon::Sun, "Light Theme", "Show everything in light colours."),
+            Self::DarkTheme => (Group::Window, Icon::Moon, "Dark Theme", "Show everything in dark colours."),
+            Self::ZoomIn => (Group::Window, Icon::ZoomIn, "Zoom In", "Show everything larger."),
+            Self::ZoomOut => (Group::Window, Icon::ZoomOut, "Zoom Out", "Show everything smaller."),
+            Self::ZoomReset => (Group::Window, Icon::Search, "Normal Size", "Show everything in its own size."),
+            Self::Palette => (Group::Help, Icon::Command, "Command Palette", "Search for what can be done."),
+            Self::Notices => (Group::Help, Icon::Bell, "Notices", "Show what was told lately."),
+            Self::Shortcuts => (Group::Help, Icon::Keyboard, "Keyboard Shortcuts", "Show which keys do what."),
+            _ => (Group::Window, Icon::LogOut, "Quit", "Close the window. The instances go on."),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The action that failed last, where one looks: what failed and why, the evidence, and what to do.
+
+use egui::{CornerRadius, Frame, Label, Margin, RichText, Stroke, Ui};
+use hostler_bus::daemon::InstanceState;
+
+use crate::bus::{Action, Order};
+use crate::commands::{self, Command};
+use crate::model::{Failure, FailureKind};
+use crate::state::Tab;
+use crate::theme::icon::Icon;
+use crate::theme::{Size, Tokens};
+use crate::views::Stage;
+use crate::widgets::{button, glyph, text, traceback};
+
+/// The height that a traceback takes at most.
+const EVIDENCE: f32 = 132.0;
+
+/// What was pressed.
+enum Answer {
+    Log,
+    Again,
+    Dismiss,
+}
+
+/// Draws it, if an action failed.
+pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
+    let Some((key, instance)) = stage.selected() else { return };
+    let Some((action, failure)) = instance.failed.clone() else { return };
+    let (state, generation) = (instance.state(), instance.overview.generation);
+    let tokens = stage.tokens;
+    // Who cancelled it knows.
+    let is_quiet = failure.kind == FailureKind::Cancelled;
+    let color = if is_quiet { tokens.muted } else { tokens.bad };
+    let mut answer = None;
+    ui.add_space(Size::GAP);
+    Frame::new()
+        .fill(color.gamma_multiply(0.08))
+        .stroke(Stroke::new(1.0, color.gamma_multiply(0.45)))
+        .corner_radius(CornerRadius::same(8))
+        .inner_margin(Margin::symmetric(14, 10))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.horizontal(|ui| {
+                let icon = if is_quiet { Icon::CircleSlash } else { Icon::CircleX };
+                glyph::show(ui, icon, 16.0, color);
+                let words = if is_quiet { format!("{} cancelled", action.verb()) } else { action.failed() };
+                ui.label(text::strong(words).color(color));
+                if let Some(words) = goes_on(&action, state, generation) {
+                    glyph::show(ui, Icon::CircleCheck, 14.0, tokens.good);
+                    ui.label(RichText::new(words).color(tokens.good));
+                }
+                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                    if button::icon_only(ui, Icon::X, "Dismiss").clicked() {
+                        answer = Some(Answer::Dismiss);
+                    }
+                });
+            });
+            ui.add(Label::new(RichText::new(&failure.message)).wrap());
+            evidence(ui, tokens, &failure);
+            ui.add_space(Size::TIGHT);
+            ui.horizontal(|ui| {
+                if button::plain(ui, Icon::ScrollText, "Show log").clicked() {
+                    answer = Some(Answer::Log);
+                }
+                if action != Action::Remove && button::plain(ui, Icon::RotateCw, "Try again").clicked() {
+                    answer = Some(Answer::Again);
+                }
+                let copied = format!("{}\n\n{}", failure.message, failure.detail);
+                if button::plain(ui, Icon::Copy, "Copy").clicked() {
+                    ui.ctx().copy_text(copied.trim().to_owned());
+                }
+            });
+        });
+    match answer {
+        Some(Answer::Log) => commands::run(Command::Show(Tab::Logs), Some(&key), ui.ctx(), stage),
+        Some(Answer::Again) => stage.order(Order::Act(key, action)),
+        Some(Answer::Dismiss) => {
+            if let Some(instance) = stage.world.instance_mut(&key) {
+                instance.failed = None;
+            }
+        }
+        None => {}
+    }
+}
+
+/// What a failure leaves untouched.
+fn goes_on(action: &Action, state: InstanceState, generation: u64) -> Option<String> {
+    let renews = matches!(action, Action::Reload | Action::Rollback | Action::Apply { .. } | Action::Undo { .. });
+    (renews && state == InstanceState::Serving && generation > 0)
+        .then(|| format!("generation {generation} goes on serving"))
+}
+
+/// The traceback or the difference, with the line that is to blame above it.
+fn evidence(ui: &mut Ui, tokens: &Tokens, failure: &Failure) {
+    for problem in failure.problems.iter().take(5) {
+        ui.label(text::muted(tokens, format!("{}, line {}: {}", problem.key, problem.line, problem.message)));
+    }
+    if failure.detail.is_empty() {
+        return;
+    }
+    if let Some(place) = last_place(&failure.detail) {
+        ui.horizontal(|ui| {
+            glyph::show(ui, Icon::FileCodeCorner, 14.0, tokens.muted);
+            ui.label(RichText::new(place).monospace().color(tokens.text));
+        });
+    }
+    traceback::show(ui, tokens, "evidence", &failure.detail, EVIDENCE);
+}
+
+/// The last file and line that a traceback names, as `shop/views.py, line 31`.
+fn last_place(traceback: &str) -> Option<String> {
+    let line = traceback.lines().rev().find(|line| line.trim_start().starts_with("File \""))?;
+    let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once('"')?;
+    let number: String = rest.trim_start_matches(", line ").chars().take_while(char::is_ascii_digit).collect();
+    Some(if number.is_empty() { file.to_owned() } else { format!("{file}, line {number}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_place_of_a_traceback_is_the_one_to_blame() {
+        let traceback = "Traceback (most recent call last):\n  File \"/srv/shop/wsgi.py\", line 3, in <module>\n    \
+                         import views\n  File \"/srv/shop/views.py\", line 31\n    def\n       ^\nSyntaxError: invalid syntax\n";
+        assert_eq!(last_place(traceback).as_deref(), Some("/srv/shop/views.py, line 31"));
+        assert_eq!(last_place("no traceback at all"), None);
+        assert_eq!(last_place("File \"without end"), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! The head of an instance: its name and state, where it is, what it is made of, what is wrong, and what can be done.
+
+use std::time::Duration;
+
+use egui::{Align, CornerRadius, Frame, Label, Layout, Margin, RichText, Role, Ui, WidgetInfo};
+use hostler_bus::daemon::InstanceState;
+
+use super::actions;
+use crate::bus::Link;
+use crate::commands::{self, Command};
+use crate::model::{Instance, InstanceKey};
+use crate::theme::icon::{self, Icon};
+use crate::theme::{Size, Tokens};
+use crate::views::{Stage, absence};
+use crate::widgets::{badge, button, figures, glyph, text};
+
+/// Draws it.
+pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
+    let Some((key, _)) = stage.selected() else { return };
+    ui.horizontal(|ui| {
+        ui.set_height(34.0);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            actions::show(ui, stage, &key);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = 10.0;
+                title(ui, stage, &key);
+            });
+        });
+    });
+    facts(ui, stage, &key);
+    let tokens = stage.tokens;
+    let Some((_, instance)) = stage.selected() else { return };
+    let problem = instance.overview.problem.clone();
+    if !problem.is_empty() {
+        let is_bad = matches!(instance.state(), InstanceState::Failed | InstanceState::Broken);
+        let (color, glyph) =
+            if is_bad { (tokens.bad, Icon::CircleAlert) } else { (tokens.caution, Icon::TriangleAlert) };
+        strip(ui, color, glyph, &problem);
+    }
+    link(ui, stage, &key);
+}
+
+/// Its name, its state and since when.
+fn title(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
+    let tokens = stage.tokens;
+    if button::icon_only(ui, Icon::ArrowLeft, "All instances").clicked() {
+        commands::run(Command::ShowAll, None, ui.ctx(), stage);
+        return;
+    }
+    let Some(instance) = stage.world.instance(key) else { return };
+    let (state, since_us) = (instance.state(), instance.overview.since_us);
+    let room = (ui.available_width() - 190.0).max(80.0);
+    ui.scope(|ui| {
+        ui.set_max_width(room);
+        ui.add(Label::new(RichText::new(&key.name).heading()).truncate()).on_hover_text(&key.name);
+    });
+    badge::state(ui, tokens, state);
+    if since_us > 0 && ui.available_width() > 70.0 {
+        let age = figures::age(stage.now.saturating_sub(since_us));
+        ui.add(Label::new(text::small(tokens, format!("for {age}"))).truncate())
+            .on_hover_text(format!("since {}", figures::date_time(since_us)));
+        let next = if stage.now.saturating_sub(since_us) < 3_600_000_000 { 1 } else { 30 };
+        ui.ctx().request_repaint_after(Duration::from_secs(next));
+    }
+}
+
+/// Its address and what it is made of, in one line: as much as there is room for.
+fn facts(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
+    let tokens = stage.tokens;
+    let Some(instance) = stage.world.instance(key) else { return };
+    let url = commands::address(&instance.overview, key.reach.host.as_deref());
+    let facts = made_of(instance);
+    let bind = instance.overview.binds.first().cloned();
+    let machine = stage.world.machine(&key.reach).map(|machine| machine.title()).unwrap_or_default();
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 7.0;
+        ui.spacing_mut().interact_size.y = 20.0;
+        ui.add_space(28.0);
+        ui.label(text::muted(tokens, machine));
+        if let Some(url) = url {
+            dot(ui, tokens);
+            let words = format!("{url}  {}", icon::text(Icon::ExternalLink));
+            let response = ui.link(RichText::new(words));
+            response.widget_info(|| WidgetInfo::labeled(Role::Link, true, format!("Open {url} in the browser")));
+            if response.on_hover_text("Open in the browser").clicked() {
+                commands::run(Command::Browse, Some(key), ui.ctx(), stage);
+            }
+        } else if let Some(bind) = bind {
+            dot(ui, tokens);
+            let words = format!("{bind}  {}", icon::text(Icon::Copy));
+            let response = ui.link(RichText::new(words).color(tokens.muted));
+            response.widget_info(|| WidgetInfo::labeled(Role::Link, true, format!("Copy {bind}")));
+            if response.on_hover_text("Copy where it listens").clicked() {
+                ui.ctx().copy_text(bind);
+            }
+        }
+        for fact in facts {
+            let font = egui::TextStyle::Body.resolve(ui.style());
+            let width = ui.painter().layout_no_wrap(format!("·{fact}"), font, tokens.muted).size().x + 14.0;
+            if width > ui.available_width() {
+                continue;
+            }
+            dot(ui, tokens);
+            ui.label(text::muted(tokens, fact));
+        }
+    });
+}
+
+/// Application, Python, generation, as far as they are known.
+fn made_of(instance: &Instance) -> Vec<String> {
+    let mut facts = Vec::new();
+    if !instance.overview.application.is_empty() {
+        facts.push(instance.overview.application.clone());
+    }
+    if let Some(status) = instance.status() {
+        if !status.configured.interface.is_empty() {
+            facts.push(status.configured.interface.to_uppercase());
+        }
+        if !status.observed.python.is_empty() {
+            facts.push(format!("Python {}", status.observed.python));
+        }
+    }
+    if instance.overview.generation > 0 {
+        facts.push(format!("generation {}", instance.overview.generation));
+    }
+    facts
+}
+
+fn dot(ui: &mut Ui, tokens: &Tokens) {
+    ui.label(RichText::new("·").color(tokens.muted));
+}
+
+/// Says that the daemon is away, and that all is as it was last seen.
+fn link(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
+    let Some(machine) = stage.world.machine(&key.reach) else { return };
+    let words = match &machine.link {
+        Link::Ready(_) => return,
+        Link::Connecting => "Connecting. What is shown is as it was last seen.".to_owned(),
+        Link::Absent { why, retry_at_us, .. } => {
+            let advice = absence::advice(*why, &key.reach);
+            let next = retry_at_us.map(|at_us| format!(" Tried {}.", absence::until(stage.now, at_us)));
+            format!("{}. What is shown is as it was last seen.{}", advice.title, next.unwrap_or_default())
+        }
+    };
+    strip(ui, stage.tokens.caution, Icon::Unplug, &words);
+}
+
+/// One line across the view that says what is the matter.
+pub(super) fn strip(ui: &mut Ui, color: egui::Color32, icon: Icon, words: &str) {
+    ui.add_space(Size::GAP);
+    Frame::new()
+        .fill(color.gamma_multiply(0.12))
+        .corner_radius(CornerRadius::same(7))
+        .inner_margin(Margin::symmetric(12, 7))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.horizontal_top(|ui| {
+                glyph::show(ui, icon, 15.0, color);
+                ui.add(Label::new(RichText::new(words).color(color)).wrap());
+            });
+        });
+}
