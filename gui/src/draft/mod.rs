@@ -5,6 +5,7 @@
 //! decides (a [`Clash`]).
 
 mod measure;
+mod preview;
 mod words;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use hostler_bus::daemon::{Applied, Change, Form, Origin, SettingInfo, SettingVal
 use crate::bus::Settings;
 
 pub use measure::{join, measure, shown, split, units};
+pub use preview::{difference, difference_of, preview};
 pub use words::{words, written};
 
 /// What is to become of a setting.
@@ -269,7 +271,7 @@ impl Draft {
         }
     }
 
-    fn value(&self, info: &SettingInfo) -> Option<&str> {
+    fn value<'a>(&'a self, info: &'a SettingInfo) -> Option<&'a str> {
         let value = self.base.get(&info.key).and_then(|(value, _)| value.as_deref());
         value.or(info.default.as_deref())
     }
