@@ -131,10 +131,16 @@ impl World {
                     }
                 }
             }),
-            Order::FollowLogs(key, _) => self.on_instance(key, |instance| {
-                instance.log.clear();
+            Order::FollowLogs(key, filter) => self.on_instance(key, |instance| {
+                // One that goes on from a line adds to what there is.
+                if filter.cursor.is_empty() {
+                    instance.log.clear();
+                }
+                instance.log.ended = None;
                 instance.log.following = true;
+                instance.log.asked_us = now_us;
             }),
+            Order::EndLogs(key) => self.on_instance(key, |instance| instance.log.following = false),
             Order::Connect(reach) => self.add_machine(reach.clone()),
             Order::Disconnect(reach) => self.remove_machine(reach),
             _ => {}

@@ -102,7 +102,9 @@ pub fn time(at_us: u64) -> String {
     local(at_us, "%H:%M:%S")
 }
 
-fn local(at_us: u64, form: &str) -> String {
+/// The local date and time of a moment by a pattern of strftime(3): `%H:%M:%S.%3f`.
+#[must_use]
+pub fn local(at_us: u64, form: &str) -> String {
     let moment = i64::try_from(at_us).ok().and_then(|at_us| jiff::Timestamp::from_microsecond(at_us).ok());
     match moment {
         Some(moment) => moment.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string(),
