@@ -5,6 +5,9 @@
 //!   the supervisor's own signal ─────────────────────────────────────────▲                    │ tasks below them, and exceptions:
 //!                                                                                             └──► `interrupt`
 //! ```
+//!
+//! It also hears of every signal (`signal.set_wakeup_fd`). Python's handlers run in the main thread, which learns of a signal that came just before
+//! it went to sleep, or that another thread received, only when it wakes.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -46,6 +49,7 @@ struct Waiting {
 struct Watch {
     channel: &'static Channel,
     stacks: OwnedFd,
+    signals: OwnedFd,
     wanted: Vec<Purpose>,
     /// Until when the print that `wanted` is for must have begun.
     print_by: Option<Instant>,
@@ -65,9 +69,9 @@ impl Report for LogRecord {
     }
 }
 
-/// Starts the thread. `stacks` is the pipe that Python's faulthandler prints to.
-pub(crate) fn start(channel: &'static Channel, stacks: OwnedFd) -> io::Result<()> {
-    let watch = Watch { channel, stacks, wanted: Vec::new(), print_by: None, waiting: Vec::new() };
+/// Starts the thread. `stacks` is the pipe that Python's faulthandler prints to, `signals` the one that it writes the numbers of signals to.
+pub(crate) fn start(channel: &'static Channel, stacks: OwnedFd, signals: OwnedFd) -> io::Result<()> {
+    let watch = Watch { channel, stacks, signals, wanted: Vec::new(), print_by: None, waiting: Vec::new() };
     std::thread::Builder::new()
         .name("hostler-watch".to_owned())
         .stack_size(256 * 1024)
@@ -78,8 +82,13 @@ pub(crate) fn start(channel: &'static Channel, stacks: OwnedFd) -> io::Result<()
 impl Watch {
     fn run(mut self) {
         loop {
-            let [channel_ready, stacks_ready] = self.wait();
+            let [channel_ready, stacks_ready, signals_ready] = self.wait();
             let now = Instant::now();
+            if signals_ready {
+                // Which one it was, its handler knows. Who else has the other end, as a child of the application, ends nothing by closing it.
+                let _any = rustix::io::read(&self.signals, &mut [0; 64]);
+                life::rouse();
+            }
             if stacks_ready {
                 let text = self.read_stacks();
                 self.printed(&text);
@@ -108,14 +117,18 @@ impl Watch {
         }
     }
 
-    /// Waits for the channel, for stacks, or until something is overdue.
-    fn wait(&self) -> [bool; 2] {
-        let mut events = [PollFd::new(self.channel, PollFlags::IN), PollFd::new(&self.stacks, PollFlags::IN)];
+    /// Waits for the channel, for stacks, for a signal, or until something is overdue.
+    fn wait(&self) -> [bool; 3] {
+        let mut events = [
+            PollFd::new(self.channel, PollFlags::IN),
+            PollFd::new(&self.stacks, PollFlags::IN),
+            PollFd::new(&self.signals, PollFlags::IN),
+        ];
         let due = self.waiting.iter().map(|waiting| waiting.until).chain(self.print_by).min();
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         let left = left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
         if poll(&mut events, left.as_ref()).is_err() {
-            return [false; 2];
+            return [false; 3];
         }
         events.map(|event| !event.revents().is_empty())
     }
