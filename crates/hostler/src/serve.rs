@@ -16,6 +16,7 @@ mod pool;
 mod preflight;
 mod pressure;
 mod probe;
+mod relief;
 mod reloading;
 mod rolling;
 mod service;

@@ -20,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::interrupt::{self, Interruption, Job};
-use crate::{asgi, life, threads};
+use crate::{asgi, collect, life, threads};
 
 /// A silence that ends a print of stacks: the handler writes it in one go, in many small pieces.
 const SILENCE: Duration = Duration::from_millis(20);
@@ -54,6 +54,8 @@ struct Watch {
     /// Until when the print that `wanted` is for must have begun.
     print_by: Option<Instant>,
     waiting: Vec<Waiting>,
+    /// When the collection that was asked for waits for a pause no longer.
+    collect_by: Option<Instant>,
 }
 
 /// More below a record.
@@ -71,7 +73,8 @@ impl Report for LogRecord {
 
 /// Starts the thread. `stacks` is the pipe that Python's faulthandler prints to, `signals` the one that it writes the numbers of signals to.
 pub(crate) fn start(channel: &'static Channel, stacks: OwnedFd, signals: OwnedFd) -> io::Result<()> {
-    let watch = Watch { channel, stacks, signals, wanted: Vec::new(), print_by: None, waiting: Vec::new() };
+    let watch =
+        Watch { channel, stacks, signals, wanted: Vec::new(), print_by: None, waiting: Vec::new(), collect_by: None };
     std::thread::Builder::new()
         .name("hostler-watch".to_owned())
         .stack_size(256 * 1024)
@@ -96,6 +99,10 @@ impl Watch {
                 self.printed("");
             }
             self.send_overdue(now);
+            if self.collect_by.is_some_and(|by| by <= now) {
+                self.collect_by = None;
+                life::rouse();
+            }
             if channel_ready {
                 match self.channel.receive::<ToWorker>() {
                     Ok(Some(ToWorker::Interrupt { request, limit })) => {
@@ -104,6 +111,10 @@ impl Watch {
                     }
                     Ok(Some(ToWorker::Stalled { request, lasted })) => {
                         self.want(Purpose::Stalled(request.map(Taken::from_bits), lasted));
+                    }
+                    Ok(Some(ToWorker::Collect)) => {
+                        collect::ask();
+                        self.collect_by = Some(Instant::now() + collect::PATIENCE);
                     }
                     // A stop: the shared memory says the same, and rang the threads already.
                     Ok(Some(_)) => {}
@@ -124,7 +135,7 @@ impl Watch {
             PollFd::new(&self.stacks, PollFlags::IN),
             PollFd::new(&self.signals, PollFlags::IN),
         ];
-        let due = self.waiting.iter().map(|waiting| waiting.until).chain(self.print_by).min();
+        let due = self.waiting.iter().map(|waiting| waiting.until).chain(self.print_by).chain(self.collect_by).min();
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         let left = left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
         if poll(&mut events, left.as_ref()).is_err() {

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::generation::{Generation, Ready};
+use super::pressure::Relieved;
 use super::statistics::Kept;
 
 /// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
@@ -56,7 +57,12 @@ pub(super) struct Instance {
     kept: Mutex<Kept>,
     /// A former generation is gone.
     gone: Notify,
+    /// What was done for want of memory.
+    pub(super) relieved: Relieved,
+    /// Memory is short: a server that ends when nobody is connected may end now.
+    pub(super) may_leave: Notify,
 }
+
 impl Instance {
     pub(super) fn new(
         router: Arc<Router>,
@@ -85,6 +91,8 @@ impl Instance {
             before,
             kept: Mutex::new(kept),
             gone: Notify::new(),
+            relieved: Relieved::default(),
+            may_leave: Notify::new(),
         }
     }
 
