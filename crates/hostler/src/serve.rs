@@ -26,6 +26,7 @@ mod source;
 mod stall;
 mod statistics;
 mod stop;
+mod stored;
 mod takeover;
 mod task;
 mod traceback;
@@ -36,6 +37,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use hostler_listener::Left;
 use hostler_log::{AccessLog, ErrorLog, Sink};
 use hostler_router::Router;
 use hostler_settings::{LogFile, Settings};
@@ -64,6 +66,7 @@ use signals::Signals;
 use sockets::{Sockets, Unbound};
 pub(crate) use source::Source;
 use statistics::Kept;
+use stored::Stored;
 use takeover::Predecessor;
 use task::{Main, ORDERS};
 use translate::Strength;
@@ -96,7 +99,7 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     }
     // First of all: nothing else may have their numbers.
     let passed = match hostler_systemd::sockets::receive(&environment) {
-        Ok(passed) => store::sort(passed, |name| name.what() == statistics::STORED),
+        Ok(passed) => store::sort(passed, stored::is_known),
         Err(error) => return refuse(&error.to_string(), SYSTEM),
     };
     let logs = match Logs::open(&served.settings) {
@@ -118,7 +121,8 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return refuse(&format!("signals cannot be received: {error}"), SYSTEM),
     };
-    let (predecessor, sockets) = match sockets_of(&served, source, passed.sockets) {
+    let mut stored = stored::stored(passed.stored);
+    let (predecessor, sockets) = match sockets_of(&served, source, passed.sockets, &mut stored.sockets) {
         Ok(found) => found,
         Err(Unbound::Settings(message)) => return refuse(&message, USAGE),
         Err(Unbound::System(message)) => return refuse(&message, SYSTEM),
@@ -134,7 +138,6 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Err(Unwatched::Settings(message)) => return refuse(&message, USAGE),
         Err(Unwatched::System(message)) => return refuse(&message, SYSTEM),
     };
-    let stored = passed.stored.into_iter().map(|(_, passed)| passed).next();
     let unknown = passed.unknown.into_iter().map(|passed| passed.name).collect();
     let own = Own {
         logs: &logs,
@@ -163,11 +166,12 @@ fn sockets_of(
     served: &Served,
     source: &Source,
     passed: Vec<Passed>,
+    left: &mut Left,
 ) -> Result<(Option<Predecessor>, Sockets), Unbound> {
     let given = source.variable(takeover::VARIABLE);
     match Predecessor::of(given.as_deref()).map_err(Unbound::System)? {
         Some((predecessor, sockets)) => Ok((Some(predecessor), sockets)),
-        None => Ok((None, sockets::open(&served.settings, passed)?)),
+        None => Ok((None, sockets::open(&served.settings, passed, left)?)),
     }
 }
 
@@ -178,8 +182,8 @@ struct Own<'a> {
     predecessor: Option<&'a Predecessor>,
     pidfile: PidFile,
     developing: Option<Developing>,
-    /// The statistics of the process before, from systemd's store.
-    stored: Option<Passed>,
+    /// What came from systemd's store: the statistics of the process before, and what is left of its sockets.
+    stored: Stored,
     /// What else came from there, by name.
     unknown: Vec<String>,
 }
@@ -200,13 +204,14 @@ async fn serve(
     served: Served,
     source: &Source,
     own: Own<'_>,
-    sockets: Sockets,
+    mut sockets: Sockets,
     mut signals: Signals,
 ) -> Result<(), Ended> {
     let Own { logs, environment, predecessor, mut pidfile, mut developing, stored, unknown } = own;
     let service = Service::of(environment);
     service.loading(0);
     unknown.iter().for_each(|name| service.forget(name));
+    stored::keep(&service, environment, &mut sockets, stored.sockets.give_up());
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let router_config = translate::router(&served.settings, cores);
     let router_threads = router_config.threads;
@@ -239,7 +244,7 @@ async fn serve(
     if let Some(developing) = &developing {
         developing.follow(&first.served, &loaded);
     }
-    let mut before = stored.and_then(|stored| Kept::read(stored.descriptor));
+    let mut before = stored.statistics.and_then(|stored| Kept::read(stored.descriptor));
     if let Some(predecessor) = predecessor {
         before = predecessor.relieve().await;
         pidfile = PidFile::write(first.served.settings.app.pidfile.as_deref()).unwrap_or_else(|error| {

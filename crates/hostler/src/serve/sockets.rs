@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hostler_listener::{BindError, Bound, Options, Problem, bind_all};
+use hostler_listener::{BindError, Bound, Left, Options, Problem, bind_again};
 use hostler_settings::{Bind, Settings};
 use hostler_systemd::sockets::Passed;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,16 @@ impl Sockets {
         }
     }
 
+    /// Each of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Bound> {
+        [&self.clients, &self.metrics, &self.stats, &self.control].into_iter().flatten()
+    }
+
+    /// Each of them, to be changed.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Bound> {
+        [&mut self.clients, &mut self.metrics, &mut self.stats, &mut self.control].into_iter().flatten()
+    }
+
     fn of(&self, role: Role) -> &[Bound] {
         match role {
             Role::Clients => &self.clients,
@@ -63,8 +73,9 @@ pub(super) enum Unbound {
     System(String),
 }
 
-/// Opens them all, or none: then every mistake is told. Sockets that systemd passed are claimed first ([`claim`]); what is left is bound here.
-pub(super) fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Sockets, Unbound> {
+/// Opens them all, or none: then every mistake is told. Sockets that systemd passed are claimed first ([`claim`]); what is left is bound here, with what
+/// the process before `left` where the address is the same.
+pub(super) fn open(settings: &Settings, passed: Vec<Passed>, left: &mut Left) -> Result<Sockets, Unbound> {
     let Bind { bind, metrics_bind, stats_bind, .. } = &settings.bind;
     if bind.is_empty() {
         return Err(Unbound::Settings("bind names no address: there would be nothing to listen on".to_owned()));
@@ -82,7 +93,7 @@ pub(super) fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Sockets, 
         if !sockets.of(role).is_empty() {
             continue;
         }
-        match bind_all(addresses, &options) {
+        match bind_again(addresses, &options, left) {
             Ok(all) => all.into_iter().for_each(|bound| sockets.add(role, bound)),
             Err(errors) => {
                 let is_mistake = |error: &BindError| matches!(error.problem, Problem::Syntax(_) | Problem::Twice);
