@@ -97,14 +97,22 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(true) => return ExitCode::SUCCESS,
         Err(error) => return refuse(&error, SYSTEM),
     }
+    // Whom systemd takes for the service says why it ends; a successor says it to its predecessor.
+    let speaks = source.variable(takeover::VARIABLE).is_none();
+    let refuse = |message: &str, errno: Option<i32>, code: u8| {
+        if speaks {
+            service::failed(&environment, message, errno);
+        }
+        refuse(message, code)
+    };
     // First of all: nothing else may have their numbers.
     let passed = match hostler_systemd::sockets::receive(&environment) {
         Ok(passed) => store::sort(passed, stored::is_known),
-        Err(error) => return refuse(&error.to_string(), SYSTEM),
+        Err(error) => return refuse(&error.to_string(), None, SYSTEM),
     };
     let logs = match Logs::open(&served.settings) {
         Ok(logs) => logs,
-        Err(error) => return refuse(&error, SYSTEM),
+        Err(error) => return refuse(&error, None, SYSTEM),
     };
     logs.errors.set_instance(&source.name());
     // systemd.service(5), RestartMode=debug.
@@ -114,29 +122,29 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return refuse(&format!("no event loop can be had: {error}"), SYSTEM),
+        Err(error) => return refuse(&format!("no event loop can be had: {error}"), None, SYSTEM),
     };
     // Before anything is made that an untimely signal would leave behind.
     let signals = match runtime.block_on(async { Signals::new() }) {
         Ok(signals) => signals,
-        Err(error) => return refuse(&format!("signals cannot be received: {error}"), SYSTEM),
+        Err(error) => return refuse(&format!("signals cannot be received: {error}"), None, SYSTEM),
     };
     let mut stored = stored::stored(passed.stored);
     let (predecessor, sockets) = match sockets_of(&served, source, passed.sockets, &mut stored.sockets) {
         Ok(found) => found,
-        Err(Unbound::Settings(message)) => return refuse(&message, USAGE),
-        Err(Unbound::System(message)) => return refuse(&message, SYSTEM),
+        Err(Unbound::Settings(message)) => return refuse(&message, None, USAGE),
+        Err(Unbound::System { message, errno }) => return refuse(&message, errno, SYSTEM),
     };
     // The predecessor's, until it is gone.
     let pidfile = match PidFile::write(served.settings.app.pidfile.as_deref().filter(|_| predecessor.is_none())) {
         Ok(pidfile) => pidfile,
-        Err(error) => return refuse(&error, SYSTEM),
+        Err(error) => return refuse(&error, None, SYSTEM),
     };
     // Before anything is imported: what changes from now on is seen.
     let developing = match Developing::begin(&served, source) {
         Ok(developing) => developing,
-        Err(Unwatched::Settings(message)) => return refuse(&message, USAGE),
-        Err(Unwatched::System(message)) => return refuse(&message, SYSTEM),
+        Err(Unwatched::Settings(message)) => return refuse(&message, None, USAGE),
+        Err(Unwatched::System(message)) => return refuse(&message, None, SYSTEM),
     };
     let unknown = passed.unknown.into_iter().map(|passed| passed.name).collect();
     let own = Own {
@@ -152,12 +160,13 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Failed(failure)) => {
             log_failure(&failure);
-            if let Some(predecessor) = &predecessor {
-                predecessor.refuse(failure.to_string(), traceback_of(&failure));
+            match &predecessor {
+                Some(predecessor) => predecessor.refuse(failure.to_string(), traceback_of(&failure)),
+                None => service::failed(&environment, &failure.to_string(), None),
             }
             ExitCode::from(code_of(&failure))
         }
-        Err(Ended::System(message)) => refuse(&message, INTERNAL),
+        Err(Ended::System(message)) => refuse(&message, None, INTERNAL),
     }
 }
 
@@ -169,7 +178,7 @@ fn sockets_of(
     left: &mut Left,
 ) -> Result<(Option<Predecessor>, Sockets), Unbound> {
     let given = source.variable(takeover::VARIABLE);
-    match Predecessor::of(given.as_deref()).map_err(Unbound::System)? {
+    match Predecessor::of(given.as_deref()).map_err(|message| Unbound::System { message, errno: None })? {
         Some((predecessor, sockets)) => Ok((Some(predecessor), sockets)),
         None => Ok((None, sockets::open(&served.settings, passed, left)?)),
     }

@@ -152,6 +152,14 @@ impl Service {
     }
 }
 
+/// Says why this process does not serve, for `systemctl status`; `errno` where the reason is one of errno(3).
+pub(super) fn failed(environment: &Environment, reason: &str, errno: Option<i32>) {
+    // What is wrong with the way to systemd is the lesser trouble.
+    let Ok(notifier) = Notifier::from(environment) else { return };
+    let states = [Some(State::Status(reason)), errno.map(State::Errno)];
+    told(notifier.send(&states.into_iter().flatten().collect::<Vec<_>>()));
+}
+
 /// Logs what systemd was not told; whether it was.
 fn told(sent: Result<(), NotifyError>) -> bool {
     sent.inspect_err(|error| tracing::debug!(%error, "systemd was not told")).is_ok()

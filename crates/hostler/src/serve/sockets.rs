@@ -70,7 +70,11 @@ impl Sockets {
 /// Why there are no sockets.
 pub(super) enum Unbound {
     Settings(String),
-    System(String),
+    System {
+        message: String,
+        /// Of the first address that cannot be had, as errno(3).
+        errno: Option<i32>,
+    },
 }
 
 /// Opens them all, or none: then every mistake is told. Sockets that systemd passed are claimed first ([`claim`]); what is left is bound here, with what
@@ -84,6 +88,7 @@ pub(super) fn open(settings: &Settings, passed: Vec<Passed>, left: &mut Left) ->
     let mut sockets = claims::claimed(settings, passed).map_err(Unbound::Settings)?;
     let mut lines = Vec::new();
     let mut of_settings = true;
+    let mut errno = None;
     for (role, key, addresses) in [
         (Role::Clients, "bind", bind),
         (Role::Metrics, "metrics_bind", metrics_bind),
@@ -98,6 +103,7 @@ pub(super) fn open(settings: &Settings, passed: Vec<Passed>, left: &mut Left) ->
             Err(errors) => {
                 let is_mistake = |error: &BindError| matches!(error.problem, Problem::Syntax(_) | Problem::Twice);
                 of_settings &= errors.iter().all(is_mistake);
+                errno = errno.or_else(|| errors.iter().find_map(|error| error.problem.errno()));
                 let named =
                     |error: &BindError| if key == "bind" { error.to_string() } else { format!("{key}: {error}") };
                 lines.extend(errors.iter().map(named));
@@ -107,7 +113,7 @@ pub(super) fn open(settings: &Settings, passed: Vec<Passed>, left: &mut Left) ->
     match lines.as_slice() {
         [] => Ok(sockets),
         _ if of_settings => Err(Unbound::Settings(lines.join("\n"))),
-        _ => Err(Unbound::System(lines.join("\n"))),
+        _ => Err(Unbound::System { message: lines.join("\n"), errno }),
     }
 }
 
