@@ -56,7 +56,7 @@ send({"failed": {"message": json.dumps(found, sort_keys=True), "traceback": None
 "#;
     let mut options = options(&python, 1, program);
     options.directory = directory.path().to_owned();
-    for name in ["FDSTORE", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC"] {
+    for name in ["FDSTORE", "LISTEN_FDS", "LISTEN_PID", "MEMORY_PRESSURE_WATCH", "NOTIFY_SOCKET", "WATCHDOG_USEC"] {
         set(&mut options, name, "1");
     }
     set(&mut options, "LISTEN_ADDRESS", "of the application");
