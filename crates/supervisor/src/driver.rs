@@ -218,6 +218,16 @@ impl Driver {
                     self.with_process(worker, |process| process.send(&ToWorker::Stalled { request, lasted }));
                 }
             }
+            Message::Collect { answers } => {
+                for worker in (0u16..).take(self.places.len()).filter(|worker| self.machine.tells_stacks(*worker)) {
+                    self.with_process(worker, |process| process.ask_to_collect(answers.clone()));
+                }
+            }
+            Message::Doze { idle, reply } => {
+                let seen = self.see();
+                self.take(Event::Doze { seen, idle });
+                let _ = reply.send(self.machine.is_asleep());
+            }
             Message::Measured(found) => self.take_measured(found),
         }
     }

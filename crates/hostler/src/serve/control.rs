@@ -82,6 +82,7 @@ impl Desk {
             statistics,
             observed: self.observed(),
             restarts: self.instance.restarts(),
+            relieved: self.instance.relieved.counts(),
             workers,
             directory: self.instance.current().served.application.directory.display().to_string(),
         }

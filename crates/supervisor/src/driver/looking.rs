@@ -22,17 +22,23 @@ const FRESH: Duration = Duration::from_secs(2);
 impl Driver {
     pub(super) fn look_at_load(&mut self) {
         self.load_due = None;
-        let mut load = self.pool.load();
-        if load.busy_as_processes && self.options.scaling.is_some() {
-            load.busy = self.busy_processes();
+        let mut seen = self.see();
+        if seen.load.busy_as_processes && self.options.scaling.is_some() {
+            seen.load.busy = self.busy_processes();
         }
-        let served = (0..self.place_count()).map(|place| self.pool.served(place)).collect();
-        let idle = load.last_activity.map(|last| Instant::now().into_std().saturating_duration_since(last));
-        self.take(Event::Load(Seen { load, served, idle }));
+        self.take(Event::Load(seen));
         let due = self.measured_at.is_none_or(|at| at.elapsed() >= MEASURE_EVERY);
         if self.options.recycling.max_memory.is_some() && due {
             self.measure();
         }
+    }
+
+    /// What there is to do, now.
+    pub(super) fn see(&self) -> Seen {
+        let load = self.pool.load();
+        let served = (0..self.place_count()).map(|place| self.pool.served(place)).collect();
+        let idle = load.last_activity.map(|last| Instant::now().into_std().saturating_duration_since(last));
+        Seen { load, served, idle }
     }
 
     /// The share of a CPU that the processes used since the last look, those that were there then; `None` when there was none.
