@@ -129,6 +129,10 @@ impl Control for Fake {
         Ok(Reloaded { generation: 2, seconds: 0.5 })
     }
 
+    async fn cancel_reload(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn upgrade(&self) -> Result<Upgraded> {
         Ok(Upgraded { pid: 4712, seconds: 1.5 })
     }

@@ -17,7 +17,7 @@ use crate::authority::{Authority, Right};
 use crate::clients::{Clients, InUse};
 use crate::heal::Healer;
 use crate::jobs::Jobs;
-use crate::observer::Observers;
+use crate::observer::{Observers, identity};
 use crate::registry::{FileFacts, Sources, merge};
 use crate::scope::{Scope, valid_name};
 use crate::settings;
@@ -45,7 +45,6 @@ struct Inner {
     in_use: InUse,
     healer: Healer,
     edit_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    awaits_restart: Mutex<HashMap<String, BTreeSet<String>>>,
 }
 
 /// Which state of a file was read.
@@ -85,7 +84,6 @@ impl Hostlerd {
             in_use: InUse::default(),
             healer: Healer::default(),
             edit_locks: Mutex::default(),
-            awaits_restart: Mutex::default(),
         }))
     }
 
@@ -180,10 +178,6 @@ impl Hostlerd {
             };
             // A unit that is loaded and nothing else, as after `systemctl status hostler@typo`, is no instance.
             let overview = merge(&name, &sources);
-            if sources.seen.is_none() {
-                // What does not run takes all its settings when it starts.
-                self.restarted(&name);
-            }
             if overview.has_settings || sources.seen.is_some() || is_there(&overview) {
                 all.push(overview);
             }
@@ -251,14 +245,17 @@ impl Hostlerd {
             Some(units) => (units.service(name).await.ok().map(|(facts, _)| facts), units.socket(name).await.ok()),
             None => (None, None),
         };
+        let stored = self.stored(name).unwrap_or_else(|_| settings::Stored::none());
+        let server = instance.as_ref().and_then(|status| self.server(name, status.observed.pid));
+        let awaits_restart = server.map(|server| self.started(name).awaiting(&server, &stored.text));
         Ok(Detail {
             overview,
             instance,
             silent_because,
             service,
             socket,
-            revision: self.stored(name).map(|stored| stored.revision).unwrap_or_default(),
-            awaits_restart: locked(&self.0.awaits_restart).get(name).into_iter().flatten().cloned().collect(),
+            revision: stored.revision,
+            awaits_restart: awaits_restart.into_iter().flatten().collect(),
             healed: self.0.healer.told(name),
         })
     }
@@ -290,14 +287,18 @@ impl Hostlerd {
         Arc::clone(locked(&self.0.edit_locks).entry(name.to_owned()).or_default())
     }
 
-    pub(crate) fn await_restart(&self, name: &str, keys: &BTreeSet<String>) {
-        if !keys.is_empty() {
-            locked(&self.0.awaits_restart).entry(name.to_owned()).or_default().extend(keys.iter().cloned());
-        }
+    /// What the running server of that instance was started with.
+    pub(crate) fn started(&self, name: &str) -> settings::Started {
+        settings::Started::of(&self.0.scope.state, name)
     }
 
-    pub(crate) fn restarted(&self, name: &str) {
-        locked(&self.0.awaits_restart).remove(name);
+    /// Which server runs; `None` when it does not answer, or has left.
+    pub(crate) async fn server_of(&self, name: &str, instance: &InstanceProxy<'_>) -> Option<settings::Server> {
+        self.server(name, instance.status().await.ok()?.observed.pid)
+    }
+
+    fn server(&self, name: &str, pid: u32) -> Option<settings::Server> {
+        Some(settings::Server { pid, socket: identity(&self.0.scope.control_socket(name))? })
     }
 }
 

@@ -159,7 +159,7 @@ async fn ask(instance: &InstanceProxy<'_>) -> hostler_bus::Result<Seen> {
 }
 
 /// Never through a symbolic link: who owns the directory could lead elsewhere with it.
-fn identity(path: &Path) -> Option<Identity> {
+pub(crate) fn identity(path: &Path) -> Option<Identity> {
     let data = path.symlink_metadata().ok()?;
     data.file_type().is_socket().then(|| (data.dev(), data.ino(), data.ctime(), data.ctime_nsec()))
 }

@@ -193,6 +193,10 @@ impl Control for Desk {
         self.order(Order::Rollback).await
     }
 
+    async fn cancel_reload(&self) -> Result<()> {
+        self.order(Order::CancelReload).await
+    }
+
     async fn upgrade(&self) -> Result<Upgraded> {
         self.order(Order::Upgrade).await
     }

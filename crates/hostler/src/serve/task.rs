@@ -31,6 +31,8 @@ pub(super) const NOTED: Duration = Duration::from_secs(10);
 pub(super) enum Order {
     Reload(Reply),
     Rollback(Reply),
+    /// Answered when nothing is loading any more.
+    CancelReload(oneshot::Sender<Result<(), hostler_bus::Error>>),
     Upgrade(upgrade::Reply),
 }
 /// The main task's own.

@@ -7,7 +7,7 @@ use hostler_bus::daemon::{
     Caller, Changes, Daemon, Detail, JobKind, LogFilter, LogPage, NewInstance, Order, Overview, Problem, Result,
     RevisionInfo, SettingInfo, SettingValue,
 };
-use hostler_bus::{Request, Worker};
+use hostler_bus::{LogLevel, Request, Worker};
 
 use super::Hostlerd;
 use crate::authority::Right;
@@ -25,14 +25,14 @@ impl Daemon for Hostlerd {
         self.0.authority.check(&caller, Right::Manage, &name).await?;
         let daemon = self.clone();
         let work = |progress| daemon.create_instance(instance, places, new, progress);
-        self.0.jobs.begin(JobKind::Create, &name, &self.0.in_use, work).await
+        self.0.jobs.begin(JobKind::Create, &name, &caller, &self.0.in_use, work).await
     }
 
     async fn remove(&self, caller: Caller, name: String) -> Result<u64> {
         let (overview, user) = self.allowed(&caller, Right::Manage, &name).await?;
         let daemon = self.clone();
         let work = |progress| daemon.remove_instance(overview, user, progress);
-        self.0.jobs.begin(JobKind::Remove, &name, &self.0.in_use, work).await
+        self.0.jobs.begin(JobKind::Remove, &name, &caller, &self.0.in_use, work).await
     }
 
     async fn schema(&self) -> Result<Vec<SettingInfo>> {
@@ -86,18 +86,21 @@ impl Daemon for Hostlerd {
             let user = self.0.authority.check(&caller, right, &name).await?;
             let daemon = self.clone();
             let instance = name.clone();
-            return jobs
-                .begin(kind, &instance, &self.0.in_use, |progress| daemon.change(name, order, planned, user, progress))
-                .await;
+            let work = |progress| daemon.change(name, order, planned, user, progress);
+            return jobs.begin(kind, &instance, &caller, &self.0.in_use, work).await;
         }
         let (overview, _) = self.allowed(&caller, Right::Control, &name).await?;
         let daemon = self.clone();
-        jobs.begin(kind, &name, &self.0.in_use, |progress| daemon.control(overview, order, progress)).await
+        let work = |progress| daemon.control(overview, order, progress);
+        jobs.begin(kind, &name, &caller, &self.0.in_use, work).await
     }
 
     async fn cancel(&self, caller: Caller, job: u64) -> Result<()> {
-        let Some(name) = self.0.jobs.instance_of(job) else { return Ok(()) };
-        self.0.authority.check(&caller, Right::Control, &name).await?;
+        let Some((name, own)) = self.0.jobs.instance_of(job, &caller) else { return Ok(()) };
+        // Who was allowed to begin it may end it.
+        if !own {
+            self.0.authority.check(&caller, Right::Control, &name).await?;
+        }
         self.0.jobs.cancel(job)
     }
 
@@ -116,6 +119,16 @@ impl Daemon for Hostlerd {
     async fn recycle(&self, caller: Caller, name: String, worker: u32) -> Result<()> {
         self.allowed(&caller, Right::Control, &name).await?;
         Ok(self.running(&name)?.recycle(worker).await?)
+    }
+
+    async fn log_level(&self, _caller: Caller, name: String) -> Result<LogLevel> {
+        self.find(&name).await?;
+        Ok(self.running(&name)?.log_level().await?)
+    }
+
+    async fn set_log_level(&self, caller: Caller, name: String, level: LogLevel) -> Result<()> {
+        self.allowed(&caller, Right::Control, &name).await?;
+        Ok(self.running(&name)?.set_log_level(level).await?)
     }
 
     async fn logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<OwnedFd> {

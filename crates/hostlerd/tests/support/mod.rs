@@ -82,6 +82,8 @@ pub(crate) struct Instance {
     pub(crate) reloads: Mutex<Vec<std::result::Result<Reloaded, hostler_bus::Error>>>,
     pub(crate) reload_began: Notify,
     pub(crate) reload_may_end: Option<Notify>,
+    pub(crate) cancelled: Mutex<bool>,
+    pub(crate) level: Mutex<LogLevel>,
 }
 
 impl Instance {
@@ -91,6 +93,8 @@ impl Instance {
             reloads: Mutex::default(),
             reload_began: Notify::new(),
             reload_may_end: reload_waits.then(Notify::new),
+            cancelled: Mutex::default(),
+            level: Mutex::new(LogLevel::Info),
         })
     }
 
@@ -113,7 +117,7 @@ impl Control for Instance {
                 binds: vec![":1".to_owned()],
                 ..Configured::default()
             },
-            observed: Observed { state, generation, since_us: 7, ..Observed::default() },
+            observed: Observed { state, generation, since_us: 7, pid: 4711, ..Observed::default() },
         })
     }
     async fn workers(&self) -> hostler_bus::Result<Vec<Worker>> {
@@ -130,6 +134,10 @@ impl Control for Instance {
         if let Some(end) = &self.reload_may_end {
             end.notified().await;
         }
+        if std::mem::take(&mut *self.cancelled.lock().unwrap()) {
+            let (reason, traceback) = ("it was cancelled".to_owned(), String::new());
+            return Err(hostler_bus::Error::ReloadFailed { reason, traceback });
+        }
         let result = self.reloads.lock().unwrap().pop().unwrap_or(Ok(Reloaded { generation: 4, seconds: 0.5 }));
         if let Ok(reloaded) = &result {
             self.condition.send_replace(Condition { state: State::Serving, generation: reloaded.generation });
@@ -139,8 +147,13 @@ impl Control for Instance {
     async fn rollback(&self) -> hostler_bus::Result<Reloaded> {
         Err(hostler_bus::Error::Refused { reason: "nothing to go back to".to_owned() })
     }
+    async fn cancel_reload(&self) -> hostler_bus::Result<()> {
+        *self.cancelled.lock().unwrap() = true;
+        self.reload_may_end.as_ref().unwrap().notify_one();
+        Ok(())
+    }
     async fn upgrade(&self) -> hostler_bus::Result<hostler_bus::Upgraded> {
-        Err(hostler_bus::Error::Refused { reason: "not here".to_owned() })
+        Ok(hostler_bus::Upgraded { pid: 77, seconds: 1.5 })
     }
     async fn scale(&self, _: u32) -> hostler_bus::Result<()> {
         Ok(())
@@ -149,9 +162,10 @@ impl Control for Instance {
         Err(hostler_bus::Error::NoWorker { worker })
     }
     async fn log_level(&self) -> hostler_bus::Result<LogLevel> {
-        Ok(LogLevel::Info)
+        Ok(*self.level.lock().unwrap())
     }
-    async fn set_log_level(&self, _: LogLevel) -> hostler_bus::Result<()> {
+    async fn set_log_level(&self, level: LogLevel) -> hostler_bus::Result<()> {
+        *self.level.lock().unwrap() = level;
         Ok(())
     }
     async fn metrics(&self) -> hostler_bus::Result<String> {
