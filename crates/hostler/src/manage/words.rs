@@ -12,7 +12,7 @@ const SOCKET: &str = "socket";
 const JSON: &str = "json";
 const WORKER: &str = "WORKER";
 const COUNT: &str = "N";
-const LEVEL: &str = "LEVEL";
+pub(super) const LEVEL: &str = "LEVEL";
 
 /// As many workers as the setting `workers` takes.
 const WORKERS_MOST: i64 = 512;
@@ -26,10 +26,10 @@ pub(crate) fn commands() -> Vec<Command> {
         named(answering("status", "Show what an instance is told to do, and what it does")),
         named(answering("reload", "Read settings and code anew; answers when they serve, or tells why they do not")),
         named(answering("rollback", "Bring the previous good generation back")),
-        answering(
+        named(answering(
             "upgrade",
             "Start the program anew, as after an update of it, and leave the sockets to it; answers when it serves",
-        ),
+        )),
         named(answering("workers", "List the workers")),
         named(answering("requests", "List the requests that are under way, with their age")),
         // A number alone is no name but a worker, also of the instance with that socket.
@@ -42,12 +42,14 @@ pub(crate) fn commands() -> Vec<Command> {
         named(verb("recycle", "Replace a worker; its successor is started first"))
             .allow_missing_positional(true)
             .arg(worker().required(true)),
-        verb("log-level", "Show the log level, or set it until the next reload")
+        // A level alone is no name, also of the instance with that socket.
+        named(verb("log-level", "Show the log level, or set it until the next reload"))
+            .mut_arg(daemon::words::NAME, |_| name())
             .arg(Arg::new(LEVEL).value_parser(levels).hide_possible_values(true).help("debug, info, warning or error")),
-        verb(
+        named(verb(
             "top",
             "Watch an instance: q quits, r reloads, the arrow keys choose a worker, s shows its stack, k recycles it",
-        ),
+        )),
     ]
     .into_iter()
     .chain(daemon::words::commands())
@@ -88,7 +90,7 @@ pub(crate) fn request(name: &str, matches: &ArgMatches) -> Option<Request> {
         "stacks" => Verb::Stacks(stacks_of(matches)),
         "scale" => Verb::Scale(number(COUNT)?),
         "recycle" => Verb::Recycle(number(WORKER)?),
-        "log-level" => Verb::LogLevel(matches.get_one::<String>(LEVEL).map(|word| LogLevel::from(word.as_str()))),
+        "log-level" => Verb::LogLevel(daemon::words::level_of(matches)),
         "top" => Verb::Top,
         _ => return None,
     };

@@ -2,6 +2,7 @@
 //! run, as whoever asks may be root.
 
 mod account;
+mod far;
 mod framework;
 mod next;
 mod port;
@@ -16,7 +17,9 @@ use hostler_instances::{Entry, Instance, Name, Profile, Scope};
 
 use crate::discover::Surroundings;
 use crate::install::{self, Refusal, Target, ended, target};
+use crate::manage;
 
+pub(crate) use far::request;
 pub(crate) use next::next;
 use project::Project;
 
@@ -43,6 +46,7 @@ pub(crate) fn command() -> Command {
         .args(unit_options())
         .args(target::places())
         .args(target::beginning())
+        .args([manage::daemon::words::host(), manage::daemon::words::no_ask()])
 }
 
 /// What the units of an instance take; for `hostler import` as well.
