@@ -132,7 +132,6 @@ impl Hostlerd {
             // Whatever a person wrote into it can be had back.
             self.history_of(name.as_str()).keep(&stored, user, "removed").map_err(refused)?;
         }
-        self.started(name.as_str()).forget();
         let mut left = Vec::new();
         for mut step in Plan::nothing(&name, &places).compare(&places, false).map_err(refused)? {
             if step.path == places.settings_file(&name) {

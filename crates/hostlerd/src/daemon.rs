@@ -1,6 +1,10 @@
 //! The daemon: what is known of all instances. The answers to calls are in `daemon/calls.rs`.
 
 mod calls;
+mod looking;
+
+pub(crate) use calls::without_words_of_logs;
+pub(crate) use looking::LastUnits;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -8,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use hostler_bus::InstanceProxy;
-use hostler_bus::daemon::{Caller, Detail, Error, Overview, Result, Tree};
+use hostler_bus::daemon::{Caller, Error, Overview, Result, Tree};
 use hostler_settings::Reading;
 use tokio::sync::{Notify, watch};
 use zbus::Connection;
@@ -17,7 +21,8 @@ use crate::authority::{Authority, Right};
 use crate::clients::{Clients, InUse};
 use crate::heal::Healer;
 use crate::jobs::Jobs;
-use crate::observer::{Observers, identity};
+use crate::known::Known;
+use crate::observer::Observers;
 use crate::registry::{FileFacts, Sources, merge};
 use crate::scope::{Scope, valid_name};
 use crate::settings;
@@ -44,6 +49,7 @@ struct Inner {
     clients: Clients,
     in_use: InUse,
     healer: Healer,
+    known: Known,
     edit_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -68,6 +74,7 @@ impl Hostlerd {
             None => None,
         };
         let watching = Watching::new(&scope, Arc::clone(&news));
+        let known = Known::of(&scope.state);
         Self(Arc::new(Inner {
             scope,
             authority,
@@ -83,6 +90,7 @@ impl Hostlerd {
             clients: Clients::default(),
             in_use: InUse::default(),
             healer: Healer::default(),
+            known,
             edit_locks: Mutex::default(),
         }))
     }
@@ -170,11 +178,16 @@ impl Hostlerd {
                 }
                 _ => None,
             };
+            let seen = inner.observers.seen(&name);
+            if let Some(seen) = &seen {
+                inner.known.note(&name, &seen.facts);
+            }
             let sources = Sources {
+                known: inner.known.get(&name),
                 file: files.get(&name).cloned(),
                 units: units.as_mut().and_then(|units| units.remove(&name)).unwrap_or_default(),
                 enabled,
-                seen: inner.observers.seen(&name),
+                seen,
             };
             // A unit that is loaded and nothing else, as after `systemctl status hostler@typo`, is no instance.
             let overview = merge(&name, &sources);
@@ -182,6 +195,7 @@ impl Hostlerd {
                 all.push(overview);
             }
         }
+        inner.known.keep_only(&all);
         inner.overviews.send_if_modified(|known| {
             let differs = *known != all;
             if differs {
@@ -231,35 +245,6 @@ impl Hostlerd {
         Ok((overview, user))
     }
 
-    /// All that is known of an instance.
-    pub(crate) async fn look(&self, name: &str) -> Result<Detail> {
-        let overview = self.find(name).await?;
-        let (instance, silent_because) = match self.0.observers.instance(name) {
-            Ok(instance) => match instance.status().await {
-                Ok(status) => (Some(status), String::new()),
-                Err(error) => (None, error.to_string()),
-            },
-            Err(why) => (None, why),
-        };
-        let (service, socket) = match &self.0.units {
-            Some(units) => (units.service(name).await.ok().map(|(facts, _)| facts), units.socket(name).await.ok()),
-            None => (None, None),
-        };
-        let stored = self.stored(name).unwrap_or_else(|_| settings::Stored::none());
-        let server = instance.as_ref().and_then(|status| self.server(name, status.observed.pid));
-        let awaits_restart = server.map(|server| self.started(name).awaiting(&server, &stored.text));
-        Ok(Detail {
-            overview,
-            instance,
-            silent_because,
-            service,
-            socket,
-            revision: stored.revision,
-            awaits_restart: awaits_restart.into_iter().flatten().collect(),
-            healed: self.0.healer.told(name),
-        })
-    }
-
     /// Whether there was such an instance at the last look.
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.0.overviews.borrow().iter().any(|one| one.name == name)
@@ -285,20 +270,6 @@ impl Hostlerd {
 
     pub(crate) fn edit_lock(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
         Arc::clone(locked(&self.0.edit_locks).entry(name.to_owned()).or_default())
-    }
-
-    /// What the running server of that instance was started with.
-    pub(crate) fn started(&self, name: &str) -> settings::Started {
-        settings::Started::of(&self.0.scope.state, name)
-    }
-
-    /// Which server runs; `None` when it does not answer, or has left.
-    pub(crate) async fn server_of(&self, name: &str, instance: &InstanceProxy<'_>) -> Option<settings::Server> {
-        self.server(name, instance.status().await.ok()?.observed.pid)
-    }
-
-    fn server(&self, name: &str, pid: u32) -> Option<settings::Server> {
-        Some(settings::Server { pid, socket: identity(&self.0.scope.control_socket(name))? })
     }
 }
 

@@ -12,6 +12,7 @@ use hostler_bus::{InstanceProxy, State, connect};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::known::Facts;
 use crate::registry::Seen;
 
 /// How long a list waits for instances that were found just now. Those that take longer are told of when they answer.
@@ -155,11 +156,12 @@ async fn ask(instance: &InstanceProxy<'_>) -> hostler_bus::Result<Seen> {
         generation: status.observed.generation,
         application: status.configured.application,
         binds: status.configured.binds,
+        facts: Facts { framework: status.observed.framework, python: status.observed.python },
     })
 }
 
 /// Never through a symbolic link: who owns the directory could lead elsewhere with it.
-pub(crate) fn identity(path: &Path) -> Option<Identity> {
+fn identity(path: &Path) -> Option<Identity> {
     let data = path.symlink_metadata().ok()?;
     data.file_type().is_socket().then(|| (data.dev(), data.ino(), data.ctime(), data.ctime_nsec()))
 }

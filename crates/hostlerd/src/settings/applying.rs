@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use hostler_bus::InstanceProxy;
+use hostler_bus::daemon::{Error, Order, Outcome, Result};
+use hostler_settings::{Apply, metas};
+
 use super::file::{SIZE_LIMIT, Stored, read, replace};
 use super::history::{History, difference};
-use super::restart::needs_restart;
 use super::{BadChange, changed_keys, edited, problems, revision};
 use crate::daemon::Hostlerd;
 use crate::jobs::Progress;
 use crate::orders::reload;
-use hostler_bus::daemon::{Error, Order, Outcome, Result};
 
 /// A change that was found to be possible.
 #[derive(Clone, Debug)]
@@ -106,15 +108,9 @@ impl Hostlerd {
             outcome.message = format!("the settings of {name} were changed; it takes them when it starts");
             return Ok(outcome);
         };
-        let server = self.server_of(&name, &instance).await;
-        if let Some(server) = &server {
-            let noted = self.started(&name).note(server, &now.before.text);
-            noted.map_err(|error| cannot(&path, "note what was changed in", &error))?;
-        }
         if !reloads.is_empty() {
-            progress.at("the instance takes the settings: the next generation is being made", 0.3);
-            match reload(&instance, &progress).await {
-                Ok(reloaded) => outcome.generation = Some(reloaded.generation),
+            match take_up(&instance, &reloads, &progress).await {
+                Ok(generation) => outcome.generation = generation,
                 Err(error) => {
                     progress.at("the instance does not take the settings: the former file comes back", 0.9);
                     self.take_back(&name, &path, &now, &stored, &error)?;
@@ -122,14 +118,13 @@ impl Hostlerd {
                 }
             }
         }
-        // Going back to what it was started with waits for nothing.
-        let waiting = server.map(|server| self.started(&name).awaiting(&server, &now.after)).unwrap_or_default();
-        let restart: BTreeSet<String> = restart.into_iter().filter(|key| waiting.contains(key)).collect();
+        let restart = awaiting(&instance, restart, reloads.is_empty()).await;
         let waits = match restart.len() {
             0 => String::new(),
             _ => format!("; restart it for {}", restart.iter().cloned().collect::<Vec<_>>().join(", ")),
         };
-        outcome.message = format!("the settings of {name} were changed{waits}");
+        let effect = if reloads.is_empty() { "" } else { ", and are in effect" };
+        outcome.message = format!("the settings of {name} were changed{effect}{waits}");
         outcome.took_effect = reloads.into_iter().collect();
         outcome.awaits_restart = restart.into_iter().collect();
         Ok(outcome)
@@ -163,6 +158,49 @@ impl Hostlerd {
         };
         back().map_err(|error| cannot(path, "write", &error))
     }
+}
+
+/// Has a running instance take these settings up: at once where all of them allow that, else with the next generation, which is told.
+async fn take_up(instance: &InstanceProxy<'_>, keys: &BTreeSet<String>, progress: &Progress) -> Result<Option<u64>> {
+    let is_live = |key: &String| metas().iter().any(|meta| meta.key == *key && meta.apply == Apply::Live);
+    if keys.iter().all(is_live) {
+        progress.at("the instance takes the settings up", 0.3);
+        match instance.apply_settings().await {
+            Ok(applied) if !applied.needs_reload.iter().any(|key| keys.contains(key)) => return Ok(None),
+            // A generation is being made, with the former settings.
+            Ok(_) => {}
+            // One that was started before there was this call.
+            Err(hostler_bus::Error::OtherVersion { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    progress.at("the instance takes the settings: the next generation is being made", 0.3);
+    reload(instance, progress).await.map(|reloaded| Some(reloaded.generation))
+}
+
+/// Those of these keys that wait for a restart, as the instance says; going back to what it was started with waits for nothing. `unread`
+/// says that it has not read the file yet.
+async fn awaiting(instance: &InstanceProxy<'_>, keys: BTreeSet<String>, unread: bool) -> BTreeSet<String> {
+    if keys.is_empty() {
+        return keys;
+    }
+    let told = async {
+        if unread {
+            instance.apply_settings().await?;
+        }
+        Ok::<_, hostler_bus::Error>(instance.status().await?.observed.awaits_restart)
+    };
+    match told.await {
+        Ok(waiting) => keys.into_iter().filter(|key| waiting.contains(key)).collect(),
+        Err(error) => {
+            tracing::debug!(%error, "an instance does not say what waits for its restart");
+            keys
+        }
+    }
+}
+
+fn needs_restart(key: &String) -> bool {
+    metas().iter().any(|meta| meta.key == *key && meta.apply == Apply::Restart)
 }
 
 fn conflict(name: &str, history: &History, expected: &str, now: &Stored) -> Error {

@@ -6,7 +6,6 @@ mod check;
 mod edit;
 mod file;
 mod history;
-mod restart;
 mod schema;
 mod sources;
 
@@ -16,6 +15,5 @@ pub(crate) use edit::written;
 pub use edit::{BadChange, changed_keys, edited};
 pub use file::{Stored, read, replace, revision};
 pub use history::{History, difference};
-pub(crate) use restart::{Server, Started};
 pub use schema::schema;
 pub(crate) use sources::values;

@@ -14,7 +14,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hostler_bus::daemon::{Error, InstanceProxy, JobProxy, ManagerProxy, Outcome, SettingsProxy, Tree, instance_path};
 use hostler_bus::{
-    Condition, Configured, Control, LogLevel, Observed, Reloaded, Request, Server, State, Status, Worker, serve,
+    Applied, Condition, Configured, Control, LastError, LogLevel, Observed, Reloaded, Request, Sample, Samples, Server,
+    State, Status, Worker, serve,
 };
 use hostlerd::{Authority, Hostlerd, Kind, Scope};
 use tokio::sync::{Notify, watch};
@@ -72,6 +73,9 @@ impl Place {
     pub(crate) fn instance(&self, name: &str, instance: &Arc<Instance>) -> Server {
         let socket = self.scope().control_socket(name);
         std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+        let settings = self.settings(name);
+        *instance.started.lock().unwrap() = std::fs::read_to_string(&settings).unwrap_or_default();
+        *instance.settings.lock().unwrap() = settings;
         serve(&socket, Arc::<Instance>::clone(instance)).unwrap()
     }
 }
@@ -80,10 +84,15 @@ impl Place {
 pub(crate) struct Instance {
     pub(crate) condition: watch::Sender<Condition>,
     pub(crate) reloads: Mutex<Vec<std::result::Result<Reloaded, hostler_bus::Error>>>,
+    /// What the next calls of ApplySettings answer, the last first.
+    pub(crate) applied: Mutex<Vec<std::result::Result<Applied, hostler_bus::Error>>>,
     pub(crate) reload_began: Notify,
     pub(crate) reload_may_end: Option<Notify>,
     pub(crate) cancelled: Mutex<bool>,
     pub(crate) level: Mutex<LogLevel>,
+    /// Its settings file, and what that held when it was started.
+    settings: Mutex<PathBuf>,
+    started: Mutex<String>,
 }
 
 impl Instance {
@@ -91,10 +100,13 @@ impl Instance {
         Arc::new(Self {
             condition: watch::Sender::new(Condition { state: State::Serving, generation: 3 }),
             reloads: Mutex::default(),
+            applied: Mutex::default(),
             reload_began: Notify::new(),
             reload_may_end: reload_waits.then(Notify::new),
             cancelled: Mutex::default(),
             level: Mutex::new(LogLevel::Info),
+            settings: Mutex::default(),
+            started: Mutex::default(),
         })
     }
 
@@ -111,13 +123,36 @@ impl Control for Instance {
     }
     async fn status(&self) -> hostler_bus::Result<Status> {
         let Condition { state, generation } = *self.condition.borrow();
+        // The one setting of these tests that waits for a restart.
+        let backlog = |text: &str| text.lines().find(|line| line.starts_with("backlog")).map(ToOwned::to_owned);
+        let now = std::fs::read_to_string(&*self.settings.lock().unwrap()).unwrap_or_default();
+        let waits = backlog(&now) != backlog(&self.started.lock().unwrap());
         Ok(Status {
             configured: Configured {
                 application: "shop:app".to_owned(),
                 binds: vec![":1".to_owned()],
                 ..Configured::default()
             },
-            observed: Observed { state, generation, since_us: 7, pid: 4711, ..Observed::default() },
+            observed: Observed {
+                state,
+                generation,
+                since_us: 7,
+                awaits_restart: if waits { vec!["backlog".to_owned()] } else { Vec::new() },
+                framework: "Flask".to_owned(),
+                python: "3.11.2".to_owned(),
+                last_error: Some(LastError { at_us: 5, message: "a password in a traceback".to_owned() }),
+                ..Observed::default()
+            },
+        })
+    }
+    async fn samples(&self, since_us: u64) -> hostler_bus::Result<Samples> {
+        let mut samples = Samples::default();
+        samples.push(&Sample { at_us: since_us + 1, generation: 3, ..Sample::default() });
+        Ok(samples)
+    }
+    async fn apply_settings(&self) -> hostler_bus::Result<Applied> {
+        self.applied.lock().unwrap().pop().unwrap_or_else(|| {
+            Err(hostler_bus::Error::Refused { reason: "this test has no settings that apply at once".to_owned() })
         })
     }
     async fn workers(&self) -> hostler_bus::Result<Vec<Worker>> {
