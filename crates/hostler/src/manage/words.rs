@@ -15,12 +15,15 @@ const COUNT: &str = "N";
 pub(super) const LEVEL: &str = "LEVEL";
 
 /// As many workers as the setting `workers` takes.
-const WORKERS_MOST: i64 = 512;
+const WORKERS_MOST: u32 = 512;
 
 /// The verbs, as commands.
 pub(crate) fn commands() -> Vec<Command> {
-    let worker = || Arg::new(WORKER).value_parser(value_parser!(u32)).help("Its number, as `hostler workers` shows it");
-    let count = Arg::new(COUNT).required(true).value_parser(value_parser!(u32).range(0..=WORKERS_MOST));
+    let worker = || {
+        let number = |word: &str| number(word, u32::MAX).map_err(|_| "a worker is named by its number".to_owned());
+        Arg::new(WORKER).value_parser(number).help("Its number, as `hostler workers` shows it")
+    };
+    let count = Arg::new(COUNT).required(true).value_parser(|word: &str| number(word, WORKERS_MOST));
     let levels = PossibleValuesParser::new(LogLevel::ALL.iter().map(|level| level.as_str()));
     vec![
         named(answering("status", "Show what an instance is told to do, and what it does")),
@@ -54,6 +57,12 @@ pub(crate) fn commands() -> Vec<Command> {
     .into_iter()
     .chain(daemon::words::commands())
     .collect()
+}
+
+/// A whole number that is not greater than that.
+pub(super) fn number(word: &str, most: u32) -> Result<u32, String> {
+    let wanted = || format!("it wants a whole number between 0 and {most}");
+    word.parse().ok().filter(|number| *number <= most).ok_or_else(wanted)
 }
 
 /// One that takes the name of an instance as well, which is then asked through the daemon.

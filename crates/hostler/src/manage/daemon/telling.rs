@@ -63,6 +63,10 @@ fn tell_error(request: &Request, error: &Error, words: &str) {
             say(words);
             say(request.missing());
         }
+        Error::NoInstance { .. } if matches!(request.act, Act::LogLevel(None)) => {
+            say(words);
+            say("a log level is debug, info, warning or error");
+        }
         _ => say(words),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use hostler_bus::LogLevel;
 use hostler_bus::daemon::{Change, LogFilter, NewInstance};
 
-use super::super::words::LEVEL;
+use super::super::words::{LEVEL, number};
 use super::{Act, Request, Whose, names, when};
 
 pub(in crate::manage) const NAME: &str = "NAME";
@@ -19,6 +19,8 @@ const JSON: &str = "json";
 const PAIRS: &str = "KEY=VALUE";
 const KEY: &str = "KEY";
 const REVISION: &str = "REVISION";
+/// As many lines as hostlerd gives at once.
+const LINES_MOST: u32 = 100_000;
 
 /// The words for priorities, each at the place of its number (syslog(3)).
 const PRIORITIES: [&str; 8] = ["emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"];
@@ -40,7 +42,7 @@ pub(in crate::manage) fn commands() -> Vec<Command> {
         named("sleep", "Stop its processes; the next request starts them").arg(json()),
         set_command(named("set", "Change settings; a running instance takes them, or all stays as it was")).arg(json()),
         named("get", "Show settings, and where they come from")
-            .arg(Arg::new(KEY).help("One setting, whose value alone is shown"))
+            .arg(Arg::new(KEY).add(names::keys("")).help("One setting, whose value alone is shown"))
             .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("Those that nobody set as well"))
             .arg(json()),
         named("edit", "Open its settings file in $EDITOR; it is checked before it is applied").arg(json()),
@@ -72,7 +74,12 @@ pub(in crate::manage) fn whose() -> [Arg; 4] {
 
 /// Another machine.
 pub(crate) fn host() -> Arg {
-    Arg::new(HOST).long(HOST).short('H').value_name("HOST").help("Those of another machine, reached with ssh")
+    Arg::new(HOST)
+        .long(HOST)
+        .short('H')
+        .value_name("HOST")
+        .value_parser(NonEmptyStringValueParser::new())
+        .help("Those of another machine, reached with ssh")
 }
 
 /// That no password is asked for.
@@ -120,12 +127,14 @@ fn set_command(command: Command) -> Command {
                 .action(ArgAction::Append)
                 .required_unless_present("unset")
                 .value_parser(pair)
+                .add(names::keys("="))
                 .help("A setting and its value; a list is set by several of one key"),
         )
         .arg(
             Arg::new("unset")
                 .long("unset")
                 .value_name("KEY")
+                .add(names::keys(""))
                 .action(ArgAction::Append)
                 .help("Take a setting out of the file"),
         )
@@ -138,7 +147,7 @@ fn logs_command(command: Command) -> Command {
         .arg(
             option("lines", "N")
                 .short('n')
-                .value_parser(value_parser!(u32).range(0..=100_000))
+                .value_parser(|word: &str| number(word, LINES_MOST))
                 .help("At most the last so many lines; 500 without it"),
         )
         .arg(option("since", "TIME").value_parser(moment).help("From then on: `10m` ago, `2026-03-01 14:00`, `today`"))
