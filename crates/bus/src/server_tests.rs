@@ -53,6 +53,7 @@ fn status() -> Status {
             workers_max: 8,
             threads: 2,
             interface: "wsgi".to_owned(),
+            error_log: "journal".to_owned(),
             settings_file: Some("/etc/hostler/shop.toml".to_owned()),
         },
         observed: Observed {

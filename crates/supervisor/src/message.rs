@@ -63,5 +63,9 @@ pub(crate) enum Message {
         lasted: Duration,
     },
     /// What was measured, by place and process.
-    Measured(Vec<(u16, u32, Option<Usage>)>),
+    Measured {
+        found: Vec<(u16, u32, Option<Usage>)>,
+        /// How long memory took; `None` where it was left out.
+        memory_took: Option<Duration>,
+    },
 }

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use async_trait::async_trait;
 use hostler_bus::daemon::{
-    Caller, Changes, Daemon, Detail, JobKind, LogFilter, LogPage, NewInstance, Order, Overview, Problem, Result,
+    Caller, Changes, Daemon, Detail, Error, JobKind, LogFilter, LogPage, NewInstance, Order, Overview, Problem, Result,
     RevisionInfo, SettingInfo, SettingValue,
 };
 use hostler_bus::{LogLevel, Request, Samples, Worker};
@@ -14,6 +14,22 @@ use crate::authority::Right;
 use crate::{logs, metrics, orders, settings};
 
 impl Hostlerd {
+    /// Why the journal of its unit has nothing of what an instance logs now: it runs, and systemd has not started it. Its log is not read where it says that it
+    /// is: that would be a path from whoever runs it.
+    async fn logs_elsewhere(&self, overview: &Overview) -> Option<String> {
+        if overview.managed {
+            return None;
+        }
+        let name = &overview.name;
+        let place = self.running(name).ok()?.status().await.map(|status| status.configured.error_log);
+        let place = match place.as_deref() {
+            Ok("journal") => format!("the journal, as another unit's: see `journalctl HOSTLER_INSTANCE={name}`"),
+            Ok("stderr" | "") | Err(_) => "its standard error, where it was started".to_owned(),
+            Ok(path) => path.to_owned(),
+        };
+        Some(format!("{name} was started by hand, not by hostler@{name}.service: its log goes to {place}"))
+    }
+
     /// Whether a caller may read the log of an instance, without asking anybody for a password.
     async fn reads_logs(&self, caller: &Caller, name: &str) -> bool {
         let caller = Caller { interactive: false, ..caller.clone() };
@@ -161,13 +177,20 @@ impl Daemon for Hostlerd {
     }
 
     async fn logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<OwnedFd> {
-        self.allowed(&caller, Right::ReadLogs, &name).await?;
-        logs::stream(self.0.scope.kind, name, filter, self.0.in_use.begin_stream()?)
+        let (overview, _) = self.allowed(&caller, Right::ReadLogs, &name).await?;
+        let elsewhere = self.logs_elsewhere(&overview).await;
+        logs::stream(self.0.scope.kind, name, filter, elsewhere, self.0.in_use.begin_stream()?)
     }
 
     async fn read_logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<LogPage> {
-        self.allowed(&caller, Right::ReadLogs, &name).await?;
-        logs::page(self.0.scope.kind, &name, &filter).await
+        let (overview, _) = self.allowed(&caller, Right::ReadLogs, &name).await?;
+        let page = logs::page(self.0.scope.kind, &name, &filter).await?;
+        if page.cursor.is_empty()
+            && let Some(reason) = self.logs_elsewhere(&overview).await
+        {
+            return Err(Error::Refused { reason });
+        }
+        Ok(page)
     }
 
     async fn metrics(&self, caller: Caller, name: String, interval_ms: u32) -> Result<OwnedFd> {
