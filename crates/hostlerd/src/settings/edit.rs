@@ -200,7 +200,7 @@ mod tests {
         let changes = set(&[("workers", 4_u32.into()), ("threads", "8".into()), ("app", "shop:app".into())]);
         let expected = TEXT.replace("workers = 2", "workers = 4") + "app = \"shop:app\"\nthreads = 8\n";
         assert_eq!(edited(TEXT, &changes).unwrap(), expected);
-        let changes = Changes { unset: vec!["timeout".to_owned(), "nothing".to_owned()], ..Changes::default() };
+        let changes = Changes { unset: vec!["timeout".to_owned(), "threads".to_owned()], ..Changes::default() };
         assert!(!edited(TEXT, &changes).unwrap().contains("timeout"));
         assert_eq!(edited(TEXT, &Changes::default()).unwrap(), TEXT);
     }
