@@ -72,5 +72,9 @@ pub(crate) enum Message {
         reply: oneshot::Sender<bool>,
     },
     /// What was measured, by place and process.
-    Measured(Vec<(u16, u32, Option<Usage>)>),
+    Measured {
+        found: Vec<(u16, u32, Option<Usage>)>,
+        /// How long memory took; `None` where it was left out.
+        memory_took: Option<Duration>,
+    },
 }
