@@ -205,3 +205,6 @@ fn validate(stage: &mut Stage<'_>, key: &InstanceKey, editing: &mut Editing) {
     }
     stage.order(Order::Validate { key: key.clone(), draft: number, change });
 }
+
+#[cfg(test)]
+mod tests;
