@@ -110,11 +110,6 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let Some(key) = stage.state.selected.clone() else { return };
     tend(stage, &key);
     let mut reading = stage.state.passing.logs.readings.remove(&key).unwrap_or_default();
-    if let Some(instance) = stage.world.instance(&key)
-        && reading.follow_book(&instance.log)
-    {
-        ui.ctx().request_repaint();
-    }
     shortcuts(ui, stage, &mut reading);
     draw(ui, stage, &key, &mut reading);
     stage.state.passing.logs.readings.insert(key, reading);
@@ -126,6 +121,12 @@ fn draw(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Rea
         return;
     }
     toolbar::show(ui, stage, key, reading);
+    // What was just chosen is looked for at once, so that nothing flickers.
+    if let Some(instance) = stage.world.instance(key)
+        && reading.follow_book(&instance.log)
+    {
+        ui.ctx().request_repaint();
+    }
     chips::show(ui, stage, reading);
     if stage.state.views.logs.timeline {
         timeline::show(ui, stage, reading);

@@ -10,7 +10,7 @@ use super::reading::Reading;
 use crate::bus::Order;
 use crate::model::{FailureKind, InstanceKey};
 use crate::theme::icon::Icon;
-use crate::widgets::{button, empty, figures};
+use crate::widgets::{button, empty, figures, loaded};
 
 /// How long is waited until a log from which nothing came counts as empty.
 const WAIT_US: u64 = 2_000_000;
@@ -51,7 +51,7 @@ pub(super) fn instead(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) -> 
     let waited_us = stage.now.saturating_sub(log.asked_us);
     if !log.following || waited_us < WAIT_US {
         ui.ctx().request_repaint_after(Duration::from_micros(WAIT_US.saturating_sub(waited_us).max(50_000)));
-        empty::show(ui, tokens, Icon::ScrollText, "Reading the log…", "", |_| {});
+        loaded::awaited(ui, tokens, "the log");
         return true;
     }
     let words = match error_log_file(stage, key) {

@@ -64,7 +64,9 @@ fn rows(harness: &Harness<'static, Trial>) -> Vec<String> {
 
 /// Draws until the whole log was looked at.
 fn settle(harness: &mut Harness<'static, Trial>) {
-    while reading(harness).index.next() < harness.state().world.instance(&example::key("shop")).unwrap().log.numbers().end {
+    while reading(harness).index.next()
+        < harness.state().world.instance(&example::key("shop")).unwrap().log.numbers().end
+    {
         harness.step();
     }
     harness.run();
@@ -87,7 +89,11 @@ fn the_log_is_followed_once() {
     let mut harness = trial::of("shop", DARK, show, |_| {});
     let followed = |harness: &Harness<'static, Trial>| -> Vec<String> {
         let orders = harness.state().orders.iter();
-        orders.filter_map(|order| if let Order::FollowLogs(_, filter) = order { Some(filter.cursor.clone()) } else { None }).collect()
+        orders
+            .filter_map(
+                |order| if let Order::FollowLogs(_, filter) = order { Some(filter.cursor.clone()) } else { None },
+            )
+            .collect()
     };
     assert_eq!(followed(&harness), ["s=1;i=18f"], "from the last line that is there");
     let lost = Failure { kind: FailureKind::Lost, ..Failure::default() };
@@ -349,6 +355,8 @@ fn what_cannot_be_read_says_why() {
             log.following = true;
         });
         empty.get_by_label("Nothing was logged yet");
+        let waits = trial::of("shop", look, show, |trial| trial.instance().log = LogBook::default());
+        waits.get_by_label("Waiting for the log");
         let by_hand = trial::of("shop", look, show, |trial| {
             trial.instance().log = LogBook::default();
             trial.instance().overview.managed = false;

@@ -2,7 +2,7 @@
 
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use hostler_bus::daemon::{Change, Problem};
 
 use super::show;
@@ -169,7 +169,11 @@ fn what_somebody_else_changed_is_decided_by_key() {
         instance.failed = Some((Action::Apply { revision: String::new(), change: Change::default() }, conflict));
         settings_become(&mut harness, "r2", &[("threads", "16"), ("log_level", "\"debug\"")]);
         harness.get_by_label_contains("Meanwhile somebody set it to 16 (it was 1)");
-        assert_eq!(harness.get_by_label("log_level").value().as_deref(), Some("debug"), "what only they changed is taken");
+        assert_eq!(
+            harness.get_by_label("log_level").value().as_deref(),
+            Some("debug"),
+            "what only they changed is taken"
+        );
         assert!(harness.get_by_label("Review…").accesskit_node().is_disabled());
         harness.get_by_label(button).click();
         harness.run();
@@ -279,7 +283,7 @@ fn the_file_is_shown_as_it_is() {
 fn what_is_not_there_is_said() {
     for look in trial::looks() {
         let waits = trial::of("shop", look, show, |trial| trial.instance().settings = Loaded::Awaited);
-        waits.get_by_label("Reading the settings…");
+        waits.get_by_label("Waiting for the settings");
         let refused = trial::of("shop", look, show, |trial| {
             trial.instance().settings = Loaded::Failed(example::refused(), None);
         });
