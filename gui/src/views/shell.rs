@@ -131,11 +131,10 @@ fn observe(stage: &mut Stage<'_>) {
 /// What a view is drawn from. The course of a reload shows the workers of both generations.
 fn parts(tab: Tab, instance: &Instance) -> Vec<Part> {
     let mut parts = match tab {
-        Tab::Overview => vec![Part::Status],
+        Tab::Overview | Tab::Logs => vec![Part::Status],
         Tab::Workers => vec![Part::Status, Part::Workers],
         Tab::Requests => vec![Part::Status, Part::Requests, Part::Workers],
-        // Of the settings, the log says where it is written to.
-        Tab::Logs | Tab::Settings | Tab::Units => vec![Part::Status, Part::Settings],
+        Tab::Settings | Tab::Units => vec![Part::Status, Part::Settings],
         Tab::History => vec![Part::Status, Part::Settings, Part::History],
     };
     let reloads = instance.running.as_ref().is_some_and(|running| {

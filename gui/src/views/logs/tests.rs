@@ -8,7 +8,7 @@ use hostler_bus::daemon::LogLine;
 use super::{Reading, show};
 use crate::bus::Order;
 use crate::model::logs::LIMIT;
-use crate::model::{Failure, FailureKind, LogBook, Severity, example};
+use crate::model::{Failure, FailureKind, Loaded, LogBook, Severity, example};
 use crate::views::trial::{self, DARK, Trial};
 
 fn line(number: u64) -> LogLine {
@@ -358,10 +358,14 @@ fn what_cannot_be_read_says_why() {
         let waits = trial::of("shop", look, show, |trial| trial.instance().log = LogBook::default());
         waits.get_by_label("Waiting for the log");
         let by_hand = trial::of("shop", look, show, |trial| {
-            trial.instance().log = LogBook::default();
-            trial.instance().overview.managed = false;
+            let instance = trial.instance();
+            (instance.log, instance.overview.managed) = (LogBook::default(), false);
+            if let Loaded::Here(detail) = &mut instance.detail {
+                detail.instance.as_mut().unwrap().configured.error_log = "/var/log/shop.log".to_owned();
+            }
         });
         by_hand.get_by_label("Its log goes elsewhere");
+        by_hand.get_by_label_contains("/var/log/shop.log");
         let away = trial::of("shop", look, show, |trial| {
             trial.instance().log = LogBook::default();
             trial.world.machines.iter_mut().for_each(|machine| machine.link = crate::bus::Link::Connecting);
