@@ -232,6 +232,7 @@ fn status(overview: &Overview, last: Sample) -> Status {
             workers_max: 8,
             threads: 1,
             interface: "wsgi".to_owned(),
+            error_log: "journal".to_owned(),
             settings_file: Some(format!("/etc/hostler/{}.toml", overview.name)),
         },
         observed: Observed {
