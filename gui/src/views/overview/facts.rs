@@ -1,6 +1,6 @@
 //! What the instance is: application, Python, addresses, files.
 
-use egui::{RichText, TextStyle, Ui};
+use egui::Ui;
 use hostler_bus::Status;
 
 use crate::theme::Size;
@@ -99,15 +99,15 @@ fn binds(ui: &mut Ui, shown: Shown<'_>, binds: &[String]) {
             ui.label(text::muted(shown.tokens, "nothing"));
         }
         for bind in binds {
-            ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = Size::TIGHT;
-                if bind.starts_with("http") {
+            if bind.starts_with("http") {
+                ui.horizontal(|ui| {
+                    ui.spacing_mut().item_spacing.x = Size::TIGHT;
                     ui.hyperlink(bind);
-                } else {
-                    ui.label(RichText::new(bind).text_style(TextStyle::Monospace));
-                }
-                copy::button(ui, bind, bind);
-            });
+                    copy::button(ui, bind, bind);
+                });
+            } else {
+                copy::text(ui, bind);
+            }
         }
     });
 }
