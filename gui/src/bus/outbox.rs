@@ -96,13 +96,13 @@ mod tests {
     async fn what_comes_within_a_moment_wakes_once() {
         let outbox = Arc::new(Outbox::new());
         let (woken, mut wakes) = tokio::sync::mpsc::unbounded_channel();
-        let announcing = Arc::clone(&outbox);
-        let task = tokio::spawn(async move {
-            announcing.announce(move || woken.send(announcing.locked().len()).unwrap()).await;
-        });
         for _ in 0..100 {
             outbox.put(gone("shop")).await;
         }
+        let (announcing, counting) = (Arc::clone(&outbox), Arc::clone(&outbox));
+        let task = tokio::spawn(async move {
+            announcing.announce(move || woken.send(counting.locked().len()).unwrap()).await;
+        });
         assert_eq!(wakes.recv().await, Some(100), "all of them were there when the window was woken");
         outbox.put(gone("shop")).await;
         assert_eq!(wakes.recv().await, Some(101), "and not once more for the first ones");

@@ -1,7 +1,7 @@
 //! The model without a window: what each event makes of the world, and what no order of events may break.
 
 use hostler_bus::daemon::{Change, Detail, InstanceState, LogLine, Outcome, Overview, Reach, RevisionInfo, UnitFacts};
-use hostler_bus::{LastReload, Observed, Request, Running as RunningRequest, Status, Worker, WorkerState};
+use hostler_bus::{EventKind, LastReload, Observed, Request, Running as RunningRequest, Status, Worker, WorkerState};
 use proptest::prelude::*;
 
 use super::*;
@@ -139,14 +139,16 @@ fn a_new_instance_is_told_of_before_it_is_there() {
     };
     world.ordered(&order, 3);
     world.take(Event::Authorizing(key("new"), Action::Create, true), 3);
-    let creating = |world: &World| world.machine(&reach()).unwrap().creating.get("new").cloned();
-    assert!(creating(&world).unwrap().authorizing);
+    assert!(world.making.as_ref().unwrap().running.authorizing);
     world.take(Event::Ended(key("new"), Action::Create, Err(failure(FailureKind::Failed))), 4);
-    assert!(creating(&world).unwrap().failure.is_some());
+    assert!(world.making.as_ref().unwrap().ended.as_ref().unwrap().is_err());
     world.ordered(&order, 5);
-    assert_eq!(creating(&world).unwrap().failure, None);
+    assert_eq!(world.making.as_ref().unwrap().ended, None);
+    // One that is called so is left alone.
+    world.take(Event::Changed(reach(), Overview { name: "new".to_owned(), ..Overview::default() }), 5);
+    world.take(Event::Ended(key("new"), Action::Create, Err(failure(FailureKind::Failed))), 5);
+    assert_eq!(world.instance(&key("new")).unwrap().failed, None);
     world.take(Event::Ended(key("new"), Action::Create, Ok(said("new is written"))), 6);
-    assert_eq!(creating(&world), None);
     assert_eq!(world.toasts.last().unwrap().text, "new is written");
 }
 
@@ -188,6 +190,27 @@ fn happenings_come_from_what_differs_and_come_once() {
             (130, HappeningKind::Woke, "it woke up"),
         ]
     );
+}
+
+#[test]
+fn what_the_instance_tells_itself_is_not_told_twice() {
+    let mut world = world();
+    let event =
+        |kind, at_us, message: &str| hostler_bus::Event { kind, at_us, generation: 7, message: message.to_owned() };
+    let told = vec![
+        event(EventKind::Started, 50 * SECOND, "started"),
+        event(EventKind::Unknown, 51 * SECOND, "of a newer version"),
+        event(EventKind::WorkerDied, 60 * SECOND, "worker 1 died"),
+        event(EventKind::WorkerDied, 60 * SECOND, "worker 2 died"),
+        event(EventKind::Asleep, 70 * SECOND, "asleep"),
+    ];
+    let mut detail = detail(7, Some(LastReload { at_us: 55, ..LastReload::default() }));
+    detail.instance.as_mut().unwrap().observed.events = told[2..].to_vec();
+    world.take(Event::Status(key("shop"), 80 * SECOND, Ok(detail)), 80 * SECOND);
+    world.take(Event::Past(key("shop"), Vec::new(), told), 81 * SECOND);
+    world.take(Event::Changed(reach(), overview(InstanceState::Asleep, 70 * SECOND + 400)), 82 * SECOND);
+    let found: Vec<_> = shop(&world).happenings.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(found, ["started", "worker 1 died", "worker 2 died", "asleep"]);
 }
 
 fn worker(place: u32, generation: u64, state: WorkerState) -> Worker {
@@ -326,7 +349,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         (name(), proptest::collection::vec(0..100_000_000_u64, 0..20)).prop_map(|(name, mut times)| {
             times.sort_unstable();
             let samples = times.into_iter().map(|at_us| Sample { at_us, ..Sample::default() });
-            Event::Past(key(name), samples.collect())
+            Event::Past(key(name), samples.collect(), Vec::new())
         }),
         (name(), workers).prop_map(|(name, workers)| Event::Workers(key(name), Ok(workers))),
         (name(), 0..300_usize).prop_map(|(name, count)| { Event::Logged(key(name), vec![LogLine::default(); count]) }),

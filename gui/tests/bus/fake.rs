@@ -14,7 +14,7 @@ use hostler_bus::daemon::{
     MetricsLine, NewInstance, Order, Outcome, Overview, Problem, Reach, Report, Result, RevisionInfo, SettingInfo,
     SettingValue, Tree,
 };
-use hostler_bus::{Observed, Request, Status, Worker};
+use hostler_bus::{Observed, Request, Sample, Samples, Status, Worker};
 use hostler_manager::bus::Connect;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -255,6 +255,13 @@ impl Daemon for Played {
     async fn detail(&self, _: Caller, name: String) -> Result<Detail> {
         self.count("detail");
         Ok(self.detail_of(&name))
+    }
+    async fn samples(&self, _: Caller, _: String, since_us: u64) -> Result<Samples> {
+        self.count("samples");
+        let mut samples = Samples::default();
+        samples.push(&Sample { at_us: since_us + 1, seconds: 10.0, responses_2xx: 50, ..Sample::default() });
+        samples.events = vec![hostler_bus::Event { message: "started".to_owned(), ..Default::default() }];
+        Ok(samples)
     }
     async fn workers(&self, _: Caller, _: String) -> Result<Vec<Worker>> {
         self.count("workers");

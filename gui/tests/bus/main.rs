@@ -130,6 +130,8 @@ fn the_list_appears_and_changes_arrive() {
             has_settings: true,
             managed: false,
             application: "shop:app".to_owned(),
+            framework: "Flask".to_owned(),
+            python: "3.13.1".to_owned(),
             binds: vec!["http://127.0.0.1:8000".to_owned()],
             generation: 4,
         };
