@@ -164,7 +164,7 @@ fn instead(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) -> bool {
                 crate::widgets::button::plain(ui, Icon::RefreshCw, "Try again").clicked()
             });
             if again {
-                stage.order(Order::Observe(Some(key.clone()), vec![crate::bus::Part::Settings]));
+                stage.order(Order::Refresh(key.clone()));
             }
         }
         _ if !stage.world.machine(&key.reach).is_some_and(crate::model::Machine::is_ready) => {
