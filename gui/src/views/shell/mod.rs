@@ -145,3 +145,6 @@ fn parts(tab: Tab, instance: &Instance) -> Vec<Part> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests;
