@@ -10,6 +10,12 @@ from server import BINARY
 MODULE = "project_of_test"
 
 
+def ask(socket, *words):
+    """A verb of the command, of the instance with this control socket."""
+    command = [BINARY, *map(str, words), "--socket", socket]
+    return subprocess.run(command, capture_output=True, text=True, timeout=40, check=False)
+
+
 class Project:
     """A directory with one module, served with a control socket."""
 
@@ -27,8 +33,7 @@ class Project:
         (self.directory / f"{MODULE}.py").write_text(source)
 
     def ask(self, *words):
-        command = [BINARY, *map(str, words), "--socket", self.socket]
-        return subprocess.run(command, capture_output=True, text=True, timeout=40, check=False)
+        return ask(self.socket, *words)
 
     def status(self):
         return json.loads(self.ask("status", "--json").stdout)

@@ -6,6 +6,7 @@ use eframe::Frame;
 use egui::{Context, Ui};
 use hostler_bus::daemon::Reach;
 
+use crate::application::{Application, Call, Calls};
 use crate::arguments::Arguments;
 use crate::bus::{Bus, Order};
 use crate::model::{Clock, World};
@@ -28,23 +29,24 @@ pub struct Manager {
     clock: Clock,
     /// Whether the window was seen when the bus was last told.
     shown: bool,
+    calls: Calls,
 }
 
 impl Manager {
     /// The application over the daemons that the arguments and the kept state name.
     #[must_use]
-    pub fn new(context: &eframe::CreationContext<'_>, arguments: &Arguments) -> Self {
-        let mut state: State =
+    pub fn new(context: &eframe::CreationContext<'_>, arguments: &Arguments, application: Application) -> Self {
+        let state: State =
             context.storage.and_then(|storage| eframe::get_value(storage, STATE_KEY)).unwrap_or_default();
         let mut reaches = arguments.reaches();
         reaches.extend(state.hosts.iter().filter(|reach| !reaches.contains(reach)).cloned().collect::<Vec<Reach>>());
-        if let Some(name) = &arguments.instance {
-            state.open_link(&reaches, name);
-        }
         crate::screen_reader::connect(&context.egui_ctx);
         let repaint = context.egui_ctx.clone();
         let bus = crate::bus::start(move || repaint.request_repaint());
-        Self::over(&context.egui_ctx, Arc::new(bus), state, reaches)
+        let mut manager = Self::over(&context.egui_ctx, Arc::new(bus), state, reaches);
+        manager.calls.attach(application, &context.egui_ctx);
+        arguments.calls().into_iter().for_each(|call| manager.begin(call));
+        manager
     }
 
     /// The application over any bus; how tests drive it.
@@ -57,7 +59,19 @@ impl Manager {
             world.add_machine(reach.clone());
             bus.send(Order::Connect(reach));
         }
-        Self { bus, world, state, clock: Clock::system(), shown: true }
+        Self { bus, world, state, clock: Clock::system(), calls: Calls::default(), shown: true }
+    }
+
+    /// Does what whoever started the manager wants to see.
+    pub fn begin(&mut self, call: Call) {
+        if let Some(order) = self.calls.answer(call, &mut self.world, &mut self.state, self.clock.now()) {
+            self.order(order);
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        self.world.ordered(&order, self.clock.now());
+        self.bus.send(order);
     }
 
     /// What is known; for tests.
@@ -69,6 +83,11 @@ impl Manager {
     /// What the person chose; for tests.
     pub fn state_mut(&mut self) -> &mut State {
         &mut self.state
+    }
+
+    /// Puts another world in the place of what is known; for tests and pictures.
+    pub fn set_world(&mut self, world: World) {
+        self.world = world;
     }
 
     /// Stops the clock at a moment, so that ages are the same in each run of a test.
@@ -101,6 +120,9 @@ impl eframe::App for Manager {
     fn logic(&mut self, context: &Context, _frame: &mut Frame) {
         self.tell_shown(context);
         self.take_events();
+        for order in self.calls.take(context, &mut self.world, &mut self.state, self.clock.now()) {
+            self.order(order);
+        }
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
@@ -115,8 +137,7 @@ impl eframe::App for Manager {
         };
         views::shell::show(ui, &mut stage);
         for order in orders {
-            self.world.ordered(&order, now);
-            self.bus.send(order);
+            self.order(order);
         }
     }
 

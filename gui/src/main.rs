@@ -4,15 +4,32 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hostler_manager::app::Manager;
+use hostler_manager::application::{self, Begun};
 use hostler_manager::arguments::Arguments;
 use hostler_manager::theme::icon;
 
+/// Wrong words (sysexits.h: EX_USAGE).
+const USAGE: u8 = 64;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(if arguments.verbose { tracing::Level::DEBUG } else { tracing::Level::WARN })
         .init();
+    let application = match application::begin(arguments.calls(), None) {
+        Begun::Here(application) => application,
+        Begun::Elsewhere => {
+            tracing::info!("the window that is open shows it");
+            return ExitCode::SUCCESS;
+        }
+    };
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_app_id(hostler_manager::app::ID)
@@ -27,7 +44,7 @@ fn main() -> ExitCode {
     let run = eframe::run_native(
         hostler_manager::app::ID,
         options,
-        Box::new(move |context| Ok(Box::new(Manager::new(context, &arguments)))),
+        Box::new(move |context| Ok(Box::new(Manager::new(context, &arguments, application)))),
     );
     match run {
         Ok(()) => ExitCode::SUCCESS,

@@ -122,16 +122,4 @@ impl State {
             self.machine = None;
         }
     }
-
-    /// Goes to what a link names: `NAME`, or `hostler://app/NAME/VIEW`.
-    pub fn open_link(&mut self, reaches: &[Reach], link: &str) {
-        let path = link.strip_prefix("hostler://app/").unwrap_or(link);
-        let (name, view) = path.split_once('/').unwrap_or((path, ""));
-        if let Some(reach) = reaches.first() {
-            self.selected = Some(InstanceKey { reach: reach.clone(), name: name.to_owned() });
-        }
-        if let Some(tab) = Tab::ALL.into_iter().find(|tab| tab.title().eq_ignore_ascii_case(view)) {
-            self.tab = tab;
-        }
-    }
 }

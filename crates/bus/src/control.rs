@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::error::Result;
+use crate::samples::Samples;
 use crate::status::Status;
 use crate::words::{LogLevel, State};
-use crate::workers::{Reloaded, Request, Upgraded, Worker};
+use crate::workers::{Applied, Reloaded, Request, Upgraded, Worker};
 
 /// What clients are told of without asking: a change of either is signalled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub trait Control: Send + Sync + 'static {
     /// The instance at this moment.
     async fn status(&self) -> Result<Status>;
 
+    /// What it was like in each span of time that ended after `since_us`, and what happened; 0 for all that is kept.
+    async fn samples(&self, since_us: u64) -> Result<Samples>;
+
     /// All workers of all generations, by place.
     async fn workers(&self) -> Result<Vec<Worker>>;
 
@@ -42,6 +46,9 @@ pub trait Control: Send + Sync + 'static {
     /// Reads settings and code anew, and answers when the next generation serves or was thrown away. It has no time
     /// limit here.
     async fn reload(&self) -> Result<Reloaded>;
+
+    /// Reads the settings anew, and puts those into effect that need no other generation. The rest waits for a reload or a restart.
+    async fn apply_settings(&self) -> Result<Applied>;
 
     /// Brings the previous good generation back, and answers when it serves.
     async fn rollback(&self) -> Result<Reloaded>;

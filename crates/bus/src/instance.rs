@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::samples::Samples;
 use crate::status::Status;
 use crate::text::clean;
 use crate::words::LogLevel;
-use crate::workers::{Reloaded, Request, Upgraded, Worker};
+use crate::workers::{Applied, Reloaded, Request, Upgraded, Worker};
 
 /// The object that one connection talks to.
 pub(crate) struct Instance {
@@ -23,10 +24,20 @@ impl Instance {
     /// The instance at this moment.
     async fn status(&self) -> Result<Status> {
         let mut status = self.call(|control| async move { control.status().await }).await?;
-        if let Some(reload) = &mut status.observed.last_reload {
-            reload.message = clean(std::mem::take(&mut reload.message));
-        }
+        let observed = &mut status.observed;
+        let reload = observed.last_reload.iter_mut().map(|reload| &mut reload.message);
+        let error = observed.last_error.iter_mut().map(|error| &mut error.message);
+        let events = observed.events.iter_mut().map(|event| &mut event.message);
+        reload.chain(error).chain(events).for_each(|text| *text = clean(std::mem::take(text)));
         Ok(status)
+    }
+
+    /// What it was like in each span of time that ended after that moment (microseconds since 1970, UTC; 0 for all that is
+    /// kept), and what happened.
+    async fn samples(&self, since_us: u64) -> Result<Samples> {
+        let mut samples = self.call(move |control| async move { control.samples(since_us).await }).await?;
+        samples.events.iter_mut().for_each(|event| event.message = clean(std::mem::take(&mut event.message)));
+        Ok(samples)
     }
 
     /// All workers of all generations.
@@ -47,6 +58,11 @@ impl Instance {
     /// Makes the next generation; answers when it serves or was thrown away, which may take minutes.
     async fn reload(&self) -> Result<Reloaded> {
         self.call(|control| async move { control.reload().await }).await
+    }
+
+    /// Reads the settings anew, and puts those into effect that need no other generation.
+    async fn apply_settings(&self) -> Result<Applied> {
+        self.call(|control| async move { control.apply_settings().await }).await
     }
 
     /// Brings the previous good generation back.

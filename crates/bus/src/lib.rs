@@ -15,6 +15,7 @@ pub mod daemon;
 mod error;
 mod instance;
 mod places;
+mod samples;
 mod server;
 mod status;
 mod text;
@@ -27,10 +28,11 @@ pub use control::{Condition, Control};
 pub use error::{Error, Result};
 pub use instance::InstanceProxy;
 pub use places::{Found, NoPlace, Places, SOCKET_FILE};
+pub use samples::{Sample, Samples};
 pub use server::{CONNECTION_LIMIT, NotServed, Server, serve, serve_on};
-pub use status::{Configured, LastReload, Observed, Status};
-pub use words::{LogLevel, Phase, State, WorkerState};
-pub use workers::{Reloaded, Request, Running, Upgraded, Worker};
+pub use status::{Configured, Event, LastError, LastReload, Observed, Status};
+pub use words::{EventKind, LogLevel, Phase, State, WorkerState};
+pub use workers::{Applied, Reloaded, Request, Running, Upgraded, Worker};
 
 /// The interface of one instance.
 pub const INTERFACE: &str = "org.hostler.Instance1";

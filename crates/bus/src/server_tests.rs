@@ -9,8 +9,9 @@ use tokio::sync::{Notify, oneshot};
 
 use super::*;
 use crate::{
-    Configured, Error, InstanceProxy, LastReload, LogLevel, Observed, Phase, Reloaded, Request, Result, Running, State,
-    Status, Unreachable, Upgraded, Worker, WorkerState, connect, connect_over,
+    Applied, Configured, Error, Event, EventKind, InstanceProxy, LastError, LastReload, LogLevel, Observed, Phase,
+    Reloaded, Request, Result, Running, Sample, Samples, State, Status, Unreachable, Upgraded, Worker, WorkerState,
+    connect, connect_over,
 };
 
 const TEST_LIMIT: Duration = Duration::from_secs(20);
@@ -74,6 +75,17 @@ fn status() -> Status {
             requests_per_second: 12.5,
             p99_us: 9_000,
             memory_bytes: 5 << 30,
+            cpu_seconds: 1.5,
+            framework: "Flask".to_owned(),
+            last_error: Some(LastError { at_us: 6, message: "it\0 failed".to_owned() }),
+            restarts: [("crashed".to_owned(), 2)].into(),
+            responses: [("2xx".to_owned(), 40), ("5xx".to_owned(), 1)].into(),
+            events: vec![Event {
+                kind: EventKind::WorkerDied,
+                at_us: 4,
+                generation: 3,
+                message: "worker 1\0 died".to_owned(),
+            }],
             ..Observed::default()
         },
     }
@@ -99,6 +111,17 @@ impl Control for Fake {
 
     async fn status(&self) -> Result<Status> {
         Ok(status())
+    }
+
+    async fn samples(&self, since_us: u64) -> Result<Samples> {
+        let mut samples = Samples::default();
+        samples.push(&Sample { at_us: since_us + 1, seconds: 10.0, generation: 3, ..Sample::default() });
+        samples.events = status().observed.events;
+        Ok(samples)
+    }
+
+    async fn apply_settings(&self) -> Result<Applied> {
+        Ok(Applied { in_effect: vec!["timeout".to_owned()], ..Applied::default() })
     }
 
     async fn workers(&self) -> Result<Vec<Worker>> {
@@ -168,7 +191,12 @@ async fn all_calls(instance: &InstanceProxy<'_>, fake: &Fake) {
     let told = instance.status().await.unwrap();
     let mut expected = status();
     expected.observed.last_reload.as_mut().unwrap().message = "no\u{FFFD}ne".to_owned();
+    expected.observed.last_error.as_mut().unwrap().message = "it\u{FFFD} failed".to_owned();
+    expected.observed.events[0].message = "worker 1\u{FFFD} died".to_owned();
     assert_eq!(told, expected);
+    let samples = instance.samples(41).await.unwrap();
+    assert_eq!((samples.get(0).unwrap().at_us, samples.events), (42, expected.observed.events));
+    assert_eq!(instance.apply_settings().await.unwrap().in_effect, ["timeout"]);
     assert_eq!(instance.workers().await.unwrap(), [Worker::default(), worker()]);
     let requests = instance.requests().await.unwrap();
     assert_eq!((requests[0].worker, requests[0].phase), (Some(1), Phase::Queued));

@@ -1,10 +1,12 @@
 //! The answer to `Status`: what is configured, and what is observed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use zbus::zvariant::Type;
 
 use crate::wire;
-use crate::words::State;
+use crate::words::{EventKind, State};
 
 /// An instance at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
@@ -70,6 +72,9 @@ pub struct Observed {
     /// The Python of its workers, as `3.11.2`; empty while no worker was ready.
     #[serde(with = "wire")]
     pub python: String,
+    /// The framework of its application, as `Django` or `FastAPI`; empty while no worker was ready, and where it shows none.
+    #[serde(with = "wire")]
+    pub framework: String,
     /// The event loop of its workers, as `uvloop`; none for WSGI.
     #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
     pub event_loop: Option<String>,
@@ -79,18 +84,35 @@ pub struct Observed {
     /// How the last reload or rollback ended; none while there was none.
     #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
     pub last_reload: Option<LastReload>,
+    /// Keys of settings that were changed since the server process was started, and take effect when it is started anew; as it
+    /// read them last, with a reload or `ApplySettings`.
+    #[serde(with = "wire")]
+    pub awaits_restart: Vec<String>,
     /// Workers that can take requests.
     #[serde(with = "wire")]
     pub workers_ready: u32,
     /// Workers that there should be now, between the least and the greatest number.
     #[serde(with = "wire")]
     pub workers_wanted: u32,
+    /// Workers that run at least one request.
+    #[serde(with = "wire")]
+    pub workers_busy: u32,
     /// Why there should be that many, in one line.
     #[serde(with = "wire")]
     pub workers_reason: String,
     /// Why no worker can be had, in one line; empty unless it is broken.
     #[serde(with = "wire")]
     pub failure: String,
+    /// The last error that went to its log, whoever made it; none since the server process was started.
+    #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<LastError>,
+    /// How often a worker process ended or was replaced, by cause, of all generations: as `crashed`, `timed_out`,
+    /// `max_requests`. Causes that never were are left out.
+    #[serde(with = "wire")]
+    pub restarts: BTreeMap<String, u64>,
+    /// What happened to it, the latest last; the last 16. `Samples` tells more of them.
+    #[serde(with = "wire")]
+    pub events: Vec<Event>,
     /// Requests that wait for a worker.
     #[serde(with = "wire")]
     pub queued: u32,
@@ -100,6 +122,10 @@ pub struct Observed {
     /// Requests answered since the instance was started.
     #[serde(with = "wire")]
     pub requests_total: u64,
+    /// The same by the class of their status, as `2xx`: `1xx` are WebSockets that ended; `4xx` has those whose client left
+    /// before the answer.
+    #[serde(with = "wire")]
+    pub responses: BTreeMap<String, u64>,
     /// Requests answered a second, over the last minute.
     #[serde(with = "wire")]
     pub requests_per_second: f64,
@@ -118,6 +144,41 @@ pub struct Observed {
     /// Memory of the whole instance: the PSS of its processes.
     #[serde(with = "wire")]
     pub memory_bytes: u64,
+    /// Processor time of the whole instance since its server process was started: that process, and all workers there were.
+    #[serde(with = "wire")]
+    pub cpu_seconds: f64,
+}
+
+/// An error of the log, in one line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct LastError {
+    /// When it was logged, in microseconds since 1970 (UTC).
+    #[serde(with = "wire")]
+    pub at_us: u64,
+    /// What went wrong; of a traceback the last line.
+    #[serde(with = "wire")]
+    pub message: String,
+}
+
+/// Something that happened to an instance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct Event {
+    /// What it was.
+    #[serde(with = "wire")]
+    pub kind: EventKind,
+    /// When, in microseconds since 1970 (UTC).
+    #[serde(with = "wire")]
+    pub at_us: u64,
+    /// The generation that it was about.
+    #[serde(with = "wire")]
+    pub generation: u64,
+    /// In one line, for people.
+    #[serde(with = "wire")]
+    pub message: String,
 }
 
 /// How a reload or a rollback ended.

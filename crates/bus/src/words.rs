@@ -81,6 +81,34 @@ words! {
         Stopping = "stopping",
     }
 
+    /// What happened to an instance.
+    EventKind {
+        /// Its server process began to serve.
+        Started = "started",
+        /// Another server process took over from the one before.
+        Upgraded = "upgraded",
+        /// Another generation serves.
+        Reloaded = "reloaded",
+        /// A generation was made and thrown away; the one before goes on.
+        ReloadFailed = "reload-failed",
+        /// The previous good generation serves again.
+        RolledBack = "rolled-back",
+        /// Settings took effect in the generation that serves.
+        Applied = "applied",
+        /// A worker ended unasked.
+        WorkerDied = "worker-died",
+        /// Workers were replaced, for one of their limits or by hand.
+        Recycled = "recycled",
+        /// No worker can be had; requests are answered with 503.
+        Broken = "broken",
+        /// A worker serves again after that.
+        Healed = "healed",
+        /// All workers were let go, as nobody asked anything.
+        Asleep = "asleep",
+        /// A worker serves again after that.
+        Awake = "awake",
+    }
+
     /// What a worker is doing.
     WorkerState {
         /// Its process was started and is not ready.

@@ -114,3 +114,19 @@ pub struct Upgraded {
     #[serde(with = "wire")]
     pub seconds: f64,
 }
+
+/// Settings that were read anew without another generation: the keys that differ, by what becomes of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct Applied {
+    /// Those that are in effect now.
+    #[serde(with = "wire")]
+    pub in_effect: Vec<String>,
+    /// Those that a reload takes up.
+    #[serde(with = "wire")]
+    pub needs_reload: Vec<String>,
+    /// Those that a restart takes up.
+    #[serde(with = "wire")]
+    pub needs_restart: Vec<String>,
+}

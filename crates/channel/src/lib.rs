@@ -192,6 +192,8 @@ pub struct Loaded {
     pub python: String,
     /// The name of the event loop, for ASGI.
     pub event_loop: Option<String>,
+    /// The framework of the application, as `Django`; `None` where it shows none.
+    pub framework: Option<String>,
     /// Where it was imported from, if that was asked for: directories of packages and files of modules, but for what is installed.
     pub sources: Vec<String>,
 }

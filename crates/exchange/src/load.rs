@@ -136,6 +136,22 @@ impl Exchange {
         self.waits.note(queued_ns, started_ns);
     }
 
+    /// How many requests each worker runs now, by its index. Costs a look at each slot in use.
+    #[must_use]
+    pub fn running_by_worker(&self) -> Vec<u32> {
+        let mut running = vec![0_u32; self.config().workers as usize];
+        for slot in self.used() {
+            let state = self.slot(slot).state();
+            // What a worker can write is an index here, and no more than that.
+            if state.phase == Phase::Running
+                && let Some(count) = running.get_mut(usize::from(state.worker))
+            {
+                *count = count.saturating_add(1);
+            }
+        }
+        running
+    }
+
     /// The slots that are in use.
     fn used(&self) -> Vec<u32> {
         let producer = self.producer();

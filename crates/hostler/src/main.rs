@@ -55,7 +55,10 @@ fn main() -> ExitCode {
     };
     match verb {
         Verb::Run | Verb::Serve => {
-            let source = serve::Source::new(surroundings.clone(), Arc::new(move || read_again(&surroundings)));
+            let (again, settings_again) = (surroundings.clone(), surroundings.clone());
+            let read = Arc::new(move || read_again(&again));
+            let read_settings = Arc::new(move || Ok(patient(read_settings(&settings_again)?)));
+            let source = serve::Source::new(surroundings, read, read_settings);
             serve::run(served, &source)
         }
         Verb::Check => serve::check(&served),
@@ -63,11 +66,9 @@ fn main() -> ExitCode {
 }
 
 /// Finds what the settings ask for; else the message and the exit code.
-fn prepare(mut settings: Settings, surroundings: &Surroundings) -> Result<serve::Served, (String, u8)> {
+fn prepare(settings: Settings, surroundings: &Surroundings) -> Result<serve::Served, (String, u8)> {
     let usage = |error: &dyn std::error::Error| (error.to_string(), USAGE);
-    if settings.develop.reload {
-        settings.pool.graceful_timeout = settings.pool.graceful_timeout.min(serve::DEVELOPERS_PATIENCE);
-    }
+    let settings = patient(settings);
     let application = application::locate(&settings, surroundings).map_err(|error| usage(&error))?;
     let python = python::find(&settings, &application.directory, surroundings).map_err(|error| usage(&error))?;
     let extension = extension::find(surroundings).map_err(|error| (error.to_string(), INTERNAL))?;
@@ -75,10 +76,23 @@ fn prepare(mut settings: Settings, surroundings: &Surroundings) -> Result<serve:
     Ok(serve::Served { settings, application, python, extension, environment })
 }
 
+/// The settings, with as much patience as whoever develops has.
+fn patient(mut settings: Settings) -> Settings {
+    if settings.develop.reload {
+        settings.pool.graceful_timeout = settings.pool.graceful_timeout.min(serve::DEVELOPERS_PATIENCE);
+    }
+    settings
+}
+
 /// What the same command line says now: the file may have changed, and what is found by looking. The error is for people.
 fn read_again(surroundings: &Surroundings) -> Result<serve::Served, String> {
+    prepare(read_settings(surroundings)?, surroundings).map_err(|(message, _)| message)
+}
+
+/// The settings of the same command line now.
+fn read_settings(surroundings: &Surroundings) -> Result<Settings, String> {
     match arguments::read(std::env::args_os(), surroundings) {
-        Ok(Asked::Serve(_, settings)) => prepare(*settings, surroundings).map_err(|(message, _)| message),
+        Ok(Asked::Serve(_, settings)) => Ok(*settings),
         Ok(_) => Err("the command line is no longer one that serves".to_owned()),
         Err(error) => Err(error.to_string()),
     }

@@ -1,14 +1,18 @@
 //! Serving: logs, sockets, shared memory, workers and router put together, and taken apart again when a signal says so.
 
+mod applying;
 mod boot;
 mod check;
 mod claims;
 mod control;
 mod developing;
+mod events;
 mod generation;
 mod groups;
 mod instance;
 mod leaving;
+mod logs;
+mod measured;
 mod metrics;
 mod names;
 mod page;
@@ -18,6 +22,7 @@ mod pressure;
 mod probe;
 mod reloading;
 mod rolling;
+mod samples;
 mod service;
 mod signals;
 mod sockets;
@@ -35,15 +40,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use hostler_log::{AccessLog, ErrorLog, Sink};
+use hostler_bus::EventKind;
 use hostler_router::Router;
-use hostler_settings::{LogFile, Settings};
+use hostler_settings::Settings;
 use hostler_supervisor::Failure;
 use hostler_systemd::Environment;
 use hostler_systemd::sockets::Passed;
 use hostler_systemd::store;
 use tokio::sync::mpsc;
-use tracing::level_filters::LevelFilter;
 
 use crate::{INTERNAL, USAGE, say};
 use hostler_project::application::Located;
@@ -57,6 +61,7 @@ use developing::{Developing, Unwatched};
 use generation::Generation;
 use instance::Instance;
 use leaving::Leaving;
+use logs::Logs;
 use names::PidFile;
 use service::Service;
 use signals::Signals;
@@ -98,15 +103,13 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(passed) => store::sort(passed, |name| name.what() == statistics::STORED),
         Err(error) => return refuse(&error.to_string(), SYSTEM),
     };
-    let logs = match Logs::open(&served.settings) {
+    // systemd.service(5), RestartMode=debug.
+    let debugs = environment.get("DEBUG_INVOCATION").is_some_and(|value| value == "1");
+    let logs = match Logs::open(&served.settings, debugs) {
         Ok(logs) => logs,
         Err(error) => return refuse(&error, SYSTEM),
     };
     logs.errors.set_instance(&source.name());
-    // systemd.service(5), RestartMode=debug.
-    if environment.get("DEBUG_INVOCATION").is_some_and(|value| value == "1") {
-        logs.errors.set_level(LevelFilter::DEBUG);
-    }
     raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -262,6 +265,7 @@ async fn serve(
         instance: Arc::clone(&instance),
         orders,
         log: logs.errors.clone(),
+        measured: Arc::default(),
     };
     let _measured = metrics::serve(metrics, stats, &Arc::new(desk.clone()))?;
     let estate = Estate {
@@ -273,6 +277,7 @@ async fn serve(
         upgrade: None,
     };
     let main = Main {
+        started: instance.current().served.settings.clone(),
         instance,
         source,
         logs,
@@ -289,6 +294,10 @@ async fn serve(
         leaving: may_leave.then(Leaving::new),
     };
     main.service.serving();
+    match predecessor {
+        Some(_) => main.instance.happened(EventKind::Upgraded, "another server process took over"),
+        None => main.instance.happened(EventKind::Started, "the server process began to serve"),
+    }
     main.run(&mut signals, unloaded).await
 }
 
@@ -308,39 +317,6 @@ fn announce(served: &Served, strength: Strength) {
         env!("CARGO_PKG_VERSION")
     );
     tracing::debug!(reason = python.reason, "took the Python");
-}
-
-/// The error log, and what the access logs of the router's threads write to.
-struct Logs {
-    errors: ErrorLog,
-    access: Option<(hostler_log::Format, Arc<Sink>)>,
-    /// That is standard output.
-    access_is_stream: bool,
-}
-
-impl Logs {
-    fn open(settings: &Settings) -> Result<Self, String> {
-        let errors = translate::error_log(&settings.log).map_err(|error| error.to_string())?;
-        let access = translate::access_sink(&settings.log).map_err(|error| error.to_string())?;
-        let access_is_stream = settings.log.access_logfile == Some(LogFile::Stream);
-        Ok(Self { errors, access, access_is_stream })
-    }
-
-    fn access_log(&self) -> Option<AccessLog> {
-        let (format, sink) = self.access.as_ref()?;
-        let log = AccessLog::new(*format, Arc::clone(sink));
-        Some(if self.access_is_stream { self.errors.with_entries(log) } else { log })
-    }
-
-    fn reopen(&self) {
-        let access = self.access.as_ref().map_or(Ok(()), |(_, sink)| sink.reopen());
-        for reopened in [self.errors.reopen(), access] {
-            if let Err(error) = reopened {
-                tracing::error!(%error, "a log cannot be reopened: the old file is written on");
-            }
-        }
-        tracing::info!("the logs were reopened");
-    }
 }
 
 /// Each connection is a descriptor: the soft limit is a default for programs that use select(2), which this one does not.

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hostler_bus::{
-    Condition, Control, Error, LogLevel, Reloaded, Request, Result, Server, Status, Upgraded, Worker, WorkerState,
-    serve,
+    Applied, Condition, Control, Error, LogLevel, Reloaded, Request, Result, Samples, Server, Status, Upgraded, Worker,
+    WorkerState, serve,
 };
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -39,6 +39,14 @@ impl Control for Played {
         let mut status = Status::default();
         status.configured.name = "shop".to_owned();
         Ok(status)
+    }
+
+    async fn samples(&self, _: u64) -> Result<Samples> {
+        Ok(Samples::default())
+    }
+
+    async fn apply_settings(&self) -> Result<Applied> {
+        Ok(Applied::default())
     }
 
     async fn workers(&self) -> Result<Vec<Worker>> {

@@ -1,6 +1,10 @@
 //! The daemon: what is known of all instances. The answers to calls are in `daemon/calls.rs`.
 
 mod calls;
+mod looking;
+
+pub(crate) use calls::without_words_of_logs;
+pub(crate) use looking::LastUnits;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -8,15 +12,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use hostler_bus::InstanceProxy;
-use hostler_bus::daemon::{Caller, Detail, Error, Overview, Result, Tree};
+use hostler_bus::daemon::{Caller, Error, Overview, Result, Tree};
 use hostler_settings::Reading;
 use tokio::sync::{Notify, watch};
 use zbus::Connection;
 
 use crate::authority::{Authority, Right};
 use crate::clients::{Clients, InUse};
+
 use crate::heal::Healer;
 use crate::jobs::Jobs;
+use crate::known::Known;
 use crate::observer::Observers;
 use crate::registry::{FileFacts, Sources, merge};
 use crate::scope::{Scope, valid_name};
@@ -44,6 +50,7 @@ struct Inner {
     clients: Clients,
     in_use: InUse,
     healer: Healer,
+    known: Known,
     edit_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     awaits_restart: Mutex<HashMap<String, BTreeSet<String>>>,
 }
@@ -69,6 +76,7 @@ impl Hostlerd {
             None => None,
         };
         let watching = Watching::new(&scope, Arc::clone(&news));
+        let known = Known::of(&scope.state);
         Self(Arc::new(Inner {
             scope,
             authority,
@@ -84,6 +92,7 @@ impl Hostlerd {
             clients: Clients::default(),
             in_use: InUse::default(),
             healer: Healer::default(),
+            known,
             edit_locks: Mutex::default(),
             awaits_restart: Mutex::default(),
         }))
@@ -172,11 +181,16 @@ impl Hostlerd {
                 }
                 _ => None,
             };
+            let seen = inner.observers.seen(&name);
+            if let Some(seen) = &seen {
+                inner.known.note(&name, &seen.facts);
+            }
             let sources = Sources {
+                known: inner.known.get(&name),
                 file: files.get(&name).cloned(),
                 units: units.as_mut().and_then(|units| units.remove(&name)).unwrap_or_default(),
                 enabled,
-                seen: inner.observers.seen(&name),
+                seen,
             };
             // A unit that is loaded and nothing else, as after `systemctl status hostler@typo`, is no instance.
             let overview = merge(&name, &sources);
@@ -188,6 +202,7 @@ impl Hostlerd {
                 all.push(overview);
             }
         }
+        inner.known.keep_only(&all);
         inner.overviews.send_if_modified(|known| {
             let differs = *known != all;
             if differs {
@@ -235,32 +250,6 @@ impl Hostlerd {
         let overview = self.find(name).await?;
         let user = self.0.authority.check(caller, right, name).await?;
         Ok((overview, user))
-    }
-
-    /// All that is known of an instance.
-    pub(crate) async fn look(&self, name: &str) -> Result<Detail> {
-        let overview = self.find(name).await?;
-        let (instance, silent_because) = match self.0.observers.instance(name) {
-            Ok(instance) => match instance.status().await {
-                Ok(status) => (Some(status), String::new()),
-                Err(error) => (None, error.to_string()),
-            },
-            Err(why) => (None, why),
-        };
-        let (service, socket) = match &self.0.units {
-            Some(units) => (units.service(name).await.ok().map(|(facts, _)| facts), units.socket(name).await.ok()),
-            None => (None, None),
-        };
-        Ok(Detail {
-            overview,
-            instance,
-            silent_because,
-            service,
-            socket,
-            revision: self.stored(name).map(|stored| stored.revision).unwrap_or_default(),
-            awaits_restart: locked(&self.0.awaits_restart).get(name).into_iter().flatten().cloned().collect(),
-            healed: self.0.healer.told(name),
-        })
     }
 
     /// Whether there was such an instance at the last look.

@@ -12,6 +12,7 @@ use hostler_bus::{InstanceProxy, State, connect};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::known::Facts;
 use crate::registry::Seen;
 
 /// How long a list waits for instances that were found just now. Those that take longer are told of when they answer.
@@ -155,6 +156,7 @@ async fn ask(instance: &InstanceProxy<'_>) -> hostler_bus::Result<Seen> {
         generation: status.observed.generation,
         application: status.configured.application,
         binds: status.configured.binds,
+        facts: Facts { framework: status.observed.framework, python: status.observed.python },
     })
 }
 

@@ -3,6 +3,7 @@
 use hostler_bus::State;
 use hostler_bus::daemon::{InstanceState, Overview};
 
+use crate::known::Facts;
 use crate::units::Pair;
 
 /// What its settings file says; read for the list only.
@@ -20,6 +21,7 @@ pub(crate) struct Seen {
     pub(crate) generation: u64,
     pub(crate) application: String,
     pub(crate) binds: Vec<String>,
+    pub(crate) facts: Facts,
 }
 
 /// All that the sources say of one instance.
@@ -30,6 +32,8 @@ pub(crate) struct Sources {
     /// UnitFileState of the service and of the socket; `None` without systemd.
     pub(crate) enabled: Option<(String, String)>,
     pub(crate) seen: Option<Seen>,
+    /// What was known when it last ran.
+    pub(crate) known: Facts,
 }
 
 /// What the list shows of it.
@@ -52,6 +56,8 @@ pub(crate) fn merge(name: &str, sources: &Sources) -> Overview {
         has_settings: sources.file.is_some(),
         managed: sources.enabled.is_some() && (seen.is_none() || service_active),
         application: seen.map_or(file.application, |seen| seen.application.clone()),
+        framework: sources.known.framework.clone(),
+        python: sources.known.python.clone(),
         binds: seen.map_or(file.binds, |seen| seen.binds.clone()),
         generation: seen.map_or(0, |seen| seen.generation),
     }

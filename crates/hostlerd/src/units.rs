@@ -12,6 +12,7 @@ use zbus::zvariant::OwnedObjectPath;
 use zbus::{Connection, MatchRule, MessageStream};
 
 use crate::scope::valid_name;
+use crate::security::Judgements;
 use crate::systemd::{ManagerProxy, Values};
 
 pub(crate) use acting::Verb;
@@ -50,6 +51,8 @@ pub(crate) struct Units {
     file_states: Arc<Mutex<HashMap<String, String>>>,
     /// What was learned of a unit in that state, by its object, until that changes.
     learned: Arc<Mutex<HashMap<String, Unit>>>,
+    /// How much of the system is kept from each service, until unit files change.
+    pub(crate) judgements: Judgements,
 }
 
 pub(crate) fn service_of(name: &str) -> String {
@@ -75,8 +78,13 @@ impl Units {
     pub(crate) async fn new(connection: Connection, news: Arc<Notify>) -> zbus::Result<Self> {
         let manager = ManagerProxy::new(&connection).await?;
         manager.subscribe().await?;
-        let units =
-            Self { connection: connection.clone(), manager, file_states: Arc::default(), learned: Arc::default() };
+        let units = Self {
+            connection: connection.clone(),
+            manager,
+            file_states: Arc::default(),
+            learned: Arc::default(),
+            judgements: Judgements::default(),
+        };
         let changes = MatchRule::builder()
             .msg_type(zbus::message::Type::Signal)
             .sender(SERVICE)?
@@ -92,6 +100,7 @@ impl Units {
             .build();
         let mut managers = MessageStream::for_match_rule(managers, &connection, None).await?;
         let (states, learned, other) = (Arc::clone(&units.file_states), Arc::clone(&units.learned), Arc::clone(&news));
+        let judgements = units.judgements.clone();
         tokio::spawn(async move {
             while let Some(Ok(message)) = changes.next().await {
                 let header = message.header();
@@ -107,6 +116,7 @@ impl Units {
                 let concerns_us = match header.member().map(|member| member.as_str()) {
                     Some("UnitFilesChanged" | "Reloading") => {
                         locked(&states).clear();
+                        judgements.forget();
                         true
                     }
                     Some("UnitNew" | "UnitRemoved") => message

@@ -12,7 +12,7 @@ use futures_lite::StreamExt;
 use hostler_bus::daemon::{
     Error, InstanceState, LogFilter, LogLine, MetricsLine, NewInstance, Origin, Overview, ProblemKind,
 };
-use hostler_bus::{Condition, State};
+use hostler_bus::{Applied, Condition, State};
 use zbus::fdo::ObjectManagerProxy;
 use zbus::zvariant::{OwnedValue, Value};
 
@@ -86,7 +86,9 @@ async fn all_calls(client: &Client, place: &Place) {
     let refused = client.outcome(instance.rollback().await).await.unwrap_err();
     assert_eq!(refused, Error::Refused { reason: "nothing to go back to".to_owned() });
     let detail = instance.status().await.unwrap();
-    assert_eq!(detail.instance.unwrap().observed.generation, 4);
+    let observed = detail.instance.unwrap().observed;
+    assert_eq!((observed.generation, observed.last_error.unwrap().message.as_str()), (4, "a password in a traceback"));
+    assert_eq!(instance.samples(41).await.unwrap().get(0).unwrap().at_us, 42);
     assert_eq!(detail.revision, second);
 
     // It takes settings, or the former come back.
@@ -116,6 +118,24 @@ async fn all_calls(client: &Client, place: &Place) {
             "edited by hand"
         ]
     );
+    // What takes effect at once makes no generation; where the instance refuses it the former file comes back.
+    let (now, _) = settings.text().await.unwrap();
+    let live = Applied { in_effect: vec!["timeout".to_owned()], ..Applied::default() };
+    fake.applied.lock().unwrap().push(Ok(live));
+    let outcome = client.outcome(settings.apply(now, set(&[("timeout", "7".into())]), Vec::new()).await).await.unwrap();
+    assert_eq!((outcome.generation, outcome.took_effect), (None, vec!["timeout".to_owned()]));
+    let (taken, _) = settings.text().await.unwrap();
+    let refused = settings.apply(taken.clone(), set(&[("access_logfile", "/no/where".into())]), Vec::new()).await;
+    let refused = client.outcome(refused).await.unwrap_err();
+    assert!(refused.to_string().contains("no settings that apply at once"), "{refused}");
+    assert_eq!(settings.text().await.unwrap().0, taken);
+    // While it makes a generation with the former ones it is asked for another.
+    let busy = Applied { needs_reload: vec!["timeout".to_owned()], ..Applied::default() };
+    fake.applied.lock().unwrap().push(Ok(busy));
+    let outcome =
+        client.outcome(settings.apply(taken, set(&[("timeout", "8".into())]), Vec::new()).await).await.unwrap();
+    assert_eq!(outcome.generation, Some(4));
+    let before = place.text("shop");
     let (now, text) = settings.text().await.unwrap();
     let job = settings.apply_text(now, format!("{text}threads = 2\n")).await;
     let fourth = client.outcome(job).await.unwrap().revision.unwrap();
@@ -219,7 +239,11 @@ fn changes_are_signalled_once_and_only_changes() {
         let told = change.args().unwrap();
         let mut names: Vec<_> = told.changed_properties.keys().copied().collect();
         names.sort_unstable();
-        assert_eq!(names, ["Application", "Binds", "Generation", "SinceUs", "State"], "in one signal, and no others");
+        assert_eq!(
+            names,
+            ["Application", "Binds", "Framework", "Generation", "Python", "SinceUs", "State"],
+            "in one signal, and no others"
+        );
         // Asking changes nothing, and signals nothing: the next signal is the next change.
         client.manager().await.list().await.unwrap();
         fake.condition.send_replace(Condition { state: State::Broken, generation: 3 });
@@ -228,6 +252,8 @@ fn changes_are_signalled_once_and_only_changes() {
         server.stop().await;
         let change = changes.next().await.unwrap();
         assert_eq!(change.args().unwrap().changed_properties["State"].downcast_ref::<&str>().unwrap(), "configured");
+        let overview = named(&client, "shop").await.unwrap();
+        assert_eq!((overview.framework.as_str(), overview.python.as_str()), ("Flask", "3.11.2"), "as it last was");
         std::fs::remove_file(place.settings("shop")).unwrap();
         assert_eq!(removed.next().await.unwrap().args().unwrap().object_path.as_str(), shop.as_str());
     });

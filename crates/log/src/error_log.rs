@@ -14,7 +14,7 @@
 //! instead; see `journal.rs`. An entry that the journal does not take is written to standard error, as lines.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use hostler_systemd::Environment;
@@ -26,6 +26,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 use crate::access::AccessLog;
 use crate::fields::Fields;
 use crate::journal::{Entries, Origin};
+use crate::last_error::{LastError, LoggedError};
 use crate::sink::{Error, Sink, Target};
 use crate::timestamp::{SecondCache, since_epoch};
 
@@ -34,7 +35,9 @@ use crate::timestamp::{SecondCache, since_epoch};
 pub struct ErrorLog {
     sink: Arc<Sink>,
     level: reload::Handle<LevelFilter, Registry>,
+    form: Arc<RwLock<Form>>,
     origin: Arc<Origin>,
+    last_error: Arc<LastError>,
 }
 
 /// Makes `target` the place of all `tracing` events up to `level`. Standard error that is the journal gets entries with
@@ -59,6 +62,18 @@ impl ErrorLog {
         self.sink.reopen()
     }
 
+    /// Writes elsewhere from now on: as lines or as entries, as [`init_error_log`] would.
+    ///
+    /// # Errors
+    ///
+    /// The target cannot be opened; the log goes on where it was.
+    pub fn move_to(&self, target: &Target) -> Result<(), Error> {
+        let form = form_of(target, &self.origin);
+        self.sink.move_to(target)?;
+        *self.form.write().unwrap_or_else(PoisonError::into_inner) = form;
+        Ok(())
+    }
+
     /// Shows events up to `level` from now on.
     pub fn set_level(&self, level: LevelFilter) {
         // It fails only when the subscriber is gone, and then there is nothing left to set.
@@ -68,6 +83,12 @@ impl ErrorLog {
     /// Up to which level events are shown.
     pub fn level(&self) -> LevelFilter {
         self.level.clone_current().unwrap_or(LevelFilter::OFF)
+    }
+
+    /// The last event of severity error, wherever it went; `None` while there was none.
+    #[must_use]
+    pub fn last_error(&self) -> Option<LoggedError> {
+        self.last_error.get()
     }
 
     /// Says which instance the entries of the journal are from (`HOSTLER_INSTANCE`). The first call counts.
@@ -109,10 +130,7 @@ fn start_at(now: Duration) -> String {
 fn subscriber(target: &Target, level: LevelFilter) -> Result<(impl Subscriber + Send + Sync, ErrorLog), Error> {
     let sink = Arc::new(Sink::open(target)?);
     let origin = Arc::new(Origin::default());
-    let form = match entries(target, &origin) {
-        Some(entries) => Form::Entries(entries),
-        None => Form::Lines { coloured: is_coloured(target) },
-    };
+    let form = form_of(target, &origin);
     Ok(assemble(sink, form, level, origin))
 }
 
@@ -123,9 +141,19 @@ pub(crate) fn assemble(
     origin: Arc<Origin>,
 ) -> (impl Subscriber + Send + Sync, ErrorLog) {
     let (filter, level) = reload::Layer::new(level);
-    let records = Records { sink: Arc::clone(&sink), form };
+    let last_error = Arc::<LastError>::default();
+    let form = Arc::new(RwLock::new(form));
+    let records = Records { sink: Arc::clone(&sink), form: Arc::clone(&form), last_error: Arc::clone(&last_error) };
     let subscriber = Registry::default().with(filter).with(records);
-    (subscriber, ErrorLog { sink, level, origin })
+    (subscriber, ErrorLog { sink, level, form, origin, last_error })
+}
+
+/// How records look in this place.
+fn form_of(target: &Target, origin: &Arc<Origin>) -> Form {
+    match entries(target, origin) {
+        Some(entries) => Form::Entries(entries),
+        None => Form::Lines { coloured: is_coloured(target) },
+    }
 }
 
 /// The journal, when `target` is its stream. A journal that cannot be had is no reason to be without a log.
@@ -146,10 +174,12 @@ fn is_coloured(target: &Target) -> bool {
 
 struct Records {
     sink: Arc<Sink>,
-    form: Form,
+    form: Arc<RwLock<Form>>,
+    last_error: Arc<LastError>,
 }
 
 /// How records look.
+#[derive(Debug)]
 pub(crate) enum Form {
     Lines { coloured: bool },
     Entries(Entries),
@@ -158,7 +188,12 @@ pub(crate) enum Form {
 impl<S: Subscriber> Layer<S> for Records {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let fields = Fields::of(event);
-        let record = match &self.form {
+        if *event.metadata().level() == Level::ERROR {
+            self.last_error.set(&fields);
+        }
+        // Held while it is written: the journal's entries are not cloned.
+        let form = self.form.read().unwrap_or_else(PoisonError::into_inner);
+        let record = match &*form {
             Form::Lines { coloured } => render(&line_start(), *event.metadata().level(), &fields, *coloured),
             Form::Entries(entries) => match entries.send(event.metadata(), &fields) {
                 Ok(()) => return,

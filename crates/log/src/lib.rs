@@ -10,6 +10,7 @@ mod escape;
 mod fields;
 mod journal;
 mod json;
+mod last_error;
 mod number;
 mod output;
 mod shade;
@@ -19,5 +20,6 @@ mod timestamp;
 
 pub use access::{AccessLog, AccessRecord, Format};
 pub use error_log::{ErrorLog, init_error_log};
+pub use last_error::LoggedError;
 pub use sink::{Error, Sink, Target};
 pub use slow::slow_request;

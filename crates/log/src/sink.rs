@@ -52,7 +52,6 @@ pub enum Error {
 /// A log file or standard stream, shared between threads.
 #[derive(Debug)]
 pub struct Sink {
-    target: Target,
     state: Mutex<State>,
     dropped: AtomicU64,
     notice: fn(&str),
@@ -70,8 +69,8 @@ impl Sink {
 
     fn with_notice(target: &Target, notice: fn(&str)) -> Result<Self, Error> {
         Ok(Sink {
-            target: target.clone(),
             state: Mutex::new(State {
+                target: target.clone(),
                 output: open(target)?,
                 kept: VecDeque::new(),
                 kept_bytes: 0,
@@ -112,10 +111,20 @@ impl Sink {
     ///
     /// [`Error::Open`]: the log then goes on into the old file.
     pub fn reopen(&self) -> Result<(), Error> {
-        if !matches!(self.target, Target::File(_)) {
+        let target = self.lock().target.clone();
+        if !matches!(target, Target::File(_)) {
             return Ok(());
         }
-        let output = open(&self.target)?;
+        self.move_to(&target)
+    }
+
+    /// Writes elsewhere from the next record on. What a slow reader of the old place has not taken goes to the new one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Open`]: the log then goes on where it was.
+    pub fn move_to(&self, target: &Target) -> Result<(), Error> {
+        let output = open(target)?;
         let mut state = self.lock();
         let _ = self.drain(&mut state);
         // The rest of a record whose beginning is in the old file makes no sense in the new one.
@@ -125,6 +134,7 @@ impl Sink {
             self.lose(&mut state, torn.records, "it was reopened in the middle of a record");
         }
         state.output = output;
+        state.target = target.clone();
         Ok(())
     }
 
@@ -213,14 +223,14 @@ impl Sink {
     fn lose(&self, state: &mut State, records: u64, reason: &str) {
         self.dropped.fetch_add(records, Ordering::Relaxed);
         if state.lost.is_none() {
-            (self.notice)(&format!("the log {} cannot be written, records are being lost: {reason}", self.target));
+            (self.notice)(&format!("the log {} cannot be written, records are being lost: {reason}", state.target));
         }
         *state.lost.get_or_insert(0) += records;
     }
 
     fn recovered(&self, state: &mut State) {
         if let Some(lost) = state.lost.take() {
-            (self.notice)(&format!("the log {} can be written again, lost records: {lost}", self.target));
+            (self.notice)(&format!("the log {} can be written again, lost records: {lost}", state.target));
         }
     }
 }
@@ -237,6 +247,7 @@ impl fmt::Display for Target {
 
 #[derive(Debug)]
 struct State {
+    target: Target,
     output: Output,
     /// What a slow reader has not taken yet, oldest first.
     kept: VecDeque<Kept>,

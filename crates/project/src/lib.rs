@@ -40,4 +40,15 @@ impl Surroundings {
     pub fn absolute(&self, path: &Path) -> PathBuf {
         self.directory.join(path)
     }
+
+    /// The user's directories for settings and for sockets (XDG Base Directory Specification); none where neither
+    /// `$XDG_CONFIG_HOME` nor `$HOME` names one.
+    #[must_use]
+    pub fn user_directories(&self) -> Option<(PathBuf, PathBuf)> {
+        let absolute = |name: &str| self.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let configuration = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
+        let runtime = absolute("XDG_RUNTIME_DIR")
+            .unwrap_or_else(|| PathBuf::from(format!("/run/user/{}", nix::unistd::geteuid().as_raw())));
+        Some((configuration, runtime))
+    }
 }

@@ -253,7 +253,7 @@ impl Connection {
 
     /// Sets the limit for what is waited for: the client's body while there is room for it, else the worker.
     fn limit_for(&self, turn: &Turn) {
-        let config = &turn.line.config;
+        let config = &turn.config;
         let awaits_client = !turn.body.is_done() && turn.line.exchange.wants_body(turn.slot);
         match (awaits_client, config.timeout) {
             (true, _) => self.limit(config.body_timeout),
@@ -273,7 +273,7 @@ impl Connection {
             exchange.end_body(turn.slot, RequestEnd::Aborted);
             return Some(self.broken(turn, stage, 408, Outcome::BadBody).await);
         }
-        let Some(timeout) = turn.line.config.timeout else {
+        let Some(timeout) = turn.config.timeout else {
             self.limit_for(turn);
             return None;
         };
@@ -375,7 +375,7 @@ impl Connection {
 
     /// Takes the rest of a body that nobody reads off the wire; `false` when it is too long or does not come.
     async fn drain(&mut self, turn: &mut Turn) -> bool {
-        self.limit(turn.line.config.body_timeout);
+        self.limit(turn.config.body_timeout);
         let mut drained = 0;
         poll_fn(|context| {
             self.presence.attend(context.waker());
@@ -447,7 +447,7 @@ impl Connection {
         let id = turn.id.show();
         let page = Page { status, reason, http11: turn.http11, to_head: turn.to_head, keep_alive, id: id.as_bytes() };
         self.local.out.borrow_mut().clear();
-        turn.sent = page.write(&self.local, &turn.line.config, &mut self.local.out.borrow_mut());
+        turn.sent = page.write(&self.local, &turn.config, &mut self.local.out.borrow_mut());
         self.log(turn, status, outcome);
         match outcome {
             _ if turn.taken_back => {}

@@ -18,6 +18,7 @@ use std::time::Duration;
 use hostler_http1::Refusal;
 
 use crate::buffer::Buffer;
+use crate::config::Config;
 use crate::local::Local;
 use crate::page::Page;
 use crate::presence::Presence;
@@ -47,8 +48,8 @@ pub(crate) struct Connection {
     pub(crate) pending: Buffer,
     /// The handshake of the present request, when it asks for WebSocket.
     pub(crate) opening: Option<Box<Opening>>,
-    /// The line that it knows the settings of.
-    line: u32,
+    /// The settings that it keeps to.
+    config: Rc<Config>,
     send_timeout: Duration,
     /// The server stops, and the connection was given its last moment.
     last_call: bool,
@@ -100,7 +101,8 @@ pub(crate) enum Interrupted {
 impl Connection {
     pub(crate) fn new(local: Rc<Local>, stream: Stream) -> Self {
         let line = local.line();
-        let peer = Box::new(stream.peer(&line.config.trusted));
+        let config = line.config();
+        let peer = Box::new(stream.peer(&config.trusted));
         let presence = Rc::new(Presence::default());
         let place = local.presences.add(Rc::clone(&presence));
         let registered = Registered { local: Rc::clone(&local), place };
@@ -111,8 +113,8 @@ impl Connection {
             peer,
             pending: Buffer::default(),
             opening: None,
-            line: line.number,
-            send_timeout: line.config.send_timeout,
+            send_timeout: config.send_timeout,
+            config,
             last_call: false,
             _registered: registered,
         }
@@ -152,7 +154,7 @@ impl Connection {
             // Pipelined: it was read together with the last request.
             match self.begin_pending() {
                 Ok(Some(asked)) => return Next::Request(asked),
-                Ok(None) => self.limit(self.local.line().config.header_timeout),
+                Ok(None) => self.limit(self.local.line().config().header_timeout),
                 Err(refusal) => return Next::Refused(refusal),
             }
         } else if served {
@@ -161,15 +163,15 @@ impl Connection {
             {
                 return Next::Moved(thread);
             }
-            self.limit(self.local.line().config.keepalive);
+            self.limit(self.local.line().config().keepalive);
         } else {
-            self.limit(self.local.line().config.header_timeout);
+            self.limit(self.local.line().config().header_timeout);
         }
         loop {
             let before = self.pending.is_empty();
             match poll_fn(|context| self.poll_next(context)).await {
                 Ok(Read::Begun(asked)) => return Next::Request(asked),
-                Ok(Read::More) if before => self.limit(self.local.line().config.header_timeout),
+                Ok(Read::More) if before => self.limit(self.local.line().config().header_timeout),
                 Ok(Read::More) => {}
                 Err(Ended::Refused(refusal)) => return Next::Refused(refusal),
                 // A connection that said nothing (again) is closed without a word.
@@ -266,7 +268,7 @@ impl Connection {
         };
         self.local.out.borrow_mut().clear();
         let line = self.local.line();
-        page.write(&self.local, &line.config, &mut self.local.out.borrow_mut());
+        page.write(&self.local, &line.config(), &mut self.local.out.borrow_mut());
         add_refusal_fields(refusal.status, &mut self.local.out.borrow_mut());
         let _client_may_be_gone = self.write_out().await;
     }
@@ -336,13 +338,13 @@ impl Connection {
         .await
     }
 
-    /// Takes over what the settings of the current line say of this connection, before a request is begun there.
+    /// Takes over what the settings say now of this connection, before a request is begun there.
     fn keep_to_line(&mut self) {
-        let line = self.local.line();
-        if self.line != line.number {
-            self.line = line.number;
-            self.send_timeout = line.config.send_timeout;
-            self.peer.trusted = self.stream.is_trusted(&line.config.trusted);
+        let config = self.local.line().config();
+        if !Rc::ptr_eq(&self.config, &config) {
+            self.send_timeout = config.send_timeout;
+            self.peer.trusted = self.stream.is_trusted(&config.trusted);
+            self.config = config;
         }
     }
 

@@ -113,7 +113,7 @@ impl Held {
                 header(out, FAILURE_HEADER.as_bytes(), itoa::Buffer::new().format(*number).as_bytes());
             }
         }
-        if let Some(name) = line.config.request_id_header.as_deref() {
+        if let Some(name) = line.config().request_id_header.as_deref() {
             header(out, name.as_bytes(), unserved.id.show().as_bytes());
         }
         connection(out, unserved.http11, keep_alive);
@@ -150,7 +150,7 @@ impl Connection {
     /// Answers a request that is not served.
     pub(crate) async fn answer_held(&mut self, unserved: Unserved) -> After {
         let local = std::rc::Rc::clone(&self.local);
-        let keep_alive = unserved.keep_alive && !local.stopping.get() && !local.line().config.keepalive.is_zero();
+        let keep_alive = unserved.keep_alive && !local.stopping.get() && !local.line().config().keepalive.is_zero();
         let sent = {
             let mut out = local.out.borrow_mut();
             out.clear();

@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod buffer;
 mod config;
+mod configuring;
 mod connection;
 mod counts;
 mod held;
@@ -89,6 +90,10 @@ enum Command {
     Forget(u32),
     /// Answer new requests so, or serve them.
     Hold(Option<Arc<Held>>, oneshot::Sender<()>),
+    /// Treat requests of the current line so from now on.
+    Configure(Arc<Config>, oneshot::Sender<()>),
+    /// Write the access log there from now on, or none.
+    Log(Box<Option<AccessLog>>, oneshot::Sender<()>),
     /// Let the counts be read.
     Publish(oneshot::Sender<()>),
     /// Accept no more, close what idles, finish what runs.

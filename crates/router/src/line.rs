@@ -37,7 +37,8 @@ pub(crate) enum Owner {
 pub(crate) struct Line {
     /// The same in all threads: 0 for the first, one more with each switch.
     pub(crate) number: u32,
-    pub(crate) config: Arc<Config>,
+    /// How requests are treated that begin now.
+    config: RefCell<Rc<Config>>,
     pub(crate) exchange: Arc<Exchange>,
     thread: u32,
     events: mpsc::Sender<RouterEvent>,
@@ -68,7 +69,7 @@ impl Line {
         let slots = exchange.config().slots as usize;
         Self {
             number,
-            config,
+            config: RefCell::new(Rc::new(Config::clone(&config))),
             exchange,
             thread,
             events,
@@ -95,6 +96,16 @@ impl Line {
         )]
         let doorbell = AsyncFd::with_interest(doorbell, Interest::READABLE)?;
         self.doorbell.set(doorbell).map_err(|_| io::Error::other("a line was watched twice"))
+    }
+
+    /// How requests are treated that begin now. One that was begun keeps what it was begun with.
+    pub(crate) fn config(&self) -> Rc<Config> {
+        Rc::clone(&self.config.borrow())
+    }
+
+    /// Treats requests otherwise that begin from now on.
+    pub(crate) fn configure(&self, config: &Config) {
+        *self.config.borrow_mut() = Rc::new(config.clone());
     }
 
     /// Whether new requests go to another line.
@@ -166,7 +177,7 @@ impl Line {
                 Owner::Nobody
             } else {
                 let probed = probes && self.exchange.is_loop(self.exchange.progress(slot).worker);
-                Owner::Orphan(Orphan::new(now, self.config.timeout, probed))
+                Owner::Orphan(Orphan::new(now, self.config().timeout, probed))
             }
         };
         self.own(slot, owner);
@@ -186,7 +197,7 @@ impl Line {
         let owner = if self.exchange.release(slot) {
             Owner::Nobody
         } else {
-            Owner::Orphan(Orphan::new(now, self.config.timeout, false))
+            Owner::Orphan(Orphan::new(now, self.config().timeout, false))
         };
         self.own(slot, owner);
     }

@@ -117,7 +117,7 @@ impl Connection {
             log.record(&access);
         }
         // A WebSocket is not slow because it is long.
-        if status != 101 && turn.line.config.slow_request.is_some_and(|limit| access.total > limit) {
+        if status != 101 && turn.config.slow_request.is_some_and(|limit| access.total > limit) {
             hostler_log::slow_request(&access);
         }
     }

@@ -33,7 +33,7 @@ impl Line {
     /// The time limit of requests whose connection is done with them: the client left, or all was sent and `close()` still runs. On an event
     /// loop they may go on for as long as they like, as background tasks do, if only the loop is not stuck.
     pub(crate) fn check_orphans(&self, now: u64) {
-        let Some(timeout) = self.config.timeout else { return };
+        let Some(timeout) = self.config().timeout else { return };
         if !self.has_orphans() {
             return;
         }

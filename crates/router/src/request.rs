@@ -72,7 +72,7 @@ pub(crate) fn begin(
     buffer: &[u8],
 ) -> Result<Option<Begun>, Refusal> {
     let line = local.line();
-    let config = &line.config;
+    let config = &line.config();
     let mut scratch = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let fields = config.head_limits.fields.min(MOST_FIELDS);
     let Some(head) = parse_head(buffer, &config.head_limits, &mut scratch[..fields])? else {
@@ -108,6 +108,7 @@ pub(crate) fn begin(
     local.defer_wake(&line);
     let turn = Turn {
         line,
+        config: Rc::clone(config),
         slot,
         to_head: head.method == "HEAD",
         idempotent: matches!(head.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),

@@ -45,7 +45,7 @@ impl Connection {
             out.clear();
             exchange.read_response(turn.slot, head, &mut laid_out);
             let keep_alive =
-                turn.keep_alive && !local.stopping.get() && !turn.awaits_continue && !line.config.keepalive.is_zero();
+                turn.keep_alive && !local.stopping.get() && !turn.awaits_continue && !turn.config.keepalive.is_zero();
             let id = turn.id.show();
             let how = Circumstances {
                 http11: turn.http11,
@@ -54,7 +54,7 @@ impl Connection {
                 whole: (progress.complete() && !self.sends_trailers(turn, progress)).then_some(there as u64),
                 id: id.as_bytes(),
             };
-            write_head(&local, &line.config, &laid_out, how, &mut out)
+            write_head(&local, &turn.config, &laid_out, how, &mut out)
         };
         let Some(written) = written else { return Ok(None) };
         turn.keep_alive = written.keep_alive;
@@ -133,7 +133,7 @@ impl Connection {
         if sends_trailers {
             let mut laid_out = Vec::new();
             turn.line.exchange.read_response(turn.slot, progress.trailers, &mut laid_out);
-            write_trailers(&laid_out, turn.line.config.request_id_header.as_deref(), out);
+            write_trailers(&laid_out, turn.config.request_id_header.as_deref(), out);
         }
         out.extend_from_slice(b"\r\n");
     }

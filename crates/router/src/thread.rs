@@ -169,6 +169,15 @@ impl Thread {
                         *self.local.held.borrow_mut() = held;
                         carried_out(tell, ());
                     }
+                    Some(Command::Configure(config, tell)) => {
+                        self.local.line().configure(&config);
+                        carried_out(tell, ());
+                    }
+                    Some(Command::Log(access_log, tell)) => {
+                        self.settle();
+                        *self.local.access_log.borrow_mut() = *access_log;
+                        carried_out(tell, ());
+                    }
                     Some(Command::Publish(tell)) => {
                         self.local.counts.publish(self.local.presences.count());
                         carried_out(tell, ());

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use crate::body::Body;
+use crate::config::Config;
 use crate::id::RequestId;
 use crate::line::Line;
 
@@ -12,6 +13,8 @@ use crate::line::Line;
 pub(crate) struct Turn {
     /// Where it is run. It may move on when that line has no workers any more.
     pub(crate) line: Rc<Line>,
+    /// How it is treated, to its end.
+    pub(crate) config: Rc<Config>,
     pub(crate) slot: u32,
     /// The method is HEAD: the answer has no body.
     pub(crate) to_head: bool,

@@ -15,6 +15,9 @@ pub(crate) trait Group: Default {
     /// sentence that begins with the key.
     fn set(&mut self, meta: &SettingMeta, input: &Input) -> Option<Result<(), String>>;
 
+    /// Takes over the values of another state, of the settings whose keys are to be taken.
+    fn take(&mut self, from: &Self, is_taken: impl Fn(&str) -> bool);
+
     /// The values as they would be written in a file, in the order of [`Group::metas`]; `None` where one is unset.
     fn rendered(&self) -> Vec<Option<String>>;
 }
@@ -68,6 +71,12 @@ macro_rules! settings {
                     return Some($crate::declare::assign(&mut self.$key, meta, input));
                 })+
                 None
+            }
+
+            fn take(&mut self, from: &Self, is_taken: impl Fn(&str) -> bool) {
+                $(if is_taken($crate::declare::plain(stringify!($key))) {
+                    self.$key.clone_from(&from.$key);
+                })+
             }
 
             fn rendered(&self) -> Vec<Option<String>> {

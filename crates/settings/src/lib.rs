@@ -11,6 +11,7 @@ mod bind;
 pub mod command_line;
 mod declare;
 mod develop;
+mod difference;
 mod file;
 mod http;
 mod input;

@@ -113,21 +113,9 @@ impl Reading {
     /// that was refused leaves the one before.
     #[must_use]
     pub fn explain(&self) -> Vec<Explained> {
-        let Settings { app, bind, pool, life, asgi, http, limits, log, develop } = &self.settings;
-        let values = [
-            app.rendered(),
-            bind.rendered(),
-            pool.rendered(),
-            life.rendered(),
-            asgi.rendered(),
-            http.rendered(),
-            limits.rendered(),
-            log.rendered(),
-            develop.rendered(),
-        ];
         metas()
             .iter()
-            .zip(values.concat())
+            .zip(self.settings.rendered())
             .map(|(meta, value)| Explained { meta, value, place: self.places.get(meta.key).cloned() })
             .collect()
     }

@@ -201,6 +201,12 @@ impl Driver {
                 self.take(Event::Scale { workers });
                 let _ = reply.send(self.machine.strength().wanted);
             }
+            Message::Timeouts { graceful_timeout, boot_timeout } => {
+                self.options.graceful_timeout = graceful_timeout;
+                self.options.boot_timeout = boot_timeout;
+                self.options.start.graceful_timeout = graceful_timeout;
+                self.machine.set_timeouts(graceful_timeout, boot_timeout);
+            }
             Message::Roll { options, edition, reply } => self.roll(*options, edition, reply),
             Message::Sample { reply } => self.sample(reply),
             Message::Stacks { worker, reply } => self.ask_for_stacks(worker, reply),

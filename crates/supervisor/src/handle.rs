@@ -188,6 +188,13 @@ impl Handle {
         self.send(Event::EndRoll);
     }
 
+    /// Gives workers so long from now on to finish what they run, and to get ready: as [`Options::graceful_timeout`] and
+    /// [`Options::boot_timeout`]. A worker that finishes or starts already has the time that it began with.
+    pub async fn set_timeouts(&self, graceful_timeout: Duration, boot_timeout: Duration) {
+        // A supervisor that has ended waits for nobody.
+        let _ended = self.messages.send(Message::Timeouts { graceful_timeout, boot_timeout }).await;
+    }
+
     /// Has so many workers from now on, at least one and at most what the places allow; returns how many that is. Where the number
     /// follows the load it goes on from there. While it sleeps this is how many it wakes up with. Cancel safe.
     pub async fn scale(&self, workers: u16) -> u16 {

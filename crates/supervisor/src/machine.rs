@@ -137,6 +137,12 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// What begins from now on has so much time.
+    pub(crate) fn set_timeouts(&mut self, graceful_timeout: Duration, boot_timeout: Duration) {
+        self.limits.graceful_timeout = graceful_timeout;
+        self.limits.boot_timeout = boot_timeout;
+    }
+
     pub(crate) fn new(mut limits: Limits) -> Self {
         limits.workers = limits.workers.max(1);
         limits.places = limits.places.max(limits.workers);
@@ -454,6 +460,7 @@ fn loaded() -> Loaded {
         interface: hostler_channel::Interface::Wsgi,
         python: "3.11.7".into(),
         event_loop: None,
+        framework: None,
         sources: Vec::new(),
     }
 }

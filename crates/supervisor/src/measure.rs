@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::status::Usage;
 
 /// Reads what process `pid` uses; `None` when it is gone. Blocks, for milliseconds where a process has much memory.
-pub(crate) fn usage(pid: u32) -> Option<Usage> {
+#[must_use]
+pub fn usage(pid: u32) -> Option<Usage> {
     let cpu = cpu(pid)?;
     let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
     Some(Usage { memory: memory.as_deref().and_then(proportional_share), cpu, at: Instant::now() })
@@ -18,6 +19,14 @@ pub(crate) fn cpu(pid: u32) -> Option<Duration> {
     cpu_time(&stat, rustix::param::clock_ticks_per_second())
 }
 
+/// The CPU time of process `pid` since its start, with that of its children that ended and were waited for; `None` when it is gone.
+/// Some microseconds.
+#[must_use]
+pub fn family_cpu(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    times(&stat, 4, rustix::param::clock_ticks_per_second())
+}
+
 /// `Pss:` in bytes (`proc_pid_smaps(5)`); the file counts in units of 1024.
 fn proportional_share(rollup: &str) -> Option<u64> {
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
@@ -25,14 +34,20 @@ fn proportional_share(rollup: &str) -> Option<u64> {
     count.checked_mul(1024)
 }
 
-/// User and system time (`proc_pid_stat(5)`, fields 14 and 15). The second field is the program's name in parentheses, which may
-/// hold anything, parentheses too.
+/// User and system time.
 fn cpu_time(stat: &str, ticks_per_second: u64) -> Option<Duration> {
+    times(stat, 2, ticks_per_second)
+}
+
+/// The sum of the first so many times (`proc_pid_stat(5)`, from field 14 on: user and system, and both of the children). The second field is
+/// the program's name in parentheses, which may hold anything, parentheses too.
+fn times(stat: &str, count: usize, ticks_per_second: u64) -> Option<Duration> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    let ticks = user.checked_add(system)?;
+    let mut ticks = 0_u64;
+    for _ in 0..count {
+        ticks = ticks.checked_add(fields.next()?.parse().ok()?)?;
+    }
     let milliseconds = ticks.checked_mul(1000)?.checked_div(ticks_per_second)?;
     Some(Duration::from_millis(milliseconds))
 }
@@ -46,8 +61,9 @@ mod tests {
         let rollup = "5581b000-7ffd9000 ---p 00000000 00:00 0    [rollup]\nRss:     9000 kB\nPss:     2345 kB\nPss_Dirty: 1 kB\n";
         assert_eq!(proportional_share(rollup), Some(2345 * 1024));
         assert_eq!(proportional_share("Pss: much"), None);
-        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194304 1 2 3 4 150 50 0 0 20 0 3 0 1000";
+        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194304 1 2 3 4 150 50 60 40 20 0 3 0 1000";
         assert_eq!(cpu_time(stat, 100), Some(Duration::from_secs(2)));
+        assert_eq!(times(stat, 4, 100), Some(Duration::from_secs(3)));
         assert_eq!(cpu_time(stat, 0), None);
         assert_eq!(cpu_time("42 (python) S 1", 100), None);
     }
@@ -58,6 +74,7 @@ mod tests {
         assert!(used.memory.is_none_or(|memory| memory > 100_000), "{used:?}");
         assert_eq!(usage(u32::MAX), None);
         assert!(cpu(std::process::id()) >= Some(used.cpu));
+        assert!(family_cpu(std::process::id()) >= Some(used.cpu));
         assert_eq!(cpu(u32::MAX), None);
     }
 }

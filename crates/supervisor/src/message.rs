@@ -25,6 +25,11 @@ pub(crate) enum Message {
         workers: u16,
         reply: oneshot::Sender<u16>,
     },
+    /// Be so patient from now on.
+    Timeouts {
+        graceful_timeout: Duration,
+        boot_timeout: Duration,
+    },
     /// Replace all workers, one after the other, by processes that are started so.
     Roll {
         options: Box<Options>,

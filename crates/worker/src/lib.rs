@@ -5,6 +5,7 @@
 
 mod application;
 mod asgi;
+mod framework;
 mod gone;
 mod hooks;
 mod interrupt;

@@ -14,7 +14,7 @@ use rustix::pipe::PipeFlags;
 use crate::application::{self, Application, Failure};
 use crate::hooks::Hooks;
 use crate::keeper::{self, Forked};
-use crate::{asgi, interrupt, journal, report, sources, watch, wsgi};
+use crate::{asgi, framework, interrupt, journal, report, sources, watch, wsgi};
 
 /// The signal on which a worker prints the Python stacks of all its threads, for [`watch`] to log: SIGSTKFLT, which nothing else uses.
 const STACKS_SIGNAL: i32 = 16;
@@ -63,7 +63,9 @@ fn work(py: Python<'_>, start: &WorkerStart, application: Application, hooks: &H
     let interface = application.interface;
     // What an ASGI application imports at its startup is not known yet; it is mostly in the same places.
     let sources = if start.report_sources { sources::imported(py) } else { Vec::new() };
-    let loaded = |event_loop| FromWorker::Ready(Loaded { interface, python: python_version(), event_loop, sources });
+    let framework = framework::of(application.callable.bind(py));
+    let python = python_version();
+    let loaded = |event_loop| FromWorker::Ready(Loaded { interface, python, event_loop, framework, sources });
     let served = match interface {
         Interface::Asgi => {
             let event_loop = asgi::Loop::new(py, start.event_loop).unwrap_or_else(|failure| refuse(py, failure));

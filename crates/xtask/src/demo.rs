@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::venv::Venv;
-use crate::workspace::{self, Profile};
+use crate::workspace::{self, Extent, Profile};
 
 const USUAL_PORT: u16 = 8000;
 /// How long the example may take until it answers its first request.
@@ -24,7 +24,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let (example, port) = parse(arguments)?;
     let bind = free_address(port)?;
-    let hostler = workspace::build_hostler(Profile::Bench)?;
+    let hostler = workspace::build_hostler(Profile::Bench, Extent::Server)?;
     let directory = workspace::root().join("examples").join(example.name);
     let venv = Venv::from_file(example.name, &directory.join("requirements.txt"))?;
     let data = workspace::target_directory("demo")?.join(example.name);

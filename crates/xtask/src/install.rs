@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::workspace::{self, Profile};
+use crate::workspace::{self, Extent, Profile};
 
 /// The prefix that the units are written for.
 const PACKAGED_PREFIX: &str = "/usr";
@@ -31,11 +31,23 @@ const FILES: [(&str, &str); 11] = [
     ("README.md", "share/doc/hostler"),
 ];
 
+/// The same of the desktop application, which is a package of its own: servers have no use for it.
+const DESKTOP_FILES: [(&str, &str); 5] = [
+    ("gui/data/org.hostler.Manager.desktop", "share/applications"),
+    ("gui/data/org.hostler.Manager.metainfo.xml", "share/metainfo"),
+    ("gui/data/icons/org.hostler.Manager.svg", "share/icons/hicolor/scalable/apps"),
+    ("gui/data/icons/org.hostler.Manager-symbolic.svg", "share/icons/hicolor/symbolic/apps"),
+    ("gui/data/icons/org.hostler.Manager.png", "share/icons/hicolor/256x256/apps"),
+];
+
 /// Installs as `arguments` say.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let options = Options::parse(arguments)?;
-    let hostler = workspace::build_hostler(options.profile)?;
+    let hostler = workspace::build_hostler(options.profile, options.extent)?;
     tree(&hostler, &options.destination, &options.prefix)?;
+    if options.extent == Extent::Desktop {
+        desktop(&hostler.with_file_name("hostler-manager"), &options.destination, &options.prefix)?;
+    }
     println!("installed below {}", below(&options.destination, &options.prefix).display());
     Ok(ExitCode::SUCCESS)
 }
@@ -45,26 +57,35 @@ struct Options {
     destination: PathBuf,
     prefix: PathBuf,
     profile: Profile,
+    extent: Extent,
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options =
-            Self { destination: PathBuf::from("/"), prefix: PathBuf::from("/usr/local"), profile: Profile::Bench };
+        let mut options = Self {
+            destination: PathBuf::from("/"),
+            prefix: PathBuf::from("/usr/local"),
+            profile: Profile::Bench,
+            extent: Extent::Desktop,
+        };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let (name, value) = match argument.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (argument.as_str(), None),
             };
-            if name == "--dev" && value.is_none() {
-                options.profile = Profile::Dev;
-                continue;
-            }
             let place = match name {
+                "--dev" if value.is_none() => {
+                    options.profile = Profile::Dev;
+                    continue;
+                }
+                "--no-gui" if value.is_none() => {
+                    options.extent = Extent::Server;
+                    continue;
+                }
                 "--destdir" => &mut options.destination,
                 "--prefix" => &mut options.prefix,
-                unknown => bail!("install: {unknown:?} is none of --destdir DIR, --prefix DIR, --dev"),
+                unknown => bail!("install: {unknown:?} is none of --destdir DIR, --prefix DIR, --dev, --no-gui"),
             };
             let value = value.or_else(|| rest.next().cloned());
             *place = PathBuf::from(value.with_context(|| format!("install: {name} needs a directory"))?);
@@ -82,9 +103,19 @@ pub(crate) fn tree(hostler: &Path, destination: &Path, prefix: &Path) -> Result<
     // `hostler` looks for it there: crates/hostler/src/extension.rs.
     copy(&hostler.with_file_name("lib_hostler.so"), &to.join("lib/hostler/_hostler.abi3.so"), 0o644)?;
     copy(&hostler.with_file_name("hostlerd"), &to.join("lib/hostler/hostlerd"), 0o755)?;
-    for (source, directory) in FILES {
-        let source = workspace::root().join(source);
-        for file in files(&source)? {
+    write_all(&FILES, &to, prefix)
+}
+
+/// Installs the built `hostler-manager` and what a desktop finds it by.
+pub(crate) fn desktop(manager: &Path, destination: &Path, prefix: &Path) -> Result<()> {
+    let to = below(destination, prefix);
+    copy(manager, &to.join("bin/hostler-manager"), 0o755)?;
+    write_all(&DESKTOP_FILES, &to, prefix)
+}
+
+fn write_all(files_and_directories: &[(&str, &str)], to: &Path, prefix: &Path) -> Result<()> {
+    for (source, directory) in files_and_directories {
+        for file in files(&workspace::root().join(source))? {
             let name = file.file_name().with_context(|| format!("{} has no name", file.display()))?;
             write(&file, &to.join(directory).join(name), prefix)?;
         }
@@ -109,8 +140,11 @@ fn files(source: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A text, with the paths of the prefix that it is installed below.
+/// A text, with the paths of the prefix that it is installed below; a picture as it is.
 fn write(source: &Path, target: &Path, prefix: &Path) -> Result<()> {
+    if source.extension().is_some_and(|extension| extension == "png") {
+        return copy(source, target, 0o644);
+    }
     let text = fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
     place(target, |new| fs::write(new, moved(&text, prefix)), 0o644)
 }
@@ -124,7 +158,7 @@ fn moved(text: &str, prefix: &Path) -> String {
 }
 
 fn copy(source: &Path, target: &Path, mode: u32) -> Result<()> {
-    ensure!(source.is_file(), "{} was not built", source.display());
+    ensure!(source.is_file(), "{} is not there", source.display());
     place(target, |new| fs::copy(source, new).map(drop), mode)
 }
 
@@ -151,12 +185,14 @@ mod tests {
 
     #[test]
     fn words_are_read_in_both_forms() {
-        let options = parse("--destdir /tmp/x --prefix=/usr --dev").unwrap();
+        let options = parse("--destdir /tmp/x --prefix=/usr --dev --no-gui").unwrap();
+        assert_eq!(options.extent, Extent::Server);
         assert_eq!((options.destination.as_path(), options.prefix.as_path()), (Path::new("/tmp/x"), Path::new("/usr")));
         assert_eq!(below(&options.destination, &options.prefix), Path::new("/tmp/x/usr"));
         let options = parse("").unwrap();
+        assert_eq!(options.extent, Extent::Desktop);
         assert_eq!(below(&options.destination, &options.prefix), Path::new("/usr/local"));
-        for wrong in ["--prefix usr", "--prefix", "--dev=yes", "there"] {
+        for wrong in ["--prefix usr", "--prefix", "--dev=yes", "--no-gui=1", "there"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
@@ -198,6 +234,27 @@ mod tests {
             "usr/share/polkit-1/actions/org.hostler.Hostler1.policy",
         ] {
             assert_eq!(mode(file), 0o644, "{file}");
+        }
+        assert!(!destination.path().join("usr/share/applications").exists(), "servers have no desktop");
+    }
+
+    #[test]
+    fn the_desktop_application_is_found_by_its_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let manager = directory.path().join("hostler-manager");
+        assert!(desktop(&manager, directory.path(), Path::new("/opt/h")).is_err(), "it is missing");
+        fs::write(&manager, "application").unwrap();
+        desktop(&manager, directory.path(), Path::new("/opt/h")).unwrap();
+        let share = directory.path().join("opt/h/share");
+        let entry = fs::read_to_string(share.join("applications/org.hostler.Manager.desktop")).unwrap();
+        assert!(entry.contains("\nExec=/opt/h/bin/hostler-manager %u\n") && !entry.contains("/usr/"), "{entry}");
+        for file in [
+            "metainfo/org.hostler.Manager.metainfo.xml",
+            "icons/hicolor/scalable/apps/org.hostler.Manager.svg",
+            "icons/hicolor/symbolic/apps/org.hostler.Manager-symbolic.svg",
+            "icons/hicolor/256x256/apps/org.hostler.Manager.png",
+        ] {
+            assert!(share.join(file).is_file(), "{file}");
         }
     }
 }

@@ -23,9 +23,9 @@ Usage: cargo xtask COMMAND
         The part systemd boots real systems of Debian, as root.
   bench [hello|mixed-sleep|mixed-compute|transfer|idle|asgi-hello|fastapi|websocket|asgi-mixed|websockets-idle|sse|reload|kill|preload|sleep]... [--rounds N] [--quick] [--servers A,B]
         Measures Hostler beside its peers, in interleaved rounds, and prints medians.
-  install [--destdir DIR] [--prefix DIR] [--dev]
+  install [--destdir DIR] [--prefix DIR] [--dev] [--no-gui]
         Builds Hostler and installs it below the prefix (default: /usr/local) within DIR, as packages do. With --dev a
-        quick build.
+        quick build, with --no-gui without the desktop application.
 
 Each installs what it needs: Python packages into target/venv, Debian packages with apt-get when run as root.";
 

@@ -63,11 +63,23 @@ impl Profile {
     }
 }
 
-/// Builds the `hostler` command, the Python extension and the daemon `hostlerd`, which cargo puts beside each other, and
-/// returns the path of the command.
-pub(crate) fn build_hostler(profile: Profile) -> Result<PathBuf> {
+/// What is built of Hostler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What a server needs.
+    Server,
+    /// That, and the desktop application.
+    Desktop,
+}
+
+/// Builds the `hostler` command, the Python extension, the daemon `hostlerd`, and `hostler-manager` if it is wanted,
+/// which cargo puts beside each other, and returns the path of the command.
+pub(crate) fn build_hostler(profile: Profile, extent: Extent) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--profile", profile.name(), "-p", "hostler", "-p", "hostler-worker", "-p", "hostlerd"]);
+    if extent == Extent::Desktop {
+        command.args(["-p", "hostler-manager"]);
+    }
     run(&mut command)?;
     Ok(target().join(profile.directory()).join("hostler"))
 }

@@ -98,7 +98,7 @@ mod tests {
         let (outbox, wakes) = (Arc::new(Outbox::new()), Arc::new(AtomicUsize::new(0)));
         let (announcing, counter) = (Arc::clone(&outbox), Arc::clone(&wakes));
         let task = tokio::spawn(async move {
-            announcing.announce(|| drop(counter.fetch_add(1, Ordering::Relaxed))).await;
+            announcing.announce(|| _ = counter.fetch_add(1, Ordering::Relaxed)).await;
         });
         for _ in 0..100 {
             outbox.put(gone("shop")).await;

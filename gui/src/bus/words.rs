@@ -22,7 +22,7 @@ impl Action {
             Self::Apply { .. } => "Apply settings",
             Self::Undo { .. } => "Undo change",
             Self::Remove => "Remove",
-            Self::Create => "Make",
+            Self::Create => "Create",
         }
     }
 
@@ -44,7 +44,7 @@ impl Action {
             Self::Apply { .. } => "Applying settings…",
             Self::Undo { .. } => "Taking the change back…",
             Self::Remove => "Removing…",
-            Self::Create => "Making…",
+            Self::Create => "Making it…",
         }
     }
 

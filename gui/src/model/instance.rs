@@ -66,19 +66,6 @@ pub struct Running {
     pub progress: Progress,
 }
 
-/// A new instance on its way, or one that could not be made.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Creating {
-    /// Since when, in microseconds since 1970 (UTC).
-    pub since_us: u64,
-    /// Whether polkit waits for the person.
-    pub authorizing: bool,
-    /// How far it is.
-    pub progress: Progress,
-    /// Why it was not made.
-    pub failure: Option<Failure>,
-}
-
 impl Instance {
     /// What it does.
     #[must_use]

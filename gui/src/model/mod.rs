@@ -7,7 +7,8 @@ mod failure;
 mod happenings;
 mod instance;
 mod loaded;
-mod logs;
+pub mod logs;
+mod making;
 mod samples;
 mod take;
 mod toast;
@@ -25,9 +26,10 @@ pub use clock::Clock;
 pub use course::{Course, Renewal, Step, StepState};
 pub use failure::{Failure, FailureKind};
 pub use happenings::{Happening, HappeningKind};
-pub use instance::{Creating, Instance, InstanceKey, Running};
+pub use instance::{Instance, InstanceKey, Running};
 pub use loaded::Loaded;
-pub use logs::LogBook;
+pub use logs::{LogBook, LogCriteria, LogHistogram, LogIndex, Severity};
+pub use making::Making;
 pub use samples::{Sample, Samples};
 pub use toast::{Toast, ToastTone};
 
@@ -39,6 +41,8 @@ pub struct World {
     /// What was done lately and is told at the edge of the window, the latest last; those whose time is over are kept as their
     /// history, as far as a limit goes.
     pub toasts: Vec<Toast>,
+    /// The new instance that was ordered last, until its view is left.
+    pub making: Option<Making>,
     /// How many toasts there ever were.
     toasted: u64,
 }
@@ -52,8 +56,6 @@ pub struct Machine {
     pub link: Link,
     /// Its instances by name; those of the last connection stay while it is lost.
     pub instances: BTreeMap<String, Instance>,
-    /// New instances on their way, and those that could not be made, by name.
-    pub creating: BTreeMap<String, Creating>,
     /// Whether the list came in since the connection was made.
     pub listed: bool,
     /// All settings that its daemon knows.
@@ -96,7 +98,6 @@ impl World {
                 reach,
                 link: Link::Connecting,
                 instances: BTreeMap::new(),
-                creating: BTreeMap::new(),
                 listed: false,
                 schema: Vec::new(),
             });

@@ -2,12 +2,13 @@
 
 use hostler_bus::daemon::{Outcome, Overview, Reach};
 
-use super::{Creating, Failure, FailureKind, Instance, InstanceKey, Machine, Running, ToastTone, World};
+use super::{Failure, FailureKind, Instance, InstanceKey, Machine, Running, ToastTone, World};
 use crate::bus::{Action, Event, Link, Order, Part, Progress};
 
 impl World {
     /// Takes an event, and answers with what is to be asked for because of it.
     pub fn take(&mut self, event: Event, now_us: u64) -> Vec<Order> {
+        self.take_making(&event);
         match event {
             Event::Link(reach, link) => self.on_machine(&reach, |machine| {
                 if !matches!(link, Link::Ready(_)) {
@@ -19,7 +20,6 @@ impl World {
                 let mut former = std::mem::take(&mut machine.instances);
                 for overview in overviews {
                     let known = former.remove(&overview.name);
-                    machine.creating.remove(&overview.name);
                     machine.instances.insert(overview.name.clone(), told(known, overview, now_us));
                 }
                 machine.listed = true;
@@ -72,25 +72,10 @@ impl World {
                 instance.log.ended = failure;
             }),
             Event::Authorizing(key, action, waits) => {
-                self.on_action(
-                    &key,
-                    &action,
-                    |running| running.authorizing = waits,
-                    |creating| {
-                        creating.authorizing = waits;
-                    },
-                );
+                self.on_action(&key, &action, |running| running.authorizing = waits);
             }
             Event::Progress(key, action, progress) => {
-                let same = progress.clone();
-                self.on_action(
-                    &key,
-                    &action,
-                    |running| running.progress = same,
-                    |creating| {
-                        creating.progress = progress;
-                    },
-                );
+                self.on_action(&key, &action, |running| running.progress = progress);
             }
             Event::NotCancelled(key, failure) => {
                 let text = format!("{} goes on: {}", key.name, failure.headline());
@@ -103,17 +88,6 @@ impl World {
 
     fn take_end(&mut self, key: &InstanceKey, action: Action, result: Result<Outcome, Failure>, now_us: u64) {
         self.toast_end(key, &action, &result, now_us);
-        if action == Action::Create {
-            self.on_machine(&key.reach, |machine| match result {
-                Ok(_) => drop(machine.creating.remove(&key.name)),
-                Err(failure) => {
-                    let creating = machine.creating.entry(key.name.clone()).or_default();
-                    creating.authorizing = false;
-                    creating.failure = Some(failure);
-                }
-            });
-            return;
-        }
         self.on_instance(key, |instance| {
             instance.renewed(&action, &result, now_us);
             // Another action may have begun before this one ended.
@@ -128,6 +102,7 @@ impl World {
 
     /// Notes that an order was sent, so that a button shows at once that it was pressed.
     pub fn ordered(&mut self, order: &Order, now_us: u64) {
+        self.ordered_making(order, now_us);
         match order {
             Order::Act(key, Action::Stacks(worker)) => {
                 self.on_instance(key, |instance| instance.stacks.entry(*worker).or_default().ask());
@@ -145,9 +120,6 @@ impl World {
                     progress: Progress::default(),
                 });
             }),
-            Order::Create { reach, name, .. } => self.on_machine(reach, |machine| {
-                machine.creating.insert(name.clone(), Creating { since_us: now_us, ..Creating::default() });
-            }),
             Order::Observe(Some(key), parts) => self.on_instance(key, |instance| {
                 for part in parts {
                     match part {
@@ -159,10 +131,16 @@ impl World {
                     }
                 }
             }),
-            Order::FollowLogs(key, _) => self.on_instance(key, |instance| {
-                instance.log.clear();
+            Order::FollowLogs(key, filter) => self.on_instance(key, |instance| {
+                // One that goes on from a line adds to what there is.
+                if filter.cursor.is_empty() {
+                    instance.log.clear();
+                }
+                instance.log.ended = None;
                 instance.log.following = true;
+                instance.log.asked_us = now_us;
             }),
+            Order::EndLogs(key) => self.on_instance(key, |instance| instance.log.following = false),
             Order::Connect(reach) => self.add_machine(reach.clone()),
             Order::Disconnect(reach) => self.remove_machine(reach),
             _ => {}
@@ -181,24 +159,13 @@ impl World {
         }
     }
 
-    /// Changes what is known of an action, of an instance that is there or of one that is being made.
-    fn on_action(
-        &mut self,
-        key: &InstanceKey,
-        action: &Action,
-        running: impl FnOnce(&mut Running),
-        creating: impl FnOnce(&mut Creating),
-    ) {
-        let Some(machine) = self.machine_mut(&key.reach) else { return };
-        if *action == Action::Create {
-            if let Some(found) = machine.creating.get_mut(&key.name) {
-                creating(found);
+    /// Changes what is known of an action under way.
+    fn on_action(&mut self, key: &InstanceKey, action: &Action, change: impl FnOnce(&mut Running)) {
+        self.on_instance(key, |instance| {
+            if let Some(running) = instance.running.as_mut().filter(|running| running.action == *action) {
+                change(running);
             }
-        } else if let Some(instance) = machine.instances.get_mut(&key.name)
-            && let Some(found) = instance.running.as_mut().filter(|running| running.action == *action)
-        {
-            running(found);
-        }
+        });
     }
 }
 

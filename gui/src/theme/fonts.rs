@@ -1,4 +1,7 @@
 //! The fonts: Inter for text, JetBrains Mono for logs and code, Lucide for icons; egui's own behind them.
+//!
+//! Inter and JetBrains Mono were made smaller by what they have in Unicode's private use area: Lucide's icons are there,
+//! and a font that is asked first would draw its own signs in their place.
 
 use std::sync::Arc;
 
@@ -33,4 +36,31 @@ pub fn definitions() -> FontDefinitions {
         }
     }
     fonts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_font_of_text_has_signs_where_the_icons_are() {
+        let mut fonts = definitions();
+        let names = ["Inter", "Inter SemiBold", "JetBrains Mono"];
+        for name in names {
+            fonts.families.insert(FontFamily::Name(name.into()), vec![name.to_owned()]);
+        }
+        let context = egui::Context::default();
+        context.set_fonts(fonts);
+        let mut output = context.run_ui(egui::RawInput::default(), |ui| {
+            ui.fonts_mut(|fonts| {
+                for name in names {
+                    let font = egui::FontId::new(13.0, FontFamily::Name(name.into()));
+                    assert!(fonts.has_glyph(&font, 'A'), "{name}");
+                    let sign = ('\u{e000}'..='\u{f8ff}').find(|sign| fonts.has_glyph(&font, *sign));
+                    assert_eq!(sign, None, "{name}");
+                }
+            });
+        });
+        output.textures_delta.clear();
+    }
 }

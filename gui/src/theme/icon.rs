@@ -27,8 +27,10 @@ pub fn text(icon: Icon) -> String {
     char::from(icon).to_string()
 }
 
-/// The icon of the window where the desktop does not take it from the desktop file.
+/// The icon of the window where the desktop does not take it from the desktop file: a horseshoe, drawn from
+/// `data/icons/org.hostler.Manager.svg`.
 #[must_use]
 pub fn window() -> IconData {
-    IconData::default()
+    // A test reads it, so the default, with which eframe shows its own, is never shown.
+    eframe::icon_data::from_png_bytes(include_bytes!("../../data/icons/org.hostler.Manager.png")).unwrap_or_default()
 }

@@ -14,6 +14,7 @@ pub mod palette;
 pub mod requests;
 pub mod settings;
 pub mod shell;
+pub mod shown;
 pub mod sidebar;
 pub mod toasts;
 pub mod top_bar;
@@ -78,6 +79,10 @@ pub struct Kept {
 pub struct Passing {
     /// The log's.
     pub logs: logs::Passing,
+    /// The workers'.
+    pub workers: workers::Passing,
+    /// The history's.
+    pub history: history::Passing,
     /// The settings': drafts by instance.
     pub settings: settings::Passing,
     /// The new instance's.

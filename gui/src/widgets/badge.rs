@@ -1,6 +1,6 @@
 //! What an instance does, as icon, word and colour.
 
-use egui::{CornerRadius, Frame, Margin, Response, RichText, Ui};
+use egui::{FontId, Response, Role, Sense, Ui, Vec2, WidgetInfo};
 use hostler_bus::daemon::InstanceState;
 
 use crate::theme::Tokens;
@@ -11,22 +11,13 @@ pub fn state(ui: &mut Ui, tokens: &Tokens, state: InstanceState) -> Response {
     pill(ui, tokens.state(state), &icon::text(icon::state(state)), state.as_str())
 }
 
-/// A word in a coloured pill.
+/// A word in a coloured pill; it is drawn as one, so that layouts from the right keep icon and word in their order.
 pub fn pill(ui: &mut Ui, color: egui::Color32, glyph: &str, word: &str) -> Response {
-    Frame::new()
-        .fill(color.gamma_multiply(0.14))
-        .corner_radius(CornerRadius::same(10))
-        .inner_margin(Margin::symmetric(8, 2))
-        .show(ui, |ui| {
-            ui.spacing_mut().item_spacing.x = 5.0;
-            ui.spacing_mut().interact_size.y = 0.0;
-            ui.horizontal(|ui| {
-                if !glyph.is_empty() {
-                    ui.label(RichText::new(glyph).color(color).size(12.5));
-                }
-                ui.label(RichText::new(word).color(color).size(12.5))
-            })
-            .inner
-        })
-        .inner
+    let words = if glyph.is_empty() { word.to_owned() } else { format!("{glyph}  {word}") };
+    let galley = ui.painter().layout_no_wrap(words, FontId::proportional(12.5), color);
+    let (rect, response) = ui.allocate_exact_size(galley.size() + Vec2::new(18.0, 5.0), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, word));
+    ui.painter().rect_filled(rect, 10, color.gamma_multiply(0.14));
+    ui.painter().galley(rect.min + Vec2::new(9.0, 2.5), galley, color);
+    response
 }

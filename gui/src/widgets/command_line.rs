@@ -2,8 +2,7 @@
 
 use egui::{Align, Layout, RichText, TextStyle, Ui};
 
-use super::{button, text};
-use crate::theme::icon::Icon;
+use super::{copy, text};
 use crate::theme::{Size, Tokens};
 
 /// Draws what it does, and the command; a button copies it.
@@ -21,9 +20,7 @@ pub fn show(ui: &mut Ui, tokens: &Tokens, what: &str, command: &str) {
                 egui::Vec2::new(ui.available_width(), Size::ROW),
                 Layout::right_to_left(Align::Center),
                 |ui| {
-                    if button::icon_only(ui, Icon::Copy, &format!("Copy `{command}`")).clicked() {
-                        ui.ctx().copy_text(command.to_owned());
-                    }
+                    copy::button(ui, &format!("`{command}`"), command);
                     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                         let words = RichText::new(command).text_style(TextStyle::Monospace).color(tokens.text);
                         ui.add(egui::Label::new(words).truncate());

@@ -90,13 +90,21 @@ pub fn date_time(at_us: u64) -> String {
     local(at_us, "%Y-%m-%d %H:%M:%S")
 }
 
+/// The local date of a moment: `Saturday 21 November 2026`.
+#[must_use]
+pub fn date(at_us: u64) -> String {
+    local(at_us, "%A %-d %B %Y")
+}
+
 /// The local time of a moment: `15:02:07`.
 #[must_use]
 pub fn time(at_us: u64) -> String {
     local(at_us, "%H:%M:%S")
 }
 
-fn local(at_us: u64, form: &str) -> String {
+/// The local date and time of a moment by a pattern of strftime(3): `%H:%M:%S.%3f`.
+#[must_use]
+pub fn local(at_us: u64, form: &str) -> String {
     let moment = i64::try_from(at_us).ok().and_then(|at_us| jiff::Timestamp::from_microsecond(at_us).ok());
     match moment {
         Some(moment) => moment.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string(),

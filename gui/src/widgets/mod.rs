@@ -1,16 +1,22 @@
 //! What several views are made of.
 
+pub mod age;
 pub mod badge;
 pub mod button;
 pub mod card;
 pub mod command_line;
+pub mod copy;
 pub mod diff;
 pub mod empty;
 pub mod facts;
 pub mod figures;
 pub mod glyph;
+pub mod happening;
+pub mod loaded;
+pub mod markdown;
 pub mod sparkline;
 pub mod spinner;
+pub mod switch;
 pub mod table;
 pub mod text;
 pub mod traceback;

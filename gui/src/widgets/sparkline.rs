@@ -1,6 +1,6 @@
 //! A small line of what was measured, without axes.
 
-use egui::{Color32, Painter, Pos2, Rect, Response, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo};
+use egui::{Color32, Mesh, Painter, Pos2, Rect, Response, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo};
 
 /// Draws values from left (oldest) to right; `name` says to a screen reader what they are.
 pub fn show(ui: &mut Ui, size: Vec2, color: Color32, values: &[f64], name: &str) -> Response {
@@ -27,11 +27,16 @@ pub fn paint(painter: &Painter, rect: Rect, color: Color32, values: &[f64]) {
             Pos2::new(rect.left() + step * index as f32, rect.bottom() - 1.0 - height)
         })
         .collect();
-    // One thin quadrangle a step: a filled polygon has to be convex.
-    for pair in line.windows(2) {
-        let ground = |point: Pos2| Pos2::new(point.x, rect.bottom());
-        let corners = vec![pair[0], pair[1], ground(pair[1]), ground(pair[0])];
-        painter.add(Shape::convex_polygon(corners, color.gamma_multiply(0.16), Stroke::NONE));
+    let mut area = Mesh::default();
+    for point in &line {
+        let below = area.vertices.len() as u32;
+        area.colored_vertex(*point, color.gamma_multiply(0.16));
+        area.colored_vertex(Pos2::new(point.x, rect.bottom()), color.gamma_multiply(0.16));
+        if below > 0 {
+            area.add_triangle(below - 2, below - 1, below);
+            area.add_triangle(below - 1, below, below + 1);
+        }
     }
+    painter.add(Shape::mesh(area));
     painter.add(Shape::line(line, Stroke::new(1.25, color)));
 }

@@ -22,6 +22,7 @@ pub struct Column {
     weight: f32,
     right: bool,
     from: f32,
+    below: f32,
     sorts: bool,
 }
 
@@ -29,7 +30,7 @@ impl Column {
     /// One of a width.
     #[must_use]
     pub const fn exact(title: &'static str, width: f32) -> Self {
-        Self { title, least: width, weight: 0.0, right: false, from: 0.0, sorts: false }
+        Self { title, least: width, weight: 0.0, right: false, from: 0.0, below: f32::INFINITY, sorts: false }
     }
 
     /// One that takes its part of what is left, and has at least a width.
@@ -50,6 +51,16 @@ impl Column {
         Self { from: width, ..self }
     }
 
+    /// It is shown only where the table is narrower than this, instead of another one.
+    #[must_use]
+    pub const fn below(self, width: f32) -> Self {
+        Self { below: width, ..self }
+    }
+
+    fn is_shown(&self, width: f32) -> bool {
+        (self.from..self.below).contains(&width)
+    }
+
     /// A click on its title sorts by it.
     #[must_use]
     pub const fn sorts(self) -> Self {
@@ -63,7 +74,7 @@ pub struct Table<'a> {
     name: &'a str,
     columns: &'a [Column],
     row_height: f32,
-    sorted: Option<(usize, bool)>,
+    sorted: Option<(&'a [usize], bool)>,
     scrolls: bool,
     clicks: bool,
 }
@@ -84,10 +95,10 @@ impl<'a> Table<'a> {
         Self { name, columns, row_height: Size::ROW, sorted: None, scrolls: true, clicks: false }
     }
 
-    /// The column that the rows are sorted by, and whether the greatest is first.
+    /// The column that the rows are sorted by (several where one stands for another), and whether the greatest is first.
     #[must_use]
-    pub fn sorted(self, column: usize, descending: bool) -> Self {
-        Self { sorted: Some((column, descending)), ..self }
+    pub fn sorted(self, columns: &'a [usize], descending: bool) -> Self {
+        Self { sorted: Some((columns, descending)), ..self }
     }
 
     /// Rows are of this height.
@@ -111,35 +122,58 @@ impl<'a> Table<'a> {
     /// Draws it: `row` is called for each visible row and fills its cells in the order of the columns.
     pub fn show(self, ui: &mut Ui, tokens: &Tokens, rows: usize, mut row: impl FnMut(&mut Row<'_>)) -> Outcome {
         let mut outcome = Outcome::default();
-        let spans = spans(self.columns, ui.available_width() - if self.scrolls { BAR } else { 0.0 });
+        let bar = if self.scrolls { BAR } else { 0.0 };
+        let room = ui.available_width() - bar;
+        let spans = spans(self.columns, room);
+        let width = spans.iter().flatten().map(|(left, width)| left + width).fold(room, f32::max);
         let builder =
             UiBuilder::new().id_salt(self.name).accessibility_role(Role::Table).accessibility_label(self.name);
         ui.scope_builder(builder, |ui| {
-            let id = ui.scope_id();
             ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
                 node.set_row_count(rows + 1);
                 node.set_column_count(spans.iter().flatten().count());
             });
-            ui.spacing_mut().item_spacing.y = 0.0;
-            outcome.sort_by = self.header(ui, tokens, &spans);
-            let mut draw = |ui: &mut Ui, index: usize| {
-                if Row::draw(ui, tokens, &self, id, &spans, index, &mut row) {
-                    outcome.row = Some(index);
-                }
-            };
-            if self.scrolls {
-                ScrollArea::vertical().auto_shrink([false, true]).show_rows(ui, self.row_height, rows, |ui, range| {
-                    range.for_each(|index| draw(ui, index));
-                });
+            let mut body = |ui: &mut Ui| outcome = self.body(ui, tokens, &spans, width, rows, &mut row);
+            if width > room {
+                ScrollArea::horizontal().auto_shrink([false, true]).show(ui, body);
             } else {
-                (0..rows).for_each(|index| draw(ui, index));
+                body(ui);
             }
         });
         outcome
     }
 
-    fn header(&self, ui: &mut Ui, tokens: &Tokens, spans: &[Option<Span>]) -> Option<usize> {
-        let (rect, line) = ui.allocate_exact_size(Vec2::new(ui.available_width(), Size::ROW), Sense::hover());
+    fn body(
+        &self,
+        ui: &mut Ui,
+        tokens: &Tokens,
+        spans: &[Option<Span>],
+        width: f32,
+        rows: usize,
+        row: &mut impl FnMut(&mut Row<'_>),
+    ) -> Outcome {
+        let id = ui.scope_id();
+        let bar = if self.scrolls { BAR } else { 0.0 };
+        ui.set_max_width(width + bar);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let mut outcome = Outcome { sort_by: self.header(ui, tokens, spans, width), row: None };
+        let mut draw = |ui: &mut Ui, index: usize| {
+            if Row::draw(ui, tokens, self, id, spans, width, index, row) {
+                outcome.row = Some(index);
+            }
+        };
+        if self.scrolls {
+            ScrollArea::vertical().auto_shrink([false, true]).show_rows(ui, self.row_height, rows, |ui, range| {
+                range.for_each(|index| draw(ui, index));
+            });
+        } else {
+            (0..rows).for_each(|index| draw(ui, index));
+        }
+        outcome
+    }
+
+    fn header(&self, ui: &mut Ui, tokens: &Tokens, spans: &[Option<Span>], width: f32) -> Option<usize> {
+        let (rect, line) = ui.allocate_exact_size(Vec2::new(width, Size::ROW), Sense::hover());
         ui.ctx().accesskit_node_builder(line.id, |node| node.set_role(Role::Row));
         ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, (1.0, tokens.line));
         let mut clicked = None;
@@ -147,7 +181,7 @@ impl<'a> Table<'a> {
             let Some(span) = span else { continue };
             let cell = cell_builder(rect, *span, column.right, line.id, Role::ColumnHeader).id_salt(("header", index));
             ui.scope_builder(cell, |ui| {
-                let sorted = self.sorted.filter(|(by, _)| *by == index);
+                let sorted = self.sorted.filter(|(by, _)| by.contains(&index));
                 let id = ui.unique_id();
                 ui.ctx().accesskit_node_builder(id, |node| {
                     node.set_label(column.title);
@@ -177,8 +211,8 @@ fn title(ui: &mut Ui, tokens: &Tokens, column: &Column, descending: Option<bool>
         None => column.title.to_owned(),
     };
     let color = if descending.is_some() { tokens.text } else { tokens.muted };
-    let button = egui::Button::new(RichText::new(words).size(Size::SMALL).color(color)).frame(false);
-    let response = ui.add(button);
+    let label = egui::Label::new(RichText::new(words).size(Size::SMALL).color(color)).selectable(false);
+    let response = ui.add(label.sense(Sense::click())).on_hover_cursor(egui::CursorIcon::PointingHand);
     let name = format!("Sort by {}", column.title.to_lowercase());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
     response.clicked()
@@ -189,7 +223,7 @@ type Span = (f32, f32);
 
 /// Where each column is in a table of a width; none for those that are left out.
 fn spans(columns: &[Column], width: f32) -> Vec<Option<Span>> {
-    let shown = |column: &&Column| column.from <= width;
+    let shown = |column: &&Column| column.is_shown(width);
     let least: f32 = columns.iter().filter(shown).map(|column| column.least).sum();
     let weights: f32 = columns.iter().filter(shown).map(|column| column.weight).sum();
     let spare = (width - least).max(0.0);
@@ -197,7 +231,7 @@ fn spans(columns: &[Column], width: f32) -> Vec<Option<Span>> {
     columns
         .iter()
         .map(|column| {
-            if column.from > width {
+            if !column.is_shown(width) {
                 return None;
             }
             let share = if weights > 0.0 { spare * column.weight / weights } else { 0.0 };
@@ -237,10 +271,11 @@ impl Row<'_> {
         table: &Table<'_>,
         id: Id,
         spans: &[Option<Span>],
+        width: f32,
         index: usize,
         fill: &mut impl FnMut(&mut Row<'_>),
     ) -> bool {
-        let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), table.row_height), Sense::hover());
+        let (rect, _) = ui.allocate_exact_size(Vec2::new(width, table.row_height), Sense::hover());
         let sense = if table.clicks { Sense::click() } else { Sense::hover() };
         let line = ui.interact(rect, id.with(("row", index)), sense);
         ui.ctx().accesskit_node_builder(line.id, |node| {
@@ -327,8 +362,7 @@ mod tests {
         let columns = [Column::exact("Number", 80.0).right().sorts(), Column::wide("Name", 100.0)];
         let mut drawn = 0;
         let mut outcome = Outcome::default();
-        let mut harness = egui_kittest::Harness::new_ui(|ui| {
-            crate::theme::install(ui.ctx());
+        let mut harness = egui_kittest::Harness::builder().with_context_setup(crate::theme::install).build_ui(|ui| {
             let tokens = crate::theme::tokens(ui);
             drawn = 0;
             let now = Table::new("Things", &columns).clicks().show(ui, tokens, 200_000, |row| {

@@ -65,7 +65,10 @@ fn pieces(line: &str) -> Vec<(Piece, &str)> {
 #[must_use]
 pub fn layout(tokens: &Tokens, traceback: &str) -> LayoutJob {
     let mut job = LayoutJob::default();
-    for line in traceback.trim_end().lines() {
+    for (number, line) in traceback.trim_end().lines().enumerate() {
+        if number > 0 {
+            job.append("\n", 0.0, TextFormat::default());
+        }
         for (piece, words) in pieces(line) {
             let color = match piece {
                 Piece::Plain => tokens.muted,
@@ -77,7 +80,6 @@ pub fn layout(tokens: &Tokens, traceback: &str) -> LayoutJob {
             };
             job.append(words, 0.0, TextFormat::simple(FontId::monospace(Size::BODY - 1.0), color));
         }
-        job.append("\n", 0.0, TextFormat::default());
     }
     job.wrap.max_width = f32::INFINITY;
     job
@@ -126,6 +128,6 @@ mod tests {
         let text =
             "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n    import b\nImportError: b\n";
         let job = layout(crate::theme::tokens_of(egui::Theme::Dark), text);
-        assert_eq!(job.text, text);
+        assert_eq!(job.text, text.trim_end());
     }
 }

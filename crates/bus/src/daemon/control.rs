@@ -9,6 +9,7 @@ use super::error::Result;
 use super::logs::{LogFilter, LogPage};
 use super::overview::{Detail, Overview};
 use super::setting::{Changes, NewInstance, Problem, RevisionInfo, SettingInfo, SettingValue};
+use crate::samples::Samples;
 use crate::workers::{Request, Worker};
 
 /// Who calls.
@@ -95,6 +96,9 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// All that is known of an instance now.
     async fn detail(&self, caller: Caller, name: String) -> Result<Detail>;
+
+    /// What it was like over the last day, from a moment on (microseconds since 1970; 0 for all that is kept).
+    async fn samples(&self, caller: Caller, name: String, since_us: u64) -> Result<Samples>;
 
     /// Its workers.
     async fn workers(&self, caller: Caller, name: String) -> Result<Vec<Worker>>;

@@ -11,6 +11,7 @@ use super::logs::{LogFilter, LogPage};
 use super::manager::Calls;
 use super::overview::{Detail, Overview};
 use super::path::job_path;
+use crate::samples::Samples;
 use crate::workers::{Request, Worker};
 
 /// The object of one instance.
@@ -29,6 +30,13 @@ impl Instance {
     async fn status(&self, #[zbus(header)] header: Header<'_>) -> Result<Detail> {
         let (caller, name) = (Caller::of(&header), self.name.clone());
         self.calls.run(|daemon| async move { daemon.detail(caller, name).await }).await
+    }
+
+    /// What it was like over the last day, in each span of time that ended after that moment (microseconds since 1970, UTC; 0 for all
+    /// that is kept), and what happened to it.
+    async fn samples(&self, #[zbus(header)] header: Header<'_>, since_us: u64) -> Result<Samples> {
+        let (caller, name) = (Caller::of(&header), self.name.clone());
+        self.calls.run(move |daemon| async move { daemon.samples(caller, name, since_us).await }).await
     }
 
     /// Its workers, of all generations.
@@ -193,6 +201,18 @@ impl Instance {
     #[zbus(property)]
     async fn application(&self) -> String {
         self.read(|overview| overview.application.clone())
+    }
+
+    /// The framework of its application, as `Django`; as it was when it last ran. Empty when nobody knows.
+    #[zbus(property)]
+    async fn framework(&self) -> String {
+        self.read(|overview| overview.framework.clone())
+    }
+
+    /// The Python of its workers, as `3.11.2`; as it was when it last ran. Empty when nobody knows.
+    #[zbus(property)]
+    async fn python(&self) -> String {
+        self.read(|overview| overview.python.clone())
     }
 
     /// Where it listens, or would.

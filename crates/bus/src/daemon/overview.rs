@@ -38,6 +38,12 @@ pub struct Overview {
     /// looking.
     #[serde(with = "wire")]
     pub application: String,
+    /// The framework of its application, as `Django`; as it was when it last ran. Empty when nobody knows.
+    #[serde(with = "wire")]
+    pub framework: String,
+    /// The Python of its workers, as `3.11.2`; as it was when it last ran. Empty when nobody knows.
+    #[serde(with = "wire")]
+    pub python: String,
     /// Where it listens, or would: `http://127.0.0.1:8000`, `unix:/run/hostler/shop.sock`.
     #[serde(with = "wire")]
     pub binds: Vec<String>,
@@ -66,6 +72,9 @@ pub struct Detail {
     /// What systemd says of the socket; none without systemd.
     #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
     pub socket: Option<SocketFacts>,
+    /// How much of the system is kept from its service; none without systemd, and where it does not tell.
+    #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
+    pub security: Option<Security>,
     /// The revision of the settings file; empty while there is none.
     #[serde(with = "wire")]
     pub revision: String,
@@ -124,6 +133,22 @@ pub struct UnitFacts {
     /// Its drop-ins.
     #[serde(with = "wire")]
     pub drop_ins: Vec<String>,
+}
+
+/// How much of the system is kept from a service, as systemd-analyze(1) judges it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct Security {
+    /// The overall exposure level, from 0 (nothing is open to it) to 10 (all is).
+    #[serde(with = "wire")]
+    pub exposure: f64,
+    /// That in a word of systemd's: `SAFE`, `OK`, `MEDIUM`, `EXPOSED`, `UNSAFE`.
+    #[serde(with = "wire")]
+    pub rating: String,
+    /// The profile of its units: `standard`, or the drop-in that says otherwise, as `strict`; `changed` where that is none of ours.
+    #[serde(with = "wire")]
+    pub profile: String,
 }
 
 /// A socket, as systemd has it.

@@ -36,6 +36,9 @@ impl Daemon for Nobody {
     async fn detail(&self, _: Caller, _: String) -> Result<Detail> {
         refused()
     }
+    async fn samples(&self, _: Caller, _: String, _: u64) -> Result<crate::Samples> {
+        refused()
+    }
     async fn workers(&self, _: Caller, _: String) -> Result<Vec<crate::Worker>> {
         refused()
     }

@@ -152,6 +152,8 @@ fn properties(overview: &Overview) -> NamedValues {
         ("HasSettings", overview.has_settings.into()),
         ("Managed", overview.managed.into()),
         ("Application", overview.application.clone().into()),
+        ("Framework", overview.framework.clone().into()),
+        ("Python", overview.python.clone().into()),
         ("Binds", overview.binds.clone().into()),
         ("Generation", overview.generation.into()),
     ]

@@ -82,7 +82,11 @@ pub(crate) fn read(matches: &ArgMatches, surroundings: &Surroundings) -> Result<
     let user =
         given(matches, USER) || !(given(matches, SYSTEM) || root != Path::new("/") || nix::unistd::geteuid().is_root());
     let places = if user {
-        let (configuration, runtime) = directories(surroundings)?;
+        let (configuration, runtime) = surroundings.user_directories().ok_or_else(|| {
+            Refusal::usage(
+                "neither $XDG_CONFIG_HOME nor $HOME names a directory: where your settings are cannot be told",
+            )
+        })?;
         Places::user(&root, &prefix, &configuration, &runtime)
     } else {
         Places::system(&root, &prefix)
@@ -110,16 +114,4 @@ fn prefix(executable: &Path, root: &Path) -> PathBuf {
     let bin = executable.parent().filter(|directory| directory.ends_with("bin") && root == Path::new("/"));
     let prefix = bin.and_then(Path::parent).filter(|prefix| prefix.join("lib/hostler").is_dir());
     prefix.map_or_else(|| PathBuf::from(PREFIX), Path::to_owned)
-}
-
-/// The user's directories for settings and for sockets (XDG Base Directory Specification).
-fn directories(surroundings: &Surroundings) -> Result<(PathBuf, PathBuf), Refusal> {
-    let absolute = |name: &str| surroundings.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let configuration = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
-    let configuration = configuration.ok_or_else(|| {
-        Refusal::usage("neither $XDG_CONFIG_HOME nor $HOME names a directory: where your settings are cannot be told")
-    })?;
-    let runtime = absolute("XDG_RUNTIME_DIR")
-        .unwrap_or_else(|| PathBuf::from(format!("/run/user/{}", nix::unistd::geteuid().as_raw())));
-    Ok((configuration, runtime))
 }

@@ -1,6 +1,8 @@
 //! Answers of an instance as lines for people. Times are told from `now_us`, microseconds since 1970.
 
-use hostler_bus::{LastReload, Observed, Phase, Reloaded, Request, State, Status, Upgraded, Worker, WorkerState};
+use hostler_bus::{
+    LastError, LastReload, Observed, Phase, Reloaded, Request, State, Status, Upgraded, Worker, WorkerState,
+};
 
 use super::line::{Line, Piece, Tone};
 use super::table::{self, Side};
@@ -20,7 +22,7 @@ pub(super) fn status(status: &Status, now_us: u64) -> Vec<Line> {
         (least, most) => format!("{least} to {most}"),
     };
     lines.extend([
-        fact("application", &format!("{} ({})", configured.application, configured.interface)),
+        fact("application", &application(status)),
         fact("listens on", &configured.binds.join(", ")),
         fact("workers", &format!("{workers}, {threads}")),
         fact("settings", configured.settings_file.as_deref().unwrap_or("from options")),
@@ -40,19 +42,47 @@ pub(super) fn status(status: &Status, now_us: u64) -> Vec<Line> {
     if let Some(reload) = &observed.last_reload {
         lines.push(last_reload(reload, now_us));
     }
+    if !observed.awaits_restart.is_empty() {
+        lines.push(fact("for restart", &format!("changed, not in effect: {}", observed.awaits_restart.join(", "))));
+    }
+    if let Some(error) = &observed.last_error {
+        lines.push(last_error(error, now_us));
+    }
+    if !observed.restarts.is_empty() {
+        let causes: Vec<String> =
+            observed.restarts.iter().map(|(cause, times)| format!("{} {cause}", count(*times))).collect();
+        lines.push(fact("restarts", &causes.join(", ")));
+    }
     let total = count(observed.requests_total);
     let per_second = rate(observed.requests_per_second);
+    lines.extend([fact(
+        "requests",
+        &format!("{total} answered, {per_second}/s, {} running, {} queued", observed.in_flight, observed.queued),
+    )]);
+    let answered: Vec<String> = observed
+        .responses
+        .iter()
+        .filter(|(_, times)| **times > 0)
+        .map(|(class, times)| format!("{} {class}", count(*times)))
+        .collect();
+    if !answered.is_empty() {
+        lines.push(fact("answers", &answered.join(", ")));
+    }
     lines.extend([
-        fact(
-            "requests",
-            &format!("{total} answered, {per_second}/s, {} running, {} queued", observed.in_flight, observed.queued),
-        ),
         fact("times", &format!("{} over the last minute", times(status))),
         fact("connections", &count(observed.connections.into())),
         fact("memory", &bytes(observed.memory_bytes)),
+        fact("processor", &format!("{} used", time((observed.cpu_seconds.max(0.0) * 1e6) as u64))),
         fact("process", &process(status)),
     ]);
     lines
+}
+
+/// `shop.wsgi:application (Django, wsgi)`.
+fn application(status: &Status) -> String {
+    let Status { configured, observed } = status;
+    let framework = if observed.framework.is_empty() { String::new() } else { format!("{}, ", observed.framework) };
+    format!("{} ({framework}{})", configured.application, configured.interface)
 }
 
 /// Why there are as many workers as there are, where the settings leave room for it.
@@ -108,6 +138,13 @@ fn last_reload(reload: &LastReload, now_us: u64) -> Line {
         return line.and(Tone::Good, "succeeded").and(Tone::Plain, &format!(" {ago} ago after {took}"));
     }
     line.and(Tone::Bad, "failed").and(Tone::Plain, &format!(" {ago} ago after {took}: {}", reload.message))
+}
+
+fn last_error(error: &LastError, now_us: u64) -> Line {
+    let ago = format!("{} ago", long(now_us.saturating_sub(error.at_us)));
+    // Its words are for those who may read the log.
+    let words = if error.message.is_empty() { "see its log" } else { error.message.as_str() };
+    name("last error").and(Tone::Plain, &format!("{ago}: ")).and(Tone::Bad, words)
 }
 
 fn name(name: &str) -> Line {

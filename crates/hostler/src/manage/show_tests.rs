@@ -53,6 +53,17 @@ fn shop() -> Status {
             p99_us: 20_400,
             connections: 15,
             memory_bytes: 125_829_120,
+            cpu_seconds: 90.0,
+            framework: "Django".to_owned(),
+            workers_busy: 2,
+            last_error: Some(LastError {
+                at_us: NOW_US - 60 * SECOND_US,
+                message: "the application failed: ValueError: x".to_owned(),
+            }),
+            restarts: [("crashed".to_owned(), 2), ("timed_out".to_owned(), 1)].into(),
+            events: Vec::new(),
+            awaits_restart: vec!["backlog".to_owned(), "bind".to_owned()],
+            responses: [("2xx".to_owned(), 12_300), ("4xx".to_owned(), 0), ("5xx".to_owned(), 45)].into(),
         },
     }
 }
@@ -63,7 +74,7 @@ fn an_instance() {
 shop  serving for 3h 12m
 
 configured
-  application  shop.wsgi:application (wsgi)
+  application  shop.wsgi:application (Django, wsgi)
   listens on   http://127.0.0.1:8000, unix:/run/shop.sock
   workers      2 to 8, 2 threads each
   settings     /etc/hostler/shop.toml
@@ -72,10 +83,15 @@ observed
   workers      3 of 4 ready, requests waited 120 ms in the queue for 3 s
   generation   3
   last reload  failed 5m 0s ago after 1.5 s: SyntaxError: invalid syntax
+  for restart  changed, not in effect: backlog, bind
+  last error   1m 0s ago: the application failed: ValueError: x
+  restarts     2 crashed, 1 timed_out
   requests     12,345 answered, 12.5/s, 3 running, 0 queued
+  answers      12,300 2xx, 45 5xx
   times        p50 1.2 ms, p95 8 ms, p99 20.4 ms over the last minute
   connections  15
   memory       120 MiB
+  processor    1m 30s used
   process      77, hostler 0.1.0, Python 3.11.2
 ";
     assert_eq!(shown(&status(&shop(), NOW_US)), expected);
@@ -102,6 +118,10 @@ fn an_instance_with_less_to_say() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert!(!text.contains("last reload"));
+    shop.observed.last_error = Some(LastError { at_us: NOW_US, message: String::new() });
+    shop.observed.framework = String::new();
+    let text = shown(&status(&shop, NOW_US));
+    assert!(text.contains("  last error   0s ago: see its log\n") && text.contains("application (wsgi)\n"), "{text}");
     shop.observed.last_reload =
         Some(LastReload { at_us: NOW_US, succeeded: true, seconds: 0.25, ..LastReload::default() });
     assert!(shown(&status(&shop, NOW_US)).contains("  last reload  succeeded 0s ago after 250 ms\n"));

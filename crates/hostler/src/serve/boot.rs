@@ -18,7 +18,13 @@ const STILL_IMPORTING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// What is known of an application that was not loaded.
 pub(super) fn nothing_loaded() -> Loaded {
-    Loaded { interface: hostler_channel::Interface::Auto, python: String::new(), event_loop: None, sources: Vec::new() }
+    Loaded {
+        interface: hostler_channel::Interface::Auto,
+        python: String::new(),
+        event_loop: None,
+        framework: None,
+        sources: Vec::new(),
+    }
 }
 
 /// What became of the first generation, when the router starts.
@@ -55,12 +61,13 @@ pub(super) async fn boot(
             }
             told = notice.recv() => match told {
                 Some(Notice::Ready { loaded, after }) => {
-                    let Loaded { interface, python, event_loop, .. } = &loaded;
+                    let Loaded { interface, python, event_loop, framework, .. } = &loaded;
                     tracing::info!(
                         message_id = %MessageId::STARTED,
                         ?interface,
                         python,
                         event_loop,
+                        framework,
                         seconds = after.as_secs_f64(),
                         "the application is ready"
                     );

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use hostler_bus::{
-    Condition, Configured, Control, Error, LogLevel, Observed, Phase, Reloaded, Request, Result, Running, Status,
-    Upgraded, Worker, WorkerState,
+    Applied, Condition, Configured, Control, Error, LastError, LogLevel, Observed, Phase, Reloaded, Request, Result,
+    Running, Samples, Status, Upgraded, Worker, WorkerState,
 };
 use hostler_supervisor::{Condition as Found, WorkerState as FoundWorker, WorkerStatus};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,6 +14,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::generation::Generation;
 use super::instance::{Instance, us_of};
+use super::measured::Measured;
 use super::metrics::{self, Snapshot, WorkerSnapshot};
 use super::task::Order;
 
@@ -27,6 +28,7 @@ pub(super) struct Desk {
     pub(super) instance: Arc<Instance>,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) log: hostler_log::ErrorLog,
+    pub(super) measured: Arc<Measured>,
 }
 
 impl Desk {
@@ -89,9 +91,12 @@ impl Desk {
     pub(super) fn observed(&self) -> Observed {
         let condition = *self.instance.condition.borrow();
         let statistics = self.instance.published();
+        let all = self.instance.generations();
+        let running = running(&all);
+        let restarts = self.instance.restarts().by_cause().filter(|(_, count)| *count > 0);
+        let restarts = restarts.map(|(cause, count)| (cause.to_owned(), count)).collect();
         let view = self.instance.view();
         let generation = &view.current;
-        let workers = generation.supervisor.workers();
         let strength = generation.supervisor.strength();
         let (span, since) = match view.notes.front() {
             Some((noted, before)) => {
@@ -108,25 +113,35 @@ impl Desk {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             python: view.loaded.python.clone(),
+            framework: view.loaded.framework.clone().unwrap_or_default(),
             event_loop: view.loaded.event_loop.clone(),
             generation: generation.number,
             last_reload: view.last_reload.clone(),
+            awaits_restart: view.awaits_restart.iter().cloned().collect(),
             workers_ready: u32::from(strength.ready),
             workers_wanted: u32::from(strength.wanted),
+            workers_busy: running.iter().filter(|count| **count > 0).count() as u32,
             workers_reason: strength.reason,
             failure: match generation.supervisor.condition() {
                 Found::Broken { failure } => failure.to_string(),
                 _ => String::new(),
             },
+            last_error: self.log.last_error().map(|error| LastError { at_us: us_of(error.at), message: error.message }),
+            restarts,
+            events: self.instance.events().last(),
             queued: u32::try_from(generation.exchange.queued()).unwrap_or(u32::MAX),
-            in_flight: u32::try_from(generation.exchange.in_flight()).unwrap_or(u32::MAX),
+            in_flight: running.iter().sum(),
             requests_total: statistics.requests(),
+            responses: (1..statistics.statuses.len())
+                .map(|class| (format!("{class}xx"), statistics.statuses[class]))
+                .collect(),
             requests_per_second: since as f64 / span,
             p50_us: us(0.5),
             p95_us: us(0.95),
             p99_us: us(0.99),
             connections: u32::try_from(statistics.connections).unwrap_or(u32::MAX),
-            memory_bytes: workers.iter().filter_map(|worker| worker.usage.as_ref()?.memory).sum(),
+            memory_bytes: self.measured.memory(&all),
+            cpu_seconds: self.measured.cpu(&all).as_secs_f64(),
         }
     }
 }
@@ -138,12 +153,14 @@ impl Control for Desk {
     }
 
     async fn status(&self) -> Result<Status> {
-        for generation in self.generations() {
-            generation.supervisor.sample().await;
-        }
+        self.measured.renew(&self.generations()).await;
         // The router's threads publish what they have counted.
         self.instance.statistics().await;
         Ok(Status { configured: self.configured(), observed: self.observed() })
+    }
+
+    async fn samples(&self, since_us: u64) -> Result<Samples> {
+        Ok(self.instance.samples(since_us))
     }
 
     async fn workers(&self) -> Result<Vec<Worker>> {
@@ -187,6 +204,10 @@ impl Control for Desk {
 
     async fn reload(&self) -> Result<Reloaded> {
         self.order(Order::Reload).await
+    }
+
+    async fn apply_settings(&self) -> Result<Applied> {
+        self.order(Order::Apply).await
     }
 
     async fn rollback(&self) -> Result<Reloaded> {
@@ -267,6 +288,11 @@ fn worker(generation: &Generation, status: &WorkerStatus, running: Option<&hostl
             age_us: request.running_for_ns.unwrap_or(0) / 1000,
         }),
     }
+}
+
+/// How many requests each worker of these generations runs.
+pub(super) fn running(generations: &[Arc<Generation>]) -> Vec<u32> {
+    generations.iter().flat_map(|generation| generation.exchange.running_by_worker()).collect()
 }
 
 /// When that was, by the clock on the wall.

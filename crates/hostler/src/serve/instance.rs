@@ -1,17 +1,19 @@
 //! An instance, as its main task and the control socket share it: its generations, its condition, what it counted.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use hostler_bus::{Condition, LastReload, State};
+use hostler_bus::{Condition, EventKind, LastReload, Samples, State};
 use hostler_channel::Loaded;
 use hostler_router::{Router, Statistics};
 use hostler_supervisor::Restarts;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::events::Events;
 use super::generation::{Generation, Ready};
+use super::samples::{Moment, Recorder};
 use super::statistics::Kept;
 
 /// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
@@ -41,6 +43,8 @@ pub(super) struct View {
     /// Of the generations that are gone.
     pub(super) restarts_before: Restarts,
     pub(super) last_reload: Option<LastReload>,
+    /// Settings that were changed, and take effect when the server is started anew.
+    pub(super) awaits_restart: BTreeSet<String>,
     pub(super) since: SystemTime,
     /// The counters of the last minute, oldest first.
     pub(super) notes: VecDeque<(Instant, Statistics)>,
@@ -51,9 +55,12 @@ pub(super) struct Instance {
     pub(super) router: Arc<Router>,
     pub(super) condition: watch::Sender<Condition>,
     view: Mutex<View>,
+    began: Instant,
     /// What the processes before this one counted.
     before: Statistics,
     kept: Mutex<Kept>,
+    events: Mutex<Events>,
+    recorder: Mutex<Recorder>,
     /// A former generation is gone.
     gone: Notify,
 }
@@ -75,6 +82,7 @@ impl Instance {
             parked: None,
             restarts_before: Restarts::default(),
             last_reload: None,
+            awaits_restart: BTreeSet::new(),
             since: SystemTime::now(),
             notes: VecDeque::new(),
         };
@@ -82,8 +90,11 @@ impl Instance {
             router,
             condition: watch::Sender::new(condition),
             view: Mutex::new(view),
+            began: Instant::now(),
             before,
             kept: Mutex::new(kept),
+            events: Mutex::default(),
+            recorder: Mutex::default(),
             gone: Notify::new(),
         }
     }
@@ -172,6 +183,35 @@ impl Instance {
         }
         drop(view);
         self.gone.notify_waiters();
+    }
+
+    /// What happened to it.
+    pub(super) fn events(&self) -> MutexGuard<'_, Events> {
+        // Whole events, each put in with one call.
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that something happened to the current generation.
+    pub(super) fn happened(&self, kind: EventKind, message: &str) {
+        let generation = self.view().current.number;
+        self.events().add(kind, generation, message);
+    }
+
+    /// A span of time ends.
+    pub(super) fn record(&self, now: Moment) {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).record(now);
+    }
+
+    /// What it was like since that moment, in microseconds since 1970, and what happened.
+    pub(super) fn samples(&self, since_us: u64) -> Samples {
+        let mut samples = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).since(since_us);
+        samples.events = self.events().since(since_us);
+        samples
+    }
+
+    /// For how long this process has served.
+    pub(super) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     pub(super) fn set_state(&self, state: State) {

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use hostler_bus::{LastReload, Reloaded, State};
+use hostler_bus::{EventKind, LastReload, Reloaded, State};
 use hostler_channel::Loaded;
 use hostler_supervisor::Condition as Found;
 use hostler_systemd::journal::MessageId;
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::generation::{Generation, NotReady, Ready};
 use super::instance::Parked;
 use super::instance::now_us;
+use super::logs::Prepared;
 use super::task::{Main, Order, state_of};
 use super::{Served, traceback, translate};
 
@@ -34,6 +35,8 @@ pub(super) struct Loading {
     began: Instant,
     /// It replaces the workers of the current generation one after the other, and has none beside them.
     rolling: bool,
+    /// It is one that served before.
+    back: bool,
 }
 
 /// How a generation got ready.
@@ -49,6 +52,7 @@ impl Main<'_> {
         let (reply, back) = match order {
             Order::Reload(reply) => (reply, false),
             Order::Rollback(reply) => (reply, true),
+            Order::Apply(reply) => return self.apply(reply, loading.as_ref()).await,
             Order::Upgrade(reply) => return self.estate.begin(reply, self.instance.current().number),
         };
         if self.estate.upgrade.is_some() {
@@ -71,11 +75,13 @@ impl Main<'_> {
             return;
         }
         let served = if back { self.source.previous() } else { self.source.read_again().await };
+        // A log that cannot be had is a mistake of the settings: nothing changes.
+        let served = served.and_then(|served| self.logs.prepare(&served.settings.log).map(|_| served));
         if let Ok(served) = &served
             && self.may_roll(served)
         {
             self.compare(served);
-            *loading = Some(self.roll(number, served.clone(), replies, began));
+            *loading = Some(self.roll(number, served.clone(), (replies, began, back)));
             return;
         }
         let begun = served.and_then(|served| {
@@ -94,7 +100,7 @@ impl Main<'_> {
                     instance.has_room().await;
                     Ok(Way::Beside(ready))
                 });
-                *loading = Some(Loading { generation, ready, replies, began, rolling: false });
+                *loading = Some(Loading { generation, ready, replies, began, rolling: false, back });
             }
             Err(reason) => {
                 let failed = NotReady { reason, traceback: None };
@@ -122,7 +128,7 @@ impl Main<'_> {
             instance.has_room().await;
             Ok(Way::Beside(parked.ready))
         });
-        Loading { generation, ready, replies, began, rolling: false }
+        Loading { generation, ready, replies, began, rolling: false, back: true }
     }
 
     /// Whether the settings ask for worker after worker, and that can be done.
@@ -137,13 +143,13 @@ impl Main<'_> {
         reason.is_none()
     }
 
-    fn roll(&self, number: u64, served: Served, replies: Vec<Reply>, began: Instant) -> Loading {
+    fn roll(&self, number: u64, served: Served, (replies, began, back): (Vec<Reply>, Instant, bool)) -> Loading {
         tracing::info!(generation = number, "reloading: workers are replaced one after the other");
         self.instance.set_state(State::Reloading);
         let generation = self.instance.current().followed_within(number, served);
         let (rolled, cores) = (Arc::clone(&generation), self.cores);
         let ready = Box::pin(async move { Ok(Way::Within(rolled.roll(cores).await?)) });
-        Loading { generation, ready, replies, began, rolling: true }
+        Loading { generation, ready, replies, began, rolling: true, back }
     }
 
     /// How many workers the next generation begins with: as many as there are, so that none is missing at the switch.
@@ -161,7 +167,6 @@ impl Main<'_> {
             ("umask", now.app.umask != next.app.umask),
             ("pidfile", now.app.pidfile != next.app.pidfile),
             ("router_threads", now.pool.router_threads != next.pool.router_threads),
-            ("the logs", now.log != next.log),
             ("reload, or a setting that goes with it,", now.develop != next.develop),
         ];
         for (what, _) in changed.iter().filter(|(_, changed)| *changed) {
@@ -178,7 +183,9 @@ impl Main<'_> {
                 if let Some(developing) = &self.developing {
                     developing.follow(&generation.served, &loaded);
                 }
-                self.put_in_place(&generation, None, loaded, loading.began);
+                self.put_in_place(&loading, None, loaded);
+                let logs = self.logs_of(&generation);
+                self.put_in_effect(generation.served.settings.clone(), logs).await;
                 // As after a switch: what did not load before is not shown any more.
                 self.instance.router.hold(None).await;
                 self.service.reloaded(None);
@@ -201,7 +208,10 @@ impl Main<'_> {
                     self.instance.view().former.iter().for_each(|(_, former)| former.hurry());
                 }
                 let line = self.instance.router.line().await;
-                let (former_line, former) = self.put_in_place(&generation, Some(line), loaded, loading.began);
+                let (former_line, former) = self.put_in_place(&loading, Some(line), loaded);
+                if let Some(logs) = self.logs_of(&generation) {
+                    self.logs.take(logs, &self.instance.router).await;
+                }
                 self.serving = true;
                 let instance = Arc::clone(&self.instance);
                 retiring.spawn(async move {
@@ -225,16 +235,17 @@ impl Main<'_> {
         }
     }
 
+    /// The logs of a generation that serves. They could be had when it was begun.
+    fn logs_of(&self, generation: &Generation) -> Option<Prepared> {
+        let prepared = self.logs.prepare(&generation.served.settings.log);
+        prepared.inspect_err(|error| tracing::error!("the logs stay where they are: {error}")).ok()
+    }
+
     /// Puts the next generation in the current one's place; the former one, with the router's number of it. One without a `line` of its own has the
     /// former one's, and the former one's workers are gone.
-    fn put_in_place(
-        &self,
-        generation: &Arc<Generation>,
-        line: Option<u32>,
-        loaded: Loaded,
-        began: Instant,
-    ) -> (u32, Arc<Generation>) {
-        let seconds = began.elapsed().as_secs_f64();
+    fn put_in_place(&self, loading: &Loading, line: Option<u32>, loaded: Loaded) -> (u32, Arc<Generation>) {
+        let generation = &loading.generation;
+        let seconds = loading.began.elapsed().as_secs_f64();
         self.logs.errors.set_generation(generation.number);
         tracing::info!(message_id = %MessageId::RELOADED, generation = generation.number, seconds, "the next generation serves");
         // What never served is nothing to go back to.
@@ -251,6 +262,7 @@ impl Main<'_> {
                 view.former.push((former_line, Arc::clone(&former)));
             }
             view.loaded = loaded;
+            view.awaits_restart = self.awaits_restart(&generation.served.settings);
             view.last_reload = Some(LastReload {
                 at_us: now_us(),
                 succeeded: true,
@@ -260,6 +272,9 @@ impl Main<'_> {
             });
             (former_line, former)
         };
+        let kind = if loading.back { EventKind::RolledBack } else { EventKind::Reloaded };
+        let message = format!("generation {} serves, after {seconds:.1} s", generation.number);
+        self.instance.events().add(kind, generation.number, &message);
         self.instance.set_state(state_of(&generation.supervisor.condition()));
         (former_line, former)
     }
@@ -287,6 +302,7 @@ impl Main<'_> {
             message: failed.reason.clone(),
         };
         self.instance.view().last_reload = Some(last);
+        self.instance.events().add(EventKind::ReloadFailed, number, &failed.reason);
     }
 }
 impl Loading {

@@ -50,9 +50,11 @@ impl From<RollFailed> for NotReady {
     }
 }
 
-/// The groups of settings in which something differs that the present exchange, router or supervisor was made for. What takes effect only when the
-/// server is started anew does not count.
+/// The groups of settings in which something differs that the present exchange, router or supervisor was made for. What takes effect at once does
+/// not count, nor what does only when the server is started anew.
 fn more_than_processes(now: &Settings, next: &Settings) -> Vec<&'static str> {
+    let mut now = now.clone();
+    now.take_live(next);
     let Settings { app, bind: _, pool, life, asgi, http, limits, log: _, develop: _ } = next;
     // Where a setting is added it is to be decided here whether new processes take it up.
     let App {
@@ -117,6 +119,7 @@ mod tests {
         assert_eq!(more_than_processes(&now, &next), [""; 0]);
         next.pool.workers = Workers::Count(3);
         next.http.keepalive = Duration::from_secs(1);
-        assert_eq!(more_than_processes(&now, &next), ["Workers", "HTTP"]);
+        next.life.max_requests = 7;
+        assert_eq!(more_than_processes(&now, &next), ["Workers", "The life of workers"]);
     }
 }

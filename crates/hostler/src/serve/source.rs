@@ -2,22 +2,27 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hostler_settings::Settings;
+
 use super::Served;
 use hostler_project::Surroundings;
 
 /// Reads the settings, and finds what they ask for. The error is for people.
 pub(crate) type Read = Arc<dyn Fn() -> Result<Served, String> + Send + Sync>;
+/// Reads the settings alone. The error is for people.
+pub(crate) type ReadSettings = Arc<dyn Fn() -> Result<Settings, String> + Send + Sync>;
 
 /// The source of an instance's settings.
 pub(crate) struct Source {
     environment: Surroundings,
     read: Read,
+    read_settings: ReadSettings,
     previous: Mutex<Option<Served>>,
 }
 
 impl Source {
-    pub(crate) fn new(environment: Surroundings, read: Read) -> Self {
-        Self { environment, read, previous: Mutex::new(None) }
+    pub(crate) fn new(environment: Surroundings, read: Read, read_settings: ReadSettings) -> Self {
+        Self { environment, read, read_settings, previous: Mutex::new(None) }
     }
 
     /// A variable of the environment that the server was started with.
@@ -52,6 +57,12 @@ impl Source {
     /// What they are now. Looking for the application and its Python may take a while, so that it is done beside the main task.
     pub(super) async fn read_again(&self) -> Result<Served, String> {
         let read = Arc::clone(&self.read);
+        tokio::task::spawn_blocking(move || read()).await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// What the settings are now, whatever has become of the application and its Python.
+    pub(super) async fn settings_again(&self) -> Result<Settings, String> {
+        let read = Arc::clone(&self.read_settings);
         tokio::task::spawn_blocking(move || read()).await.unwrap_or_else(|error| Err(error.to_string()))
     }
 

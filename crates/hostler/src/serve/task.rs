@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostler_bus::State;
+use hostler_bus::{EventKind, State};
 use hostler_router::RouterEvent;
+use hostler_settings::Settings;
 use hostler_supervisor::{Condition as Found, Handle, Notice};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use super::control::Desk;
 use super::developing::Developing;
@@ -20,7 +21,7 @@ use super::service::Service;
 use super::signals::{Asked, Signals};
 use super::stall::Stalls;
 use super::upgrade::{self, Estate};
-use super::{Ended, Logs, Source, page, stop};
+use super::{Ended, Logs, Source, applying, page, stop};
 
 /// Orders that were not begun yet, at most.
 pub(super) const ORDERS: usize = 16;
@@ -30,12 +31,15 @@ pub(super) const NOTED: Duration = Duration::from_secs(10);
 /// What is asked of the instance from outside its main task.
 pub(super) enum Order {
     Reload(Reply),
+    Apply(applying::Reply),
     Rollback(Reply),
     Upgrade(upgrade::Reply),
 }
 /// The main task's own.
 pub(super) struct Main<'a> {
     pub(super) instance: Arc<Instance>,
+    /// The settings that this process was started with.
+    pub(super) started: Settings,
     pub(super) source: &'a Source,
     pub(super) logs: &'a Logs,
     pub(super) cores: usize,
@@ -77,6 +81,7 @@ impl Main<'_> {
         // By another process, which is the service's main one from then on.
         let mut relieved = false;
         let mut note = tokio::time::interval(NOTED);
+        note.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stalls = Stalls::default();
         loop {
             let current = self.instance.current();
@@ -91,11 +96,15 @@ impl Main<'_> {
                     Some(Notice::AllReady) => all_ready(&supervisor),
                     // It was broken at the start, and has healed.
                     Some(Notice::Ready { loaded, .. }) => self.instance.view().loaded = loaded,
+                    Some(Notice::WorkerDied { description, .. }) => {
+                        self.instance.happened(EventKind::WorkerDied, &description);
+                    }
                     Some(_) if !matches!(told, Some(Notice::Stopped)) => {}
                     _ => return Err(Ended::System("the supervisor ended by itself".to_owned())),
                 },
                 _ = note.tick() => {
                     self.instance.note();
+                    self.desk.record();
                     self.service.tell(&self.desk.observed());
                     self.instance.keep(&self.instance.published());
                     if loading.is_some() {
@@ -200,6 +209,16 @@ impl Main<'_> {
     /// The current generation is otherwise than it was: what new requests are answered, and what is told of it, follow.
     async fn follow(&self, before: &Found, now: &Found, loading: bool) {
         let broken = |found: &Found| matches!(found, Found::Broken { .. });
+        let happened = |kind, message: &str| self.instance.happened(kind, message);
+        match now {
+            Found::Broken { failure } => happened(EventKind::Broken, &failure.to_string()),
+            Found::Asleep => happened(EventKind::Asleep, "all workers were let go, as nobody asked anything"),
+            Found::Serving if broken(before) => happened(EventKind::Healed, "a worker serves again"),
+            Found::Serving if matches!(before, Found::Asleep | Found::Waking) => {
+                happened(EventKind::Awake, "a request came, and a worker serves again");
+            }
+            _ => {}
+        }
         if let Found::Broken { failure } = now {
             let debug = self.instance.current().served.settings.life.debug;
             self.instance.router.hold(Some(page::held(failure, debug))).await;

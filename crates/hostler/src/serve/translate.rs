@@ -199,13 +199,25 @@ fn recycling(life: &Life) -> Recycling {
 }
 
 pub(super) fn error_log(log: &Log) -> Result<ErrorLog, hostler_log::Error> {
-    let level = match log.log_level {
+    init_error_log(&error_target(log), level(log.log_level))
+}
+
+pub(super) fn error_target(log: &Log) -> Target {
+    target(&log.error_logfile, Target::Stderr)
+}
+
+/// Sees whether the error log can be had there.
+pub(super) fn can_log_errors(log: &Log) -> Result<(), hostler_log::Error> {
+    Sink::open(&error_target(log)).map(drop)
+}
+
+pub(super) fn level(level: LogLevel) -> LevelFilter {
+    match level {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Warning => LevelFilter::WARN,
         LogLevel::Error => LevelFilter::ERROR,
-    };
-    init_error_log(&target(&log.error_logfile, Target::Stderr), level)
+    }
 }
 
 pub(super) fn access_sink(log: &Log) -> Result<Option<(Format, Arc<Sink>)>, hostler_log::Error> {

@@ -7,11 +7,27 @@ use hostler_bus::daemon::{
     Caller, Changes, Daemon, Detail, JobKind, LogFilter, LogPage, NewInstance, Order, Overview, Problem, Result,
     RevisionInfo, SettingInfo, SettingValue,
 };
-use hostler_bus::{Request, Worker};
+use hostler_bus::{Request, Samples, Worker};
 
 use super::Hostlerd;
 use crate::authority::Right;
 use crate::{logs, metrics, orders, settings};
+
+impl Hostlerd {
+    /// Whether a caller may read the log of an instance, without asking anybody for a password.
+    async fn reads_logs(&self, caller: &Caller, name: &str) -> bool {
+        let caller = Caller { interactive: false, ..caller.clone() };
+        self.0.authority.check(&caller, Right::ReadLogs, name).await.is_ok()
+    }
+}
+
+/// Takes out what comes from the log: it may name requests, and what an exception holds. That there was something stays.
+pub(crate) fn without_words_of_logs(detail: &mut Detail) {
+    let Some(status) = &mut detail.instance else { return };
+    let observed = &mut status.observed;
+    observed.last_error.iter_mut().for_each(|error| error.message.clear());
+    observed.events.iter_mut().for_each(|event| event.message.clear());
+}
 
 #[async_trait]
 impl Daemon for Hostlerd {
@@ -48,8 +64,21 @@ impl Daemon for Hostlerd {
         Ok(())
     }
 
-    async fn detail(&self, _caller: Caller, name: String) -> Result<Detail> {
-        self.look(&name).await
+    async fn detail(&self, caller: Caller, name: String) -> Result<Detail> {
+        let mut detail = self.look(&name).await?;
+        if !self.reads_logs(&caller, &name).await {
+            without_words_of_logs(&mut detail);
+        }
+        Ok(detail)
+    }
+
+    async fn samples(&self, caller: Caller, name: String, since_us: u64) -> Result<Samples> {
+        self.find(&name).await?;
+        let mut samples = self.running(&name)?.samples(since_us).await?;
+        if !self.reads_logs(&caller, &name).await {
+            samples.events.iter_mut().for_each(|event| event.message.clear());
+        }
+        Ok(samples)
     }
 
     async fn workers(&self, caller: Caller, name: String) -> Result<Vec<Worker>> {
@@ -128,9 +157,10 @@ impl Daemon for Hostlerd {
         logs::page(self.0.scope.kind, &name, &filter).await
     }
 
-    async fn metrics(&self, _caller: Caller, name: String, interval_ms: u32) -> Result<OwnedFd> {
+    async fn metrics(&self, caller: Caller, name: String, interval_ms: u32) -> Result<OwnedFd> {
         self.find(&name).await?;
-        metrics::stream(self.clone(), name, interval_ms, self.0.in_use.begin_stream()?)
+        let whole = self.reads_logs(&caller, &name).await;
+        metrics::stream(self.clone(), name, interval_ms, whole, self.0.in_use.begin_stream()?)
     }
 
     async fn values(&self, caller: Caller, name: String) -> Result<(String, Vec<SettingValue>)> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use hostler_bus::InstanceProxy;
 use hostler_bus::daemon::{Error, Order, Outcome, Result};
 use hostler_settings::{Apply, metas};
 
@@ -105,9 +106,8 @@ impl Hostlerd {
             return Ok(outcome);
         };
         if !reloads.is_empty() {
-            progress.at("the instance takes the settings: the next generation is being made", 0.3);
-            match reload(&instance).await {
-                Ok(reloaded) => outcome.generation = Some(reloaded.generation),
+            match take_up(&instance, &reloads, &progress).await {
+                Ok(generation) => outcome.generation = generation,
                 Err(error) => {
                     progress.at("the instance refused the settings: the former file comes back", 0.9);
                     self.take_back(&name, &path, &now, &stored, user)?;
@@ -120,7 +120,8 @@ impl Hostlerd {
             0 => String::new(),
             _ => format!("; restart it for {}", restart.iter().cloned().collect::<Vec<_>>().join(", ")),
         };
-        outcome.message = format!("the settings of {name} were changed{waits}");
+        let effect = if reloads.is_empty() { "" } else { ", and are in effect" };
+        outcome.message = format!("the settings of {name} were changed{effect}{waits}");
         outcome.took_effect = reloads.into_iter().collect();
         outcome.awaits_restart = restart.into_iter().collect();
         Ok(outcome)
@@ -154,6 +155,24 @@ impl Hostlerd {
         };
         back().map_err(|error| cannot(path, "write", &error))
     }
+}
+
+/// Has a running instance take these settings up: at once where all of them allow that, else with the next generation, which is told.
+async fn take_up(instance: &InstanceProxy<'_>, keys: &BTreeSet<String>, progress: &Progress) -> Result<Option<u64>> {
+    let is_live = |key: &String| metas().iter().any(|meta| meta.key == *key && meta.apply == Apply::Live);
+    if keys.iter().all(is_live) {
+        progress.at("the instance takes the settings up", 0.3);
+        match instance.apply_settings().await {
+            Ok(applied) if !applied.needs_reload.iter().any(|key| keys.contains(key)) => return Ok(None),
+            // A generation is being made, with the former settings.
+            Ok(_) => {}
+            // One that was started before there was this call.
+            Err(hostler_bus::Error::OtherVersion { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    progress.at("the instance takes the settings: the next generation is being made", 0.3);
+    reload(instance).await.map(|reloaded| Some(reloaded.generation))
 }
 
 fn needs_restart(key: &String) -> bool {

@@ -14,7 +14,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hostler_bus::daemon::{Error, InstanceProxy, JobProxy, ManagerProxy, Outcome, SettingsProxy, Tree, instance_path};
 use hostler_bus::{
-    Condition, Configured, Control, LogLevel, Observed, Reloaded, Request, Server, State, Status, Worker, serve,
+    Applied, Condition, Configured, Control, LastError, LogLevel, Observed, Reloaded, Request, Sample, Samples, Server,
+    State, Status, Worker, serve,
 };
 use hostlerd::{Authority, Hostlerd, Kind, Scope};
 use tokio::sync::{Notify, watch};
@@ -80,6 +81,8 @@ impl Place {
 pub(crate) struct Instance {
     pub(crate) condition: watch::Sender<Condition>,
     pub(crate) reloads: Mutex<Vec<std::result::Result<Reloaded, hostler_bus::Error>>>,
+    /// What the next calls of ApplySettings answer, the last first.
+    pub(crate) applied: Mutex<Vec<std::result::Result<Applied, hostler_bus::Error>>>,
     pub(crate) reload_began: Notify,
     pub(crate) reload_may_end: Option<Notify>,
 }
@@ -89,6 +92,7 @@ impl Instance {
         Arc::new(Self {
             condition: watch::Sender::new(Condition { state: State::Serving, generation: 3 }),
             reloads: Mutex::default(),
+            applied: Mutex::default(),
             reload_began: Notify::new(),
             reload_may_end: reload_waits.then(Notify::new),
         })
@@ -113,7 +117,25 @@ impl Control for Instance {
                 binds: vec![":1".to_owned()],
                 ..Configured::default()
             },
-            observed: Observed { state, generation, since_us: 7, ..Observed::default() },
+            observed: Observed {
+                state,
+                generation,
+                since_us: 7,
+                framework: "Flask".to_owned(),
+                python: "3.11.2".to_owned(),
+                last_error: Some(LastError { at_us: 5, message: "a password in a traceback".to_owned() }),
+                ..Observed::default()
+            },
+        })
+    }
+    async fn samples(&self, since_us: u64) -> hostler_bus::Result<Samples> {
+        let mut samples = Samples::default();
+        samples.push(&Sample { at_us: since_us + 1, generation: 3, ..Sample::default() });
+        Ok(samples)
+    }
+    async fn apply_settings(&self) -> hostler_bus::Result<Applied> {
+        self.applied.lock().unwrap().pop().unwrap_or_else(|| {
+            Err(hostler_bus::Error::Refused { reason: "this test has no settings that apply at once".to_owned() })
         })
     }
     async fn workers(&self) -> hostler_bus::Result<Vec<Worker>> {

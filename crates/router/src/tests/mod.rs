@@ -1,5 +1,6 @@
 //! A router in this process, between clients on a socket and generations of workers that only pretend to be processes.
 
+mod configuring;
 mod hold;
 mod statistics;
 mod switch;

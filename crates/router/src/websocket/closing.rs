@@ -240,7 +240,7 @@ impl Socket {
     pub(super) fn check_time(&mut self, local: &Local, out: &mut Vec<u8>) {
         let now = local.clock();
         let line = std::rc::Rc::clone(&self.line);
-        let config = &line.config;
+        let config = &line.config();
         let stalled = !self.unsent.is_empty() && over(self.took, config.send_timeout, now);
         if stalled || (over(self.closing.began, HANDSHAKE, now) && self.closing.shut == 0) {
             self.lose_client();

@@ -74,7 +74,7 @@ impl Socket {
         let line = Rc::clone(&self.line);
         let exchange = &line.exchange;
         let wanted = wanted_room(exchange.config().request_ring as usize);
-        let limit = line.config.websocket.max_message;
+        let limit = line.config().websocket.max_message;
         let Tools { inflaters, pieces, .. } = tools;
         // Does not change within one call: whatever ends the WebSocket here comes after what is gathered.
         let discards = self.discards();

@@ -53,7 +53,7 @@ impl Connection {
         turn.line.exchange.read_response(turn.slot, progress.head.min(progress.available), &mut laid_out);
         let mut out = local.out.borrow_mut();
         out.clear();
-        opening.write(local, &turn.line.config, &laid_out, turn.id.show().as_bytes(), &mut out)?;
+        opening.write(local, &turn.config, &laid_out, turn.id.show().as_bytes(), &mut out)?;
         Some(Box::new(Socket::new(&turn.line, turn.slot, opening.deflate(), local.clock(), &out)))
     }
 }

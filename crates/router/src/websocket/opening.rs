@@ -32,7 +32,7 @@ impl Opening {
         let headers = head.headers.iter().map(|header| (header.name, header.value));
         let mut handshake = check(head.method, head.version == Version::Http11, headers)
             .map_err(|refused| Refusal { status: refused.status(), reason: refused.reason() })?;
-        if !line.config.websocket.compress {
+        if !line.config().websocket.compress {
             handshake.deflate = None;
         }
         Ok(Some(Box::new(Self(handshake))))

@@ -99,7 +99,7 @@ impl Socket {
         if let Poll::Ready(ended) = self.poll_end(connection, context) {
             return Poll::Ready(ended);
         }
-        match self.deadline(&self.line.config) {
+        match self.deadline(&self.line.config()) {
             Some(deadline) => {
                 let after = deadline.saturating_sub(local.clock());
                 connection.presence.limit(local.clock(), std::time::Duration::from_nanos(after));

@@ -176,3 +176,23 @@ fn a_stop_before_the_start_is_the_end() {
     assert_eq!(story.on(Event::Stop { graceful: true }), [stopped()]);
     assert_eq!(story.on(Event::Start), []);
 }
+
+#[test]
+fn another_patience_is_for_what_begins_then() {
+    let mut story = Story::serving(2);
+    story.exited(0, SEGV);
+    story.spawned(0);
+    // This one starts with the time that it was given.
+    let (graceful, boot) = (Duration::from_secs(5), Duration::from_secs(7));
+    story.machine.set_timeouts(graceful, boot);
+    assert_eq!(story.machine.next_tick(), Some(story.now + BOOT));
+    story.ready(0);
+    story.exited(1, SEGV);
+    story.spawned(1);
+    let slow = Action::Remark(Remark::SlowBoot { worker: 1, limit: boot });
+    let (passed, actions) = story.until_due();
+    assert_eq!((passed, actions.first()), (boot, Some(&slow)));
+    story.on(Event::Stop { graceful: true });
+    let overdue = Action::Remark(Remark::StopOverdue { worker: 0, limit: graceful });
+    assert!(story.after(graceful).contains(&overdue));
+}

@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use self::fork::Side;
 use crate::application::{self, Application};
 use crate::hooks::Hooks;
-use crate::{life, report};
+use crate::{framework, life, report};
 
 const KEEPER: &std::ffi::CStr =
     match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("keeper.py"), "\0").as_bytes()) {
@@ -57,6 +57,7 @@ pub(crate) fn run(py: Python<'_>, channel: &Channel, start: WorkerStart) -> PyRe
         interface: application.interface,
         python: life::python_version(),
         event_loop: None,
+        framework: framework::of(application.callable.bind(py)),
         sources: Vec::new(),
     };
     report::send(py, &FromWorker::Ready(loaded));

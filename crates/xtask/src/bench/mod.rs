@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 
 use crate::packages::{self, Need, Sign};
 use crate::venv::Venv;
-use crate::workspace::{self, Profile};
+use crate::workspace::{self, Extent, Profile};
 use peers::{Server, Tools};
 use results::{Figure, Results};
 
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let venv = Venv::from_file("bench", &applications.join("requirements.txt"))
         .context("cannot install the peers; bjoern is compiled, with python3-dev and a C compiler")?;
     let hostler = if options.servers.contains(&Server::Hostler) {
-        workspace::build_hostler(Profile::Bench)?
+        workspace::build_hostler(Profile::Bench, Extent::Server)?
     } else {
         Default::default()
     };

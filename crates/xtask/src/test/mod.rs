@@ -77,8 +77,10 @@ impl Options {
     }
 }
 
-/// A bus of one's own, and clients that are not ours.
-const BUS: [Need; 3] = [
+/// A bus of one's own and clients that are not ours; what distributions look through a desktop application's files with.
+const RUST_NEEDS: [Need; 5] = [
+    Need { package: "desktop-file-utils", sign: Sign::Program("desktop-file-validate") },
+    Need { package: "appstream", sign: Sign::Program("appstreamcli") },
     Need::program("dbus-daemon"),
     Need { package: "libglib2.0-bin", sign: Sign::Program("gdbus") },
     Need { package: "systemd", sign: Sign::Program("busctl") },
@@ -99,9 +101,11 @@ fn rust(steps: &mut Steps, passed_on: &[String]) {
         None => passed(workspace::cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     });
     steps.run("Debian packages", || {
-        Ok(match packages::ensure(&BUS) {
+        Ok(match packages::ensure(&RUST_NEEDS) {
             Ok(()) => Outcome::Passed,
-            Err(error) => Outcome::Skipped(vec![format!("what the tests of hostlerd need: {error:#}")]),
+            Err(error) => {
+                Outcome::Skipped(vec![format!("what the tests of hostlerd and of the desktop files need: {error:#}")])
+            }
         })
     });
     steps.run("cargo test", || passed(workspace::cargo().args(["test", "--workspace"])));

@@ -11,7 +11,7 @@ use super::{Outcome, Steps, junit, roots};
 use crate::install;
 use crate::packages::{self, Need, Sign};
 use crate::venv::Venv;
-use crate::workspace::{self, Profile};
+use crate::workspace::{self, Extent, Profile};
 
 /// The directory of those that need a system of their own.
 const SYSTEMD: &str = "systemd";
@@ -24,10 +24,10 @@ struct Prepared {
 
 impl Prepared {
     /// Builds the server, and makes the virtual environment; `None` when the steps that failed say all.
-    fn new(steps: &mut Steps) -> Option<Self> {
+    fn new(steps: &mut Steps, extent: Extent) -> Option<Self> {
         let mut hostler = None;
         steps.run("build hostler", || {
-            hostler = Some(workspace::build_hostler(Profile::Dev)?);
+            hostler = Some(workspace::build_hostler(Profile::Dev, extent)?);
             Ok(Outcome::Passed)
         });
         let mut venv = None;
@@ -65,7 +65,7 @@ impl Prepared {
 
 /// The built `hostler` with real applications.
 pub(super) fn end_to_end(steps: &mut Steps, passed_on: &[String]) {
-    let Some(prepared) = Prepared::new(steps) else { return };
+    let Some(prepared) = Prepared::new(steps, Extent::Desktop) else { return };
     // Tests that miss one of these are skipped by name.
     steps.run("Debian packages", || {
         let needs = [
@@ -97,7 +97,7 @@ pub(super) fn systemd(steps: &mut Steps, passed_on: &[String]) {
         })
     });
     let Some(roots) = roots else { return };
-    let Some(prepared) = Prepared::new(steps) else { return };
+    let Some(prepared) = Prepared::new(steps, Extent::Server) else { return };
     steps.run("systemd", || {
         let tree = workspace::target_directory("test/installed")?;
         fs::remove_dir_all(&tree)?;

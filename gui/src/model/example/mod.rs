@@ -139,6 +139,8 @@ fn overview(name: &str, state: InstanceState, problem: &str) -> Overview {
         has_settings: true,
         managed: true,
         application: format!("{}.wsgi:application", name.split('-').next().unwrap_or(name)),
+        framework: "Django".to_owned(),
+        python: "3.11.2".to_owned(),
         binds: vec![format!("unix:/run/hostler/{name}.sock")],
         generation: if state == InstanceState::Serving { 7 } else { 0 },
     }

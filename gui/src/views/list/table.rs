@@ -21,9 +21,9 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let keys = ordered(stage);
     let kept = stage.state.views.list.clone();
     let mut table = Table::new("Instances", &COLUMNS).row_height(ROW).clicks();
-    let by = kept.by.and_then(|by| Column::ALL.iter().position(|column| *column == by));
-    if let Some(place) = by {
-        table = table.sorted(place + 1, kept.descending);
+    let by = kept.by.and_then(|by| Column::ALL.iter().position(|column| *column == by)).map(|place| [place + 1]);
+    if let Some(columns) = &by {
+        table = table.sorted(columns, kept.descending);
     }
     let mut takes_keys = stage.state.passing.shell.takes_keys(Pane::Content);
     let outcome = table.show(ui, tokens, keys.len(), |row| {

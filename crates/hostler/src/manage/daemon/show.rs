@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hostler_bus::daemon::{Absent, Client, Detail, InstanceState, Outcome, Overview, Reach};
+use hostler_bus::daemon::{Absent, Client, Detail, InstanceState, Outcome, Overview, Reach, Security};
 use hostler_bus::{Places, Status, connect};
 use serde::Serialize;
 
@@ -152,6 +152,8 @@ pub(super) fn detail(detail: &Detail, now_us: u64) -> Vec<Line> {
             }
             let mut lines = vec![headline, Line::default()];
             lines.extend((!overview.application.is_empty()).then(|| fact("application", &overview.application)));
+            lines.extend((!overview.framework.is_empty()).then(|| fact("framework", &overview.framework)));
+            lines.extend((!overview.python.is_empty()).then(|| fact("python", &overview.python)));
             lines.extend((!overview.binds.is_empty()).then(|| fact("listens on", &overview.binds.join(", "))));
             lines
         }
@@ -180,11 +182,17 @@ pub(super) fn detail(detail: &Detail, now_us: u64) -> Vec<Line> {
             lines.push(fact("control group", &amounts.join(", ")));
         }
         lines.push(fact("starts", &overview.enabled));
+        if let Some(security) = &detail.security {
+            let Security { exposure, rating, profile } = security;
+            lines.push(fact("security", &format!("profile {profile}, exposure {exposure:.1} of 10 ({rating})")));
+        }
     }
     if let Some(socket) = &detail.socket {
         lines.push(fact("socket", &format!("{} ({}) {}", socket.active, socket.sub, socket.listen.join(", "))));
     }
-    if !detail.awaits_restart.is_empty() {
+    // Mostly the instance has told it.
+    let told = detail.instance.as_ref().map(|status| &status.observed.awaits_restart);
+    if !detail.awaits_restart.is_empty() && told != Some(&detail.awaits_restart) {
         lines.push(fact("for restart", &format!("changed, not in effect: {}", detail.awaits_restart.join(", "))));
     }
     lines.extend(detail.healed.iter().map(|healed| fact("healed", healed)));

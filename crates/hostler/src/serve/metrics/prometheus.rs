@@ -26,7 +26,11 @@ pub(in crate::serve) fn text(snapshot: &Snapshot) -> String {
     text.gauge("hostler_workers_ready", "Workers that take requests.", f64::from(observed.workers_ready));
     text.gauge("hostler_workers_wanted", "Workers there should be.", f64::from(observed.workers_wanted));
     text.gauge("hostler_requests_queued", "Requests that wait for a worker.", f64::from(observed.queued));
-    text.gauge("hostler_requests_in_flight", "Requests that wait or run.", f64::from(observed.in_flight));
+    text.gauge(
+        "hostler_requests_in_flight",
+        "Requests that wait or run.",
+        f64::from(observed.in_flight + observed.queued),
+    );
     text.gauge("hostler_connections", "Connections that are open.", statistics.connections as f64);
     text.gauge("hostler_websockets", "WebSockets that are open.", statistics.websockets as f64);
     text.counter("hostler_connections_accepted_total", "Connections that were accepted.", statistics.accepted);

@@ -1,0 +1,158 @@
+//! What happened to an instance, as one line of time: changes of its settings, reloads, restarts.
+
+mod entry;
+mod revision;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use egui::{RichText, ScrollArea, Ui};
+use hostler_bus::daemon::RevisionInfo;
+
+use self::entry::{Entry, Kind};
+use super::Stage;
+use super::shown::Shown;
+use crate::bus::Order;
+use crate::model::Loaded;
+use crate::state::State;
+use crate::theme::Size;
+use crate::theme::icon::{self, Icon};
+use crate::widgets::{button, empty, figures, happening, loaded, text};
+
+/// How wide the times at the left are.
+const TIMES: f32 = 62.0;
+/// How wide the line of time is.
+const LINE: f32 = 28.0;
+
+/// What it remembers while the window is open.
+#[derive(Clone, Debug, Default)]
+pub struct Passing {
+    /// What is shown; all without it.
+    kind: Option<Kind>,
+    /// The revisions whose difference is folded, or is not where that is usual.
+    turned: BTreeSet<String>,
+}
+
+/// Draws it.
+pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
+    stage.with_shown(|shown, state, orders| {
+        filter(ui, shown, state);
+        ui.add_space(Size::GAP);
+        // What is known of reloads and restarts needs no answer.
+        match &shown.instance.history {
+            Loaded::Never | Loaded::Awaited if shown.instance.happenings.is_empty() => {
+                loaded::awaited(ui, shown.tokens, "the history");
+            }
+            Loaded::Failed(_, None) if shown.instance.happenings.is_empty() => {
+                loaded::show(ui, shown.tokens, "the history", &shown.instance.history, |_, _| {});
+            }
+            history => {
+                if let Some(failure) = history.failure() {
+                    let words = format!("The changes of its settings do not come: {}", failure.message);
+                    ui.label(RichText::new(words).color(shown.tokens.caution));
+                }
+                let revisions = history.value().map_or(&[][..], Vec::as_slice);
+                list(ui, shown, revisions, state, orders);
+            }
+        }
+    });
+}
+
+fn filter(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
+    let kind = &mut state.passing.history.kind;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = Size::TIGHT;
+        for (each, words) in [
+            (None, "All"),
+            (Some(Kind::Settings), "Settings"),
+            (Some(Kind::Reload), "Reloads"),
+            (Some(Kind::Process), "Starts and restarts"),
+        ] {
+            if ui.selectable_label(*kind == each, words).clicked() {
+                *kind = each;
+            }
+        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.label(text::small(shown.tokens, "times of this computer"));
+        });
+    });
+}
+
+fn list(ui: &mut Ui, shown: Shown<'_>, revisions: &[RevisionInfo], state: &mut State, orders: &mut Vec<Order>) {
+    let entries = entry::entries(revisions, &shown.instance.happenings, state.passing.history.kind);
+    if entries.is_empty() {
+        nothing(ui, shown, state);
+        return;
+    }
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        ui.set_max_width(ui.available_width() - Size::TIGHT);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for day in entries.chunk_by(|one, other| figures::date(one.at_us()) == figures::date(other.at_us())) {
+            if let Some(first) = day.first() {
+                ui.add_space(Size::GAP);
+                ui.label(text::strong(figures::date(first.at_us())));
+                ui.add_space(Size::TIGHT);
+            }
+            for entry in day {
+                row(ui, shown, entry, state, orders);
+            }
+        }
+        ui.add_space(Size::PAD);
+    });
+}
+
+fn row(ui: &mut Ui, shown: Shown<'_>, entry: &Entry<'_>, state: &mut State, orders: &mut Vec<Order>) {
+    let tokens = shown.tokens;
+    let (sign, color) = match entry {
+        Entry::Revision(_) => (Icon::Settings2, tokens.moving),
+        Entry::Happening(each) => (happening::icon(each.kind), happening::color(tokens, each.kind)),
+    };
+    let response = ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        let column = egui::Layout::top_down(egui::Align::Min);
+        ui.allocate_ui_with_layout(egui::Vec2::new(TIMES, 20.0), column, |ui| {
+            ui.set_width(TIMES);
+            ui.add_space(10.0);
+            let time = text::small(tokens, figures::time(entry.at_us()));
+            ui.label(time).on_hover_text(figures::ago(shown.now, entry.at_us()));
+        });
+        ui.add_space(LINE);
+        ui.vertical(|ui| {
+            ui.add_space(6.0);
+            match entry {
+                Entry::Revision(info) => revision::show(ui, shown, info, state, orders),
+                Entry::Happening(each) => {
+                    ui.spacing_mut().interact_size.y = 22.0;
+                    ui.horizontal_wrapped(|ui| {
+                        ui.spacing_mut().item_spacing.x = Size::GAP;
+                        ui.label(text::strong(happening::word(each.kind)));
+                        ui.label(text::muted(tokens, &each.message));
+                    });
+                }
+            }
+            ui.add_space(6.0);
+        });
+    });
+    let rect = response.response.rect;
+    let x = rect.left() + TIMES + 8.0;
+    let painter = ui.painter();
+    painter.vline(x, rect.y_range(), (1.0, tokens.line));
+    let place = egui::Pos2::new(x, rect.top() + 16.0);
+    painter.circle_filled(place, 10.0, tokens.ground);
+    painter.text(place, egui::Align2::CENTER_CENTER, icon::text(sign), egui::FontId::proportional(14.0), color);
+}
+
+fn nothing(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
+    let tokens = shown.tokens;
+    if state.passing.history.kind.is_some() {
+        empty::show(ui, tokens, Icon::ListFilter, "Nothing of this kind", "There may be others.", |ui| {
+            if button::plain(ui, Icon::X, "Show all").clicked() {
+                state.passing.history.kind = None;
+            }
+        });
+    } else {
+        let words = "Changes of its settings, reloads and restarts are told here from now on.";
+        empty::show(ui, tokens, Icon::History, "Nothing has happened yet", words, |_| {});
+    }
+}

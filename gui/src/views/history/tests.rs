@@ -1,0 +1,74 @@
+//! The history by its accessible names.
+
+use egui_kittest::kittest::Queryable;
+
+use super::show;
+use crate::bus::{Action, Order};
+use crate::model::{Loaded, example};
+use crate::views::trial::{self, DARK};
+
+#[test]
+fn changes_and_reloads_are_one_line_of_time() {
+    for look in trial::looks() {
+        let harness = trial::of("shop", look, show, |_| {});
+        harness.get_by_label("Saturday 21 November 2026");
+        let top = |label: &str| harness.get_by_label(label).rect().top();
+        assert!(top("Reload failed") < top("set max_body"));
+        assert!(top("set max_body") < top("set workers"));
+        harness.get_by_label("+max_body = \"16MiB\"");
+        assert!(harness.query_by_label("+workers = \"2..8\"").is_none(), "former differences are folded");
+    }
+}
+
+#[test]
+fn differences_fold_and_unfold() {
+    let mut harness = trial::of("shop", DARK, show, |_| {});
+    harness.get_by_label("Show the difference of set workers").click();
+    harness.get_by_label("Hide the difference of set max_body").click();
+    harness.run();
+    harness.get_by_label("+workers = \"2..8\"");
+    assert!(harness.query_by_label("+max_body = \"16MiB\"").is_none());
+}
+
+#[test]
+fn the_change_in_force_is_taken_back() {
+    let mut harness = trial::of("shop", DARK, show, |_| {});
+    harness.get_by_label("Undo").click();
+    harness.run();
+    let action = Action::Undo { revision: "5e2b1c".to_owned() };
+    assert_eq!(harness.state().orders, [Order::Act(example::key("shop"), action)]);
+    harness.get_by_label("Taking it back…");
+}
+
+#[test]
+fn one_kind_is_shown_alone() {
+    let mut harness = trial::of("shop", DARK, show, |_| {});
+    harness.get_by_label("Reloads").click();
+    harness.run();
+    harness.get_by_label("Reload failed");
+    assert!(harness.query_by_label("set max_body").is_none());
+    harness.get_by_label("Starts and restarts").click();
+    harness.run();
+    harness.get_by_label("Nothing of this kind");
+    harness.get_by_label("Show all").click();
+    harness.run();
+    harness.get_by_label("set max_body");
+}
+
+#[test]
+fn nothing_and_failures_are_said() {
+    let without = |history| {
+        trial::of("shop", DARK, show, |trial| {
+            trial.instance().history = history;
+            trial.instance().happenings.clear();
+        })
+    };
+    without(Loaded::Here(Vec::new())).get_by_label("Nothing has happened yet");
+    without(Loaded::Awaited).get_by_label("Waiting for the history");
+    without(Loaded::Failed(example::refused(), None)).get_by_label("You may not see the history");
+    let harness = trial::of("shop", DARK, show, |trial| {
+        trial.instance().history = Loaded::Failed(example::refused(), None);
+    });
+    harness.get_by_label("Reload failed");
+    harness.get_by_label_contains("The changes of its settings do not come");
+}

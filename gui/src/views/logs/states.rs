@@ -1,0 +1,97 @@
+//! What is said where there are no lines: it is being read, nothing was logged, it is refused, it ended, or the log goes
+//! elsewhere.
+
+use std::time::Duration;
+
+use egui::Ui;
+
+use super::Stage;
+use super::reading::Reading;
+use crate::bus::Order;
+use crate::model::{FailureKind, InstanceKey};
+use crate::theme::icon::Icon;
+use crate::widgets::{button, empty, figures};
+
+/// How long is waited until a log from which nothing came counts as empty.
+const WAIT_US: u64 = 2_000_000;
+
+/// Draws what stands in place of the whole view, if there is nothing to read at all.
+pub(super) fn instead(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) -> bool {
+    let Some(instance) = stage.world.instance(key) else { return true };
+    let (tokens, log) = (stage.tokens, &instance.log);
+    if !log.numbers().is_empty() {
+        return false;
+    }
+    if !instance.overview.managed {
+        let words = "This instance was started by hand: what it logs goes to the terminal or the file that it was started \
+                     with. Run it as a service to read its log here.";
+        empty::show(ui, tokens, Icon::Terminal, "Its log goes elsewhere", words, |_| {});
+        return true;
+    }
+    if let Some(failure) = &log.ended {
+        let (icon, title) = match failure.kind {
+            FailureKind::NotPermitted => (Icon::ShieldAlert, "You may not read this log"),
+            FailureKind::Lost => (Icon::Unplug, "The connection is gone"),
+            _ => (Icon::CircleAlert, "The log cannot be read"),
+        };
+        let again = empty::show(ui, tokens, icon, title, &failure.message, |ui| {
+            button::plain(ui, Icon::RefreshCw, "Try again").clicked()
+        });
+        if again {
+            stage.order(Order::FollowLogs(key.clone(), super::from_there("")));
+        }
+        return true;
+    }
+    let machine = stage.world.machine(&key.reach);
+    if !machine.is_some_and(crate::model::Machine::is_ready) {
+        let words = "The log is read as soon as the connection is there again.";
+        empty::show(ui, tokens, Icon::Unplug, "Not connected", words, |_| {});
+        return true;
+    }
+    let waited_us = stage.now.saturating_sub(log.asked_us);
+    if !log.following || waited_us < WAIT_US {
+        ui.ctx().request_repaint_after(Duration::from_micros(WAIT_US.saturating_sub(waited_us).max(50_000)));
+        empty::show(ui, tokens, Icon::ScrollText, "Reading the log…", "", |_| {});
+        return true;
+    }
+    let words = match error_log_file(stage, key) {
+        Some(file) => format!(
+            "Hostler writes its log to {file} (error_logfile). Here is what systemd says of the instance, and what the \
+             application prints: nothing so far."
+        ),
+        None => "Lines appear here as they are logged.".to_owned(),
+    };
+    empty::show(ui, tokens, Icon::ScrollText, "Nothing was logged yet", &words, |_| {});
+    true
+}
+
+/// Draws what stands in place of the rows, when no line meets the criteria.
+pub(super) fn no_rows(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &mut Reading) {
+    let numbers = stage.world.instance(key).map_or(0..0, |instance| instance.log.numbers());
+    let behind = numbers.end.saturating_sub(reading.index.next());
+    if behind > 0 && reading.paused_at.is_none() {
+        let words = format!("{} lines to go.", figures::count(behind));
+        empty::show(ui, stage.tokens, Icon::Search, "Looking through the log…", &words, |_| {});
+        return;
+    }
+    let words = format!(
+        "None of {} lines meets the filters above. New lines that do appear by themselves.",
+        figures::count(numbers.end - numbers.start)
+    );
+    let all = empty::show(ui, stage.tokens, Icon::ListFilter, "No such line", &words, |ui| {
+        button::plain(ui, Icon::X, "Take all filters away").clicked()
+    });
+    if all {
+        reading.typed.clear();
+        reading.search_typed();
+        reading.show_all();
+    }
+}
+
+/// The file that Hostler's own log goes to, if it is one.
+fn error_log_file(stage: &Stage<'_>, key: &InstanceKey) -> Option<String> {
+    let settings = stage.world.instance(key)?.settings.value()?;
+    let value = settings.values.iter().find(|value| value.key == "error_logfile")?.value.clone()?;
+    let file = value.trim_matches('"').to_owned();
+    (file != "-").then_some(file)
+}

@@ -1,0 +1,122 @@
+//! What the instance is: application, Python, addresses, files.
+
+use egui::{RichText, TextStyle, Ui};
+use hostler_bus::Status;
+
+use crate::theme::Size;
+use crate::views::shown::Shown;
+use crate::widgets::{card, copy, facts, figures, text};
+
+/// Draws it.
+pub(super) fn show(ui: &mut Ui, shown: Shown<'_>) {
+    let tokens = shown.tokens;
+    let overview = &shown.instance.overview;
+    card::titled(ui, tokens, "Facts", |ui| {
+        ui.spacing_mut().item_spacing.y = 6.0;
+        let application = if overview.application.is_empty() { "found by looking" } else { &overview.application };
+        facts::code(ui, tokens, "Application", application);
+        if let Some(status) = shown.instance.status() {
+            running(ui, shown, status);
+        }
+        binds(ui, shown, &overview.binds);
+        let file = shown.instance.status().and_then(|status| status.configured.settings_file.as_deref());
+        match file {
+            Some(file) => facts::code(ui, tokens, "Settings", file),
+            None if overview.has_settings => facts::text(ui, tokens, "Settings", "a file of its own"),
+            None => facts::text(ui, tokens, "Settings", "none: as it was started by hand"),
+        }
+        facts::text(ui, tokens, "Starts", starts(&overview.enabled, overview.managed));
+    });
+}
+
+fn running(ui: &mut Ui, shown: Shown<'_>, status: &Status) {
+    let tokens = shown.tokens;
+    let (configured, observed) = (&status.configured, &status.observed);
+    let python = match (&observed.python, &observed.event_loop) {
+        (python, _) if python.is_empty() => "not known before a worker is ready".to_owned(),
+        (python, Some(event_loop)) => format!("{python} · {event_loop}"),
+        (python, None) => python.clone(),
+    };
+    facts::text(ui, tokens, "Python", &python);
+    let threads = match configured.threads {
+        1 => "one thread a worker".to_owned(),
+        threads => format!("{threads} threads a worker"),
+    };
+    facts::text(ui, tokens, "Interface", &format!("{} · {threads}", configured.interface.to_uppercase()));
+    let workers = match observed.workers_reason.as_str() {
+        "" => format!("{} wanted", observed.workers_wanted),
+        reason => format!("{} wanted: {reason}", observed.workers_wanted),
+    };
+    facts::text(ui, tokens, "Workers", &workers);
+    if observed.generation > 0 {
+        facts::text(ui, tokens, "Generation", &generation(shown, status));
+    }
+    let since = figures::date_time(observed.since_us);
+    facts::text(
+        ui,
+        tokens,
+        "Since",
+        &format!("{since} · {}", figures::age(shown.now.saturating_sub(observed.since_us))),
+    );
+    facts::text(ui, tokens, "Process", &format!("pid {} · Hostler {}", observed.pid, observed.version));
+    let restarts = restarts(shown);
+    if !restarts.is_empty() {
+        facts::text(ui, tokens, "Replaced", &restarts);
+    }
+}
+
+fn generation(shown: Shown<'_>, status: &Status) -> String {
+    let observed = &status.observed;
+    match &observed.last_reload {
+        Some(reload) if reload.succeeded => {
+            let ago = figures::ago(shown.now, reload.at_us);
+            format!("{} · reloaded {ago} in {:.1} s", observed.generation, reload.seconds)
+        }
+        Some(reload) => {
+            let ago = figures::ago(shown.now, reload.at_us);
+            format!("{} · generation {} failed {ago}", observed.generation, reload.generation)
+        }
+        None => observed.generation.to_string(),
+    }
+}
+
+/// How often workers were replaced, by cause.
+fn restarts(shown: Shown<'_>) -> String {
+    let mut causes = std::collections::BTreeMap::<&str, u64>::new();
+    for worker in shown.instance.workers.value().into_iter().flatten() {
+        for (cause, count) in &worker.restarts {
+            *causes.entry(cause).or_default() += count;
+        }
+    }
+    let words = causes.iter().map(|(cause, count)| format!("{count} × {}", cause.replace('_', " ")));
+    words.collect::<Vec<_>>().join(" · ")
+}
+
+fn binds(ui: &mut Ui, shown: Shown<'_>, binds: &[String]) {
+    facts::row(ui, shown.tokens, "Listens on", |ui| {
+        ui.spacing_mut().interact_size.y = 16.0;
+        if binds.is_empty() {
+            ui.label(text::muted(shown.tokens, "nothing"));
+        }
+        for bind in binds {
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = Size::TIGHT;
+                if bind.starts_with("http") {
+                    ui.hyperlink(bind);
+                } else {
+                    ui.label(RichText::new(bind).text_style(TextStyle::Monospace));
+                }
+                copy::button(ui, bind, bind);
+            });
+        }
+    });
+}
+
+fn starts(enabled: &str, managed: bool) -> &'static str {
+    match (managed, enabled) {
+        (false, _) => "by hand; systemd does not manage it",
+        (true, "enabled") => "at boot",
+        (true, "socket") => "with the first request",
+        (true, _) => "only when it is told to",
+    }
+}

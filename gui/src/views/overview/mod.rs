@@ -1,0 +1,69 @@
+//! The overview: the figures of now, live plots with what happened on their time axis, and the facts.
+
+mod cards;
+mod face;
+mod facts;
+mod lately;
+mod plots;
+mod scale;
+#[cfg(test)]
+mod tests;
+mod track;
+
+use egui::{ScrollArea, Ui};
+use hostler_bus::daemon::InstanceState;
+
+use super::Stage;
+use super::shown::Shown;
+use crate::bus::Order;
+use crate::model::Loaded;
+use crate::state::State;
+use crate::theme::Size;
+use crate::widgets::loaded;
+pub use track::Range;
+
+/// From this width on, things stand beside each other.
+const WIDE: f32 = 660.0;
+
+/// What it keeps between runs.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// How much time the plots show.
+    pub range: Range,
+}
+
+/// Draws it.
+pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
+    stage.with_shown(|shown, state, orders| {
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - Size::TIGHT);
+            ui.spacing_mut().item_spacing.y = Size::PAD;
+            parts(ui, shown, state, orders);
+            ui.add_space(Size::GAP);
+        });
+    });
+}
+
+fn parts(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mut Vec<Order>) {
+    face::show(ui, shown, state, orders);
+    let state_runs = matches!(shown.instance.state(), InstanceState::Serving | InstanceState::Reloading);
+    if state_runs && matches!(shown.instance.detail, Loaded::Never | Loaded::Awaited) {
+        loaded::awaited(ui, shown.tokens, "its figures");
+    }
+    if let Some(status) = shown.instance.status() {
+        cards::show(ui, shown, status);
+    }
+    if shown.instance.samples.last().is_some() || shown.instance.status().is_some() {
+        plots::show(ui, shown, &mut state.views.overview.range);
+    }
+    if ui.available_width() < WIDE {
+        lately::show(ui, shown, state);
+        facts::show(ui, shown);
+        return;
+    }
+    ui.columns(2, |columns| {
+        lately::show(&mut columns[0], shown, state);
+        facts::show(&mut columns[1], shown);
+    });
+}

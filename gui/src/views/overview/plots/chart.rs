@@ -1,0 +1,382 @@
+//! One plot: its title and legend, its lines and areas, the events, and what the pointer is over.
+
+use egui::{Align2, FontId, Layout, Pos2, Rect, Response, RichText, Role, Tooltip, Ui, Vec2};
+use egui_plot::{AxisHints, FilledArea, Line, LineStyle, Plot, PlotUi, VLine};
+use jiff::tz::TimeZone;
+
+use crate::model::{Happening, Sample};
+use crate::theme::{Size, Tokens, icon};
+use crate::views::overview::scale::{Quantity, Scale, time_mark, time_marks};
+use crate::views::overview::track::{Range, Track};
+use crate::views::shown::Shown;
+use crate::widgets::{card, figures, happening, text};
+
+/// How high the plot itself is.
+const HEIGHT: f32 = 132.0;
+/// How wide the labels of its values are, the same for all so that the times are below each other.
+const LABELS: f32 = 54.0;
+/// At the right, for the half of the last time's label.
+const MARGIN: f32 = 12.0;
+/// How far the icons of two events are apart at least, in points.
+const APART: f32 = 15.0;
+/// How near the pointer has to be to an event, in points.
+const NEAR: f32 = 7.0;
+
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As an area upon those before.
+    Stacked,
+    /// As a line with what is below it filled.
+    Area,
+    /// As a line.
+    Line,
+    /// As a dashed line.
+    Dashed,
+}
+
+/// One line of a plot.
+#[derive(Clone, Copy)]
+pub(super) struct Series {
+    /// What it is called.
+    pub(super) name: &'static str,
+    /// Which of the tokens' colours it has.
+    pub(super) color: usize,
+    /// How it is drawn.
+    pub(super) form: Form,
+    /// Its value; none where there is none.
+    pub(super) value: fn(&Sample) -> Option<f64>,
+}
+
+/// A plot.
+pub(super) struct Chart {
+    /// What it shows.
+    pub(super) title: &'static str,
+    /// In which unit.
+    pub(super) quantity: Quantity,
+    /// Its lines, the lowest first.
+    pub(super) series: Vec<Series>,
+}
+
+/// The span of time that all plots show.
+#[derive(Clone, Copy)]
+pub(super) struct Span<'a> {
+    /// How long it is.
+    pub(super) range: Range,
+    /// When it ends.
+    pub(super) now_us: u64,
+    /// Whose times are written.
+    pub(super) zone: &'a TimeZone,
+    /// Where the pointer is, in seconds since 1970, whichever plot it is over.
+    pub(super) cursor: Option<f64>,
+}
+
+impl Span<'_> {
+    fn seconds(&self) -> (f64, f64) {
+        let end = self.now_us as f64 / 1e6;
+        (end - self.range.seconds() as f64, end)
+    }
+}
+
+impl Chart {
+    /// Draws it, and answers where the pointer is over it.
+    pub(super) fn show(&self, ui: &mut Ui, shown: Shown<'_>, track: &Track, span: Span<'_>) -> Option<f64> {
+        let tokens = shown.tokens;
+        card::frame(tokens)
+            .show(ui, |ui| {
+                ui.set_min_width(ui.available_width());
+                ui.spacing_mut().item_spacing.y = 2.0;
+                let sample = match span.cursor {
+                    Some(cursor) => track.at(cursor),
+                    None => track.samples().next_back(),
+                };
+                self.legend(ui, tokens, sample);
+                ui.add_space(Size::GAP);
+                let (response, frame) = self.plot(ui, shown, track, span);
+                self.describe(ui, &response, track, span);
+                let (first, last) = span.seconds();
+                let place = |at_us: u64| {
+                    let part = (at_us as f64 / 1e6 - first) / (last - first);
+                    (0.0..=1.0).contains(&part).then(|| frame.left() + frame.width() * part as f32)
+                };
+                let mut drawn = f32::NEG_INFINITY;
+                for happening in &shown.instance.happenings {
+                    // Of several that are at nearly the same moment, the lines are enough.
+                    let Some(x) = place(happening.at_us).filter(|x| x - drawn >= APART) else { continue };
+                    drawn = x;
+                    mark(ui, tokens, happening, Pos2::new(x, frame.top() + 7.0));
+                }
+                if track.is_empty() {
+                    let words = format!("Nothing was measured in {}", span.range.words());
+                    let font = FontId::proportional(Size::SMALL);
+                    ui.painter().text(frame.center(), Align2::CENTER_CENTER, words, font, tokens.muted);
+                }
+                let pointer = response.hover_pos().filter(|pointer| frame.contains(*pointer))?;
+                let moment = first + f64::from((pointer.x - frame.left()) / frame.width()) * (last - first);
+                let near =
+                    |happening: &&Happening| place(happening.at_us).is_some_and(|x| (x - pointer.x).abs() < NEAR);
+                let events: Vec<&Happening> = shown.instance.happenings.iter().filter(near).collect();
+                self.tooltip(ui, tokens, &response, moment, track.at(moment), &events);
+                Some(moment)
+            })
+            .inner
+    }
+
+    fn legend(&self, ui: &mut Ui, tokens: &Tokens, sample: Option<&Sample>) {
+        ui.spacing_mut().interact_size.y = 17.0;
+        ui.horizontal(|ui| {
+            ui.label(text::strong(self.title));
+            if self.series.iter().all(|series| series.form == Form::Stacked) {
+                let total = sample.map_or_else(|| "–".to_owned(), |sample| self.quantity.text(sample.rate()));
+                ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| ui.label(text::strong(total)));
+            }
+        });
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = Size::TIGHT;
+            // The order in which one looks: what is on top first.
+            let reversed = self.series.iter().rev().filter(|series| series.form == Form::Stacked);
+            let others = self.series.iter().filter(|series| series.form != Form::Stacked);
+            for series in reversed.chain(others) {
+                swatch(ui, tokens, series);
+                ui.label(text::small(tokens, series.name));
+                let value = sample.and_then(series.value);
+                let value = value.map_or_else(|| "–".to_owned(), |value| self.quantity.text(value));
+                // The sum above has the unit.
+                let value = if series.form == Form::Stacked { value.trim_end_matches(" /s") } else { &value };
+                ui.label(RichText::new(value).size(Size::SMALL));
+                ui.add_space(Size::TIGHT);
+            }
+        });
+    }
+
+    fn plot(&self, ui: &mut Ui, shown: Shown<'_>, track: &Track, span: Span<'_>) -> (Response, Rect) {
+        let tokens = shown.tokens;
+        let happenings = &shown.instance.happenings;
+        let scale = Scale::new(self.quantity, self.most(track));
+        let (first, last) = span.seconds();
+        let quantity = self.quantity;
+        let zone = span.zone.clone();
+        let font = FontId::proportional(Size::SMALL - 1.0);
+        let times = AxisHints::new_x()
+            .formatter(move |mark, _| time_mark(mark.value, &zone))
+            .label_spacing(30.0..=40.0)
+            .tick_label_color(tokens.muted)
+            .tick_label_font(font.clone());
+        let values = AxisHints::new_y()
+            .formatter(move |mark, _| quantity.mark(mark.value))
+            .min_thickness(LABELS)
+            .label_spacing(10.0..=16.0)
+            .tick_label_color(tokens.muted)
+            .tick_label_font(font);
+        let marks = time_marks(span.range, span.now_us, span.zone);
+        let plot = Plot::new(self.title)
+            .height(HEIGHT)
+            .width(ui.available_width() - MARGIN)
+            .custom_x_axes(vec![times])
+            .custom_y_axes(vec![values])
+            .x_grid_spacer(move |_| marks.clone())
+            .y_grid_spacer(move |_| scale.marks())
+            .show_grid([false, true])
+            .grid_color(tokens.line)
+            .grid_fade(0.0)
+            .show_background(false)
+            .show_x(false)
+            .show_y(false)
+            .cursor_color(egui::Color32::TRANSPARENT)
+            .allow_drag(false)
+            .allow_zoom(false)
+            .allow_scroll(false)
+            .allow_boxed_zoom(false)
+            .allow_axis_zoom_drag(false)
+            .allow_double_click_reset(false)
+            .set_margin_fraction(Vec2::ZERO);
+        // Not in the card's own layout, which would stretch it over the margin.
+        let draw = |plot: &mut PlotUi<'_>| {
+            plot.set_plot_bounds_x(first..=last);
+            plot.set_plot_bounds_y(0.0..=scale.top);
+            self.draw_stack(plot, tokens, track);
+            for series in self.series.iter().filter(|series| series.form != Form::Stacked) {
+                self.draw_line(plot, tokens, track, series);
+            }
+            for happening in happenings {
+                let color = happening::color(tokens, happening.kind).gamma_multiply(0.8);
+                let line = VLine::new("", happening.at_us as f64 / 1e6).color(color).width(1.0);
+                plot.vline(line.style(LineStyle::dashed_dense()).allow_hover(false));
+            }
+            if let Some(cursor) = span.cursor {
+                plot.vline(VLine::new("", cursor).color(tokens.muted).width(1.0).allow_hover(false));
+            }
+        };
+        let drawn = ui.vertical(|ui| plot.show(ui, draw)).inner;
+        (drawn.response, *drawn.transform.frame())
+    }
+
+    fn draw_stack(&self, plot: &mut PlotUi<'_>, tokens: &Tokens, track: &Track) {
+        let layers: Vec<&Series> = self.series.iter().filter(|series| series.form == Form::Stacked).collect();
+        if layers.is_empty() {
+            return;
+        }
+        for run in track.runs() {
+            let times: Vec<f64> = run.iter().map(|sample| sample.at_us as f64 / 1e6).collect();
+            let mut below = vec![0.0; run.len()];
+            for series in &layers {
+                let above: Vec<f64> = run
+                    .iter()
+                    .zip(&below)
+                    .map(|(sample, below)| below + (series.value)(sample).unwrap_or_default())
+                    .collect();
+                let color = tokens.series[series.color];
+                let area = FilledArea::new(series.name, &times, &below, &above).fill_color(color.gamma_multiply(0.35));
+                plot.add(area.allow_hover(false));
+                if above != below {
+                    let points: Vec<[f64; 2]> = times.iter().zip(&above).map(|(time, value)| [*time, *value]).collect();
+                    plot.line(
+                        Line::new(series.name, points).color(color).width(1.25).allow_band(false).allow_hover(false),
+                    );
+                }
+                below = above;
+            }
+        }
+    }
+
+    fn draw_line(&self, plot: &mut PlotUi<'_>, tokens: &Tokens, track: &Track, series: &Series) {
+        let color = tokens.series[series.color];
+        for points in track.lines(series.value) {
+            let points = if self.quantity == Quantity::Count { steps(&points) } else { points };
+            if series.form == Form::Area && points.len() > 1 {
+                let (times, values): (Vec<f64>, Vec<f64>) = points.iter().map(|[time, value]| (*time, *value)).unzip();
+                let ground = vec![0.0; times.len()];
+                let area = FilledArea::new(series.name, &times, &ground, &values);
+                plot.add(area.fill_color(color.gamma_multiply(0.18)).allow_hover(false));
+            }
+            let style = if series.form == Form::Dashed { LineStyle::dashed_dense() } else { LineStyle::Solid };
+            plot.line(
+                Line::new(series.name, points)
+                    .color(color)
+                    .width(1.5)
+                    .style(style)
+                    .allow_band(false)
+                    .allow_hover(false),
+            );
+        }
+    }
+
+    /// The greatest value that is drawn.
+    fn most(&self, track: &Track) -> f64 {
+        track.most(|sample| {
+            let values = self.series.iter().map(|series| ((series.value)(sample).unwrap_or_default(), series.form));
+            let stacked: f64 = values.clone().filter(|(_, form)| *form == Form::Stacked).map(|(value, _)| value).sum();
+            values.map(|(value, _)| value).fold(stacked, f64::max)
+        })
+    }
+
+    /// What a screen reader says of it.
+    fn describe(&self, ui: &Ui, response: &Response, track: &Track, span: Span<'_>) {
+        ui.ctx().accesskit_node_builder(response.id, |node| {
+            let values = self.series.iter().filter_map(|series| {
+                let value = track.samples().next_back().and_then(series.value)?;
+                Some(format!("{} {}", series.name, self.quantity.text(value)))
+            });
+            let values: Vec<String> = values.collect();
+            node.set_role(Role::Figure);
+            node.set_label(format!("{} over {}", self.title, span.range.words()));
+            node.set_description(match values.as_slice() {
+                [] => "nothing was measured".to_owned(),
+                values => format!("now {}; at most {}", values.join(", "), self.quantity.text(self.most(track))),
+            });
+        });
+    }
+
+    fn tooltip(
+        &self,
+        ui: &Ui,
+        tokens: &Tokens,
+        response: &Response,
+        moment: f64,
+        sample: Option<&Sample>,
+        events: &[&Happening],
+    ) {
+        let tooltip =
+            Tooltip::always_open(ui.ctx().clone(), response.layer_id, response.id, egui::PopupAnchor::Pointer);
+        tooltip.gap(14.0).show(|ui| {
+            ui.set_max_width(280.0);
+            ui.spacing_mut().item_spacing = Vec2::new(Size::TIGHT, 2.0);
+            ui.spacing_mut().interact_size.y = 16.0;
+            ui.label(text::strong(figures::time((moment * 1e6) as u64)));
+            if sample.is_none() {
+                ui.label(text::small(tokens, "nothing was measured here"));
+            }
+            for series in self.series.iter().rev() {
+                let Some(value) = sample.and_then(series.value) else { continue };
+                ui.horizontal(|ui| {
+                    swatch(ui, tokens, series);
+                    ui.label(text::small(tokens, series.name));
+                    ui.label(RichText::new(self.quantity.text(value)).size(Size::SMALL));
+                });
+            }
+            for event in events {
+                ui.add_space(Size::TIGHT);
+                ui.horizontal(|ui| {
+                    let color = happening::color(tokens, event.kind);
+                    ui.label(RichText::new(icon::text(happening::icon(event.kind))).color(color));
+                    ui.label(RichText::new(happening::word(event.kind)).color(color));
+                });
+                ui.label(text::small(tokens, format!("{} · {}", figures::time(event.at_us), event.message)));
+            }
+        });
+    }
+}
+
+/// The icon of an event, at the top of its line.
+fn mark(ui: &Ui, tokens: &Tokens, event: &Happening, place: Pos2) {
+    let glyph = icon::text(happening::icon(event.kind));
+    ui.painter().circle_filled(place, 8.0, tokens.raised);
+    let color = happening::color(tokens, event.kind);
+    ui.painter().text(place, Align2::CENTER_CENTER, glyph, FontId::proportional(12.0), color);
+}
+
+/// A line of whole numbers: level until the next one, with a point only where it changes.
+fn steps(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let mut line: Vec<[f64; 2]> = Vec::new();
+    for [time, value] in points.iter().copied() {
+        match line.last() {
+            Some([_, last]) if *last == value => {}
+            Some([_, last]) => line.extend([[time, *last], [time, value]]),
+            None => line.push([time, value]),
+        }
+    }
+    if let (Some(end), Some(last)) = (points.last(), line.last())
+        && end[0] > last[0]
+    {
+        line.push(*end);
+    }
+    line
+}
+
+/// A small piece of the line as it is drawn.
+fn swatch(ui: &mut Ui, tokens: &Tokens, series: &Series) {
+    let (rect, _) = ui.allocate_exact_size(Vec2::new(10.0, 10.0), egui::Sense::hover());
+    let color = tokens.series[series.color];
+    let middle = rect.center().y;
+    match series.form {
+        Form::Stacked => ui.painter().rect_filled(rect.shrink(0.5), 2, color),
+        Form::Dashed => {
+            let _ = ui.painter().hline(rect.left()..=rect.left() + 4.0, middle, (2.0, color));
+            ui.painter().hline(rect.right() - 4.0..=rect.right(), middle, (2.0, color))
+        }
+        Form::Area | Form::Line => ui.painter().hline(rect.x_range(), middle, (2.0, color)),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_go_in_steps() {
+        let points = [[1.0, 2.0], [2.0, 2.0], [3.0, 1.0], [4.0, 1.0]];
+        assert_eq!(steps(&points), [[1.0, 2.0], [3.0, 2.0], [3.0, 1.0], [4.0, 1.0]]);
+        assert_eq!(steps(&points[..1]), [[1.0, 2.0]]);
+        assert!(steps(&[]).is_empty());
+    }
+}
