@@ -104,12 +104,23 @@ class Machine:
         while b" ready " not in (line := daemon.stderr.readline()):
             assert line, "hostlerd ended before it was ready"
 
+    def leave_and_come_back(self):
+        """As a daemon that nobody needed for a while, and the bus that starts it again."""
+        daemon = self.processes[-1]
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(20) == 0
+        self.daemon("--user")
+
     def ask(self, *words, wrapper=(), binary=BINARY, **environment):
         return Ended(subprocess.run(
             [*wrapper, binary, *words],
             env={**self.environment, **environment},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
         ))
+
+    def said_stages(self, ended):
+        """The stages of a job, as they were said where there is no terminal."""
+        return [line.removeprefix("hostler: shop: ") for line in ended.said.splitlines() if line.startswith("hostler: shop: ")]
 
     def settings(self, name):
         return self.directory / "settings" / f"{name}.toml"
@@ -197,9 +208,65 @@ def test_settings_are_taken_by_the_running_instance_or_stay(running):
     refused = running.ask("set", "shop", "--user", "app=absent:app")
     assert refused.code == FAILED and "absent" in refused.said and "goes on" in refused.said, refused
     assert running.settings("shop").read_text() == before
+    # The stages before may be over when the command begins to look.
+    assert running.said_stages(refused)[-1] == "the instance does not take the settings: the former file comes back"
+    # What was refused is shown, and never brought back.
+    history = json.loads(running.ask("history", "shop", "--user", "--json").out)
+    assert "absent" in history[0]["refused"] and not history[0]["current"], history
+    assert "not taken:" in running.ask("history", "shop", "--user").out
+    undone = running.ask("undo", "shop", "--user")
+    assert undone.code == 0 and "absent" not in running.settings("shop").read_text(), undone
+    assert "workers = 2 # one" in running.settings("shop").read_text(), "an undo is a change, which is taken back"
+    running.server.log.claim("the reload failed")
+    assert running.ask("undo", "shop", "--user").code == 0 and running.settings("shop").read_text() == before
+    assert running.ask("set", "shop", "--user", "app=absent:app").code == FAILED
     doctor = running.ask("doctor", "shop", "--user")
     assert doctor.code == FAILED and "its last reload failed" in doctor.out, doctor
     running.server.log.claim("the reload failed")
+
+
+def test_what_waits_for_a_restart_is_not_forgotten(running):
+    changed = running.ask("set", "shop", "--user", "backlog=99")
+    assert changed.code == 0 and "restart it for backlog" in changed.out, changed
+    running.leave_and_come_back()
+    assert "not in effect: backlog" in running.ask("status", "shop", "--user").out
+    assert running.ask("undo", "shop", "--user").code == 0
+    assert "not in effect" not in running.ask("status", "shop", "--user").out, "it is as it was"
+
+
+def test_a_job_is_cancelled_with_an_interrupt(running):
+    """One that reloads is thrown away, and the file is as it was; the second interrupt would leave it to itself."""
+    before = running.settings("shop").read_text()
+    (running.directory / "shop.py").write_text(dedent("""\
+        import os, pathlib, time
+        here = pathlib.Path(__file__).parent
+        if (here / "slow").exists():
+            (here / "loading").touch()
+            time.sleep(600)
+        def app(environ, start_response):
+            start_response("200 OK", [("Content-Length", "2")])
+            return [b"ok"]
+    """))
+    (running.directory / "slow").touch()
+    for words in (["reload", "shop"], ["set", "shop", "workers=2"]):
+        (running.directory / "loading").unlink(missing_ok=True)
+        command = running.start(BINARY, *words, "--user", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_until((running.directory / "loading").exists, "the next generation is being made", 20)
+        command.send_signal(signal.SIGINT)
+        out, said = command.communicate(timeout=20)
+        assert command.returncode == 130 and "it is being cancelled" in said, (words, said)
+        assert "was taken back, and shop is serving" in said, said
+        assert running.settings("shop").read_text() == before
+    assert "it was cancelled" in running.ask("status", "shop", "--user").out
+    (running.directory / "slow").unlink()
+    assert running.ask("reload", "shop", "--user", "--json").said == "", "a program is told nothing but the answer"
+    [level] = running.ask("log-level", "shop", "--user").out.splitlines()
+    assert level == "info" and running.ask("log-level", "shop", "debug", "--user").code == 0
+    assert running.ask("log-level", "shop", "--user").out == "debug\n"
+    assert running.ask("log-level", "shop", "info", "--user").code == 0
+    loud = running.ask("log-level", "shop", "loud", "--user")
+    assert loud.code == USAGE and "debug, info, warning" in loud.said, loud
+    assert running.ask("top", "shop", "--user").code == USAGE
 
 
 def test_settings_are_shown_changed_and_taken_back(machine):
@@ -333,6 +400,24 @@ def test_shells_complete_verbs_and_instances(machine, tmp_path):
     assert "blog" in machine.ask("--", "hostler", "status", "b", **asked).out.split("\x0b")
     asked["_CLAP_COMPLETE_INDEX"] = "1"
     assert "history" in machine.ask("--", "hostler", "hi", **asked).out
+    asked["_CLAP_COMPLETE_INDEX"] = "3"
+    assert "graceful_timeout=" in machine.ask("--", "hostler", "set", "blog", "grace", **asked).out
+
+
+def test_typing_mistakes_are_named(machine):
+    for words, told in [
+        (["scale", "shop", "x"], "it wants a whole number between 0 and 512"),
+        (["recycle", "shop", "first"], "a worker is named by its number"),
+        (["logs", "shop", "-n", "many"], "between 0 and 100000"),
+        (["list", "-H", ""], "--host"),
+        (["set", "shop", "--unset", "worker"], "did you mean `workers`?"),
+        (["remove", "shop", "-H", "far", "--purge"], "for the files of this machine"),
+        (["new", "shop", "-H", "far"], "--directory"),
+    ]:
+        ended = machine.ask(*words, *([] if "-H" in words else ["--user"]))
+        assert ended.code == USAGE and told in ended.said, (words, ended)
+    loud = machine.ask("log-level", "loud", "--user")
+    assert loud.code == UNAVAILABLE and "debug, info, warning or error" in loud.said, loud
 
 
 def test_a_client_that_leaves_ends_its_stream(machine):

@@ -201,3 +201,18 @@ def test_random_kills_under_load_lose_nothing(serve):
     server.wait_workers(LOAD_WORKERS)
     assert server.get("/hello").body == b"hello"
     server.log.claim("worker|work")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"threads": 3}, {"preload": True}, {"interface": "asgi", "loop": "asyncio"}, {"interface": "asgi", "loop": "uvloop"}],
+    ids=["one thread", "threads", "forked", "asyncio", "uvloop"],
+)
+def test_an_idle_worker_hears_a_signal_that_does_not_wake_it(serve, options):
+    """A signal that comes just before the main thread sleeps, or that another thread receives, ends no sleep of it. The handler ran with the next
+    request only."""
+    server = serve(f"signals:{'asgi' if 'loop' in options else 'application'}", workers=1, **options)
+    pid = int(server.get("/block").body)
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: pid not in server.workers(), lambda: f"worker {pid} ends:\n{server.describe()}")
+    assert int(server.get("/").body) != pid

@@ -90,6 +90,9 @@ def test_an_instance_of_a_user(machine):
     said = machine.run("hostler", "new", "shop", "--directory", "/home/me/shop", "--enable", "--start", user="me")
     assert "curl http://127.0.0.1:8000/" in said
     assert answer(machine, ("127.0.0.1", 8000)) == 200
+    assert "nothing to write" in machine.run("hostler", "new", "shop", "--directory", "/home/me/shop", "--enable", "--start", user="me")
+    assert answer(machine, ("127.0.0.1", 8000)) == 200
     machine.run("hostler", "remove", "shop", user="me")
     assert machine.show(SERVICE, "ActiveState", "me") == "inactive"
     assert not machine.path("/home/me/.config/hostler/shop.toml").exists()
+    assert "nothing to remove" in machine.run("hostler", "remove", "shop", user="me")

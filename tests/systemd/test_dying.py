@@ -1,6 +1,9 @@
 """What happens when processes die or hang: the sockets stay, systemd and the server do the rest."""
 
+import ctypes
+import os
 import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,44 @@ def test_a_stopped_main_process_is_found_by_the_watchdog(machine, instance):
     assert shop.text() == "one"
 
 
+def test_a_stuck_router_thread_is_told_of_and_given_up(machine, instance):
+    """The main task still runs, and would feed the watchdog: it asks the router's threads first (WATCHDOG=trigger)."""
+    shop = instance(service_watchdog="[Service]\nWatchdogSec=4\n")
+    shop.listen()
+    shop.text()
+    main = shop.main_pid()
+    host = machine.host_pid(main)
+    names = {int(task.name): (task / "comm").read_text().strip() for task in Path(f"/proc/{host}/task").iterdir()}
+    router = next(number for number, name in names.items() if "router" in name)
+    with stopped_thread(router):
+        wait_until(lambda: "a router thread has not answered" in shop.told(), shop.told, 30)
+    wait_until(lambda: shop.main_pid() not in (0, main), shop.told, 60)
+    assert "Watchdog" in shop.told()
+    assert shop.text() == "one"
+
+
+# Threads, too (`__WALL`, waitpid(2)).
+WAIT_ALL = 0x4000_0000
+
+
+@contextmanager
+def stopped_thread(number):
+    """One thread alone stands still: what it is stuck in does not matter (ptrace(2), PTRACE_SEIZE and PTRACE_INTERRUPT)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    seize, interrupt, detach = 0x4206, 0x4207, 17
+
+    def trace(request):
+        return libc.ptrace(request, number, None, None)
+
+    assert trace(seize) == 0 and trace(interrupt) == 0, os.strerror(ctypes.get_errno())
+    try:
+        yield
+    finally:
+        if trace(detach):
+            # It was killed meanwhile: its process is not gone before whoever traced it has seen its end.
+            os.waitpid(number, WAIT_ALL)
+
+
 def test_the_watchdog_is_fed_while_all_is_well(instance):
     """Through an idle time, and while requests run that are longer than it allows."""
     shop = instance(service_watchdog="[Service]\nWatchdogSec=1\n")
@@ -69,6 +110,25 @@ def test_each_worker_has_a_group_of_its_own(machine, instance):
     members = machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split()
     assert len(members) == 1 and group.name.endswith(f"-{members[0]}"), shop.told()
     assert shop.show("ControlGroup") == str(group.parent)
+
+
+def test_each_worker_of_a_users_instance_has_a_group_of_its_own(machine, instance):
+    """The user's manager delegates, too: on the way from the root nothing but the user's own groups is above them."""
+    machine.add_user("ada")
+    shop = instance(user="ada", settings="workers = 2")
+    shop.listen()
+    first = shop.who()
+    group = Path(first["group"])
+    assert group.name.startswith("worker-") and group.name.endswith(f"-{first['pid']}"), shop.told()
+    assert shop.show("ControlGroup") == str(group.parent)
+    assert f"user@{machine.user_number('ada')}.service" in str(group)
+    members = machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split()
+    assert members == [str(first["pid"])]
+    main = machine.run("cat", f"/proc/{shop.main_pid()}/cgroup").strip()
+    assert main.endswith(f"{shop.service}/server"), main
+    machine.kill(first["pid"])
+    wait_until(lambda: not machine.path(f"/sys/fs/cgroup{group}").exists(), shop.told)
+    assert shop.text() == "one"
 
 
 @pytest.mark.parametrize("preload", ["false", "true"])

@@ -65,6 +65,20 @@ def test_events_have_explanations(shop):
             shop.machine.run("journalctl", "--dump-catalog", one["MESSAGE_ID"])
 
 
+def test_a_restart_to_find_out_more_says_more(instance):
+    """RestartMode=debug (257) sets DEBUG_INVOCATION=1 for the restart after a failure; before, nothing sets it."""
+    shop = instance(service_debug="[Service]\nRestartMode=debug\n")
+    shop.listen()
+    shop.text()
+    assert not entries(shop, "PRIORITY=7")
+    shop.machine.kill(shop.main_pid())
+    assert shop.text() == "one"
+    if shop.machine.release == "bookworm":
+        assert not entries(shop, "PRIORITY=7")
+    else:
+        wait_until(lambda: entries(shop, "PRIORITY=7"), shop.told)
+
+
 def test_outside_the_journal_lines_are_plain(machine):
     machine.push(__file__, "/srv/plain/any.py")
     told = machine.run("sh", "-c", "cd /srv/plain && hostler run no_such_module:application 2>&1 || true")

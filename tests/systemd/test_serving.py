@@ -1,5 +1,6 @@
 """Passed sockets: who connects starts the service, whoever runs it and however little it may do."""
 
+import errno
 import shutil
 import sysconfig
 from pathlib import Path
@@ -10,6 +11,12 @@ from client import Client
 from deadline import wait_until
 from instance import APPS
 
+TAKE_PORT = """
+import socket, sys
+with socket.create_server(("127.0.0.1", 9100)):
+    print("taken", flush=True)
+    sys.stdin.readline()
+"""
 DJANGO = APPS.parent.parent / "apps" / "django_site"
 PURE_PACKAGES = ["django", "asgiref", "sqlparse"]
 
@@ -102,8 +109,50 @@ def test_a_socket_that_nobody_claims_is_an_error(machine, instance):
     )
     result = machine.result("systemctl", "start", shop.service)
     assert result.returncode != 0
-    assert "127.0.0.1:8000" in shop.told()
+    told = shop.told()
+    assert 'bind = "unix:/run/hostler/shop.sock" asks for another address' in told and "127.0.0.1:8000" in told, told
     shop.systemctl("stop", shop.socket)
+    shop.systemctl("reset-failed", shop.service)
+
+
+def test_a_bind_that_no_socket_fits_is_an_error(machine, instance):
+    shop = instance(bind=("unix:/run/hostler/shop.sock", "127.0.0.1:8001"))
+    result = machine.result("systemctl", "start", shop.service)
+    assert result.returncode != 0
+    told = shop.told()
+    assert 'the setting bind = "127.0.0.1:8001" asks for a socket of systemd named "http" that listens on 127.0.0.1:8001' in told
+    assert "unix:/run/hostler/shop.sock" in told, "what was passed instead"
+    shop.systemctl("stop", shop.socket)
+    shop.systemctl("reset-failed", shop.service)
+
+
+@pytest.mark.parametrize(("name", "remedy"), [("https", "let a proxy before it do so"), ("uwsgi", "proxy_pass in place of uwsgi_pass")])
+def test_a_socket_for_what_is_not_served_says_what_to_do(machine, instance, name, remedy):
+    shop = instance(socket_name=f"[Socket]\nFileDescriptorName={name}\n")
+    assert machine.result("systemctl", "start", shop.service).returncode != 0
+    assert remedy in shop.told() and "write FileDescriptorName=http into the socket unit" in shop.told()
+    shop.systemctl("stop", shop.socket)
+    shop.systemctl("reset-failed", shop.service)
+
+
+def test_a_failed_start_has_its_reason_in_the_status(machine, instance):
+    """STATUS= and ERRNO=, as `systemctl status` shows them."""
+    shop = instance(settings='metrics_bind = ["127.0.0.1:9100"]')
+    with machine.start("python3", "-c", TAKE_PORT) as taken:
+        assert taken.stdout.readline() == "taken\n"
+        assert machine.result("systemctl", "start", shop.service).returncode != 0
+        taken.communicate("\n")
+    assert int(shop.show("StatusErrno")) == errno.EADDRINUSE
+    assert "cannot listen on 127.0.0.1:9100: the port is in use by" in shop.show("StatusText")
+    # It would be tried again and again: the port may become free.
+    shop.systemctl("stop", shop.socket, shop.service)
+
+
+def test_an_import_that_fails_has_its_reason_in_the_status(machine, instance):
+    shop = instance()
+    shop.publish("broken")
+    assert machine.result("systemctl", "start", shop.service).returncode != 0
+    assert "this version is broken" in shop.show("StatusText")
     shop.systemctl("reset-failed", shop.service)
 
 

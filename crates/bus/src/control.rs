@@ -53,6 +53,10 @@ pub trait Control: Send + Sync + 'static {
     /// Brings the previous good generation back, and answers when it serves.
     async fn rollback(&self) -> Result<Reloaded>;
 
+    /// Throws away the generation that is being made, if one is: whoever asked for it is told that it was cancelled. Answers when it
+    /// is gone.
+    async fn cancel_reload(&self) -> Result<()>;
+
     /// Starts the program that stands in the server's place now, and leaves the sockets to it; answers when it serves. It has no time
     /// limit here.
     async fn upgrade(&self) -> Result<Upgraded>;

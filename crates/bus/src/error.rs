@@ -1,5 +1,5 @@
-//! What can become of a call. The instance's answers have D-Bus names under `org.hostler.Error.` and carry two texts:
-//! the message, and a detail that depends on the name.
+//! What can become of a call. The instance's answers have D-Bus names under `org.hostler.Error.` and carry one text, as every D-Bus
+//! client shows it: the message in one line, and after it what belongs to the error of that name.
 
 use zbus::message::{Header, Message};
 use zbus::names::ErrorName;
@@ -53,14 +53,16 @@ const RELOAD_FAILED: &str = "org.hostler.Error.ReloadFailed";
 const REFUSED: &str = "org.hostler.Error.Refused";
 const NO_WORKER: &str = "org.hostler.Error.NoWorker";
 const INTERNAL: &str = "org.hostler.Error.Internal";
+/// How the message of [`Error::NoWorker`] begins, before the worker's number.
+const NO_WORKER_BEGINS: &str = "there is no worker ";
 
 impl Error {
-    /// The name, the message and the detail, as they travel.
+    /// The name, the message and the detail, where they travel apart.
     pub(crate) fn to_wire(&self) -> (&'static str, String, String) {
         (self.wire_name(), self.message(), self.detail())
     }
 
-    /// The error that has these on the wire.
+    /// The error that has these.
     pub(crate) fn from_wire(name: &str, reason: String, detail: String) -> Self {
         match name {
             RELOAD_FAILED => Self::ReloadFailed { reason, traceback: detail },
@@ -76,6 +78,29 @@ impl Error {
             | "org.freedesktop.DBus.Error.InvalidArgs" => Self::OtherVersion { message: reason },
             _ => Self::Internal { reason },
         }
+    }
+
+    /// The name and the text of an error's reply: one string, as GDBus shows no other body.
+    pub(crate) fn to_reply(&self) -> (&'static str, String) {
+        let text = match self {
+            Self::ReloadFailed { reason, traceback } => joined(reason, traceback),
+            other => other.message(),
+        };
+        (self.wire_name(), clean(text))
+    }
+
+    /// The error of such a reply.
+    pub(crate) fn from_reply(name: &str, text: String) -> Self {
+        let (reason, detail) = match name {
+            RELOAD_FAILED => parted(text),
+            NO_WORKER => {
+                let worker = text.strip_prefix(NO_WORKER_BEGINS).and_then(|rest| rest.split(';').next());
+                let worker = worker.unwrap_or_default().to_owned();
+                (text, worker)
+            }
+            _ => (text, String::new()),
+        };
+        Self::from_wire(name, reason, detail)
     }
 
     fn wire_name(&self) -> &'static str {
@@ -104,9 +129,30 @@ impl Error {
     }
 }
 
+/// A message in one line, and a text of any number of lines after it.
+pub(crate) fn joined(message: &str, detail: &str) -> String {
+    let message = message.replace('\n', " ");
+    if detail.is_empty() { message } else { format!("{message}\n{detail}") }
+}
+
+/// The two again.
+pub(crate) fn parted(text: String) -> (String, String) {
+    match text.split_once('\n') {
+        Some((message, detail)) => (message.to_owned(), detail.to_owned()),
+        None => (text, String::new()),
+    }
+}
+
+/// The text of an error's reply; the name where it has none.
+pub(crate) fn text_of(name: &zbus::names::OwnedErrorName, first: Option<&String>, reply: &Message) -> String {
+    let text = reply.body().deserialize::<String>().ok().or_else(|| first.cloned());
+    text.unwrap_or_else(|| name.to_string())
+}
+
 impl zbus::DBusError for Error {
     fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
-        Message::error(call, self.wire_name())?.build(&(clean(self.message()), clean(self.detail())))
+        let (name, text) = self.to_reply();
+        Message::error(call, name)?.build(&text)
     }
 
     fn name(&self) -> ErrorName<'_> {
@@ -126,11 +172,7 @@ impl From<zbus::Error> for Error {
                 other => Self::Lost(Box::new(other)),
             };
         };
-        let body = reply.body();
-        let (reason, detail) = body
-            .deserialize::<(String, String)>()
-            .unwrap_or_else(|_| (text.clone().unwrap_or_else(|| name.to_string()), String::new()));
-        Self::from_wire(name.as_str(), reason, detail)
+        Self::from_reply(name.as_str(), text_of(name, text.as_ref(), reply))
     }
 }
 

@@ -70,6 +70,11 @@ impl Instance {
         self.call(|control| async move { control.rollback().await }).await
     }
 
+    /// Throws away the generation that Reload or Rollback is making; nothing when none is. Their answer says that it was cancelled.
+    async fn cancel_reload(&self) -> Result<()> {
+        self.call(|control| async move { control.cancel_reload().await }).await
+    }
+
     /// Leaves the sockets to a new server process; answers when that serves or was thrown away, which may take minutes.
     async fn upgrade(&self) -> Result<Upgraded> {
         self.call(|control| async move { control.upgrade().await }).await

@@ -9,6 +9,7 @@
 //! On the wire each answer is a dictionary (`a{sv}`): a field that the other side does not know is passed over, and one
 //! that it did not send has its default. So `hostler` may be newer than the instance it asks, or older, as it is after each upgrade.
 
+pub mod access;
 mod client;
 mod control;
 pub mod daemon;

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 pub const SOCKET_FILE: &str = "control.sock";
 
 /// Where the runtime directories of the system's instances are.
-const SYSTEM_DIRECTORY: &str = "/run/hostler";
+pub(crate) const SYSTEM_DIRECTORY: &str = "/run/hostler";
 
 /// The directories, as the environment says.
 #[derive(Clone, Debug, PartialEq, Eq)]

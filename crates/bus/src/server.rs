@@ -12,8 +12,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use zbus::connection::Builder;
 use zbus::{Connection, Guid};
 
+use crate::access::{self, Guest};
 use crate::control::{Condition, Control};
 use crate::instance::Instance;
+use crate::places::SYSTEM_DIRECTORY;
 
 /// How many clients may be connected at once; one more is hung up on.
 pub const CONNECTION_LIMIT: usize = 16;
@@ -29,6 +31,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Who reads and writes: the user of the instance.
 const SOCKET_MODE: u32 = 0o600;
+/// The same for one: to connect to a socket is to write to it (unix(7)).
+const OWNER_RIGHTS: u16 = 0o6;
 
 /// Why a control socket cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +112,12 @@ fn serve_as(socket: &Path, control: Arc<dyn Control>, admission: Admission) -> R
     let bound = bind_all(&[format!("unix:{path}")], &options)
         .map_err(|mut errors| NotServed::from(errors.swap_remove(0)))?
         .swap_remove(0);
+    if socket.starts_with(SYSTEM_DIRECTORY) && !rustix::process::geteuid().is_root() {
+        // So that hostlerd, which is root without capabilities, needs none to come in.
+        if let Err(error) = access::admit(socket, OWNER_RIGHTS, Guest::User(0), OWNER_RIGHTS, 0) {
+            tracing::warn!(%error, path, "root is not let in to the control socket: hostlerd cannot ask this instance");
+        }
+    }
     begin(bound, control, admission)
 }
 

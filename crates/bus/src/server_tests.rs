@@ -53,6 +53,7 @@ fn status() -> Status {
             workers_max: 8,
             threads: 2,
             interface: "wsgi".to_owned(),
+            error_log: "journal".to_owned(),
             settings_file: Some("/etc/hostler/shop.toml".to_owned()),
         },
         observed: Observed {
@@ -150,6 +151,10 @@ impl Control for Fake {
 
     async fn rollback(&self) -> Result<Reloaded> {
         Ok(Reloaded { generation: 2, seconds: 0.5 })
+    }
+
+    async fn cancel_reload(&self) -> Result<()> {
+        Ok(())
     }
 
     async fn upgrade(&self) -> Result<Upgraded> {

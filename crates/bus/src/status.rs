@@ -47,6 +47,9 @@ pub struct Configured {
     /// `wsgi` or `asgi`.
     #[serde(with = "wire")]
     pub interface: String,
+    /// Where its error log goes: `journal`, `stderr`, or the path of a file.
+    #[serde(with = "wire")]
+    pub error_log: String,
     /// The file that the settings were read from; none when they were all given as options.
     #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
     pub settings_file: Option<String>,

@@ -147,6 +147,9 @@ pub enum ToWorker {
         /// For how long it has not moved.
         lasted: Duration,
     },
+    /// Memory is short: collect garbage and give back what is free, between two requests. Answered by [`FromWorker::Collected`]; while one is
+    /// asked for, a second has no answer of its own.
+    Collect,
 }
 
 /// From a worker to the supervisor.
@@ -164,6 +167,15 @@ pub enum FromWorker {
     },
     /// Something for the error log.
     Log(LogRecord),
+    /// The garbage is collected.
+    Collected {
+        /// Objects that nobody could reach (`gc.collect()`).
+        objects: u64,
+        /// Memory of the process that is resident, in bytes, before.
+        before: u64,
+        /// The same after.
+        after: u64,
+    },
     /// From a keeper: a worker was forked. A pidfd of it comes with the message. It is a child of the supervisor by now, and waits for
     /// [`ToWorker::Start`] at the other end of its channel.
     Forked {

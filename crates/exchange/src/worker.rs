@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rustix::thread::futex;
@@ -21,6 +22,8 @@ pub struct WorkerSide {
     pub(crate) memory: Memory,
     pub(crate) worker: u16,
     doorbells: Doorbells,
+    /// The first thread is to look around before it sleeps.
+    roused: AtomicBool,
 }
 
 /// The descriptors that ring the others.
@@ -101,7 +104,7 @@ impl WorkerSide {
                 "the exchange has no such worker, or other router threads",
             ));
         }
-        Ok(Self { memory, worker, doorbells })
+        Ok(Self { memory, worker, doorbells, roused: AtomicBool::new(false) })
     }
 
     /// How many threads the exchange has room for.
@@ -137,6 +140,19 @@ impl WorkerSide {
         }
         // It may have been woken for something that it will not take now.
         self.wake_another();
+    }
+
+    /// Has the first thread, or the event loop, come back from its sleep for what is no request. One that is about to sleep does not; one that is
+    /// busy comes by itself.
+    pub fn rouse(&self) {
+        self.roused.store(true, Ordering::SeqCst);
+        if let Some(first) = self.memory.threads(self.worker).first() {
+            first.rung.store(1, Ordering::SeqCst);
+            let _woken = futex::wake(&first.rung, futex::Flags::empty(), 1);
+        }
+        if let Some(doorbell) = self.doorbell() {
+            ring_doorbell(doorbell);
+        }
     }
 
     /// Bytes of the response ring: no response head may be longer.
@@ -494,13 +510,19 @@ impl Thread<'_> {
         now
     }
 
-    /// Sleeps until there may be something to take, the worker is retired, a signal came, or `limit` is over. Blocks.
+    /// Sleeps until there may be something to take, the worker is retired, a signal came, `limit` is over, or, as the first thread, until
+    /// [`WorkerSide::rouse`]. Blocks.
     pub fn sleep(&self, limit: Option<Duration>) {
         let side = self.side;
         let worker = side.entry();
         let rung = &self.entry().rung;
-        rung.store(0, Ordering::Relaxed);
+        // Before the look at `roused`: either that is seen here, or its ring is not taken back.
+        rung.store(0, Ordering::SeqCst);
         worker.prepare_sleep(self.number);
+        if self.number == 0 && side.roused.swap(false, Ordering::SeqCst) {
+            worker.cancel_sleep(self.number);
+            return;
+        }
         if side.retired() || side.queue().len() != 0 {
             let stay = !side.retired() && !side.staff().may_take(side.worker, now_ns);
             if !stay {

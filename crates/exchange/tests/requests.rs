@@ -149,3 +149,20 @@ fn long_waits_are_told_once_and_old_ones_not_at_all() {
     assert_eq!(gauge.look(&exchange).longest_wait_ns, 3 * second);
     assert_eq!(gauge.look(&exchange).longest_wait_ns, 0);
 }
+
+#[test]
+fn a_first_thread_that_is_roused_before_it_sleeps_does_not_sleep() {
+    let exchange = exchange();
+    let side = attach(&exchange, 0);
+    side.rouse();
+    side.thread(0).sleep(None);
+    // Once: a second sleep lasts.
+    let began = now_ns();
+    side.thread(0).sleep(Some(std::time::Duration::from_millis(20)));
+    assert!(now_ns() - began >= 20_000_000);
+    std::thread::scope(|scope| {
+        let asleep = scope.spawn(|| side.thread(0).sleep(None));
+        side.rouse();
+        asleep.join().unwrap();
+    });
+}

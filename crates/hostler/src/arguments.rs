@@ -78,7 +78,13 @@ pub(crate) fn read(words: impl IntoIterator<Item = OsString>, surroundings: &Sur
         Some(("run", matches)) => (Verb::Run, matches),
         Some(("serve", matches)) => (Verb::Serve, matches),
         Some(("check", matches)) => (Verb::Check, matches),
+        Some(("new", matches)) if let Some(request) = new::request(matches) => {
+            return Ok(Asked::Daemon(Box::new(request)));
+        }
         Some(("new", matches)) => return Ok(Asked::Install(Install::New, Box::new(matches.clone()))),
+        Some(("remove", matches)) if let Some(request) = remove::request(matches) => {
+            return Ok(Asked::Daemon(Box::new(request)));
+        }
         Some(("remove", matches)) => return Ok(Asked::Install(Install::Remove, Box::new(matches.clone()))),
         Some(("import", matches)) => return Ok(Asked::Install(Install::Import, Box::new(matches.clone()))),
         Some(("completion", matches)) => return Ok(Asked::Completion(Box::new(matches.clone()))),

@@ -1,4 +1,5 @@
-//! `hostler remove`: takes away what `hostler new` wrote, and leaves what a person changed unless that is asked for.
+//! `hostler remove`: takes away what `hostler new` wrote, and leaves what a person changed unless that is asked for. What is not ours to
+//! write, on another machine or as another user than root, is taken away by hostlerd.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,6 +8,7 @@ use clap::{Arg, ArgMatches, Command};
 use hostler_instances::{Change, Name, Plan, Step, Unit};
 
 use crate::install::{Manager, Refusal, Target, ended, run, show, target};
+use crate::manage;
 use hostler_project::Surroundings;
 
 const NAME: &str = "NAME";
@@ -18,10 +20,21 @@ pub(crate) fn command() -> Command {
         .about("Stop an instance for good, and take away what `hostler new` wrote for it")
         .arg(Arg::new(NAME).required(true).help("What it is called"))
         .args(target::places())
+        .args([manage::daemon::words::host(), manage::daemon::words::no_ask()])
         .arg(target::flag(
             PURGE,
             "Also what was changed by hand, all drop-ins of its units, and its own data, cache and logs below /var",
         ))
+}
+
+/// What hostlerd is asked for, where the files are not for us to take away.
+pub(crate) fn request(matches: &ArgMatches) -> Option<manage::daemon::Request> {
+    let here = ["root", "dry-run", PURGE].iter().any(|option| {
+        matches.value_source(option).is_some_and(|source| source != clap::parser::ValueSource::DefaultValue)
+    });
+    let far = matches.contains_id("host");
+    let others = target::given(matches, "system") && !rustix::process::geteuid().is_root() && !here;
+    (far || others).then(|| manage::daemon::words::removal(matches, here))
 }
 
 /// Does what the words say.

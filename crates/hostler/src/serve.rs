@@ -20,6 +20,7 @@ mod pool;
 mod preflight;
 mod pressure;
 mod probe;
+mod relief;
 mod reloading;
 mod rolling;
 mod samples;
@@ -30,6 +31,7 @@ mod source;
 mod stall;
 mod statistics;
 mod stop;
+mod stored;
 mod takeover;
 mod task;
 mod traceback;
@@ -41,6 +43,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use hostler_bus::EventKind;
+use hostler_listener::Left;
 use hostler_router::Router;
 use hostler_settings::Settings;
 use hostler_supervisor::Failure;
@@ -68,6 +71,7 @@ use signals::Signals;
 use sockets::{Sockets, Unbound};
 pub(crate) use source::Source;
 use statistics::Kept;
+use stored::Stored;
 use takeover::Predecessor;
 use task::{Main, ORDERS};
 use translate::Strength;
@@ -98,45 +102,53 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(true) => return ExitCode::SUCCESS,
         Err(error) => return refuse(&error, SYSTEM),
     }
+    // Whom systemd takes for the service says why it ends; a successor says it to its predecessor.
+    let speaks = source.variable(takeover::VARIABLE).is_none();
+    let refuse = |message: &str, errno: Option<i32>, code: u8| {
+        if speaks {
+            service::failed(&environment, message, errno);
+        }
+        refuse(message, code)
+    };
     // First of all: nothing else may have their numbers.
     let passed = match hostler_systemd::sockets::receive(&environment) {
-        Ok(passed) => store::sort(passed, |name| name.what() == statistics::STORED),
-        Err(error) => return refuse(&error.to_string(), SYSTEM),
+        Ok(passed) => store::sort(passed, stored::is_known),
+        Err(error) => return refuse(&error.to_string(), None, SYSTEM),
     };
     // systemd.service(5), RestartMode=debug.
     let debugs = environment.get("DEBUG_INVOCATION").is_some_and(|value| value == "1");
     let logs = match Logs::open(&served.settings, debugs) {
         Ok(logs) => logs,
-        Err(error) => return refuse(&error, SYSTEM),
+        Err(error) => return refuse(&error, None, SYSTEM),
     };
     logs.errors.set_instance(&source.name());
     raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return refuse(&format!("no event loop can be had: {error}"), SYSTEM),
+        Err(error) => return refuse(&format!("no event loop can be had: {error}"), None, SYSTEM),
     };
     // Before anything is made that an untimely signal would leave behind.
     let signals = match runtime.block_on(async { Signals::new() }) {
         Ok(signals) => signals,
-        Err(error) => return refuse(&format!("signals cannot be received: {error}"), SYSTEM),
+        Err(error) => return refuse(&format!("signals cannot be received: {error}"), None, SYSTEM),
     };
-    let (predecessor, sockets) = match sockets_of(&served, source, passed.sockets) {
+    let mut stored = stored::stored(passed.stored);
+    let (predecessor, sockets) = match sockets_of(&served, source, passed.sockets, &mut stored.sockets) {
         Ok(found) => found,
-        Err(Unbound::Settings(message)) => return refuse(&message, USAGE),
-        Err(Unbound::System(message)) => return refuse(&message, SYSTEM),
+        Err(Unbound::Settings(message)) => return refuse(&message, None, USAGE),
+        Err(Unbound::System { message, errno }) => return refuse(&message, errno, SYSTEM),
     };
     // The predecessor's, until it is gone.
     let pidfile = match PidFile::write(served.settings.app.pidfile.as_deref().filter(|_| predecessor.is_none())) {
         Ok(pidfile) => pidfile,
-        Err(error) => return refuse(&error, SYSTEM),
+        Err(error) => return refuse(&error, None, SYSTEM),
     };
     // Before anything is imported: what changes from now on is seen.
     let developing = match Developing::begin(&served, source) {
         Ok(developing) => developing,
-        Err(Unwatched::Settings(message)) => return refuse(&message, USAGE),
-        Err(Unwatched::System(message)) => return refuse(&message, SYSTEM),
+        Err(Unwatched::Settings(message)) => return refuse(&message, None, USAGE),
+        Err(Unwatched::System(message)) => return refuse(&message, None, SYSTEM),
     };
-    let stored = passed.stored.into_iter().map(|(_, passed)| passed).next();
     let unknown = passed.unknown.into_iter().map(|passed| passed.name).collect();
     let own = Own {
         logs: &logs,
@@ -151,12 +163,13 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Failed(failure)) => {
             log_failure(&failure);
-            if let Some(predecessor) = &predecessor {
-                predecessor.refuse(failure.to_string(), traceback_of(&failure));
+            match &predecessor {
+                Some(predecessor) => predecessor.refuse(failure.to_string(), traceback_of(&failure)),
+                None => service::failed(&environment, &failure.to_string(), None),
             }
             ExitCode::from(code_of(&failure))
         }
-        Err(Ended::System(message)) => refuse(&message, INTERNAL),
+        Err(Ended::System(message)) => refuse(&message, None, INTERNAL),
     }
 }
 
@@ -165,11 +178,12 @@ fn sockets_of(
     served: &Served,
     source: &Source,
     passed: Vec<Passed>,
+    left: &mut Left,
 ) -> Result<(Option<Predecessor>, Sockets), Unbound> {
     let given = source.variable(takeover::VARIABLE);
-    match Predecessor::of(given.as_deref()).map_err(Unbound::System)? {
+    match Predecessor::of(given.as_deref()).map_err(|message| Unbound::System { message, errno: None })? {
         Some((predecessor, sockets)) => Ok((Some(predecessor), sockets)),
-        None => Ok((None, sockets::open(&served.settings, passed)?)),
+        None => Ok((None, sockets::open(&served.settings, passed, left)?)),
     }
 }
 
@@ -180,8 +194,8 @@ struct Own<'a> {
     predecessor: Option<&'a Predecessor>,
     pidfile: PidFile,
     developing: Option<Developing>,
-    /// The statistics of the process before, from systemd's store.
-    stored: Option<Passed>,
+    /// What came from systemd's store: the statistics of the process before, and what is left of its sockets.
+    stored: Stored,
     /// What else came from there, by name.
     unknown: Vec<String>,
 }
@@ -202,13 +216,14 @@ async fn serve(
     served: Served,
     source: &Source,
     own: Own<'_>,
-    sockets: Sockets,
+    mut sockets: Sockets,
     mut signals: Signals,
 ) -> Result<(), Ended> {
     let Own { logs, environment, predecessor, mut pidfile, mut developing, stored, unknown } = own;
     let service = Service::of(environment);
     service.loading(0);
     unknown.iter().for_each(|name| service.forget(name));
+    stored::keep(&service, environment, &mut sockets, stored.sockets.give_up());
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let router_config = translate::router(&served.settings, cores);
     let router_threads = router_config.threads;
@@ -241,7 +256,7 @@ async fn serve(
     if let Some(developing) = &developing {
         developing.follow(&first.served, &loaded);
     }
-    let mut before = stored.and_then(|stored| Kept::read(stored.descriptor));
+    let mut before = stored.statistics.and_then(|stored| Kept::read(stored.descriptor));
     if let Some(predecessor) = predecessor {
         before = predecessor.relieve().await;
         pidfile = PidFile::write(first.served.settings.app.pidfile.as_deref()).unwrap_or_else(|error| {

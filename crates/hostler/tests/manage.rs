@@ -74,6 +74,10 @@ impl Control for Played {
         Err(Error::Refused { reason: "there is no generation to go back to".to_owned() })
     }
 
+    async fn cancel_reload(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn upgrade(&self) -> Result<Upgraded> {
         if self.broken {
             return Err(Error::ReloadFailed { reason: "it ended".to_owned(), traceback: String::new() });

@@ -133,6 +133,9 @@ fn serial() -> u64 {
 mod tests {
     use super::*;
 
+    /// polkit(8): further actions that whoever may do one may do.
+    const IMPLY: &str = "org.freedesktop.policykit.imply";
+
     #[test]
     fn the_policy_has_our_actions_and_no_others() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../systemd/polkit/org.hostler.Hostler1.policy");
@@ -152,6 +155,23 @@ mod tests {
             for tag in ["allow_any", "allow_inactive", "allow_active"] {
                 assert!(of(tag).starts_with("auth_admin"), "{tag}: {}", of(tag));
             }
+        }
+        // Who may do the greater may do the smaller; nothing smaller gives anything greater, nor control the logs.
+        let implied = |right: Right| {
+            let action = document.descendants().find(|node| node.attribute("id") == Some(right.action())).unwrap();
+            let found = action.descendants().find(|node| node.attribute("key") == Some(IMPLY));
+            found.and_then(|node| node.text()).unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect()
+        };
+        let table: [(Right, &[Right]); 5] = [
+            (Right::ReadLogs, &[]),
+            (Right::Control, &[]),
+            (Right::Configure, &[Right::ReadLogs]),
+            (Right::Deploy, &[Right::ReadLogs, Right::Configure]),
+            (Right::Manage, &[Right::ReadLogs, Right::Control, Right::Configure, Right::Deploy]),
+        ];
+        for (right, expected) in table {
+            let words: Vec<&str> = implied(right);
+            assert_eq!(words, expected.iter().map(|one| one.action()).collect::<Vec<_>>(), "{right:?}");
         }
         // What is kept is kept for all instances: never for what runs code.
         for right in [Right::Deploy, Right::Manage] {

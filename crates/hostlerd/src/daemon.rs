@@ -19,7 +19,6 @@ use zbus::Connection;
 
 use crate::authority::{Authority, Right};
 use crate::clients::{Clients, InUse};
-
 use crate::heal::Healer;
 use crate::jobs::Jobs;
 use crate::known::Known;
@@ -52,7 +51,6 @@ struct Inner {
     healer: Healer,
     known: Known,
     edit_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    awaits_restart: Mutex<HashMap<String, BTreeSet<String>>>,
 }
 
 /// Which state of a file was read.
@@ -94,7 +92,6 @@ impl Hostlerd {
             healer: Healer::default(),
             known,
             edit_locks: Mutex::default(),
-            awaits_restart: Mutex::default(),
         }))
     }
 
@@ -194,10 +191,6 @@ impl Hostlerd {
             };
             // A unit that is loaded and nothing else, as after `systemctl status hostler@typo`, is no instance.
             let overview = merge(&name, &sources);
-            if sources.seen.is_none() {
-                // What does not run takes all its settings when it starts.
-                self.restarted(&name);
-            }
             if overview.has_settings || sources.seen.is_some() || is_there(&overview) {
                 all.push(overview);
             }
@@ -277,16 +270,6 @@ impl Hostlerd {
 
     pub(crate) fn edit_lock(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
         Arc::clone(locked(&self.0.edit_locks).entry(name.to_owned()).or_default())
-    }
-
-    pub(crate) fn await_restart(&self, name: &str, keys: &BTreeSet<String>) {
-        if !keys.is_empty() {
-            locked(&self.0.awaits_restart).entry(name.to_owned()).or_default().extend(keys.iter().cloned());
-        }
-    }
-
-    pub(crate) fn restarted(&self, name: &str) {
-        locked(&self.0.awaits_restart).remove(name);
     }
 }
 

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use hostler_bus::daemon::{Error, JobKind, JobState, Outcome, Report, Result, Tree};
-use tokio::sync::{Notify, watch};
+use hostler_bus::daemon::{Caller, Error, JobKind, JobState, Outcome, Report, Result, Tree};
+use tokio::sync::watch;
 
 use crate::clients::InUse;
 
@@ -32,26 +32,47 @@ struct Running {
 struct Handle {
     instance: String,
     kind: JobKind,
-    cancel: Arc<Notify>,
+    /// Who began it: its unique name on the bus.
+    by: Option<String>,
+    cancel: watch::Sender<bool>,
 }
 
-/// What a job tells while it runs.
+/// What a job tells while it runs, and what it is told.
 #[derive(Clone)]
-pub(crate) struct Progress(Arc<watch::Sender<Report>>);
+pub(crate) struct Progress {
+    report: Arc<watch::Sender<Report>>,
+    cancel: watch::Receiver<bool>,
+}
 
 impl Progress {
     /// It is at this now; `done` is between 0 and 1.
     pub(crate) fn at(&self, stage: &str, done: f64) {
-        self.0.send_modify(|report| {
+        self.report.send_modify(|report| {
             report.stage = stage.to_owned();
             report.progress = done;
         });
     }
+
+    /// Waits until it is to be cancelled. The job then takes back what it has done, and fails with [`Error::Cancelled`]. Cancel safe.
+    pub(crate) async fn cancelled(&self) {
+        let mut cancel = self.cancel.clone();
+        if cancel.wait_for(|told| *told).await.is_err() {
+            // It is at its end, and nobody can ask any more.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
-/// What writes files is not left half done.
-fn cancellable(kind: JobKind) -> bool {
-    !matches!(kind, JobKind::Apply | JobKind::Undo | JobKind::Create | JobKind::Remove)
+/// What a job that cannot be taken back in the middle does; `None` for one that can.
+fn not_cancelled(kind: JobKind) -> Option<&'static str> {
+    Some(match kind {
+        JobKind::Stop | JobKind::Sleep => "what stops finishes what it runs first: start it again when it has stopped",
+        JobKind::Restart => "a server that stops is not called back: wait for the next one, or stop it",
+        JobKind::Upgrade => "the next server throws itself away if it does not serve: wait for that",
+        JobKind::Create => "its files are not left half written: remove it when it is made",
+        JobKind::Remove => "its files are not left half removed: make it again when they are gone",
+        _ => return None,
+    })
 }
 
 impl Jobs {
@@ -60,11 +81,12 @@ impl Jobs {
         let _ = self.tree.set(tree);
     }
 
-    /// Begins one, and answers with its number. `work` is dropped when the job is cancelled.
+    /// Begins one for a caller, and answers with its number. `work` hears of it when the job is to be cancelled.
     pub(crate) async fn begin<F>(
         &self,
         kind: JobKind,
         instance: &str,
+        caller: &Caller,
         in_use: &InUse,
         work: impl FnOnce(Progress) -> F,
     ) -> Result<u64>
@@ -73,7 +95,7 @@ impl Jobs {
     {
         let report = Report { kind, instance: instance.to_owned(), state: JobState::Running, ..Report::default() };
         let (sender, receiver) = watch::channel(report);
-        let cancel = Arc::new(Notify::new());
+        let (cancel, cancelled) = watch::channel(false);
         let number = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             if running.jobs.len() >= LIMIT {
@@ -83,7 +105,7 @@ impl Jobs {
             }
             running.last += 1;
             let number = running.last;
-            let handle = Handle { instance: instance.to_owned(), kind, cancel: Arc::clone(&cancel) };
+            let handle = Handle { instance: instance.to_owned(), kind, by: caller.sender.clone(), cancel };
             running.jobs.insert(number, handle);
             number
         };
@@ -94,18 +116,12 @@ impl Jobs {
             return Err(Error::Internal { reason: error.to_string() });
         }
         let sender = Arc::new(sender);
-        let (work, using, running) = (work(Progress(Arc::clone(&sender))), in_use.begin(), Arc::clone(&self.running));
+        let work = work(Progress { report: Arc::clone(&sender), cancel: cancelled });
+        let (using, running) = (in_use.begin(), Arc::clone(&self.running));
         tokio::spawn(async move {
             // In a task of its own, so that a panic is a failure of the job.
-            let mut task = tokio::spawn(work);
-            let result = tokio::select! {
-                ended = &mut task => ended.unwrap_or_else(|error| Err(Error::Internal { reason: error.to_string() })),
-                () = cancel.notified() => {
-                    task.abort();
-                    // It may have come to its end meanwhile.
-                    task.await.unwrap_or(Err(Error::Cancelled))
-                }
-            };
+            let ended = tokio::spawn(work).await;
+            let result = ended.unwrap_or_else(|error| Err(Error::Internal { reason: error.to_string() }));
             if let Err(error) = &result {
                 tracing::info!(job = number, %error, "a job failed");
             }
@@ -125,25 +141,25 @@ impl Jobs {
         Ok(number)
     }
 
-    /// The instance of a job that runs.
-    pub(crate) fn instance_of(&self, number: u64) -> Option<String> {
+    /// The instance of a job that runs, and whether this caller began it.
+    pub(crate) fn instance_of(&self, number: u64, caller: &Caller) -> Option<(String, bool)> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.jobs.get(&number).map(|job| job.instance.clone())
+        running.jobs.get(&number).map(|job| (job.instance.clone(), job.by == caller.sender))
     }
 
     /// Cancels one. A job that has ended is left alone.
     pub(crate) fn cancel(&self, number: u64) -> Result<()> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match running.jobs.get(&number) {
-            Some(job) if !cancellable(job.kind) => {
-                let reason =
-                    format!("{} is not cancelled in the middle: wait for its end, then take it back", job.kind);
-                Err(Error::Refused { reason })
-            }
-            Some(job) => {
-                job.cancel.notify_one();
-                Ok(())
-            }
+            Some(job) => match not_cancelled(job.kind) {
+                Some(why) => {
+                    Err(Error::Refused { reason: format!("{} is not cancelled in the middle: {why}", job.kind) })
+                }
+                None => {
+                    job.cancel.send_replace(true);
+                    Ok(())
+                }
+            },
             None => Ok(()),
         }
     }

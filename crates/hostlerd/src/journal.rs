@@ -42,7 +42,7 @@ impl Journal {
     /// When journalctl cannot be started.
     pub(crate) fn open(kind: Kind, name: &str, filter: &LogFilter, follow: bool) -> std::io::Result<Self> {
         let mut child = Command::new("journalctl")
-            .args(arguments(kind, name, filter, follow))
+            .args(arguments(kind, name, filter, follow.then(machine_id)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -75,19 +75,30 @@ impl Journal {
     }
 }
 
-fn arguments(kind: Kind, name: &str, filter: &LogFilter, follow: bool) -> Vec<String> {
+/// Which machine this is (machine-id(5)); empty where it is not known.
+fn machine_id() -> String {
+    std::fs::read_to_string("/etc/machine-id").map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+/// `follow` goes on with what comes, and has the machine whose entries are followed.
+fn arguments(kind: Kind, name: &str, filter: &LogFilter, follow: Option<String>) -> Vec<String> {
     let unit = if kind == Kind::User { "--user-unit" } else { "--unit" };
     let mut all: Vec<String> = ["--output=json", "--all", "--no-pager", "--quiet"].map(str::to_owned).to_vec();
     all.extend([service_of(name), socket_of(name)].map(|id| format!("{unit}={id}")));
     let seconds = |us: u64| format!("@{}.{:06}", us / 1_000_000, us % 1_000_000);
     all.extend(filter.since_us.map(|us| format!("--since={}", seconds(us))));
-    all.extend(filter.until_us.filter(|_| !follow).map(|us| format!("--until={}", seconds(us))));
+    all.extend(filter.until_us.filter(|_| follow.is_none()).map(|us| format!("--until={}", seconds(us))));
     all.extend(filter.priority.map(|priority| format!("--priority={}", priority.min(7))));
     if !filter.cursor.is_empty() {
         all.push(format!("--after-cursor={}", filter.cursor));
     }
-    if follow {
+    if let Some(machine) = follow {
         all.extend(["--follow".to_owned(), "--lines=all".to_owned()]);
+        if !machine.is_empty() {
+            // Else it follows the entries of this boot alone, whose id it looks for below /proc/sys: a hardened hostlerd sees none there, or in
+            // a container that of the host.
+            all.extend(["--merge".to_owned(), format!("_MACHINE_ID={machine}")]);
+        }
     } else if let Some(lines) = filter.lines.filter(|_| filter.text.is_empty() && filter.request.is_empty()) {
         // Else it is not known how many have to be looked at for so many that match.
         all.push(format!("--lines={lines}"));
@@ -196,12 +207,13 @@ mod tests {
     fn what_journalctl_is_asked() {
         let filter =
             LogFilter { since_us: Some(1_500_000), priority: Some(99), lines: Some(3), ..LogFilter::default() };
-        let words = arguments(Kind::User, "shop", &filter, false).join(" ");
+        let words = arguments(Kind::User, "shop", &filter, None).join(" ");
         assert!(words.ends_with("--user-unit=hostler@shop.service --user-unit=hostler@shop.socket --since=@1.500000 --priority=7 --lines=3"), "{words}");
         let filter = LogFilter { text: "x".into(), lines: Some(3), cursor: "c".into(), ..filter };
-        let words = arguments(Kind::System, "shop", &filter, true).join(" ");
+        let words = arguments(Kind::System, "shop", &filter, Some("m1".to_owned())).join(" ");
         assert!(
-            words.ends_with("--after-cursor=c --follow --lines=all") && words.contains("--unit=hostler@shop.service"),
+            words.ends_with("--after-cursor=c --follow --lines=all --merge _MACHINE_ID=m1")
+                && words.contains("--unit=hostler@shop.service"),
             "{words}"
         );
     }

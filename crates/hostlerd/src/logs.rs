@@ -48,12 +48,25 @@ async fn read(kind: Kind, name: &str, filter: &LogFilter) -> std::result::Result
     Ok(LogPage { lines: lines.into(), cursor })
 }
 
-/// Begins a stream, and returns the reader's end of it. It ends when the reader closes it, or without `follow` at the last line.
-pub(crate) fn stream(kind: Kind, name: String, filter: LogFilter, using: Using) -> Result<OwnedFd> {
+/// Begins a stream, and returns the reader's end of it. It ends when the reader closes it, or without `follow` at the last line; with `elsewhere`,
+/// why nothing follows, after what there is.
+pub(crate) fn stream(
+    kind: Kind,
+    name: String,
+    filter: LogFilter,
+    elsewhere: Option<String>,
+    using: Using,
+) -> Result<OwnedFd> {
     let (theirs, mut frames) = Frames::pair().map_err(|error| Error::Internal { reason: error.to_string() })?;
     tokio::spawn(async move {
         let _using = using;
-        let ended = follow(kind, &name, &filter, &mut frames).await;
+        let ended = match elsewhere {
+            None => follow(kind, &name, &filter, &mut frames).await,
+            Some(reason) => {
+                let there = follow(kind, &name, &LogFilter { follow: false, ..filter }, &mut frames).await;
+                there.and(Err(Some(reason)))
+            }
+        };
         if let Err(Some(error)) = ended {
             // The reader may be gone, and then nobody wants to know.
             let _ = frames.send(&Failure { error }).await;

@@ -17,6 +17,7 @@ pub(crate) fn kind(order: &Order) -> JobKind {
         Order::Restart => JobKind::Restart,
         Order::Reload => JobKind::Reload,
         Order::Rollback => JobKind::Rollback,
+        Order::Upgrade => JobKind::Upgrade,
         Order::Wake => JobKind::Wake,
         Order::Sleep => JobKind::Sleep,
         Order::Apply { .. } | Order::ApplyText { .. } => JobKind::Apply,
@@ -39,13 +40,17 @@ impl Hostlerd {
         let name = overview.name.as_str();
         let message = match order {
             Order::Reload | Order::Rollback => return self.renew(name, &order, &progress).await,
+            Order::Upgrade => {
+                let instance = self.running(name)?;
+                progress.at("the program is started anew, and takes the sockets over when it serves", 0.2);
+                let upgraded = instance.upgrade().await?;
+                let message = format!("process {} of {name} serves, after {:.1} s", upgraded.pid, upgraded.seconds);
+                return Ok(Outcome { message, ..Outcome::default() });
+            }
             Order::Start => {
                 let units = self.units_of(&overview)?;
-                progress.at("starting its socket", 0.1);
                 self.unlimited(units, name).await?;
-                units.act(&socket_of(name), Verb::Start).await?;
-                progress.at("starting its service", 0.3);
-                units.act(&service_of(name), Verb::Start).await?;
+                start(units, &[socket_of(name), service_of(name)], &progress).await?;
                 "started"
             }
             Order::Stop => {
@@ -62,13 +67,11 @@ impl Hostlerd {
                 self.unlimited(units, name).await?;
                 progress.at("restarting its service, which finishes what it runs first", 0.2);
                 units.act(&service_of(name), Verb::Restart).await?;
-                self.restarted(name);
                 "restarted"
             }
             Order::Wake => {
                 let units = self.units_of(&overview)?;
-                progress.at("starting its service", 0.2);
-                units.act(&service_of(name), Verb::Start).await?;
+                start(units, &[service_of(name)], &progress).await?;
                 "awake"
             }
             Order::Sleep => {
@@ -96,8 +99,8 @@ impl Hostlerd {
         let instance = self.running(name)?;
         progress.at("the next generation is being made", 0.2);
         let reloaded = match order {
-            Order::Rollback => instance.rollback().await?,
-            _ => reload(&instance).await?,
+            Order::Rollback => unless_cancelled(&instance, instance.rollback(), progress).await?,
+            _ => reload(&instance, progress).await?,
         };
         let message = format!("generation {} of {name} serves, after {:.1} s", reloaded.generation, reloaded.seconds);
         Ok(Outcome { message, generation: Some(reloaded.generation), ..Outcome::default() })
@@ -124,8 +127,52 @@ impl Hostlerd {
 }
 
 /// Reloads an instance; its own error says why it did not come to that, with the traceback.
-pub(crate) async fn reload(instance: &InstanceProxy<'_>) -> Result<Reloaded> {
-    Ok(instance.reload().await?)
+pub(crate) async fn reload(instance: &InstanceProxy<'_>, progress: &Progress) -> Result<Reloaded> {
+    unless_cancelled(instance, instance.reload(), progress).await
+}
+
+/// Waits for the next generation, or has it thrown away when the job is cancelled.
+async fn unless_cancelled(
+    instance: &InstanceProxy<'_>,
+    made: impl Future<Output = hostler_bus::Result<Reloaded>>,
+    progress: &Progress,
+) -> Result<Reloaded> {
+    tokio::pin!(made);
+    tokio::select! {
+        made = &mut made => return Ok(made?),
+        () = progress.cancelled() => progress.at("cancelled: the next generation is thrown away", 0.9),
+    }
+    if let Err(error) = instance.cancel_reload().await {
+        tracing::warn!(%error, "an instance does not cancel its reload, which goes on");
+    }
+    // It may have come to serve just before.
+    match made.await {
+        Err(hostler_bus::Error::ReloadFailed { .. }) => Err(Error::Cancelled),
+        other => Ok(other?),
+    }
+}
+
+/// Starts units one after the other. When the job is cancelled, those that were not active are stopped again.
+async fn start(units: &Units, all: &[String], progress: &Progress) -> Result<()> {
+    let mut begun = Vec::new();
+    for (index, unit) in all.iter().enumerate() {
+        let what = if unit.ends_with(".socket") { "starting its socket" } else { "starting its service" };
+        progress.at(what, 0.1 + 0.2 * index as f64);
+        if !units.is_active(unit).await {
+            begun.push(unit);
+        }
+        tokio::select! {
+            started = units.act(unit, Verb::Start) => started?,
+            () = progress.cancelled() => {
+                progress.at("cancelled: stopping what was started", 0.9);
+                for unit in begun {
+                    units.act(unit, Verb::Stop).await?;
+                }
+                return Err(Error::Cancelled);
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

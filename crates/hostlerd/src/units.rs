@@ -226,6 +226,14 @@ impl Units {
         Ok((facts, words))
     }
 
+    /// Whether it is active now. One that is on its way to be is not.
+    pub(crate) async fn is_active(&self, unit: &str) -> bool {
+        match self.manager.load_unit(unit).await {
+            Ok(path) => self.values(&path, "Unit").await.is_ok_and(|unit| unit.text("ActiveState") == "active"),
+            Err(_) => false,
+        }
+    }
+
     /// All that a status shows of a socket.
     pub(crate) async fn socket(&self, name: &str) -> zbus::Result<SocketFacts> {
         let path = self.manager.load_unit(&socket_of(name)).await?;

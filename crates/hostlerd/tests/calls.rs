@@ -12,7 +12,7 @@ use futures_lite::StreamExt;
 use hostler_bus::daemon::{
     Error, InstanceState, LogFilter, LogLine, MetricsLine, NewInstance, Origin, Overview, ProblemKind,
 };
-use hostler_bus::{Applied, Condition, State};
+use hostler_bus::{Applied, Condition, LogLevel, State};
 use zbus::fdo::ObjectManagerProxy;
 use zbus::zvariant::{OwnedValue, Value};
 
@@ -85,6 +85,13 @@ async fn all_calls(client: &Client, place: &Place) {
     assert_eq!(client.outcome(instance.reload().await).await.unwrap().generation, Some(4));
     let refused = client.outcome(instance.rollback().await).await.unwrap_err();
     assert_eq!(refused, Error::Refused { reason: "nothing to go back to".to_owned() });
+    assert_eq!(
+        client.outcome(instance.upgrade().await).await.unwrap().message,
+        "process 77 of shop serves, after 1.5 s"
+    );
+    assert_eq!(instance.set_log_level(LogLevel::Debug).await, Ok(()));
+    assert_eq!(instance.log_level().await, Ok(LogLevel::Debug));
+    assert!(matches!(instance.set_log_level(LogLevel::Unknown).await, Err(Error::Refused { .. })));
     let detail = instance.status().await.unwrap();
     let observed = detail.instance.unwrap().observed;
     assert_eq!((observed.generation, observed.last_error.unwrap().message.as_str()), (4, "a password in a traceback"));
@@ -107,17 +114,26 @@ async fn all_calls(client: &Client, place: &Place) {
     let refused = client.outcome(job).await.unwrap_err();
     assert!(matches!(refused, Error::Instance(hostler_bus::Error::ReloadFailed { .. })), "{refused}");
     assert_eq!(place.text("shop"), before, "the former file is back");
-    let summaries: Vec<_> = settings.history().await.unwrap().into_iter().map(|one| one.summary).collect();
+    let history = settings.history().await.unwrap();
+    let summaries: Vec<_> = history.iter().map(|one| (one.summary.as_str(), one.refused.as_str())).collect();
     assert_eq!(
         summaries,
         [
-            "rolled back: the instance refused it",
-            "set threads",
-            "set backlog, set workers",
-            "set workers",
-            "edited by hand"
+            ("set threads", "it does not import"),
+            ("set backlog, set workers", ""),
+            ("set workers", ""),
+            ("edited by hand", "")
         ]
     );
+    assert!(history[1].current, "{history:?}");
+    // Taking back goes to what served before, never to what was refused; what is as it was waits for no restart.
+    let outcome = client.outcome(settings.undo(third.clone()).await).await.unwrap();
+    assert_eq!((outcome.revision.as_ref(), outcome.awaits_restart), (Some(&second), Vec::new()));
+    assert!(place.text("shop").contains("workers = 4") && !place.text("shop").contains("threads"));
+    assert!(instance.status().await.unwrap().awaits_restart.is_empty());
+    client.outcome(settings.undo(second).await).await.unwrap();
+    assert_eq!(place.text("shop"), before, "an undo is a change, which can be taken back");
+    assert_eq!(instance.status().await.unwrap().awaits_restart, ["backlog"]);
     // What takes effect at once makes no generation; where the instance refuses it the former file comes back.
     let (now, _) = settings.text().await.unwrap();
     let live = Applied { in_effect: vec!["timeout".to_owned()], ..Applied::default() };
@@ -287,7 +303,7 @@ fn two_clients_edit_at_once_and_one_wins() {
 }
 
 #[test]
-fn a_job_is_cancelled_and_a_change_is_not() {
+fn a_job_is_cancelled_and_what_it_did_is_taken_back() {
     run(async {
         let place = Place::new();
         place.write("shop", "workers = 1\n");
@@ -301,15 +317,20 @@ fn a_job_is_cancelled_and_a_change_is_not() {
         job.cancel().await.unwrap();
         assert_eq!(job.wait().await, Err(Error::Cancelled));
         assert_eq!(job.inner().get_property::<String>("State").await.unwrap(), "cancelled");
-        fake.reload_may_end.as_ref().unwrap().notify_one();
+        assert_eq!(named(&client, "shop").await.unwrap().generation, 3);
+        // A change that the instance is taking is taken back.
         let settings = client.settings("shop").await;
         let (revision, _) = settings.text().await.unwrap();
         let job = settings.apply(revision.clone(), set(&[("workers", "2".into())]), Vec::new()).await.unwrap();
         let job = hostler_bus::daemon::JobProxy::builder(&client.connection).path(job).unwrap().build().await.unwrap();
         fake.reload_began.notified().await;
-        assert!(matches!(job.cancel().await, Err(Error::Refused { .. })));
-        fake.reload_may_end.as_ref().unwrap().notify_one();
-        assert!(job.wait().await.is_ok());
+        assert_eq!(place.text("shop"), "workers = 2\n");
+        job.cancel().await.unwrap();
+        assert_eq!(job.wait().await, Err(Error::Cancelled));
+        assert_eq!(place.text("shop"), "workers = 1\n");
+        assert_eq!(settings.history().await.unwrap()[0].refused, "cancelled");
+        // A job that has ended is left alone.
+        assert_eq!(job.cancel().await, Ok(()));
         server.stop().await;
     });
 }
@@ -418,5 +439,50 @@ fn fuzzed_settings_over_the_wire() {
             assert!(place.text("shop").starts_with("# Kept.\n") || !place.text("shop").contains("workers"));
             assert_eq!(hostlerd::settings::problems(&place.text("shop")), []);
         }
+    });
+}
+
+#[test]
+fn what_waits_for_a_restart_is_known_to_the_next_daemon() {
+    run(async {
+        let place = Place::new();
+        place.write("shop", "workers = 1\n");
+        let fake = Instance::new(false);
+        let server = place.instance("shop", &fake);
+        let client = pair(&place).await;
+        let settings = client.settings("shop").await;
+        let (revision, _) = settings.text().await.unwrap();
+        fake.applied.lock().unwrap().push(Ok(Applied::default()));
+        let job = settings.apply(revision, set(&[("backlog", "99".into())]), Vec::new()).await;
+        assert_eq!(client.outcome(job).await.unwrap().awaits_restart, ["backlog"]);
+        let next = pair(&place).await;
+        assert_eq!(next.instance("shop").await.status().await.unwrap().awaits_restart, ["backlog"]);
+        // Another server was started with what the file says.
+        server.stop().await;
+        let server = place.instance("shop", &Instance::new(false));
+        let third = pair(&place).await;
+        let status = third.instance("shop").await.status().await.unwrap();
+        assert!(status.instance.is_some() && status.awaits_restart.is_empty(), "{status:?}");
+        server.stop().await;
+    });
+}
+
+#[test]
+fn a_change_by_command_leaves_a_written_file_ours_to_remove() {
+    run(async {
+        let place = Place::new();
+        let client = pair(&place).await;
+        let manager = client.manager().await;
+        let made = manager.create("blog".to_owned(), set(&[("app", "blog:app".into())]), NewInstance::default()).await;
+        client.outcome(made).await.unwrap();
+        let blog = client.settings("blog").await;
+        let (revision, _) = blog.text().await.unwrap();
+        client.outcome(blog.apply(revision, set(&[("workers", "3".into())]), Vec::new()).await).await.unwrap();
+        let owner = |text: &str| hostler_instances::stamp::owner(text);
+        assert_eq!(owner(&place.text("blog")), hostler_instances::stamp::Owner::ChangedHere);
+        // What a person typed is the person's, also when it came over the bus.
+        let (revision, text) = blog.text().await.unwrap();
+        client.outcome(blog.apply_text(revision, format!("{text}threads = 2\n")).await).await.unwrap();
+        assert_eq!(owner(&place.text("blog")), hostler_instances::stamp::Owner::Changed);
     });
 }

@@ -242,10 +242,18 @@ fn change(found: Option<&Found>, goal: &Goal, force: bool) -> Option<Change> {
     let Some(found) = found else {
         return (*goal != Goal::Nothing).then_some(Change::Create);
     };
-    let ours = match found {
-        Found::Text(text) => stamp::owner(text) == Owner::Ours,
-        Found::Link(target) => target.parent().is_some_and(|parent| parent.ends_with("lib/hostler/profiles")),
-        Found::Other => false,
+    let (ours, removable) = match found {
+        // Settings that were changed by command are not written over: somebody wanted them.
+        Found::Text(text) => match stamp::owner(text) {
+            Owner::Ours => (true, true),
+            Owner::ChangedHere => (false, true),
+            Owner::Changed | Owner::Foreign => (false, false),
+        },
+        Found::Link(target) => {
+            let ours = target.parent().is_some_and(|parent| parent.ends_with("lib/hostler/profiles"));
+            (ours, ours)
+        }
+        Found::Other => (false, false),
     };
     let same = match (found, goal) {
         (Found::Text(text), Goal::Text(wanted)) => text == wanted,
@@ -254,7 +262,7 @@ fn change(found: Option<&Found>, goal: &Goal, force: bool) -> Option<Change> {
     };
     Some(match goal {
         _ if same => Change::Same,
-        Goal::Nothing if ours || force => Change::Remove,
+        Goal::Nothing if removable || force => Change::Remove,
         Goal::Nothing => Change::Kept,
         _ if ours => Change::Update,
         _ if force => Change::Replace,

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::address::{Address, Host};
 use crate::bound::Bound;
 use crate::error::{BindError, Problem};
+use crate::left::Left;
 use crate::owner::Owner;
 use crate::{inherited, tcp, unix};
 
@@ -39,6 +40,15 @@ impl Default for Options {
 ///
 /// Blocks: on the resolver, and for at most 5 seconds a unix path on another server that starts beside this one.
 pub fn bind_all(addresses: &[String], options: &Options) -> Result<Vec<Bound>, Vec<BindError>> {
+    bind_again(addresses, options, &mut Left::default())
+}
+
+/// The same, going on with what is left of a process before this one, where the address is the same.
+///
+/// # Errors
+///
+/// As [`bind_all`].
+pub fn bind_again(addresses: &[String], options: &Options, left: &mut Left) -> Result<Vec<Bound>, Vec<BindError>> {
     let parsed: Vec<Result<Address, Problem>> =
         addresses.iter().map(|text| text.parse().map_err(Problem::Syntax)).collect();
     let wildcard_ports = wildcard_v4_ports(&parsed);
@@ -50,7 +60,7 @@ pub fn bind_all(addresses: &[String], options: &Options) -> Result<Vec<Bound>, V
             if !may_repeat(&address) && !seen.insert(address.clone()) {
                 return Err(Problem::Twice);
             }
-            bind_one(&address, &wildcard_ports, options)
+            bind_one(&address, &wildcard_ports, options, left)
         });
         match result {
             Ok(sockets) => bound.extend(sockets),
@@ -60,14 +70,19 @@ pub fn bind_all(addresses: &[String], options: &Options) -> Result<Vec<Bound>, V
     if errors.is_empty() { Ok(bound) } else { Err(errors) }
 }
 
-fn bind_one(address: &Address, wildcard_ports: &HashSet<u16>, options: &Options) -> Result<Vec<Bound>, Problem> {
+fn bind_one(
+    address: &Address,
+    wildcard_ports: &HashSet<u16>,
+    options: &Options,
+    left: &mut Left,
+) -> Result<Vec<Bound>, Problem> {
     let backlog = i32::try_from(options.backlog).unwrap_or(i32::MAX);
     match address {
-        Address::Tcp { host, port } => tcp::bind(host, *port, wildcard_ports.contains(port), backlog),
+        Address::Tcp { host, port } => tcp::bind(host, *port, wildcard_ports.contains(port), backlog, left),
         Address::UnixPath(path) => {
-            unix::bind_path(path, options.unix_mode, options.unix_owner, backlog).map(|bound| vec![bound])
+            unix::bind_path(path, options.unix_mode, options.unix_owner, backlog, left).map(|bound| vec![bound])
         }
-        Address::UnixAbstract(name) => unix::bind_abstract(name, backlog).map(|bound| vec![bound]),
+        Address::UnixAbstract(name) => unix::bind_abstract(name, backlog, left).map(|bound| vec![bound]),
         Address::Inherited(number) => inherited::take(*number).map(|bound| vec![bound]),
     }
 }

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, CWD, fstat, statat, unlinkat};
 use socket2::SockFilter;
 
+use crate::left::FileId;
+
 /// A listening socket: non-blocking and close-on-exec from birth.
 #[derive(Debug)]
 pub enum Listener {
@@ -28,6 +30,8 @@ pub struct Bound {
     file: Option<Arc<SocketFile>>,
     /// Another process listens on it as well.
     is_shared: Arc<AtomicBool>,
+    /// What somebody who keeps it for the next process calls it.
+    kept_as: Option<String>,
     /// The socket itself.
     ///
     /// One that was asked for as `:PORT` or `[::]:PORT` takes IPv4 clients too, whose addresses then read
@@ -44,11 +48,13 @@ impl Bound {
             name: format!("http://{address}"),
             file: None,
             is_shared: Arc::default(),
+            kept_as: None,
         }
     }
 
     pub(crate) fn unix(listener: UnixListener, name: String, file: Option<SocketFile>) -> Self {
-        Bound { listener: Listener::Unix(listener), name, file: file.map(Arc::new), is_shared: Arc::default() }
+        let file = file.map(Arc::new);
+        Bound { listener: Listener::Unix(listener), name, file, is_shared: Arc::default(), kept_as: None }
     }
 
     /// The same, of a socket that somebody else has as well.
@@ -97,8 +103,13 @@ impl Bound {
     /// # Errors
     /// The process has no descriptors left.
     pub fn try_clone(&self) -> io::Result<Self> {
-        let (name, file, is_shared) = (self.name.clone(), self.file.clone(), Arc::clone(&self.is_shared));
-        Ok(Self { listener: self.listener.try_clone()?, name, file, is_shared })
+        Ok(Self {
+            listener: self.listener.try_clone()?,
+            name: self.name.clone(),
+            file: self.file.clone(),
+            is_shared: Arc::clone(&self.is_shared),
+            kept_as: self.kept_as.clone(),
+        })
     }
 
     /// Leaves the socket to another process, which has it as well ([`take_over`](crate::take_over)): from now on no end of it here removes its file,
@@ -108,6 +119,27 @@ impl Bound {
         if let Some(file) = &self.file {
             file.is_given_away.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Somebody else keeps the socket for the next process, and calls it so: it is given away ([`Bound::give_away`]).
+    pub fn keep_as(&mut self, name: String) {
+        self.give_away();
+        self.kept_as = Some(name);
+    }
+
+    /// What whoever keeps the socket calls it.
+    pub fn kept_as(&self) -> Option<&str> {
+        self.kept_as.as_deref()
+    }
+
+    /// Whether another process listens on it, or keeps it, as well.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared.load(Ordering::Relaxed)
+    }
+
+    /// Which file its socket file is; none for other sockets, and for files of others.
+    pub fn file_id(&self) -> Option<FileId> {
+        Some(FileId::of(&fstat(&self.file.as_ref()?.file).ok()?))
     }
 
     /// Stops listening. A socket file is unlinked if this process made it and it is still the same file; one that

@@ -124,6 +124,27 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// The number that errno(3) has for it, where it has one.
+    pub fn errno(&self) -> Option<i32> {
+        use rustix::io::Errno;
+        let errno = match self {
+            Self::System { error, .. } | Self::Unresolved { error, .. } => return error.raw_os_error(),
+            Self::PortInUse(_) | Self::SocketInUse(_) | Self::Twice => Errno::ADDRINUSE,
+            Self::Privileged { .. } | Self::NoPermission { .. } => Errno::ACCESS,
+            Self::NoSuchInterface(_) => Errno::ADDRNOTAVAIL,
+            Self::NotASocket { .. } | Self::NotAListener { .. } => Errno::NOTSOCK,
+            Self::NoDirectory(_) => Errno::NOENT,
+            Self::NotADirectory(_) => Errno::NOTDIR,
+            Self::ReadOnly(_) => Errno::ROFS,
+            Self::Owner { .. } => Errno::PERM,
+            Self::TooLong { .. } => Errno::NAMETOOLONG,
+            Self::Locked(_) => Errno::WOULDBLOCK,
+            Self::NotOpen(_) => Errno::BADF,
+            Self::Syntax(_) => Errno::INVAL,
+        };
+        Some(errno.raw_os_error())
+    }
+
     pub(crate) fn system(action: &'static str) -> impl Fn(rustix::io::Errno) -> Problem {
         move |error| Problem::System { action, error: error.into() }
     }

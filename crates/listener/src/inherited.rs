@@ -90,7 +90,7 @@ fn duplicate(number: u32) -> Result<OwnedFd, Problem> {
 }
 
 /// That it is a socket, of a family and type we can serve, and listens.
-fn check(number: u32, socket: &OwnedFd) -> Result<AddressFamily, Problem> {
+pub(crate) fn check(number: u32, socket: &OwnedFd) -> Result<AddressFamily, Problem> {
     let unfit = |found: &str| Problem::NotAListener { number, found: found.to_owned() };
     let kind = FileType::from_raw_mode(fstat(socket).map_err(Problem::system("fstat"))?.st_mode);
     if kind != FileType::Socket {

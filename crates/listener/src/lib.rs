@@ -1,4 +1,4 @@
-//! The sockets a server listens on: TCP, unix paths, abstract unix names and inherited descriptors.
+//! The sockets a server listens on: TCP, unix paths, abstract unix names, inherited descriptors, and those that a process before it left listening.
 //!
 //! Owns: reading addresses, creating the sockets, taking over left-over socket files, saying who holds a port, and
 //! removing a socket file at the end. Does not know what is spoken on the connections: the `http://` of
@@ -10,14 +10,16 @@ mod bound;
 mod error;
 mod holder;
 mod inherited;
+mod left;
 mod owner;
 mod tcp;
 mod unix;
 
 pub use address::{Address, AddressError, Host};
-pub use bind::{Options, bind_all};
+pub use bind::{Options, bind_again, bind_all};
 pub use bound::{Bound, Listener};
 pub use error::{BindError, Problem};
 pub use holder::Holder;
 pub use inherited::{adopt, take_over};
+pub use left::{FileId, Left};
 pub use owner::{Owner, OwnerError};

@@ -11,6 +11,7 @@ use crate::address::Host;
 use crate::bound::Bound;
 use crate::error::Problem;
 use crate::holder::Holder;
+use crate::left::{Left, set_backlog};
 
 /// How often a free port is sought that several addresses of one host name can share, when port 0 was asked.
 const SHARED_PORT_ATTEMPTS: usize = 8;
@@ -19,18 +20,24 @@ const SHARED_PORT_ATTEMPTS: usize = 8;
 const FIRST_FREE_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 
 /// Binds every address of `host`. `v6_only` is what `[::]` shall mean: a socket for IPv6 alone, or for both families.
-pub(crate) fn bind(host: &Host, port: u16, v6_only: bool, backlog: i32) -> Result<Vec<Bound>, Problem> {
+pub(crate) fn bind(
+    host: &Host,
+    port: u16,
+    v6_only: bool,
+    backlog: i32,
+    left: &mut Left,
+) -> Result<Vec<Bound>, Problem> {
     match host {
-        Host::All => bind_all_interfaces(port, backlog).map(|bound| vec![bound]),
+        Host::All => bind_all_interfaces(port, backlog, left).map(|bound| vec![bound]),
         Host::Ip(ip) => {
             let v6_only = v6_only || !ip.is_unspecified();
-            listen(SocketAddr::new(*ip, port), v6_only, backlog).map(|bound| vec![bound])
+            listen(SocketAddr::new(*ip, port), v6_only, backlog, left).map(|bound| vec![bound])
         }
         Host::Name(name) => {
             let addresses = resolve(name, port)?;
             let mut attempt = 1;
             loop {
-                match bind_name(&addresses, backlog) {
+                match bind_name(&addresses, backlog, left) {
                     Err(Problem::PortInUse(_)) if port == 0 && attempt < SHARED_PORT_ATTEMPTS => {
                         attempt += 1;
                     }
@@ -42,11 +49,11 @@ pub(crate) fn bind(host: &Host, port: u16, v6_only: bool, backlog: i32) -> Resul
 }
 
 /// One socket for both families; IPv4 alone where the kernel has no IPv6.
-fn bind_all_interfaces(port: u16, backlog: i32) -> Result<Bound, Problem> {
+fn bind_all_interfaces(port: u16, backlog: i32, left: &mut Left) -> Result<Bound, Problem> {
     let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
-    match listen(v6, false, backlog) {
+    match listen(v6, false, backlog, left) {
         Err(problem) if is_family_missing(&problem) => {
-            listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), false, backlog)
+            listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), false, backlog, left)
         }
         result => result,
     }
@@ -54,7 +61,7 @@ fn bind_all_interfaces(port: u16, backlog: i32) -> Result<Bound, Problem> {
 
 /// All addresses of a name, on one port. `localhost` stands for ::1 in many a hosts file while IPv6 is off: an
 /// address that no interface has is left out as long as another one can be had.
-fn bind_name(addresses: &[SocketAddr], backlog: i32) -> Result<Vec<Bound>, Problem> {
+fn bind_name(addresses: &[SocketAddr], backlog: i32, left: &mut Left) -> Result<Vec<Bound>, Problem> {
     let mut bound: Vec<Bound> = Vec::new();
     let mut shared_port = None;
     let mut left_out = None;
@@ -63,7 +70,7 @@ fn bind_name(addresses: &[SocketAddr], backlog: i32) -> Result<Vec<Bound>, Probl
         if let Some(port) = shared_port {
             address.set_port(port);
         }
-        match listen_with_address(address, true, backlog) {
+        match listen_with_address(address, true, backlog, left) {
             Ok((socket, real)) => {
                 shared_port = Some(real.port());
                 bound.push(socket);
@@ -92,11 +99,22 @@ fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
     Ok(addresses)
 }
 
-fn listen(address: SocketAddr, v6_only: bool, backlog: i32) -> Result<Bound, Problem> {
-    listen_with_address(address, v6_only, backlog).map(|(bound, _)| bound)
+fn listen(address: SocketAddr, v6_only: bool, backlog: i32, left: &mut Left) -> Result<Bound, Problem> {
+    listen_with_address(address, v6_only, backlog, left).map(|(bound, _)| bound)
 }
 
-fn listen_with_address(address: SocketAddr, v6_only: bool, backlog: i32) -> Result<(Bound, SocketAddr), Problem> {
+fn listen_with_address(
+    address: SocketAddr,
+    v6_only: bool,
+    backlog: i32,
+    left: &mut Left,
+) -> Result<(Bound, SocketAddr), Problem> {
+    if let Some((name, listener)) = left.take_tcp(address, v6_only) {
+        set_backlog(&listener, backlog)?;
+        let mut bound = Bound::tcp(listener, address);
+        bound.keep_as(name);
+        return Ok((bound, address));
+    }
     let listener = open(address, v6_only, backlog).map_err(|error| explain(address, error, first_free_port()))?;
     let real = listener.local_addr().map_err(|error| Problem::System { action: "getsockname", error })?;
     Ok((Bound::tcp(listener, real), real))
@@ -141,6 +159,10 @@ mod tests {
 
     use super::*;
     use crate::bound::Listener;
+
+    fn bind(host: &Host, port: u16, v6_only: bool, backlog: i32) -> Result<Vec<Bound>, Problem> {
+        super::bind(host, port, v6_only, backlog, &mut Left::default())
+    }
 
     fn address(bound: &Bound) -> SocketAddr {
         match &bound.listener {

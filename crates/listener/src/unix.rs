@@ -29,6 +29,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::bound::{Bound, SocketFile};
 use crate::error::Problem;
 use crate::holder::Holder;
+use crate::left::{FileId, Left, set_backlog};
 use crate::owner::Owner;
 
 /// `sun_path` has 108 bytes, one of which ends a path or begins an abstract name (unix(7)).
@@ -51,7 +52,13 @@ const MODE_BITS: u32 = 0o777;
 
 /// Listens on the socket file `path`, taking over one on which nobody answers. Blocks for 5 seconds at most, while
 /// another server makes its socket in the same directory.
-pub(crate) fn bind_path(path: &Path, mode: Option<u32>, owner: Option<Owner>, backlog: i32) -> Result<Bound, Problem> {
+pub(crate) fn bind_path(
+    path: &Path,
+    mode: Option<u32>,
+    owner: Option<Owner>,
+    backlog: i32,
+    left: &mut Left,
+) -> Result<Bound, Problem> {
     let path = std::path::absolute(path)
         .map_err(|error| Problem::System { action: "finding the current directory", error })?;
     let length = path.as_os_str().len();
@@ -63,18 +70,27 @@ pub(crate) fn bind_path(path: &Path, mode: Option<u32>, owner: Option<Owner>, ba
     };
     let place = Place { directory: open_directory(directory)?, name, path: &path };
     place.lock()?;
+    if let Some((kept_as, listener)) = place.left(left) {
+        let file = place.dress(name, mode, owner)?;
+        set_backlog(&listener, backlog)?;
+        return Ok(place.bound(listener, file, Some(kept_as)));
+    }
     let there = place.look()?;
     let socket = place.make(mode, owner, backlog, there)?;
-    let listener = UnixListener::from(OwnedFd::from(socket.socket));
-    let name = format!("unix:{}", path.display());
-    let file = SocketFile { path: path.clone(), file: socket.file, is_given_away: AtomicBool::new(false) };
-    Ok(Bound::unix(listener, name, Some(file)))
+    Ok(place.bound(UnixListener::from(OwnedFd::from(socket.socket)), socket.file, None))
 }
 
 /// Listens on an abstract name.
-pub(crate) fn bind_abstract(name: &[u8], backlog: i32) -> Result<Bound, Problem> {
+pub(crate) fn bind_abstract(name: &[u8], backlog: i32, left: &mut Left) -> Result<Bound, Problem> {
     if name.len() > NAME_LIMIT {
         return Err(Problem::TooLong { length: name.len() });
+    }
+    let shown = format!("unix:@{}", String::from_utf8_lossy(name));
+    if let Some((kept_as, listener)) = left.take_abstract(name) {
+        set_backlog(&listener, backlog)?;
+        let mut bound = Bound::unix(listener, shown, None);
+        bound.keep_as(kept_as);
+        return Ok(bound);
     }
     let mut raw = vec![0];
     raw.extend_from_slice(name);
@@ -90,7 +106,13 @@ pub(crate) fn bind_abstract(name: &[u8], backlog: i32) -> Result<Bound, Problem>
         result => result.map_err(system("bind"))?,
     }
     socket.listen(backlog).map_err(system("listen"))?;
-    Ok(Bound::unix(UnixListener::from(OwnedFd::from(socket)), format!("unix:@{}", String::from_utf8_lossy(name)), None))
+    Ok(Bound::unix(UnixListener::from(OwnedFd::from(socket)), shown, None))
+}
+
+/// The path that a socket file was made for, from the one that it was made at; `None` where that does not tell.
+pub(crate) fn made_for(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?.strip_suffix(NEW_ENDING)?;
+    (path.is_absolute() && path.file_name()? != SHORT_NEW_NAME).then(|| path.with_file_name(name))
 }
 
 /// Where a socket file shall be. The lock lasts as long as `directory` is open.
@@ -132,6 +154,21 @@ impl Place<'_> {
                 Err(error) => return Err(Problem::system("locking the directory")(error)),
             }
         }
+    }
+
+    /// The socket whose file is there, if it was left by a process before this one.
+    fn left(&self, left: &mut Left) -> Option<(String, UnixListener)> {
+        let stat = statat(&self.directory, self.name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        left.take_file(FileId::of(&stat))
+    }
+
+    fn bound(&self, listener: UnixListener, file: OwnedFd, kept_as: Option<String>) -> Bound {
+        let file = SocketFile { path: self.path.to_owned(), file, is_given_away: AtomicBool::new(false) };
+        let mut bound = Bound::unix(listener, format!("unix:{}", self.path.display()), Some(file));
+        if let Some(name) = kept_as {
+            bound.keep_as(name);
+        }
+        bound
     }
 
     /// Whether the path is free, or holds a socket on which nobody answers.

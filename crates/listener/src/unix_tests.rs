@@ -9,6 +9,14 @@ use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use super::*;
 
+fn bind_path(path: &Path, mode: Option<u32>, owner: Option<Owner>, backlog: i32) -> Result<Bound, Problem> {
+    super::bind_path(path, mode, owner, backlog, &mut Left::default())
+}
+
+fn bind_abstract(name: &[u8], backlog: i32) -> Result<Bound, Problem> {
+    super::bind_abstract(name, backlog, &mut Left::default())
+}
+
 fn bind(path: &Path) -> Result<Bound, Problem> {
     bind_path(path, None, None, 16)
 }

@@ -85,6 +85,12 @@ impl ErrorLog {
         self.level.clone_current().unwrap_or(LevelFilter::OFF)
     }
 
+    /// Whether events are entries of the journal.
+    #[must_use]
+    pub fn is_journal(&self) -> bool {
+        matches!(*self.form.read().unwrap_or_else(PoisonError::into_inner), Form::Entries(_))
+    }
+
     /// The last event of severity error, wherever it went; `None` while there was none.
     #[must_use]
     pub fn last_error(&self) -> Option<LoggedError> {

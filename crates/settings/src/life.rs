@@ -56,6 +56,7 @@ settings! {
     ready_path: Option<UrlPath> = None;
 
     /// After how long without a connection the server ends, in seconds, so that the next one starts it again; 0 is never.
-    /// Only where its sockets were passed by systemd, which holds them meanwhile.
+    /// Only where its sockets were passed by systemd, which holds them meanwhile. When systemd says that memory is short, five
+    /// seconds are enough.
     exit_idle_time: Duration = Duration::ZERO, range(0..=365 * DAY);
 }

@@ -22,7 +22,8 @@ settings! {
     /// After how long without a request all workers are let go, in seconds; 0 is never.
     /// The server stays, and the next request starts them again: it waits for the import. Without it that is 15 minutes where the
     /// `min` of `workers` is 0, and never otherwise. A number of workers sleeps as well if this is set, bounds with a `min` above 0
-    /// do not: that is refused. An open stream or WebSocket keeps the workers awake.
+    /// do not: that is refused. An open stream or WebSocket keeps the workers awake. When systemd says that memory is short and goes on
+    /// saying so, five seconds without a request are enough.
     idle_timeout: Option<Duration> = None, range(0..=365 * DAY);
 
     /// How many requests a worker process runs at once, each in a thread.

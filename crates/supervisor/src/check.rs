@@ -56,8 +56,8 @@ fn listen(process: &Process, limit: Duration) -> Option<Result<Loaded, Failure>>
                 return Some(Err(Failure::Import { message, traceback }));
             }
             Ok(Some(FromWorker::Log(record))) => report::record(Some(0), process.pid, &record),
-            // It is no keeper.
-            Ok(Some(FromWorker::Forked { .. } | FromWorker::ForkFailed { .. })) => {}
+            // It is no keeper, and is not asked to collect anything.
+            Ok(Some(FromWorker::Forked { .. } | FromWorker::ForkFailed { .. } | FromWorker::Collected { .. })) => {}
             Ok(None) => return None,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if ended || !wait(&[&process.channel, &process.pidfd], deadline) {

@@ -79,6 +79,7 @@ impl Supervisor {
             observed,
             load_due: None,
             measured_at: None,
+            memory_measured: None,
             measuring: false,
             samples_wanted: Vec::new(),
             rolling: None,
@@ -149,6 +150,8 @@ struct Driver {
     observed: observing::Sender<Observed>,
     load_due: Option<Instant>,
     measured_at: Option<Instant>,
+    /// When memory was measured, and how long that took.
+    memory_measured: Option<(Instant, Duration)>,
     measuring: bool,
     samples_wanted: Vec<oneshot::Sender<Vec<WorkerStatus>>>,
     rolling: Option<Rolling>,
@@ -218,7 +221,17 @@ impl Driver {
                     self.with_process(worker, |process| process.send(&ToWorker::Stalled { request, lasted }));
                 }
             }
-            Message::Measured(found) => self.take_measured(found),
+            Message::Collect { answers } => {
+                for worker in (0u16..).take(self.places.len()).filter(|worker| self.machine.tells_stacks(*worker)) {
+                    self.with_process(worker, |process| process.ask_to_collect(answers.clone()));
+                }
+            }
+            Message::Doze { idle, reply } => {
+                let seen = self.see();
+                self.take(Event::Doze { seen, idle });
+                let _ = reply.send(self.machine.is_asleep());
+            }
+            Message::Measured { found, memory_took } => self.take_measured(found, memory_took),
         }
     }
 

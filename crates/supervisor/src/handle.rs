@@ -36,6 +36,19 @@ pub(crate) struct Observed {
     pub(crate) stopped: bool,
 }
 
+/// What one worker gave back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collected {
+    /// Its place.
+    pub worker: u16,
+    /// Objects that nobody could reach.
+    pub objects: u64,
+    /// Memory of its process that was resident before, in bytes.
+    pub before: u64,
+    /// The same after.
+    pub after: u64,
+}
+
 /// The worker does not serve, so there is nothing to be done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("worker {worker} does not serve")]
@@ -219,6 +232,29 @@ impl Handle {
             Ok(answer) => answer.unwrap_or(Err(StacksError::Ended { worker })),
             Err(_) => Err(StacksError::Silent { worker, limit: STACKS_PATIENCE }),
         }
+    }
+
+    /// Has all workers that serve collect their garbage and give back what is free, each between two of its requests. Returns what those say that
+    /// did so within `patience`; others do it later.
+    pub async fn collect(&self, patience: Duration) -> Vec<Collected> {
+        let (answers, mut answered) = mpsc::channel(usize::from(u16::MAX));
+        let mut all = Vec::new();
+        if self.messages.send(Message::Collect { answers }).await.is_ok() {
+            let gather = async {
+                while let Some(one) = answered.recv().await {
+                    all.push(one);
+                }
+            };
+            // What came until then is kept.
+            let _in_time = tokio::time::timeout(patience, gather).await;
+        }
+        all
+    }
+
+    /// Lets all workers go, as after [`Options::idle_timeout`](crate::Options::idle_timeout), where that is set and nothing came for as long as
+    /// `idle`; returns whether they go. Cancel safe.
+    pub async fn doze(&self, idle: Duration) -> bool {
+        self.ask(|reply| Message::Doze { idle, reply }).await.unwrap_or(false)
     }
 
     /// Waits until every worker is gone. Cancel safe.

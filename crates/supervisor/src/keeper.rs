@@ -24,6 +24,8 @@ async fn take(keeper: &Tended, received: Received, messages: &mpsc::Sender<Messa
             report::record(None, keeper.pid, &record);
             return true;
         }
+        // It is not asked for that.
+        FromWorker::Collected { .. } => return true,
         FromWorker::Ready(_) => Message::Event(Event::KeeperReady),
         FromWorker::Failed { message, traceback } => Message::Event(Event::KeeperFailed { message, traceback }),
         FromWorker::Forked { worker, pid } => match beside.pop() {

@@ -27,7 +27,7 @@ pub use check::check;
 pub use driver::Supervisor;
 pub use ended::Ended;
 pub use groups::{Groups, OutOfMemory};
-pub use handle::{Handle, NotServing, RollFailed, StacksError};
+pub use handle::{Collected, Handle, NotServing, RollFailed, StacksError};
 pub use machine::WorkerState;
 pub use measure::{family_cpu, usage};
 pub use options::{Options, Recycling, Scaling};

@@ -192,6 +192,7 @@ impl Machine {
             Event::TimedOut { worker, request, limit } => self.timed_out(worker, request, limit),
             Event::Looked { worker, look } => self.looked(worker, &look),
             Event::Load(seen) => self.loaded(&seen),
+            Event::Doze { seen, idle } => self.doze(&seen, idle),
             Event::Measured { worker, pid, memory } => self.measured(worker, pid, memory),
             Event::Recycle { worker } => self.recycle(worker),
             Event::Scale { workers } => self.scale(workers),

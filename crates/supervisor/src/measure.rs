@@ -13,6 +13,11 @@ pub fn usage(pid: u32) -> Option<Usage> {
     Some(Usage { memory: memory.as_deref().and_then(proportional_share), cpu, at: Instant::now() })
 }
 
+/// The same without its memory. Some microseconds.
+pub(crate) fn without_memory(pid: u32) -> Option<Usage> {
+    Some(Usage { memory: None, cpu: cpu(pid)?, at: Instant::now() })
+}
+
 /// The CPU time of process `pid` since its start; `None` when it is gone. Some microseconds.
 pub(crate) fn cpu(pid: u32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

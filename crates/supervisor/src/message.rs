@@ -4,10 +4,10 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use hostler_channel::Loaded;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
-use crate::handle::{NotServing, RollFailed, StacksError};
+use crate::handle::{Collected, NotServing, RollFailed, StacksError};
 use crate::machine::Event;
 use crate::status::{Usage, WorkerStatus};
 
@@ -62,6 +62,19 @@ pub(crate) enum Message {
         request: Option<u64>,
         lasted: Duration,
     },
+    /// Have all that serve collect their garbage; each answers for itself.
+    Collect {
+        answers: mpsc::Sender<Collected>,
+    },
+    /// Go to sleep, if nothing came for so long and a sleep is allowed; answered with whether it does.
+    Doze {
+        idle: Duration,
+        reply: oneshot::Sender<bool>,
+    },
     /// What was measured, by place and process.
-    Measured(Vec<(u16, u32, Option<Usage>)>),
+    Measured {
+        found: Vec<(u16, u32, Option<Usage>)>,
+        /// How long memory took; `None` where it was left out.
+        memory_took: Option<Duration>,
+    },
 }

@@ -32,13 +32,15 @@ pub const STACKS_SIGNAL: i32 = STACKS.as_raw();
 pub(crate) const STACKS: Signal = Signal::STKFLT;
 
 /// What systemd, or a server process before, told the server about itself, which a worker must not take for its own
-/// (`sd_listen_fds(3)`, `sd_notify(3)`, `sd_watchdog_enabled(3)`).
-const SERVERS_VARIABLES: [&str; 9] = [
+/// (`sd_listen_fds(3)`, `sd_notify(3)`, `sd_watchdog_enabled(3)`, systemd.io/MEMORY_PRESSURE).
+const SERVERS_VARIABLES: [&str; 11] = [
     "FDSTORE",
     "LISTEN_FDS",
     "LISTEN_FDNAMES",
     "LISTEN_PID",
     "LISTEN_PIDFDID",
+    "MEMORY_PRESSURE_WATCH",
+    "MEMORY_PRESSURE_WRITE",
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hostler_channel::{FromWorker, LogRecord, ToWorker};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::handle::StacksError;
+use crate::handle::{Collected, StacksError};
 use crate::machine::{Event, WorkerSignal};
 use crate::message::Message;
 use crate::process::Process;
@@ -30,6 +30,8 @@ pub(crate) struct Watched {
     process: Tended,
     /// Who asked for its stacks; dropped with the process.
     stacks_wanted: Mutex<Vec<StacksReply>>,
+    /// Who asked it last to collect its garbage; dropped with the process.
+    collected_for: Mutex<Option<mpsc::Sender<Collected>>>,
 }
 
 impl Watched {
@@ -39,7 +41,7 @@ impl Watched {
     /// When the runtime cannot watch it; the process is then gone.
     pub(crate) fn new(worker: u16, process: Process) -> io::Result<Self> {
         let process = Tended::new(process)?;
-        Ok(Self { worker, pid: process.pid, process, stacks_wanted: Mutex::default() })
+        Ok(Self { worker, pid: process.pid, process, stacks_wanted: Mutex::default(), collected_for: Mutex::default() })
     }
 
     /// Sends a message; when the worker reads none any more its time to stop runs out instead.
@@ -64,6 +66,20 @@ impl Watched {
         wanted.push(reply);
         if first {
             self.signal(WorkerSignal::Stacks);
+        }
+    }
+
+    /// Has it collect its garbage; the answer comes when it has.
+    pub(crate) fn ask_to_collect(&self, answers: mpsc::Sender<Collected>) {
+        *self.collected_for.lock().unwrap_or_else(PoisonError::into_inner) = Some(answers);
+        self.send(&ToWorker::Collect);
+    }
+
+    fn answer_collected(&self, collected: Collected) {
+        let wanted = self.collected_for.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(answers) = wanted {
+            // There is room for one answer of each, and whoever does not wait any more needs none.
+            let _ = answers.try_send(collected);
         }
     }
 
@@ -93,6 +109,10 @@ impl Watched {
             Ok(Some((FromWorker::Ready(loaded), _))) => Event::WorkerReady { worker, loaded },
             Ok(Some((FromWorker::Failed { message, traceback }, _))) => {
                 Event::WorkerFailed { worker, message, traceback }
+            }
+            Ok(Some((FromWorker::Collected { objects, before, after }, _))) => {
+                self.answer_collected(Collected { worker, objects, before, after });
+                return true;
             }
             // It is no keeper.
             Ok(Some((FromWorker::Forked { .. } | FromWorker::ForkFailed { .. }, _))) => return true,

@@ -7,10 +7,10 @@ mod fake;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use fake::{PATIENCE, Running, SERVE, options, python, set};
+use fake::{PATIENCE, Running, SERVE, kill, options, python, set};
 use hostler_supervisor::{
-    Change, Condition, Failure, Load, NotServing, Notice, Options, RecycleReason, Recycling, Restarts, Scaling,
-    StacksError, WorkerState, WorkerStatus,
+    Change, Collected, Condition, Failure, Load, NotServing, Notice, Options, RecycleReason, Recycling, Restarts,
+    Scaling, StacksError, WorkerState, WorkerStatus,
 };
 use tokio::sync::broadcast::Receiver;
 
@@ -206,5 +206,32 @@ receive()
     assert_eq!(next(&mut changes).await, Change::Healed);
     running.until(|notice| *notice == Notice::AllReady).await;
     assert!(running.handle.restarts().failed_at_boot >= 5);
+    running.stop(true).await;
+}
+
+/// Collects its garbage when it is asked to; the second worker never gets around to it.
+const COLLECTS: &str = r#"
+ready()
+while message := receive():
+    if message == "stop":
+        break
+    if message == "collect" and start["worker"] == 0:
+        send({"collected": {"objects": 5, "before": 3000, "after": 1000}})
+"#;
+
+#[tokio::test]
+async fn who_serves_is_asked_to_collect_garbage_and_who_is_late_is_not_waited_for() {
+    let python = python_or_skip!("who_serves_is_asked_to_collect_garbage_and_who_is_late_is_not_waited_for");
+    let mut running = Running::start(options(&python, 2, COLLECTS));
+    running.until(|notice| *notice == Notice::AllReady).await;
+    let collected = running.handle.collect(Duration::from_millis(200)).await;
+    assert_eq!(collected, [Collected { worker: 0, objects: 5, before: 3000, after: 1000 }]);
+    // Who dies meanwhile is not waited for either.
+    let began = Instant::now();
+    let dies = running.pid(1).unwrap();
+    // It is asked first: the order of a join is that of its arguments.
+    let (collected, ()) = tokio::join!(running.handle.collect(PATIENCE), async { kill(dies) });
+    assert_eq!(collected.len(), 1);
+    assert!(began.elapsed() < PATIENCE);
     running.stop(true).await;
 }

@@ -5,11 +5,12 @@
 mod fake;
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fake::{PATIENCE, Running, SERVE, kill, options, python, set};
 use hostler_channel::Interface;
-use hostler_supervisor::{BOOTSTRAP, Ended, Failure, Notice, WorkerState, check};
+use hostler_supervisor::{BOOTSTRAP, Ended, Failure, Groups, Notice, Options, OutOfMemory, WorkerState, check};
 
 /// Ends the test, said by name, when there is no Python.
 macro_rules! python_or_skip {
@@ -55,7 +56,7 @@ send({"failed": {"message": json.dumps(found, sort_keys=True), "traceback": None
 "#;
     let mut options = options(&python, 1, program);
     options.directory = directory.path().to_owned();
-    for name in ["FDSTORE", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC"] {
+    for name in ["FDSTORE", "LISTEN_FDS", "LISTEN_PID", "MEMORY_PRESSURE_WATCH", "NOTIFY_SOCKET", "WATCHDOG_USEC"] {
         set(&mut options, name, "1");
     }
     set(&mut options, "LISTEN_ADDRESS", "of the application");
@@ -314,4 +315,39 @@ async fn wait_for_ready(running: &Running, worker: u16) -> u32 {
         }
     };
     tokio::time::timeout(PATIENCE, ready).await.expect("ready in time")
+}
+
+/// Groups in which the kernel kills for want of memory whatever dies.
+#[derive(Debug)]
+struct Short(OutOfMemory);
+
+impl Groups for Short {
+    fn join(&self, _worker: u16, _pid: u32) {}
+
+    fn leave(&self, _worker: u16, _pid: u32) -> Option<OutOfMemory> {
+        Some(self.0)
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_the_kernel_killed_is_told_of_with_what_it_served() {
+    let python = python_or_skip!("a_worker_that_the_kernel_killed_is_told_of_with_what_it_served");
+    let shortage = OutOfMemory::Own { limit: 64 << 20 };
+    let mut running = Running::start(Options { groups: Some(Arc::new(Short(shortage))), ..options(&python, 1, SERVE) });
+    running.until(|notice| matches!(notice, Notice::Ready { .. })).await;
+    kill(running.pid(0).unwrap());
+    let died = running.until(|notice| matches!(notice, Notice::WorkerDied { .. })).await;
+    let Notice::WorkerDied { description, requests, .. } = died else { panic!("not a death") };
+    assert!(
+        description.ends_with(
+            "was killed by the kernel, as its memory went over its limit of 64 MiB, while it served GET /take (r-1), \
+             GET /take (r-1)"
+        ),
+        "{description}"
+    );
+    assert_eq!((requests, running.handle.restarts().out_of_memory), (2, 1));
+    running.observe("another in its place", |workers| workers[0].state == WorkerState::Ready).await;
+    let calls = running.stop(true).await;
+    let place = |wanted: &str| calls.iter().position(|call| call == wanted).unwrap();
+    assert!(place("describe 0") < place("recover 0"), "asked while the shared memory still has them: {calls:?}");
 }

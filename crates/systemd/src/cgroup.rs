@@ -52,6 +52,11 @@ impl Cgroup {
         Self::find(Path::new("/proc/self/cgroup"), &["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new))
     }
 
+    /// The group with this directory.
+    pub fn at(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
     /// `list` is as `/proc/PID/cgroup`; the hierarchy is mounted at one of `roots`.
     fn find(list: &Path, roots: &[&Path]) -> Result<Option<Self>, CgroupError> {
         let text = fs::read_to_string(list).map_err(failed("reading", list))?;

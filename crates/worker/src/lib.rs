@@ -5,6 +5,7 @@
 
 mod application;
 mod asgi;
+mod collect;
 mod framework;
 mod gone;
 mod hooks;

@@ -128,11 +128,25 @@ pub(crate) fn refuse(py: Python<'_>, failure: Failure) -> ! {
     std::process::exit(EXIT_NOT_LOADED)
 }
 
-/// Starts the thread that sees the supervisor leave, and has Python print its stacks to it.
+/// Has the main thread come back from its sleep, to run what handlers of signals wait for it.
+pub(crate) fn rouse() {
+    if let Some(side) = SIDE.get() {
+        side.rouse();
+    }
+}
+
+/// Starts the thread that sees the supervisor leave, and has Python print its stacks to it, and tell it of signals.
 fn be_watched(py: Python<'_>, channel: &'static Channel) -> PyResult<()> {
     let (stacks, print_to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
         .map_err(|error| PyRuntimeError::new_err(format!("no pipe for stacks: {error}")))?;
-    watch::start(channel, stacks).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    let (signals, tell_of) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+        .map_err(|error| PyRuntimeError::new_err(format!("no pipe for signals: {error}")))?;
+    watch::start(channel, stacks, signals).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    let wakeup = PyDict::new(py);
+    // One that is full has been heard of.
+    wakeup.set_item("warn_on_full_buffer", false)?;
+    // As the pipe for stacks, it is written to at any time from now on.
+    py.import("signal")?.call_method("set_wakeup_fd", (tell_of.into_raw_fd(),), Some(&wakeup))?;
     let options = PyDict::new(py);
     options.set_item("all_threads", true)?;
     // The handler writes to it at any time from now on, so it is given away for good.

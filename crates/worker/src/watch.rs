@@ -5,6 +5,9 @@
 //!   the supervisor's own signal ─────────────────────────────────────────▲                    │ tasks below them, and exceptions:
 //!                                                                                             └──► `interrupt`
 //! ```
+//!
+//! It also hears of every signal (`signal.set_wakeup_fd`). Python's handlers run in the main thread, which learns of a signal that came just before
+//! it went to sleep, or that another thread received, only when it wakes.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::interrupt::{self, Interruption, Job};
-use crate::{asgi, life, threads};
+use crate::{asgi, collect, life, threads};
 
 /// A silence that ends a print of stacks: the handler writes it in one go, in many small pieces.
 const SILENCE: Duration = Duration::from_millis(20);
@@ -46,10 +49,13 @@ struct Waiting {
 struct Watch {
     channel: &'static Channel,
     stacks: OwnedFd,
+    signals: OwnedFd,
     wanted: Vec<Purpose>,
     /// Until when the print that `wanted` is for must have begun.
     print_by: Option<Instant>,
     waiting: Vec<Waiting>,
+    /// When the collection that was asked for waits for a pause no longer.
+    collect_by: Option<Instant>,
 }
 
 /// More below a record.
@@ -65,9 +71,10 @@ impl Report for LogRecord {
     }
 }
 
-/// Starts the thread. `stacks` is the pipe that Python's faulthandler prints to.
-pub(crate) fn start(channel: &'static Channel, stacks: OwnedFd) -> io::Result<()> {
-    let watch = Watch { channel, stacks, wanted: Vec::new(), print_by: None, waiting: Vec::new() };
+/// Starts the thread. `stacks` is the pipe that Python's faulthandler prints to, `signals` the one that it writes the numbers of signals to.
+pub(crate) fn start(channel: &'static Channel, stacks: OwnedFd, signals: OwnedFd) -> io::Result<()> {
+    let watch =
+        Watch { channel, stacks, signals, wanted: Vec::new(), print_by: None, waiting: Vec::new(), collect_by: None };
     std::thread::Builder::new()
         .name("hostler-watch".to_owned())
         .stack_size(256 * 1024)
@@ -78,8 +85,13 @@ pub(crate) fn start(channel: &'static Channel, stacks: OwnedFd) -> io::Result<()
 impl Watch {
     fn run(mut self) {
         loop {
-            let [channel_ready, stacks_ready] = self.wait();
+            let [channel_ready, stacks_ready, signals_ready] = self.wait();
             let now = Instant::now();
+            if signals_ready {
+                // Which one it was, its handler knows. Who else has the other end, as a child of the application, ends nothing by closing it.
+                let _any = rustix::io::read(&self.signals, &mut [0; 64]);
+                life::rouse();
+            }
             if stacks_ready {
                 let text = self.read_stacks();
                 self.printed(&text);
@@ -87,6 +99,10 @@ impl Watch {
                 self.printed("");
             }
             self.send_overdue(now);
+            if self.collect_by.is_some_and(|by| by <= now) {
+                self.collect_by = None;
+                life::rouse();
+            }
             if channel_ready {
                 match self.channel.receive::<ToWorker>() {
                     Ok(Some(ToWorker::Interrupt { request, limit })) => {
@@ -95,6 +111,10 @@ impl Watch {
                     }
                     Ok(Some(ToWorker::Stalled { request, lasted })) => {
                         self.want(Purpose::Stalled(request.map(Taken::from_bits), lasted));
+                    }
+                    Ok(Some(ToWorker::Collect)) => {
+                        collect::ask();
+                        self.collect_by = Some(Instant::now() + collect::PATIENCE);
                     }
                     // A stop: the shared memory says the same, and rang the threads already.
                     Ok(Some(_)) => {}
@@ -108,14 +128,18 @@ impl Watch {
         }
     }
 
-    /// Waits for the channel, for stacks, or until something is overdue.
-    fn wait(&self) -> [bool; 2] {
-        let mut events = [PollFd::new(self.channel, PollFlags::IN), PollFd::new(&self.stacks, PollFlags::IN)];
-        let due = self.waiting.iter().map(|waiting| waiting.until).chain(self.print_by).min();
+    /// Waits for the channel, for stacks, for a signal, or until something is overdue.
+    fn wait(&self) -> [bool; 3] {
+        let mut events = [
+            PollFd::new(self.channel, PollFlags::IN),
+            PollFd::new(&self.stacks, PollFlags::IN),
+            PollFd::new(&self.signals, PollFlags::IN),
+        ];
+        let due = self.waiting.iter().map(|waiting| waiting.until).chain(self.print_by).chain(self.collect_by).min();
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         let left = left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
         if poll(&mut events, left.as_ref()).is_err() {
-            return [false; 2];
+            return [false; 3];
         }
         events.map(|event| !event.revents().is_empty())
     }

@@ -301,7 +301,8 @@ fn is_same(info: &SettingInfo, edit: &Edit, value: Option<&str>) -> bool {
     match edit {
         Edit::Unset => value == info.default.as_deref(),
         Edit::Set(mine) => {
-            let mine = if info.list { sent(mine).into_iter().filter(|word| !word.is_empty()).collect() } else { mine.clone() };
+            let mine =
+                if info.list { sent(mine).into_iter().filter(|word| !word.is_empty()).collect() } else { mine.clone() };
             mine == theirs || (mine.len() == 1 && theirs.len() == 1 && means_same(info.form, &mine[0], &theirs[0]))
         }
     }

@@ -41,8 +41,7 @@ pub fn difference(before: &str, after: &str) -> String {
 /// The difference that a change makes to a text; `value` says how words are written.
 #[must_use]
 pub fn difference_of(text: &str, change: &Change, value: impl Fn(&str, &[String]) -> String) -> String {
-    let set: Vec<(String, String)> =
-        change.set.iter().map(|(key, words)| (key.clone(), value(key, words))).collect();
+    let set: Vec<(String, String)> = change.set.iter().map(|(key, words)| (key.clone(), value(key, words))).collect();
     difference(text, &preview(text, &set, &change.unset))
 }
 
@@ -114,7 +113,10 @@ mod tests {
         assert_eq!(after(&[("threads", "8")], &["bind", "nothing"]).lines().last(), Some("threads = 8"));
         assert_eq!(after(&[], &["timeout"]), TEXT.replace("timeout = 60\n", ""));
         assert_eq!(preview("", &[("a".to_owned(), "1".to_owned())], &[]), "a = 1\n");
-        assert_eq!(preview("a = 1\n[env]\nB = 2\n", &[("c".to_owned(), "3".to_owned())], &[]), "a = 1\nc = 3\n[env]\nB = 2\n");
+        assert_eq!(
+            preview("a = 1\n[env]\nB = 2\n", &[("c".to_owned(), "3".to_owned())], &[]),
+            "a = 1\nc = 3\n[env]\nB = 2\n"
+        );
     }
 
     #[test]

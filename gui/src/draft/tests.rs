@@ -137,7 +137,11 @@ fn what_was_applied_is_no_change_any_more() {
     assert!(draft.is_sent() && draft.clashes() == 0);
     draft.answered(true);
     draft.follow(&after, &schema);
-    assert_eq!((keys(&draft, &schema), draft.revision()), (typed(&["timeout"]), "r2"), "what was typed meanwhile stays");
+    assert_eq!(
+        (keys(&draft, &schema), draft.revision()),
+        (typed(&["timeout"]), "r2"),
+        "what was typed meanwhile stays"
+    );
 }
 
 #[test]

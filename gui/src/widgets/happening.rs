@@ -48,7 +48,9 @@ pub fn word(kind: HappeningKind) -> &'static str {
 #[must_use]
 pub fn color(tokens: &Tokens, kind: HappeningKind) -> Color32 {
     match kind {
-        HappeningKind::Reloaded | HappeningKind::Started | HappeningKind::Upgraded | HappeningKind::Mended => tokens.good,
+        HappeningKind::Reloaded | HappeningKind::Started | HappeningKind::Upgraded | HappeningKind::Mended => {
+            tokens.good
+        }
         HappeningKind::ReloadFailed | HappeningKind::Broken => tokens.bad,
         HappeningKind::WorkerReplaced | HappeningKind::RolledBack => tokens.caution,
         HappeningKind::Configured | HappeningKind::Recycled | HappeningKind::Woke => tokens.moving,

@@ -16,8 +16,8 @@ use zbus::proxy::CacheProperties;
 use zbus::zvariant::{Array, OwnedObjectPath, OwnedValue, Signature, Value};
 
 use super::{
-    Error, InstanceProxy, JobProxy, LogFilter, ManagerProxy, NAME, Outcome, Problem, Result, SettingsProxy,
-    instance_path,
+    Error, Following, InstanceProxy, JobPath, JobProxy, LogFilter, ManagerProxy, NAME, NewInstance, Outcome, Problem,
+    Result, SettingsProxy, instance_path, quiet,
 };
 
 /// How long a bus of this machine may take to greet, and to start the daemon (dbus-daemon gives it 25 seconds).
@@ -113,16 +113,30 @@ impl Client {
     /// # Errors
     /// When there is no bus, or no daemon on it.
     pub async fn connect(reach: &Reach) -> std::result::Result<Self, Absent> {
+        Self::within_limit(reach, true).await
+    }
+
+    /// The same for one who asks nobody for a password: what would take one is answered with [`Error::AuthenticationNeeded`]. On
+    /// another machine nobody is asked in any case.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub async fn connect_unasked(reach: &Reach) -> std::result::Result<Self, Absent> {
+        Self::within_limit(reach, false).await
+    }
+
+    async fn within_limit(reach: &Reach, interactive: bool) -> std::result::Result<Self, Absent> {
         let limit = if reach.host.is_some() { FAR_LIMIT } else { NEAR_LIMIT };
-        match tokio::time::timeout(limit, Self::reach(reach)).await {
+        match tokio::time::timeout(limit, Self::reach(reach, interactive)).await {
             Ok(client) => client,
             Err(_) => Err(Absent::Late { bus: reach.bus(), limit }),
         }
     }
 
-    async fn reach(reach: &Reach) -> std::result::Result<Self, Absent> {
+    async fn reach(reach: &Reach, interactive: bool) -> std::result::Result<Self, Absent> {
         let connection = match (&reach.host, reach.user) {
             (Some(host), user) => far(host, user).await,
+            (None, user) if !interactive => quiet::connect(user).await,
             (None, true) => Connection::session().await,
             (None, false) => Connection::system().await,
         };
@@ -228,9 +242,17 @@ impl Client {
     ///
     /// # Errors
     /// What the job failed with.
-    pub async fn outcome(&self, job: OwnedObjectPath) -> Result<Outcome> {
+    pub async fn outcome(&self, job: JobPath) -> Result<Outcome> {
         let job = JobProxy::builder(&self.connection).path(job)?.cache_properties(CacheProperties::No).build().await?;
         job.wait().await
+    }
+
+    /// Follows a job to its end. A client that goes away does not cancel it.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn follow(&self, job: JobPath) -> Result<Following> {
+        Following::begin(&self.connection, job).await
     }
 
     /// The log as a stream of JSON lines, each a [`super::LogLine`].
@@ -243,6 +265,14 @@ impl Client {
         let failed = |error: std::io::Error| Error::Internal { reason: format!("its stream cannot be read: {error}") };
         stream.set_nonblocking(true).map_err(failed)?;
         UnixStream::from_std(stream).map_err(failed)
+    }
+
+    /// Begins to write a new instance; answers with the job.
+    ///
+    /// # Errors
+    /// When it is refused, or what is wrong with its settings.
+    pub async fn create(&self, name: &str, settings: &Change, new: NewInstance) -> Result<JobPath> {
+        self.manager().await?.create(name.to_owned(), settings.values()?, new).await
     }
 
     /// What would be wrong with a change; empty when nothing is.
@@ -258,8 +288,15 @@ impl Client {
     /// # Errors
     /// [`Error::Conflict`] when they are no longer those; what is wrong with the change; what the instance said.
     pub async fn apply(&self, name: &str, revision: String, change: &Change) -> Result<Outcome> {
-        let job = self.settings(name).await?.apply(revision, change.values()?, change.unset.clone()).await?;
-        self.outcome(job).await
+        self.outcome(self.begin_apply(name, revision, change).await?).await
+    }
+
+    /// The same, without waiting: answers with the job.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when they are no longer those; what is wrong with the change.
+    pub async fn begin_apply(&self, name: &str, revision: String, change: &Change) -> Result<JobPath> {
+        self.settings(name).await?.apply(revision, change.values()?, change.unset.clone()).await
     }
 }
 

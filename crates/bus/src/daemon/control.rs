@@ -10,6 +10,7 @@ use super::logs::{LogFilter, LogPage};
 use super::overview::{Detail, Overview};
 use super::setting::{Changes, NewInstance, Problem, RevisionInfo, SettingInfo, SettingValue};
 use crate::samples::Samples;
+use crate::words::LogLevel;
 use crate::workers::{Request, Worker};
 
 /// Who calls.
@@ -44,6 +45,8 @@ pub enum Order {
     Reload,
     /// Bring the previous generation back.
     Rollback,
+    /// Leave the sockets to a new server process.
+    Upgrade,
     /// Start the service of an instance that sleeps.
     Wake,
     /// Stop the service, and leave the socket.
@@ -123,6 +126,12 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Replaces one of its workers.
     async fn recycle(&self, caller: Caller, name: String, worker: u32) -> Result<()>;
+
+    /// The least severity that it logs.
+    async fn log_level(&self, caller: Caller, name: String) -> Result<LogLevel>;
+
+    /// Sets that, until the next reload. It is never `Unknown`.
+    async fn set_log_level(&self, caller: Caller, name: String, level: LogLevel) -> Result<()>;
 
     /// A stream of its log.
     async fn logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<OwnedFd>;

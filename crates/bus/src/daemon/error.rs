@@ -1,11 +1,12 @@
-//! What can become of a call to the daemon. As with an instance, an error has a D-Bus name and two texts: the message,
-//! and a detail that depends on the name.
+//! What can become of a call to the daemon. As with an instance, an error has a D-Bus name and one text: the message in one line, and
+//! after it what belongs to the error of that name. Mistakes in settings are a line each, with its kind, key and hint behind tabs.
 
 use zbus::message::{Header, Message};
 use zbus::names::ErrorName;
 
 use super::setting::Problem;
-use crate::error::Error as InstanceError;
+use super::words::ProblemKind;
+use crate::error::{Error as InstanceError, joined, parted, text_of};
 use crate::text::clean;
 
 /// The result of a call.
@@ -15,7 +16,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// There is no such instance.
-    #[error("there is no instance called {name:?}; `hostler list` shows all")]
+    #[error("there is no instance called \"{name}\"; `hostler list` shows all")]
     NoInstance {
         /// The name that was asked for.
         name: String,
@@ -49,7 +50,7 @@ pub enum Error {
         reason: String,
     },
     /// The caller may after a password was given, and did not allow to ask for one.
-    #[error("to {purpose} takes authentication, and the caller did not allow to ask for it; try again interactively")]
+    #[error("to {purpose} takes authentication, which the caller did not allow to ask for")]
     AuthenticationNeeded {
         /// What for.
         purpose: String,
@@ -86,9 +87,39 @@ pub enum Error {
 }
 
 fn listed(problems: &[Problem]) -> String {
-    let lines: Vec<String> =
-        problems.iter().map(|problem| format!("line {}: {}", problem.line, problem.message)).collect();
-    lines.join("\n")
+    problems.iter().map(placed).collect::<Vec<_>>().join("\n")
+}
+
+/// The message with its line, where it has one.
+fn placed(problem: &Problem) -> String {
+    match problem.line {
+        0 => problem.message.clone(),
+        line => format!("line {line}: {}", problem.message),
+    }
+}
+
+/// A mistake as one line: what a person reads, and behind tabs what a program does.
+fn problem_line(problem: &Problem) -> String {
+    let fields = [placed(problem), problem.kind.as_str().to_owned(), problem.key.clone(), problem.hint.clone()];
+    fields.map(|field| field.replace(['\t', '\n'], " ")).join("\t")
+}
+
+/// The mistake of such a line; `None` for a line without its fields.
+fn problem_of(line: &str) -> Option<Problem> {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [placed, kind, key, hint] = fields[..] else { return None };
+    let place = placed.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+    let (line, message) = match place.and_then(|(number, message)| Some((number.parse().ok()?, message))) {
+        Some((number, message)) => (number, message),
+        None => (0, placed),
+    };
+    Some(Problem {
+        kind: ProblemKind::from(kind),
+        key: key.to_owned(),
+        line,
+        message: message.to_owned(),
+        hint: hint.to_owned(),
+    })
 }
 
 const NO_INSTANCE: &str = "org.hostler.Error.NoInstance";
@@ -171,10 +202,64 @@ fn pair(first: &str, second: &str) -> String {
     format!("{}\n{second}", first.replace('\n', " "))
 }
 
+/// What stands between the two.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    text.split_once(before)?.1.rsplit_once(after).map(|(found, _)| found)
+}
+
+impl Error {
+    /// The name and the text of an error's reply: one string, as GDBus shows no other body.
+    pub(super) fn to_reply(&self) -> (&'static str, String) {
+        let (name, message, detail) = self.to_wire();
+        let text = match self {
+            Self::Conflict { .. } => joined(&message, &detail),
+            Self::InvalidSettings { problems } => {
+                clean(problems.iter().map(problem_line).collect::<Vec<_>>().join("\n"))
+            }
+            Self::Instance(error) => return error.to_reply(),
+            _ => message,
+        };
+        (name, text)
+    }
+
+    /// The error of such a reply.
+    pub(super) fn from_reply(name: &str, text: String) -> Self {
+        let (message, detail) = match name {
+            NO_INSTANCE => {
+                let name = between(&text, "called \"", "\"; `hostler list`").unwrap_or_default().to_owned();
+                (text, name)
+            }
+            CONFLICT => parted(text),
+            INVALID_SETTINGS => {
+                let problems: Option<Vec<Problem>> = text.lines().map(problem_of).collect();
+                return problems.map_or(Self::Refused { reason: text }, |problems| Self::InvalidSettings { problems });
+            }
+            NOT_AUTHORIZED => {
+                let parts = text.strip_prefix("not authorized to ").and_then(|rest| rest.split_once(": "));
+                let detail = parts.map(|(purpose, reason)| pair(purpose, reason)).unwrap_or_default();
+                (text, detail)
+            }
+            AUTHENTICATION_NEEDED => {
+                let purpose = between(&text, "to ", " takes authentication").unwrap_or("do this").to_owned();
+                (text, purpose)
+            }
+            other => match InstanceError::from_reply(other, text.clone()) {
+                InstanceError::Internal { .. } => (text, String::new()),
+                // Its own detail was in the text.
+                error @ (InstanceError::ReloadFailed { .. } | InstanceError::NoWorker { .. }) => {
+                    return Self::Instance(error);
+                }
+                _ => (text, String::new()),
+            },
+        };
+        Self::from_wire(name, message, detail)
+    }
+}
+
 impl zbus::DBusError for Error {
     fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
-        let (name, message, detail) = self.to_wire();
-        Message::error(call, name)?.build(&(message, detail))
+        let (name, text) = self.to_reply();
+        Message::error(call, name)?.build(&text)
     }
 
     fn name(&self) -> ErrorName<'_> {
@@ -190,18 +275,14 @@ impl From<zbus::Error> for Error {
     fn from(error: zbus::Error) -> Self {
         match &error {
             zbus::Error::MethodError(name, text, reply) => {
-                let body = reply.body();
-                let (message, detail) = body
-                    .deserialize::<(String, String)>()
-                    .unwrap_or_else(|_| (text.clone().unwrap_or_else(|| name.to_string()), String::new()));
-                Self::from_wire(name.as_str(), message, detail)
+                Self::from_reply(name.as_str(), text_of(name, text.as_ref(), reply))
             }
             zbus::Error::FDO(standard) => {
                 let name = zbus::DBusError::name(&**standard).to_string();
                 let message = zbus::DBusError::description(&**standard).unwrap_or_default().to_owned();
                 match **standard {
                     zbus::fdo::Error::ZBus(_) => Self::Lost(Box::new(error)),
-                    _ => Self::from_wire(&name, message, String::new()),
+                    _ => Self::from_reply(&name, message),
                 }
             }
             _ => Self::Lost(Box::new(error)),

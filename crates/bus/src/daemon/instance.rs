@@ -12,6 +12,7 @@ use super::manager::Calls;
 use super::overview::{Detail, Overview};
 use super::path::job_path;
 use crate::samples::Samples;
+use crate::words::LogLevel;
 use crate::workers::{Request, Worker};
 
 /// The object of one instance.
@@ -90,6 +91,13 @@ impl Instance {
         self.begin(&header, Order::Rollback).await
     }
 
+    /// Starts the program of its server anew, as after an update of it, and leaves the sockets to it; done when that serves. Answers with
+    /// the job.
+    #[zbus(proxy(allow_interactive_auth))]
+    async fn upgrade(&self, #[zbus(header)] header: Header<'_>) -> Result<OwnedObjectPath> {
+        self.begin(&header, Order::Upgrade).await
+    }
+
     /// Starts its service, if it sleeps. Answers with the job.
     #[zbus(proxy(allow_interactive_auth))]
     async fn wake(&self, #[zbus(header)] header: Header<'_>) -> Result<OwnedObjectPath> {
@@ -128,6 +136,19 @@ impl Instance {
     async fn recycle(&self, #[zbus(header)] header: Header<'_>, worker: u32) -> Result<()> {
         let (caller, name) = (Caller::of(&header), self.name.clone());
         self.calls.run(move |daemon| async move { daemon.recycle(caller, name, worker).await }).await
+    }
+
+    /// The least severity that it logs: `debug`, `info`, `warning` or `error`.
+    async fn log_level(&self, #[zbus(header)] header: Header<'_>) -> Result<LogLevel> {
+        let (caller, name) = (Caller::of(&header), self.name.clone());
+        self.calls.run(|daemon| async move { daemon.log_level(caller, name).await }).await
+    }
+
+    /// Sets the least severity that it logs, until the next reload.
+    #[zbus(proxy(allow_interactive_auth))]
+    async fn set_log_level(&self, #[zbus(header)] header: Header<'_>, level: LogLevel) -> Result<()> {
+        let (caller, name) = (Caller::of(&header), self.name.clone());
+        self.calls.run(move |daemon| async move { daemon.set_log_level(caller, name, level).await }).await
     }
 
     /// Its log, as a socket to read from: one JSON object a line, the fields those of a page's lines. A last

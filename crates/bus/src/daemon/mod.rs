@@ -17,12 +17,14 @@
 mod client;
 mod control;
 mod error;
+mod following;
 mod instance;
 mod job;
 mod logs;
 mod manager;
 mod overview;
 mod path;
+mod quiet;
 mod setting;
 mod settings;
 mod tree;
@@ -31,6 +33,7 @@ mod words;
 pub use client::{Absent, Change, Client, Reach};
 pub use control::{Caller, Daemon, Order};
 pub use error::{Error, Result};
+pub use following::{Followed, Following, Stage};
 pub use instance::InstanceProxy;
 pub use job::{JobProxy, Outcome, Report};
 pub use logs::{LogFilter, LogLine, LogPage, MetricsLine};
@@ -41,6 +44,9 @@ pub use setting::{Changes, NewInstance, Problem, RevisionInfo, SettingInfo, Sett
 pub use settings::SettingsProxy;
 pub use tree::Tree;
 pub use words::{Applied, Form, InstanceState, JobKind, JobState, Origin, ProblemKind};
+
+/// Where a job's object is.
+pub type JobPath = zbus::zvariant::OwnedObjectPath;
 
 /// The daemon's name on the bus.
 pub const NAME: &str = "org.hostler.Hostler1";

@@ -156,7 +156,7 @@ pub struct RevisionInfo {
     /// The user who wrote it; none for an edit that the daemon only found.
     #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
     pub user: Option<u32>,
-    /// How it came about, in a few words: `set workers`, `edited by hand`, `rolled back`.
+    /// How it came about, in a few words: `set workers`, `edited by hand`.
     #[serde(with = "wire")]
     pub summary: String,
     /// What it changed, as a unified diff.
@@ -165,4 +165,8 @@ pub struct RevisionInfo {
     /// Whether it is the file's content now.
     #[serde(with = "wire")]
     pub current: bool,
+    /// Why the running instance did not take it, in one line: the file was taken back then, and undoing never comes here. Empty when it
+    /// was taken.
+    #[serde(with = "wire")]
+    pub refused: String,
 }

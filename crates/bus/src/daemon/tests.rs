@@ -63,6 +63,12 @@ impl Daemon for Nobody {
     async fn recycle(&self, _: Caller, _: String, _: u32) -> Result<()> {
         refused()
     }
+    async fn log_level(&self, _: Caller, _: String) -> Result<crate::LogLevel> {
+        refused()
+    }
+    async fn set_log_level(&self, _: Caller, _: String, _: crate::LogLevel) -> Result<()> {
+        refused()
+    }
     async fn logs(&self, _: Caller, _: String, _: LogFilter) -> Result<std::os::fd::OwnedFd> {
         refused()
     }
@@ -162,7 +168,12 @@ fn errors_come_back_as_they_went() {
     for error in all {
         let (name, message, detail) = error.to_wire();
         assert_eq!(Error::from_wire(name, message, detail), error);
+        let (name, text) = error.to_reply();
+        assert_eq!(Error::from_reply(name, text.clone()), error, "{text}");
     }
+    // The bus itself refuses: its text is the reason.
+    let refused = Error::from_reply("org.freedesktop.DBus.Error.AccessDenied", "Rejected send message".to_owned());
+    assert!(matches!(&refused, Error::NotAuthorized { reason, .. } if reason == "Rejected send message"), "{refused}");
     let other = Error::from_wire("org.freedesktop.DBus.Error.UnknownMethod", "Dance".to_owned(), String::new());
     assert!(matches!(other, Error::OtherVersion { .. }));
 }

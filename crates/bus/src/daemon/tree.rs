@@ -21,7 +21,7 @@ use super::settings::Settings;
 use super::{NAME, PATH};
 
 const INSTANCE: &str = "org.hostler.Hostler1.Instance";
-const JOB: &str = "org.hostler.Hostler1.Job";
+pub(super) const JOB: &str = "org.hostler.Hostler1.Job";
 
 /// The objects of a daemon on one connection. Cloned, it is the same tree.
 #[derive(Clone)]

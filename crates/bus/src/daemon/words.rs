@@ -37,6 +37,8 @@ words! {
         Reload = "reload",
         /// Brings the previous generation back.
         Rollback = "rollback",
+        /// Leaves the sockets to a new server process.
+        Upgrade = "upgrade",
         /// Starts the service of an instance that sleeps.
         Wake = "wake",
         /// Stops the service; the socket listens on.

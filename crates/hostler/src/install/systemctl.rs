@@ -122,11 +122,13 @@ pub(crate) fn run(commands: &[Vec<String>]) -> Result<(), Refusal> {
             Ok(status) if status.success() => {}
             Ok(status) => {
                 return Err(Refusal::system(format!(
-                    "`{line}` failed ({status}). The files are written; when the cause is mended, run it again"
+                    "`{line}` failed ({status}), and what comes after it was not done. When the cause is mended, run this again"
                 )));
             }
             Err(error) => {
-                return Err(Refusal::system(format!("`{line}` cannot be run: {error}. The files are written")));
+                return Err(Refusal::system(format!(
+                    "`{line}` cannot be run: {error}. What comes after it was not done"
+                )));
             }
         }
     }

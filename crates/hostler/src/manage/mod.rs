@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hostler_bus::{Error, InstanceProxy, LogLevel, Places, Unreachable, connect};
+use hostler_bus::{Error, InstanceProxy, LogLevel, Places, Unreachable, connect, daemon as bus};
 use serde::Serialize;
 
 use crate::{FAILED, INTERNAL, UNAVAILABLE, USAGE, say};
@@ -64,6 +64,10 @@ enum Failed {
     Unreachable(#[from] Unreachable),
     #[error(transparent)]
     Instance(#[from] Error),
+    #[error(transparent)]
+    Daemon(#[from] bus::Error),
+    #[error("{name} is {state}: {why}; `hostler start {name}` starts it")]
+    NotRunning { name: String, state: String, why: String },
     #[error("the instance did not answer within {} seconds; is it suspended?", .0.as_secs())]
     Late(Duration),
     #[error("`hostler top` needs a terminal; `hostler status` and `hostler workers` do not")]
@@ -82,8 +86,9 @@ impl Failed {
         match self {
             Self::Choice(find::NoChoice::Several(_)) | Self::NoTerminal => USAGE,
             Self::Choice(find::NoChoice::Nobody(_)) | Self::Unreachable(_) | Self::Late(_) => UNAVAILABLE,
+            Self::Daemon(error) => daemon::code(error),
             Self::Terminal(_) | Self::Json(_) => INTERNAL,
-            Self::Instance(_) | Self::Told => FAILED,
+            Self::Instance(_) | Self::NotRunning { .. } | Self::Told => FAILED,
         }
     }
 }
@@ -169,7 +174,7 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<(), Fa
             Ok(())
         }
         Verb::LogLevel(Some(level)) => within(QUICK, instance.set_log_level(level)).await,
-        Verb::Top => top::run(&instance, paint).await,
+        Verb::Top => top::run(&top::Watched::Socket(instance), paint).await,
     }
 }
 

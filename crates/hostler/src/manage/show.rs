@@ -26,6 +26,7 @@ pub(super) fn status(status: &Status, now_us: u64) -> Vec<Line> {
         fact("listens on", &configured.binds.join(", ")),
         fact("workers", &format!("{workers}, {threads}")),
         fact("settings", configured.settings_file.as_deref().unwrap_or("from options")),
+        fact("log", log_place(&configured.error_log)),
         Line::default(),
         Line::toned(Tone::Faint, "observed"),
     ]);
@@ -76,6 +77,16 @@ pub(super) fn status(status: &Status, now_us: u64) -> Vec<Line> {
         fact("process", &process(status)),
     ]);
     lines
+}
+
+/// Where the error log goes, in words.
+fn log_place(error_log: &str) -> &str {
+    match error_log {
+        "" => "unknown",
+        "journal" => "the journal",
+        "stderr" => "standard error",
+        path => path,
+    }
 }
 
 /// `shop.wsgi:application (Django, wsgi)`.

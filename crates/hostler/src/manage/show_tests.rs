@@ -23,6 +23,7 @@ fn shop() -> Status {
             workers_max: 8,
             threads: 2,
             interface: "wsgi".to_owned(),
+            error_log: "/var/log/hostler/shop.log".to_owned(),
             settings_file: Some("/etc/hostler/shop.toml".to_owned()),
         },
         observed: Observed {
@@ -78,6 +79,7 @@ configured
   listens on   http://127.0.0.1:8000, unix:/run/shop.sock
   workers      2 to 8, 2 threads each
   settings     /etc/hostler/shop.toml
+  log          /var/log/hostler/shop.log
 
 observed
   workers      3 of 4 ready, requests waited 120 ms in the queue for 3 s

@@ -12,24 +12,27 @@ const SOCKET: &str = "socket";
 const JSON: &str = "json";
 const WORKER: &str = "WORKER";
 const COUNT: &str = "N";
-const LEVEL: &str = "LEVEL";
+pub(super) const LEVEL: &str = "LEVEL";
 
 /// As many workers as the setting `workers` takes.
-const WORKERS_MOST: i64 = 512;
+const WORKERS_MOST: u32 = 512;
 
 /// The verbs, as commands.
 pub(crate) fn commands() -> Vec<Command> {
-    let worker = || Arg::new(WORKER).value_parser(value_parser!(u32)).help("Its number, as `hostler workers` shows it");
-    let count = Arg::new(COUNT).required(true).value_parser(value_parser!(u32).range(0..=WORKERS_MOST));
+    let worker = || {
+        let number = |word: &str| number(word, u32::MAX).map_err(|_| "a worker is named by its number".to_owned());
+        Arg::new(WORKER).value_parser(number).help("Its number, as `hostler workers` shows it")
+    };
+    let count = Arg::new(COUNT).required(true).value_parser(|word: &str| number(word, WORKERS_MOST));
     let levels = PossibleValuesParser::new(LogLevel::ALL.iter().map(|level| level.as_str()));
     vec![
         named(answering("status", "Show what an instance is told to do, and what it does")),
         named(answering("reload", "Read settings and code anew; answers when they serve, or tells why they do not")),
         named(answering("rollback", "Bring the previous good generation back")),
-        answering(
+        named(answering(
             "upgrade",
             "Start the program anew, as after an update of it, and leave the sockets to it; answers when it serves",
-        ),
+        )),
         named(answering("workers", "List the workers")),
         named(answering("requests", "List the requests that are under way, with their age")),
         // A number alone is no name but a worker, also of the instance with that socket.
@@ -42,16 +45,24 @@ pub(crate) fn commands() -> Vec<Command> {
         named(verb("recycle", "Replace a worker; its successor is started first"))
             .allow_missing_positional(true)
             .arg(worker().required(true)),
-        verb("log-level", "Show the log level, or set it until the next reload")
+        // A level alone is no name, also of the instance with that socket.
+        named(verb("log-level", "Show the log level, or set it until the next reload"))
+            .mut_arg(daemon::words::NAME, |_| name())
             .arg(Arg::new(LEVEL).value_parser(levels).hide_possible_values(true).help("debug, info, warning or error")),
-        verb(
+        named(verb(
             "top",
             "Watch an instance: q quits, r reloads, the arrow keys choose a worker, s shows its stack, k recycles it",
-        ),
+        )),
     ]
     .into_iter()
     .chain(daemon::words::commands())
     .collect()
+}
+
+/// A whole number that is not greater than that.
+pub(super) fn number(word: &str, most: u32) -> Result<u32, String> {
+    let wanted = || format!("it wants a whole number between 0 and {most}");
+    word.parse().ok().filter(|number| *number <= most).ok_or_else(wanted)
 }
 
 /// One that takes the name of an instance as well, which is then asked through the daemon.
@@ -88,7 +99,7 @@ pub(crate) fn request(name: &str, matches: &ArgMatches) -> Option<Request> {
         "stacks" => Verb::Stacks(stacks_of(matches)),
         "scale" => Verb::Scale(number(COUNT)?),
         "recycle" => Verb::Recycle(number(WORKER)?),
-        "log-level" => Verb::LogLevel(matches.get_one::<String>(LEVEL).map(|word| LogLevel::from(word.as_str()))),
+        "log-level" => Verb::LogLevel(daemon::words::level_of(matches)),
         "top" => Verb::Top,
         _ => return None,
     };

@@ -1,6 +1,7 @@
 //! `hostler new`: an instance for the project of a directory. What it is made of is found by reading files: nothing of the project is
 //! run, as whoever asks may be root.
 
+mod far;
 mod next;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,9 @@ use hostler_project::account::{self, Wish};
 use hostler_project::{Project, Surroundings, port};
 
 use crate::install::{self, Refusal, Target, ended, target};
+use crate::manage;
 
+pub(crate) use far::request;
 pub(crate) use next::next;
 
 const NAME: &str = "NAME";
@@ -38,6 +41,7 @@ pub(crate) fn command() -> Command {
         .args(unit_options())
         .args(target::places())
         .args(target::beginning())
+        .args([manage::daemon::words::host(), manage::daemon::words::no_ask()])
 }
 
 /// What the units of an instance take; for `hostler import` as well.

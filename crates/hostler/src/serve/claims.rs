@@ -126,8 +126,27 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_for_what_is_not_served_is_an_error() {
-        let told = claimed(&Settings::default(), vec![passed("https").0]).err().unwrap();
-        assert!(told.contains("https"), "{told}");
+    fn a_socket_for_what_is_not_served_is_an_error_that_says_what_to_do() {
+        for (name, remedy) in [("https", "let a proxy before it do so"), ("uwsgi", "proxy_pass in place of uwsgi_pass")]
+        {
+            let told = claimed(&Settings::default(), vec![passed(name).0]).err().unwrap();
+            assert!(
+                told.starts_with(&format!("systemd passed the socket \"{name}\" (a listening socket on 127.0.0.1:")),
+                "{told}"
+            );
+            assert!(
+                told.contains(remedy) && told.contains("write FileDescriptorName=http into the socket unit"),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_socket_at_another_address_names_the_setting_that_it_does_not_fit() {
+        let (fits, address) = passed("http");
+        let (odd, elsewhere) = passed("http");
+        let told = claimed(&with_bind(&[address.to_string()]), vec![fits, odd]).err().unwrap();
+        let wanted = format!("no setting claims for http (bind = \"{address}\" asks for another address)");
+        assert!(told.contains(&wanted) && told.contains(&elsewhere.to_string()), "{told}");
     }
 }

@@ -8,6 +8,7 @@ use hostler_bus::{
     Applied, Condition, Configured, Control, Error, LastError, LogLevel, Observed, Phase, Reloaded, Request, Result,
     Running, Samples, Status, Upgraded, Worker, WorkerState,
 };
+use hostler_settings::LogFile;
 use hostler_supervisor::{Condition as Found, WorkerState as FoundWorker, WorkerStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::level_filters::LevelFilter;
@@ -17,6 +18,7 @@ use super::instance::{Instance, us_of};
 use super::measured::Measured;
 use super::metrics::{self, Snapshot, WorkerSnapshot};
 use super::task::Order;
+use super::translate;
 
 /// What is told of an instance, and who takes orders for it.
 #[derive(Clone)]
@@ -58,6 +60,11 @@ impl Desk {
             workers_max: most as u32,
             threads: settings.pool.threads,
             interface,
+            error_log: match &settings.log.error_logfile {
+                LogFile::Path(path) => translate::absolute(path).display().to_string(),
+                LogFile::Stream if self.log.is_journal() => "journal".to_owned(),
+                LogFile::Stream => "stderr".to_owned(),
+            },
             settings_file: self.settings_file.clone(),
         }
     }
@@ -82,6 +89,7 @@ impl Desk {
             statistics,
             observed: self.observed(),
             restarts: self.instance.restarts(),
+            relieved: self.instance.relieved.counts(),
             workers,
             directory: self.instance.current().served.application.directory.display().to_string(),
         }
@@ -212,6 +220,10 @@ impl Control for Desk {
 
     async fn rollback(&self) -> Result<Reloaded> {
         self.order(Order::Rollback).await
+    }
+
+    async fn cancel_reload(&self) -> Result<()> {
+        self.order(Order::CancelReload).await
     }
 
     async fn upgrade(&self) -> Result<Upgraded> {

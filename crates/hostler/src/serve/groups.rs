@@ -163,7 +163,70 @@ impl Groups for WorkerGroups {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use super::*;
+
+    /// A directory with the files that the kernel makes in a worker's group.
+    fn like_a_group(above: &Path, worker: u16, pid: u32, events: &str) -> PathBuf {
+        let directory = above.join(format!("{WORKER}{worker}-{pid}"));
+        std::fs::create_dir(&directory).unwrap();
+        for file in ["cgroup.procs", "memory.max", "memory.oom.group"] {
+            std::fs::write(directory.join(file), "").unwrap();
+        }
+        std::fs::write(directory.join("memory.events"), events).unwrap();
+        directory
+    }
+
+    fn groups(above: &Path, memory_max: Option<u64>) -> WorkerGroups {
+        let group = Cgroup::at(above.to_owned());
+        let above = Box::leak(Box::new(Divided { group, has_memory: true }));
+        WorkerGroups { above, memory_max, joined: Mutex::default() }
+    }
+
+    #[test]
+    fn what_the_kernel_counted_while_a_worker_lived_says_why_it_died() {
+        let before = "low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\n";
+        let limit = 64 << 20;
+        let cases = [
+            // Nothing since it joined.
+            (Some(limit), before, None),
+            (Some(limit), "max 9\noom 2\noom_kill 2\n", Some(OutOfMemory::Own { limit })),
+            // Its own limit was not met: a group above it had no more.
+            (Some(limit), "max 7\noom 1\noom_kill 2\n", Some(OutOfMemory::Shared)),
+            (None, "max 7\noom 1\noom_kill 2\n", Some(OutOfMemory::Shared)),
+            // What could be freed at the limit killed nobody.
+            (Some(limit), "max 99\noom 1\noom_kill 1\n", None),
+            (Some(limit), "", None),
+        ];
+        for (memory_max, after, expected) in cases {
+            let directory = tempfile::tempdir().unwrap();
+            let group = like_a_group(directory.path(), 3, 4711, before);
+            let groups = groups(directory.path(), memory_max);
+            groups.join(3, 4711);
+            let read = |file: &str| std::fs::read_to_string(group.join(file)).unwrap();
+            assert_eq!((read("cgroup.procs"), read("memory.oom.group")), ("4711".to_owned(), "1".to_owned()));
+            assert_eq!(read("memory.max"), memory_max.map_or("max".to_owned(), |bytes| bytes.to_string()));
+            std::fs::write(group.join("memory.events"), after).unwrap();
+            assert_eq!(groups.leave(3, 4711), expected, "{after}");
+            assert_eq!(groups.leave(3, 4711), None, "told once");
+        }
+    }
+
+    #[test]
+    fn a_group_that_still_has_processes_is_removed_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = like_a_group(directory.path(), 0, 1, "");
+        let groups = groups(directory.path(), None);
+        groups.join(0, 1);
+        groups.leave(0, 1);
+        assert!(group.exists());
+        for file in ["cgroup.procs", "memory.max", "memory.oom.group", "memory.events"] {
+            std::fs::remove_file(group.join(file)).unwrap();
+        }
+        groups.leave(1, 2);
+        assert!(!group.exists());
+    }
 
     #[test]
     fn without_a_manager_nothing_is_divided() {

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::events::Events;
 use super::generation::{Generation, Ready};
+use super::pressure::Relieved;
 use super::samples::{Moment, Recorder};
 use super::statistics::Kept;
 
@@ -63,7 +64,12 @@ pub(super) struct Instance {
     recorder: Mutex<Recorder>,
     /// A former generation is gone.
     gone: Notify,
+    /// What was done for want of memory.
+    pub(super) relieved: Relieved,
+    /// Memory is short: a server that ends when nobody is connected may end now.
+    pub(super) may_leave: Notify,
 }
+
 impl Instance {
     pub(super) fn new(
         router: Arc<Router>,
@@ -96,6 +102,8 @@ impl Instance {
             events: Mutex::default(),
             recorder: Mutex::default(),
             gone: Notify::new(),
+            relieved: Relieved::default(),
+            may_leave: Notify::new(),
         }
     }
 

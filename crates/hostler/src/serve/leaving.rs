@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::instance::Instance;
+use super::pressure;
 
 /// How often is looked, at most and at least.
 const LOOKS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(5);
@@ -26,13 +27,17 @@ impl Leaving {
         Self { since: Instant::now(), look: Instant::now(), accepted: 0 }
     }
 
-    /// Waits until nobody was connected for `exit_idle_time`; for ever where the server does not leave. Cancel safe.
+    /// Waits until nobody was connected for `exit_idle_time`, or for a shorter time when memory is short; for ever where the server does not leave. Cancel safe.
     pub(super) async fn is_due(leaving: &mut Option<Self>, instance: &Instance) {
         let Some(leaving) = leaving else { return std::future::pending().await };
         loop {
-            sleep_until(leaving.look).await;
-            let limit = instance.current().served.settings.life.exit_idle_time;
-            leaving.look = Instant::now() + (limit / 4).clamp(*LOOKS.start(), *LOOKS.end());
+            let memory_is_short = tokio::select! {
+                () = sleep_until(leaving.look) => false,
+                () = instance.may_leave.notified() => true,
+            };
+            let set = instance.current().served.settings.life.exit_idle_time;
+            leaving.look = Instant::now() + (set / 4).clamp(*LOOKS.start(), *LOOKS.end());
+            let limit = if memory_is_short { set.min(pressure::IDLE) } else { set };
             let statistics = instance.router.statistics().await;
             if statistics.connections > 0 || statistics.accepted != leaving.accepted {
                 leaving.since = Instant::now();

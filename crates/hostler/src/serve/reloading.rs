@@ -52,6 +52,12 @@ impl Main<'_> {
         let (reply, back) = match order {
             Order::Reload(reply) => (reply, false),
             Order::Rollback(reply) => (reply, true),
+            Order::CancelReload(reply) => {
+                self.cancel(loading.take()).await;
+                // Who asked may have hung up.
+                let _gone = reply.send(Ok(()));
+                return;
+            }
             Order::Apply(reply) => return self.apply(reply, loading.as_ref()).await,
             Order::Upgrade(reply) => return self.estate.begin(reply, self.instance.current().number),
         };
@@ -228,11 +234,29 @@ impl Main<'_> {
                 loading.drop_it().await;
                 self.show(&failed).await;
                 self.failed(generation.number, loading.began, &failed);
-                let current = self.instance.current().supervisor.condition();
-                self.instance.set_state(if self.serving { state_of(&current) } else { State::Serving });
+                self.go_on();
                 loading.refuse(&failed);
             }
         }
+    }
+
+    /// Throws away what is loading, as somebody wishes.
+    async fn cancel(&mut self, loading: Option<Loading>) {
+        let Some(loading) = loading else { return };
+        loading.drop_it().await;
+        let (generation, seconds) = (loading.generation.number, loading.began.elapsed().as_secs_f64());
+        let failed = NotReady::because("it was cancelled".to_owned());
+        tracing::info!(generation, seconds, "the reload was cancelled, and the current generation goes on");
+        self.service.reloaded(Some(&failed.reason));
+        self.tell_last(generation, seconds, &failed);
+        self.go_on();
+        loading.refuse(&failed);
+    }
+
+    /// The current generation goes on: what the instance does is what that one does.
+    fn go_on(&self) {
+        let current = self.instance.current().supervisor.condition();
+        self.instance.set_state(if self.serving { state_of(&current) } else { State::Serving });
     }
 
     /// The logs of a generation that serves. They could be had when it was begun.
@@ -294,15 +318,14 @@ impl Main<'_> {
         let message_id = MessageId::RELOAD_FAILED.to_string();
         tracing::error!(message_id, generation = number, seconds, detail, "the reload failed{goes_on}: {reason}");
         self.service.reloaded(Some(reason));
-        let last = LastReload {
-            at_us: now_us(),
-            succeeded: false,
-            generation: number,
-            seconds,
-            message: failed.reason.clone(),
-        };
+        self.tell_last(number, seconds, failed);
+    }
+
+    fn tell_last(&self, generation: u64, seconds: f64, failed: &NotReady) {
+        let message = failed.reason.clone();
+        let last = LastReload { at_us: now_us(), succeeded: false, generation, seconds, message };
         self.instance.view().last_reload = Some(last);
-        self.instance.events().add(EventKind::ReloadFailed, number, &failed.reason);
+        self.instance.events().add(EventKind::ReloadFailed, generation, &failed.reason);
     }
 }
 impl Loading {

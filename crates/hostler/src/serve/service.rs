@@ -59,9 +59,9 @@ impl Service {
         self.notifier.is_active()
     }
 
-    /// Puts a descriptor into the store, whence it comes back after a restart.
-    pub(super) fn keep(&self, name: &StoreName, descriptor: BorrowedFd<'_>) {
-        told(self.notifier.store(name, &[descriptor], true));
+    /// Puts a descriptor into the store, whence it comes back after a restart; whether the message was sent.
+    pub(super) fn keep(&self, name: &StoreName, descriptor: BorrowedFd<'_>) -> bool {
+        self.is_active() && told(self.notifier.store(name, &[descriptor], true))
     }
 
     /// Takes what has this name out of the store.
@@ -152,10 +152,17 @@ impl Service {
     }
 }
 
-fn told(sent: Result<(), NotifyError>) {
-    if let Err(error) = sent {
-        tracing::debug!(%error, "systemd was not told");
-    }
+/// Says why this process does not serve, for `systemctl status`; `errno` where the reason is one of errno(3).
+pub(super) fn failed(environment: &Environment, reason: &str, errno: Option<i32>) {
+    // What is wrong with the way to systemd is the lesser trouble.
+    let Ok(notifier) = Notifier::from(environment) else { return };
+    let states = [Some(State::Status(reason)), errno.map(State::Errno)];
+    told(notifier.send(&states.into_iter().flatten().collect::<Vec<_>>()));
+}
+
+/// Logs what systemd was not told; whether it was.
+fn told(sent: Result<(), NotifyError>) -> bool {
+    sent.inspect_err(|error| tracing::debug!(%error, "systemd was not told")).is_ok()
 }
 
 /// `generation 7: 4 of 4 workers, 120 requests/s, p95 4.1 ms, 2 queued; reloaded in 210 ms`.

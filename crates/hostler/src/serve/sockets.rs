@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hostler_listener::{BindError, Bound, Options, Problem, bind_all};
+use hostler_listener::{BindError, Bound, Left, Options, Problem, bind_again};
 use hostler_settings::{Bind, Settings};
 use hostler_systemd::sockets::Passed;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,16 @@ impl Sockets {
         }
     }
 
+    /// Each of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Bound> {
+        [&self.clients, &self.metrics, &self.stats, &self.control].into_iter().flatten()
+    }
+
+    /// Each of them, to be changed.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Bound> {
+        [&mut self.clients, &mut self.metrics, &mut self.stats, &mut self.control].into_iter().flatten()
+    }
+
     fn of(&self, role: Role) -> &[Bound] {
         match role {
             Role::Clients => &self.clients,
@@ -60,11 +70,16 @@ impl Sockets {
 /// Why there are no sockets.
 pub(super) enum Unbound {
     Settings(String),
-    System(String),
+    System {
+        message: String,
+        /// Of the first address that cannot be had, as errno(3).
+        errno: Option<i32>,
+    },
 }
 
-/// Opens them all, or none: then every mistake is told. Sockets that systemd passed are claimed first ([`claim`]); what is left is bound here.
-pub(super) fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Sockets, Unbound> {
+/// Opens them all, or none: then every mistake is told. Sockets that systemd passed are claimed first ([`claim`]); what is left is bound here, with what
+/// the process before `left` where the address is the same.
+pub(super) fn open(settings: &Settings, passed: Vec<Passed>, left: &mut Left) -> Result<Sockets, Unbound> {
     let Bind { bind, metrics_bind, stats_bind, .. } = &settings.bind;
     if bind.is_empty() {
         return Err(Unbound::Settings("bind names no address: there would be nothing to listen on".to_owned()));
@@ -73,6 +88,7 @@ pub(super) fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Sockets, 
     let mut sockets = claims::claimed(settings, passed).map_err(Unbound::Settings)?;
     let mut lines = Vec::new();
     let mut of_settings = true;
+    let mut errno = None;
     for (role, key, addresses) in [
         (Role::Clients, "bind", bind),
         (Role::Metrics, "metrics_bind", metrics_bind),
@@ -82,11 +98,12 @@ pub(super) fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Sockets, 
         if !sockets.of(role).is_empty() {
             continue;
         }
-        match bind_all(addresses, &options) {
+        match bind_again(addresses, &options, left) {
             Ok(all) => all.into_iter().for_each(|bound| sockets.add(role, bound)),
             Err(errors) => {
                 let is_mistake = |error: &BindError| matches!(error.problem, Problem::Syntax(_) | Problem::Twice);
                 of_settings &= errors.iter().all(is_mistake);
+                errno = errno.or_else(|| errors.iter().find_map(|error| error.problem.errno()));
                 let named =
                     |error: &BindError| if key == "bind" { error.to_string() } else { format!("{key}: {error}") };
                 lines.extend(errors.iter().map(named));
@@ -96,7 +113,7 @@ pub(super) fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Sockets, 
     match lines.as_slice() {
         [] => Ok(sockets),
         _ if of_settings => Err(Unbound::Settings(lines.join("\n"))),
-        _ => Err(Unbound::System(lines.join("\n"))),
+        _ => Err(Unbound::System { message: lines.join("\n"), errno }),
     }
 }
 

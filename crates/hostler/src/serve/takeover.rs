@@ -53,6 +53,8 @@ pub(super) struct Inherited {
     pub(super) number: u32,
     /// The file that whoever has the socket last is to remove.
     pub(super) file: Option<PathBuf>,
+    /// What it is called in systemd's store, if it is there.
+    pub(super) kept_as: Option<String>,
 }
 
 /// What a successor says.
@@ -118,8 +120,12 @@ impl Predecessor {
         };
         let stream = io::stdin().as_fd().try_clone_to_owned().map_err(|error| unusable(&error))?;
         let mut all = Sockets { passed, ..Sockets::default() };
-        for Inherited { role, number, file } in sockets {
-            all.add(role, take_over(number, file, passed).map_err(|error| unusable(&error))?);
+        for Inherited { role, number, file, kept_as } in sockets {
+            let mut bound = take_over(number, file, passed).map_err(|error| unusable(&error))?;
+            if let Some(name) = kept_as {
+                bound.keep_as(name);
+            }
+            all.add(role, bound);
         }
         Ok(Some((Self { stream: UnixStream::from(stream), generation }, all)))
     }

@@ -33,6 +33,8 @@ pub(super) enum Order {
     Reload(Reply),
     Apply(applying::Reply),
     Rollback(Reply),
+    /// Answered when nothing is loading any more.
+    CancelReload(oneshot::Sender<Result<(), hostler_bus::Error>>),
     Upgrade(upgrade::Reply),
 }
 /// The main task's own.

@@ -236,6 +236,6 @@ fn target(file: &LogFile, stream: Target) -> Target {
     }
 }
 
-fn absolute(path: &std::path::Path) -> std::path::PathBuf {
+pub(super) fn absolute(path: &std::path::Path) -> std::path::PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -110,7 +110,8 @@ impl Program {
         let mut mappings = Vec::new();
         for ((role, bound), child_fd) in sockets.iter().zip(FIRST..) {
             let file = bound.socket_file().map(ToOwned::to_owned);
-            inherited.push(Inherited { role: *role, number: child_fd.unsigned_abs(), file });
+            let kept_as = bound.kept_as().map(ToOwned::to_owned);
+            inherited.push(Inherited { role: *role, number: child_fd.unsigned_abs(), file, kept_as });
             mappings.push(FdMapping { parent_fd: bound.listener.as_fd().try_clone_to_owned()?, child_fd });
         }
         let inheritance = serde_json::to_string(&Inheritance { generation, sockets: inherited, passed, starts: true })?;

@@ -4,16 +4,32 @@ use std::os::fd::OwnedFd;
 
 use async_trait::async_trait;
 use hostler_bus::daemon::{
-    Caller, Changes, Daemon, Detail, JobKind, LogFilter, LogPage, NewInstance, Order, Overview, Problem, Result,
+    Caller, Changes, Daemon, Detail, Error, JobKind, LogFilter, LogPage, NewInstance, Order, Overview, Problem, Result,
     RevisionInfo, SettingInfo, SettingValue,
 };
-use hostler_bus::{Request, Samples, Worker};
+use hostler_bus::{LogLevel, Request, Samples, Worker};
 
 use super::Hostlerd;
 use crate::authority::Right;
 use crate::{logs, metrics, orders, settings};
 
 impl Hostlerd {
+    /// Why the journal of its unit has nothing of what an instance logs now: it runs, and systemd has not started it. Its log is not read where it says that it
+    /// is: that would be a path from whoever runs it.
+    async fn logs_elsewhere(&self, overview: &Overview) -> Option<String> {
+        if overview.managed {
+            return None;
+        }
+        let name = &overview.name;
+        let place = self.running(name).ok()?.status().await.map(|status| status.configured.error_log);
+        let place = match place.as_deref() {
+            Ok("journal") => format!("the journal, as another unit's: see `journalctl HOSTLER_INSTANCE={name}`"),
+            Ok("stderr" | "") | Err(_) => "its standard error, where it was started".to_owned(),
+            Ok(path) => path.to_owned(),
+        };
+        Some(format!("{name} was started by hand, not by hostler@{name}.service: its log goes to {place}"))
+    }
+
     /// Whether a caller may read the log of an instance, without asking anybody for a password.
     async fn reads_logs(&self, caller: &Caller, name: &str) -> bool {
         let caller = Caller { interactive: false, ..caller.clone() };
@@ -41,14 +57,14 @@ impl Daemon for Hostlerd {
         self.0.authority.check(&caller, Right::Manage, &name).await?;
         let daemon = self.clone();
         let work = |progress| daemon.create_instance(instance, places, new, progress);
-        self.0.jobs.begin(JobKind::Create, &name, &self.0.in_use, work).await
+        self.0.jobs.begin(JobKind::Create, &name, &caller, &self.0.in_use, work).await
     }
 
     async fn remove(&self, caller: Caller, name: String) -> Result<u64> {
         let (overview, user) = self.allowed(&caller, Right::Manage, &name).await?;
         let daemon = self.clone();
         let work = |progress| daemon.remove_instance(overview, user, progress);
-        self.0.jobs.begin(JobKind::Remove, &name, &self.0.in_use, work).await
+        self.0.jobs.begin(JobKind::Remove, &name, &caller, &self.0.in_use, work).await
     }
 
     async fn schema(&self) -> Result<Vec<SettingInfo>> {
@@ -115,18 +131,21 @@ impl Daemon for Hostlerd {
             let user = self.0.authority.check(&caller, right, &name).await?;
             let daemon = self.clone();
             let instance = name.clone();
-            return jobs
-                .begin(kind, &instance, &self.0.in_use, |progress| daemon.change(name, order, planned, user, progress))
-                .await;
+            let work = |progress| daemon.change(name, order, planned, user, progress);
+            return jobs.begin(kind, &instance, &caller, &self.0.in_use, work).await;
         }
         let (overview, _) = self.allowed(&caller, Right::Control, &name).await?;
         let daemon = self.clone();
-        jobs.begin(kind, &name, &self.0.in_use, |progress| daemon.control(overview, order, progress)).await
+        let work = |progress| daemon.control(overview, order, progress);
+        jobs.begin(kind, &name, &caller, &self.0.in_use, work).await
     }
 
     async fn cancel(&self, caller: Caller, job: u64) -> Result<()> {
-        let Some(name) = self.0.jobs.instance_of(job) else { return Ok(()) };
-        self.0.authority.check(&caller, Right::Control, &name).await?;
+        let Some((name, own)) = self.0.jobs.instance_of(job, &caller) else { return Ok(()) };
+        // Who was allowed to begin it may end it.
+        if !own {
+            self.0.authority.check(&caller, Right::Control, &name).await?;
+        }
         self.0.jobs.cancel(job)
     }
 
@@ -147,14 +166,31 @@ impl Daemon for Hostlerd {
         Ok(self.running(&name)?.recycle(worker).await?)
     }
 
+    async fn log_level(&self, _caller: Caller, name: String) -> Result<LogLevel> {
+        self.find(&name).await?;
+        Ok(self.running(&name)?.log_level().await?)
+    }
+
+    async fn set_log_level(&self, caller: Caller, name: String, level: LogLevel) -> Result<()> {
+        self.allowed(&caller, Right::Control, &name).await?;
+        Ok(self.running(&name)?.set_log_level(level).await?)
+    }
+
     async fn logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<OwnedFd> {
-        self.allowed(&caller, Right::ReadLogs, &name).await?;
-        logs::stream(self.0.scope.kind, name, filter, self.0.in_use.begin_stream()?)
+        let (overview, _) = self.allowed(&caller, Right::ReadLogs, &name).await?;
+        let elsewhere = self.logs_elsewhere(&overview).await;
+        logs::stream(self.0.scope.kind, name, filter, elsewhere, self.0.in_use.begin_stream()?)
     }
 
     async fn read_logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<LogPage> {
-        self.allowed(&caller, Right::ReadLogs, &name).await?;
-        logs::page(self.0.scope.kind, &name, &filter).await
+        let (overview, _) = self.allowed(&caller, Right::ReadLogs, &name).await?;
+        let page = logs::page(self.0.scope.kind, &name, &filter).await?;
+        if page.cursor.is_empty()
+            && let Some(reason) = self.logs_elsewhere(&overview).await
+        {
+            return Err(Error::Refused { reason });
+        }
+        Ok(page)
     }
 
     async fn metrics(&self, caller: Caller, name: String, interval_ms: u32) -> Result<OwnedFd> {

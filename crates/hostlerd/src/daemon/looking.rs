@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hostler_bus::daemon::{Detail, Overview, Result, SocketFacts, UnitFacts};
 
-use super::{Hostlerd, locked, no_instance};
+use super::{Hostlerd, no_instance};
 
 /// How long a stream shows what systemd said of the units: it takes systemd far more than the instance to say it.
 const UNITS_LAST: Duration = Duration::from_secs(5);
@@ -50,6 +50,7 @@ impl Hostlerd {
             (Some(units), Some(service)) => units.judgements.of(self.0.scope.kind, name, &service.drop_ins).await,
             _ => None,
         };
+        let awaits_restart = instance.as_ref().map(|status| status.observed.awaits_restart.clone());
         Ok(Detail {
             instance,
             silent_because,
@@ -57,7 +58,7 @@ impl Hostlerd {
             socket: known.socket.clone(),
             security,
             revision: self.stored(name).map(|stored| stored.revision).unwrap_or_default(),
-            awaits_restart: locked(&self.0.awaits_restart).get(name).into_iter().flatten().cloned().collect(),
+            awaits_restart: awaits_restart.unwrap_or_default(),
             healed: self.0.healer.told(name),
             overview,
         })

@@ -28,7 +28,7 @@ impl Hostlerd {
     pub(crate) fn stored(&self, name: &str) -> Result<Stored> {
         let path = self.scope().settings_file(name);
         let stored = read(&path).map_err(|error| cannot(&path, "read", &error))?;
-        Ok(stored.unwrap_or_else(|| Stored { text: String::new(), revision: String::new() }))
+        Ok(stored.unwrap_or_else(Stored::none))
     }
 
     pub(crate) fn history_of(&self, name: &str) -> History {
@@ -53,12 +53,15 @@ impl Hostlerd {
                 let mut words: Vec<String> = changes.set.keys().map(|key| format!("set {key}")).collect();
                 words.extend(changes.unset.iter().map(|key| format!("unset {key}")));
                 words.sort();
-                (after, words.join(", "))
+                // What was written here is still that, and told from what a person typed into the file.
+                (hostler_instances::stamp::changed_here(&before.text, &after), words.join(", "))
             }
             Order::ApplyText { text, .. } => (text.clone(), "edited".to_owned()),
             _ => {
                 let former = history.before(expected).ok_or_else(|| Error::Refused {
-                    reason: format!("what the settings of {name} were before revision {expected} was not kept"),
+                    reason: format!(
+                        "there is nothing to go back to: no settings of {name} from before revision {expected} were kept that served"
+                    ),
                 })?;
                 (former.text, format!("undid {expected}"))
             }
@@ -109,13 +112,13 @@ impl Hostlerd {
             match take_up(&instance, &reloads, &progress).await {
                 Ok(generation) => outcome.generation = generation,
                 Err(error) => {
-                    progress.at("the instance refused the settings: the former file comes back", 0.9);
-                    self.take_back(&name, &path, &now, &stored, user)?;
+                    progress.at("the instance does not take the settings: the former file comes back", 0.9);
+                    self.take_back(&name, &path, &now, &stored, &error)?;
                     return Err(error);
                 }
             }
         }
-        self.await_restart(&name, &restart);
+        let restart = awaiting(&instance, restart, reloads.is_empty()).await;
         let waits = match restart.len() {
             0 => String::new(),
             _ => format!("; restart it for {}", restart.iter().cloned().collect::<Vec<_>>().join(", ")),
@@ -141,17 +144,17 @@ impl Hostlerd {
     }
 
     /// Brings the former file back, unless somebody has changed it meanwhile.
-    fn take_back(&self, name: &str, path: &Path, planned: &Planned, stored: &Stored, user: Option<u32>) -> Result<()> {
+    fn take_back(&self, name: &str, path: &Path, planned: &Planned, stored: &Stored, why: &Error) -> Result<()> {
+        let why = why.to_string();
+        let refused = self.history_of(name).refuse(&stored.revision, why.lines().next().unwrap_or_default());
+        refused.map_err(|error| cannot(path, "note what was refused of", &error))?;
         if self.stored(name)? != *stored {
             tracing::warn!(name, "settings that the instance refused were changed again meanwhile; they are left");
             return Ok(());
         }
         let back = || match planned.before.revision.is_empty() {
             true => std::fs::remove_file(path),
-            false => {
-                replace(path, &planned.before.text)?;
-                self.history_of(name).keep(&planned.before, user, "rolled back: the instance refused it")
-            }
+            false => replace(path, &planned.before.text),
         };
         back().map_err(|error| cannot(path, "write", &error))
     }
@@ -172,7 +175,28 @@ async fn take_up(instance: &InstanceProxy<'_>, keys: &BTreeSet<String>, progress
         }
     }
     progress.at("the instance takes the settings: the next generation is being made", 0.3);
-    reload(instance).await.map(|reloaded| Some(reloaded.generation))
+    reload(instance, progress).await.map(|reloaded| Some(reloaded.generation))
+}
+
+/// Those of these keys that wait for a restart, as the instance says; going back to what it was started with waits for nothing. `unread`
+/// says that it has not read the file yet.
+async fn awaiting(instance: &InstanceProxy<'_>, keys: BTreeSet<String>, unread: bool) -> BTreeSet<String> {
+    if keys.is_empty() {
+        return keys;
+    }
+    let told = async {
+        if unread {
+            instance.apply_settings().await?;
+        }
+        Ok::<_, hostler_bus::Error>(instance.status().await?.observed.awaits_restart)
+    };
+    match told.await {
+        Ok(waiting) => keys.into_iter().filter(|key| waiting.contains(key)).collect(),
+        Err(error) => {
+            tracing::debug!(%error, "an instance does not say what waits for its restart");
+            keys
+        }
+    }
 }
 
 fn needs_restart(key: &String) -> bool {
@@ -191,5 +215,12 @@ fn conflict(name: &str, history: &History, expected: &str, now: &Stored) -> Erro
 }
 
 fn cannot(path: &Path, what: &str, error: &std::io::Error) -> Error {
-    Error::Refused { reason: format!("{}: cannot {what} the settings: {error}", path.display()) }
+    // What the system says, and not what was said here already.
+    let hint = match error.raw_os_error() {
+        Some(_) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            "; hostlerd is root without capabilities: such a file has to be root's, or readable for it"
+        }
+        _ => "",
+    };
+    Error::Refused { reason: format!("{}: cannot {what} the settings: {error}{hint}", path.display()) }
 }

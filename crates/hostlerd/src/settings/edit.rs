@@ -15,8 +15,8 @@ pub struct BadChange(pub Vec<Problem>);
 /// The text after the changes. Keys that were not in the file are added at the end of its settings.
 ///
 /// # Errors
-/// When the text is not TOML, or a change is of a type that no setting takes. Values out of range and unknown keys
-/// pass: [`super::problems`] of the outcome tells of them.
+/// When the text is not TOML, a change is of a type that no setting takes, or a key that is to go is neither there nor known. Values
+/// out of range and unknown keys that are set pass: [`super::problems`] of the outcome tells of them.
 pub fn edited(text: &str, changes: &Changes) -> Result<String, BadChange> {
     let Ok(mut document) = text.parse::<DocumentMut>() else {
         return Err(BadChange(super::problems(text)));
@@ -34,6 +34,8 @@ pub fn edited(text: &str, changes: &Changes) -> Result<String, BadChange> {
             }),
         }
     }
+    // What is in the file can go, whatever it is.
+    wrong.extend(changes.unset.iter().filter(|key| !document.contains_key(key)).filter_map(|key| unknown(key)));
     if !wrong.is_empty() {
         return Err(BadChange(wrong));
     }
@@ -56,6 +58,23 @@ pub fn edited(text: &str, changes: &Changes) -> Result<String, BadChange> {
         }
     }
     Ok(document.to_string())
+}
+
+/// What is wrong with a key that names no setting; `None` for one that does.
+fn unknown(key: &str) -> Option<Problem> {
+    if metas().iter().any(|meta| meta.key == key) {
+        return None;
+    }
+    // As a file would be told that has it: with the nearest key.
+    let told = super::problems(&format!("{} = 0\n", toml_edit::Key::new(key)));
+    let problem = told.into_iter().find(|problem| problem.kind == ProblemKind::UnknownKey);
+    let plain = || Problem {
+        kind: ProblemKind::UnknownKey,
+        key: key.to_owned(),
+        message: format!("unknown key `{key}`"),
+        ..Problem::default()
+    };
+    Some(Problem { line: 0, ..problem.unwrap_or_else(plain) })
 }
 
 /// The keys whose values differ between two texts, whatever their layout; `None` when one is not TOML.
@@ -163,11 +182,25 @@ mod tests {
         "# The shop.\nworkers = 2   # two are enough\n\n# Long reports.\ntimeout = 60\nbind = [\n  \":80\", # all\n]\n";
 
     #[test]
+    fn a_key_that_goes_is_known_or_there() {
+        let unset =
+            |text: &str, key: &str| edited(text, &Changes { unset: vec![key.to_owned()], ..Changes::default() });
+        assert_eq!(unset("workers = 2\n", "threads").unwrap(), "workers = 2\n");
+        assert_eq!(unset("worker = 2\n", "worker").unwrap(), "", "a mistake is taken out");
+        let BadChange(problems) = unset("workers = 2\n", "worker").unwrap_err();
+        assert_eq!(
+            (problems[0].kind, problems[0].line, problems[0].hint.as_str()),
+            (ProblemKind::UnknownKey, 0, "workers")
+        );
+        assert!(unset("", "a\"b\n").is_err());
+    }
+
+    #[test]
     fn comments_and_order_stay() {
         let changes = set(&[("workers", 4_u32.into()), ("threads", "8".into()), ("app", "shop:app".into())]);
         let expected = TEXT.replace("workers = 2", "workers = 4") + "app = \"shop:app\"\nthreads = 8\n";
         assert_eq!(edited(TEXT, &changes).unwrap(), expected);
-        let changes = Changes { unset: vec!["timeout".to_owned(), "nothing".to_owned()], ..Changes::default() };
+        let changes = Changes { unset: vec!["timeout".to_owned(), "threads".to_owned()], ..Changes::default() };
         assert!(!edited(TEXT, &changes).unwrap().contains("timeout"));
         assert_eq!(edited(TEXT, &Changes::default()).unwrap(), TEXT);
     }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
+use hostler_bus::access::{self, Guest};
 use sha1::{Digest, Sha1};
 
 /// A settings file is not longer than this: 1 MiB.
@@ -20,6 +21,14 @@ pub struct Stored {
     pub text: String,
     /// Its revision.
     pub revision: String,
+}
+
+impl Stored {
+    /// Where there is no file: an empty text with an empty revision.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { text: String::new(), revision: String::new() }
+    }
 }
 
 /// The revision of a text: the first 16 hexadecimal digits of its SHA-1. It tells edits apart, not forgeries.
@@ -48,8 +57,8 @@ pub fn read(path: &Path) -> io::Result<Option<Stored>> {
 }
 
 /// Replaces the file by one with this text. Whoever reads it, and whatever ends this process or the machine, there is the former
-/// text or the new one, whole. Mode and owner stay those of the former file, as far as that is
-/// allowed. A symbolic link is followed.
+/// text or the new one, whole. Mode, owner, group and access control list stay those of the former file. Where the system lets
+/// nobody change a group, the former group keeps its rights by such a list. A symbolic link is followed.
 ///
 /// # Errors
 /// When the system does not let it; the former file stands then.
@@ -66,6 +75,7 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     // Hidden, and without .toml at its end: nobody takes it for settings. One name is enough, as one process writes, one file at a time;
     // what a killed one left is overwritten.
     let temporary = directory.join(format!(".{name}.new"));
+    let former = former.map(|data| Former { data, list: list_of(path) });
     let written = write(&temporary, text, former.as_ref()).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // It may never have been made.
@@ -76,26 +86,67 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn write(path: &Path, text: &str, former: Option<&fs::Metadata>) -> io::Result<()> {
+/// What a new file takes over from the one that it replaces.
+struct Former {
+    data: fs::Metadata,
+    /// Its access control list, where it has one.
+    list: Option<Vec<u8>>,
+}
+
+/// A file that cannot be opened is replaced by nobody.
+fn list_of(path: &Path) -> Option<Vec<u8>> {
+    access::list_of(File::open(path).ok()?).ok().flatten()
+}
+
+fn write(path: &Path, text: &str, former: Option<&Former>) -> io::Result<()> {
     let _ = fs::remove_file(path);
     let mut file = File::create_new(path)?;
-    let mut mode = former.map_or(NEW_MODE, |former| former.mode() & 0o7777);
-    if let Some(former) = former {
-        let own = file.metadata()?;
-        if (own.uid(), own.gid()) != (former.uid(), former.gid()) {
-            match fchown(&file, Some(former.uid()), Some(former.gid())) {
-                // A user's own file of a group that the user is not in: it becomes the user's group's, which may no more than everybody
-                // could.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && own.uid() == former.uid() => {
-                    mode = (mode & 0o707) | ((mode & 0o007) << 3);
-                }
-                other => other?,
-            }
-        }
+    match former {
+        None => file.set_permissions(Permissions::from_mode(NEW_MODE))?,
+        Some(former) => take_over(&file, former)?,
     }
-    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+/// Owner, group, mode and list of the former file.
+fn take_over(file: &File, former: &Former) -> io::Result<()> {
+    let (own, data) = (file.metadata()?, &former.data);
+    let mode = data.mode() & 0o7777;
+    if (own.uid(), own.gid()) != (data.uid(), data.gid())
+        && let Err(error) = fchown(file, Some(data.uid()), Some(data.gid()))
+    {
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return Err(error);
+        }
+        return match own.uid() == data.uid() {
+            true => stand_in(file, mode, data.gid(), former.list.is_some(), own.uid()),
+            false => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "it belongs to user {}, and hostlerd gives files to nobody: make it root's (chown root), or change it by hand",
+                    data.uid()
+                ),
+            )),
+        };
+    }
+    file.set_permissions(Permissions::from_mode(mode))?;
+    if let Some(list) = &former.list {
+        access::give(file, list)?;
+    }
+    Ok(())
+}
+
+/// For a file whose group may not be changed to that of the former one, which had these rights by its mode.
+fn stand_in(file: &File, mode: u32, group: u32, has_list: bool, owner: u32) -> io::Result<()> {
+    if owner == 0 && !has_list {
+        // hostlerd of the machine, without capabilities: the group is let in by name.
+        let [owner, rights, others] = [6, 3, 0].map(|shift| (mode >> shift & 0o7) as u16);
+        return Ok(access::admit_to(file, owner, Guest::Group(group), rights, others)?);
+    }
+    // A user's own file of a group that the user is not in: it becomes the user's group's, which may no more than everybody could.
+    let mode = (mode & 0o707) | ((mode & 0o007) << 3);
+    file.set_permissions(Permissions::from_mode(mode))
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ struct Head {
     at_us: u64,
     user: Option<u32>,
     summary: String,
+    /// Why the instance did not take it; empty when it did.
+    #[serde(default)]
+    refused: String,
 }
 
 /// One that is kept.
@@ -45,18 +48,18 @@ impl History {
         Self { directory: state.join("history").join(name) }
     }
 
-    /// Keeps a text, unless it is the latest one.
+    /// Keeps a text, unless it is the latest one that was not refused.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&self, stored: &Stored, user: Option<u32>, summary: &str) -> io::Result<()> {
         let all = self.all();
-        if all.last().is_some_and(|last| last.revision == stored.revision) {
+        if all.iter().rev().find(|one| one.is_good()).is_some_and(|last| last.revision == stored.revision) {
             return Ok(());
         }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
         let at_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-        let head = serde_json::to_string(&Head { at_us, user, summary: summary.to_owned() })?;
+        let head = serde_json::to_string(&Head { at_us, user, summary: summary.to_owned(), refused: String::new() })?;
         let number = all.last().map_or(1, |last| last.number + 1);
         let path = self.directory.join(format!("{number:08}-{}", stored.revision));
         super::file::replace(&path, &format!("{head}\n{}", stored.text))?;
@@ -67,6 +70,19 @@ impl History {
         Ok(())
     }
 
+    /// Marks the latest text of that revision as one that the instance did not take, and why: it was in the file for a moment only,
+    /// and is nothing to come back to.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn refuse(&self, revision: &str, why: &str) -> io::Result<()> {
+        let all = self.all();
+        let Some(one) = all.iter().rev().find(|one| one.revision == revision) else { return Ok(()) };
+        let Some((mut head, text)) = read(&one.path) else { return Ok(()) };
+        head.refused = why.replace('\n', " ");
+        super::file::replace(&one.path, &format!("{}\n{text}", serde_json::to_string(&head)?))
+    }
+
     /// The text of a revision, the latest of that digest.
     #[must_use]
     pub fn text(&self, revision: &str) -> Option<String> {
@@ -74,10 +90,11 @@ impl History {
         read(&all.iter().rev().find(|one| one.revision == revision)?.path).map(|(_, text)| text)
     }
 
-    /// The revision before that one, and its text; of several alike, the one before the latest.
+    /// The revision before that one, and its text; of several alike, the one before the latest. What was refused is passed over.
     #[must_use]
     pub fn before(&self, revision: &str) -> Option<Stored> {
-        let all = self.all();
+        let mut all = self.all();
+        all.retain(Kept::is_good);
         let at = all.iter().rposition(|one| one.revision == revision)?;
         let (_, text) = read(&all.get(at.checked_sub(1)?)?.path)?;
         Some(Stored { revision: super::file::revision(&text), text })
@@ -97,11 +114,15 @@ impl History {
                 summary: head.summary,
                 difference: difference(&before, &text),
                 current: false,
+                refused: head.refused.clone(),
             });
-            before = text;
+            // What was refused was taken back: the next change was made from the text before it.
+            if head.refused.is_empty() {
+                before = text;
+            }
         }
         infos.reverse();
-        if let Some(latest) = infos.first_mut() {
+        if let Some(latest) = infos.iter_mut().find(|one| one.refused.is_empty()) {
             latest.current = latest.revision == current;
         }
         infos
@@ -117,6 +138,12 @@ impl History {
         let mut all: Vec<Kept> = entries.filter_map(kept).collect();
         all.sort_by_key(|one| one.number);
         all
+    }
+}
+
+impl Kept {
+    fn is_good(&self) -> bool {
+        read(&self.path).is_some_and(|(head, _)| head.refused.is_empty())
     }
 }
 
@@ -156,6 +183,32 @@ mod tests {
         assert_eq!(history.text(&revision("a = 1\n")).as_deref(), Some("a = 1\n"));
         assert_eq!(history.before(&revision("a = 2\n")), Some(stored("a = 1\n")));
         assert_eq!(history.before(&revision("a = 1\n")), None);
+    }
+
+    #[test]
+    fn what_was_refused_is_shown_and_passed_over() {
+        let state = tempfile::tempdir().unwrap();
+        let history = History::of(state.path(), "shop");
+        for text in ["a = 1\n", "a = 2\n", "a = 3\n"] {
+            history.keep(&stored(text), None, "set a").unwrap();
+        }
+        history.refuse(&revision("a = 3\n"), "it does not\nimport").unwrap();
+        // The file has the second text again, which is kept already.
+        history.keep(&stored("a = 2\n"), None, "edited by hand").unwrap();
+        let told: Vec<_> =
+            history.list(&revision("a = 2\n")).into_iter().map(|one| (one.refused, one.current)).collect();
+        let told: Vec<_> = told.iter().map(|(refused, current)| (refused.as_str(), *current)).collect();
+        assert_eq!(told, [("it does not import", false), ("", true), ("", false)]);
+        assert_eq!(history.before(&revision("a = 2\n")), Some(stored("a = 1\n")));
+        assert_eq!(history.before(&revision("a = 3\n")), None, "it is not what the file holds");
+        history.keep(&stored("a = 4\n"), None, "set a").unwrap();
+        assert_eq!(history.before(&revision("a = 4\n")), Some(stored("a = 2\n")));
+        let latest = history.list("").swap_remove(0);
+        assert!(latest.difference.contains("-a = 2\n+a = 4\n"), "{}", latest.difference);
+        // Later it is taken after all.
+        history.keep(&stored("a = 3\n"), None, "set a").unwrap();
+        history.keep(&stored("a = 5\n"), None, "set a").unwrap();
+        assert_eq!(history.before(&revision("a = 5\n")), Some(stored("a = 3\n")));
     }
 
     #[test]

@@ -73,6 +73,9 @@ impl Place {
     pub(crate) fn instance(&self, name: &str, instance: &Arc<Instance>) -> Server {
         let socket = self.scope().control_socket(name);
         std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+        let settings = self.settings(name);
+        *instance.started.lock().unwrap() = std::fs::read_to_string(&settings).unwrap_or_default();
+        *instance.settings.lock().unwrap() = settings;
         serve(&socket, Arc::<Instance>::clone(instance)).unwrap()
     }
 }
@@ -85,6 +88,11 @@ pub(crate) struct Instance {
     pub(crate) applied: Mutex<Vec<std::result::Result<Applied, hostler_bus::Error>>>,
     pub(crate) reload_began: Notify,
     pub(crate) reload_may_end: Option<Notify>,
+    pub(crate) cancelled: Mutex<bool>,
+    pub(crate) level: Mutex<LogLevel>,
+    /// Its settings file, and what that held when it was started.
+    settings: Mutex<PathBuf>,
+    started: Mutex<String>,
 }
 
 impl Instance {
@@ -95,6 +103,10 @@ impl Instance {
             applied: Mutex::default(),
             reload_began: Notify::new(),
             reload_may_end: reload_waits.then(Notify::new),
+            cancelled: Mutex::default(),
+            level: Mutex::new(LogLevel::Info),
+            settings: Mutex::default(),
+            started: Mutex::default(),
         })
     }
 
@@ -111,6 +123,10 @@ impl Control for Instance {
     }
     async fn status(&self) -> hostler_bus::Result<Status> {
         let Condition { state, generation } = *self.condition.borrow();
+        // The one setting of these tests that waits for a restart.
+        let backlog = |text: &str| text.lines().find(|line| line.starts_with("backlog")).map(ToOwned::to_owned);
+        let now = std::fs::read_to_string(&*self.settings.lock().unwrap()).unwrap_or_default();
+        let waits = backlog(&now) != backlog(&self.started.lock().unwrap());
         Ok(Status {
             configured: Configured {
                 application: "shop:app".to_owned(),
@@ -121,6 +137,7 @@ impl Control for Instance {
                 state,
                 generation,
                 since_us: 7,
+                awaits_restart: if waits { vec!["backlog".to_owned()] } else { Vec::new() },
                 framework: "Flask".to_owned(),
                 python: "3.11.2".to_owned(),
                 last_error: Some(LastError { at_us: 5, message: "a password in a traceback".to_owned() }),
@@ -152,6 +169,10 @@ impl Control for Instance {
         if let Some(end) = &self.reload_may_end {
             end.notified().await;
         }
+        if std::mem::take(&mut *self.cancelled.lock().unwrap()) {
+            let (reason, traceback) = ("it was cancelled".to_owned(), String::new());
+            return Err(hostler_bus::Error::ReloadFailed { reason, traceback });
+        }
         let result = self.reloads.lock().unwrap().pop().unwrap_or(Ok(Reloaded { generation: 4, seconds: 0.5 }));
         if let Ok(reloaded) = &result {
             self.condition.send_replace(Condition { state: State::Serving, generation: reloaded.generation });
@@ -161,8 +182,13 @@ impl Control for Instance {
     async fn rollback(&self) -> hostler_bus::Result<Reloaded> {
         Err(hostler_bus::Error::Refused { reason: "nothing to go back to".to_owned() })
     }
+    async fn cancel_reload(&self) -> hostler_bus::Result<()> {
+        *self.cancelled.lock().unwrap() = true;
+        self.reload_may_end.as_ref().unwrap().notify_one();
+        Ok(())
+    }
     async fn upgrade(&self) -> hostler_bus::Result<hostler_bus::Upgraded> {
-        Err(hostler_bus::Error::Refused { reason: "not here".to_owned() })
+        Ok(hostler_bus::Upgraded { pid: 77, seconds: 1.5 })
     }
     async fn scale(&self, _: u32) -> hostler_bus::Result<()> {
         Ok(())
@@ -171,9 +197,10 @@ impl Control for Instance {
         Err(hostler_bus::Error::NoWorker { worker })
     }
     async fn log_level(&self) -> hostler_bus::Result<LogLevel> {
-        Ok(LogLevel::Info)
+        Ok(*self.level.lock().unwrap())
     }
-    async fn set_log_level(&self, _: LogLevel) -> hostler_bus::Result<()> {
+    async fn set_log_level(&self, level: LogLevel) -> hostler_bus::Result<()> {
+        *self.level.lock().unwrap() = level;
         Ok(())
     }
     async fn metrics(&self) -> hostler_bus::Result<String> {

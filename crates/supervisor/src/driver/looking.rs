@@ -18,21 +18,30 @@ const WAITING_FOR_SAMPLES: usize = 64;
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// What is younger is not measured again for somebody who asks.
 const FRESH: Duration = Duration::from_secs(2);
+/// How many times as long as measuring memory took it is not measured again for somebody who asks: the kernel walks all of it, and holds up what
+/// the worker allocates.
+const REST: u32 = 100;
 
 impl Driver {
     pub(super) fn look_at_load(&mut self) {
         self.load_due = None;
-        let mut load = self.pool.load();
-        if load.busy_as_processes && self.options.scaling.is_some() {
-            load.busy = self.busy_processes();
+        let mut seen = self.see();
+        if seen.load.busy_as_processes && self.options.scaling.is_some() {
+            seen.load.busy = self.busy_processes();
         }
+        self.take(Event::Load(seen));
+        let due = self.memory_measured.is_none_or(|(at, _)| at.elapsed() >= MEASURE_EVERY);
+        if self.options.recycling.max_memory.is_some() && due {
+            self.measure(true);
+        }
+    }
+
+    /// What there is to do, now.
+    pub(super) fn see(&self) -> Seen {
+        let load = self.pool.load();
         let served = (0..self.place_count()).map(|place| self.pool.served(place)).collect();
         let idle = load.last_activity.map(|last| Instant::now().into_std().saturating_duration_since(last));
-        self.take(Event::Load(Seen { load, served, idle }));
-        let due = self.measured_at.is_none_or(|at| at.elapsed() >= MEASURE_EVERY);
-        if self.options.recycling.max_memory.is_some() && due {
-            self.measure();
-        }
+        Seen { load, served, idle }
     }
 
     /// The share of a CPU that the processes used since the last look, those that were there then; `None` when there was none.
@@ -63,11 +72,17 @@ impl Driver {
             return;
         }
         self.samples_wanted.push(reply);
-        self.measure();
+        self.measure(self.memory_is_due());
     }
 
-    /// Measures all processes in a thread that may block; [`Message::Measured`] brings what was found.
-    fn measure(&mut self) {
+    fn memory_is_due(&self) -> bool {
+        let is_new = |place: &super::Place| place.process.is_some() && place.usage.is_none();
+        let is_old = |(at, took): (Instant, Duration)| at.elapsed() >= FRESH.max(took * REST);
+        self.memory_measured.is_none_or(is_old) || self.places.iter().any(is_new)
+    }
+
+    /// Measures all processes in a thread that may block; [`Message::Measured`] brings what was found. Without `memory` that stays what it was.
+    fn measure(&mut self, memory: bool) {
         if self.measuring {
             return;
         }
@@ -76,23 +91,30 @@ impl Driver {
         let processes: Vec<(u16, u32)> = running.collect();
         let messages = self.messages.clone();
         tokio::spawn(async move {
-            let read = move || processes.into_iter().map(|(worker, pid)| (worker, pid, measure::usage(pid))).collect();
+            let began = Instant::now();
+            let usage = move |pid| if memory { measure::usage(pid) } else { measure::without_memory(pid) };
+            let read = move || processes.into_iter().map(|(worker, pid)| (worker, pid, usage(pid))).collect();
             // Without a thread to be had nothing is known, and that must be told.
             let found = tokio::task::spawn_blocking(read).await.unwrap_or_default();
-            let _ = messages.send(Message::Measured(found)).await;
+            let memory_took = memory.then(|| began.elapsed());
+            let _ = messages.send(Message::Measured { found, memory_took }).await;
         });
     }
 
-    pub(super) fn take_measured(&mut self, found: Vec<(u16, u32, Option<Usage>)>) {
+    pub(super) fn take_measured(&mut self, found: Vec<(u16, u32, Option<Usage>)>, memory_took: Option<Duration>) {
         self.measuring = false;
         self.measured_at = Some(Instant::now());
+        if let Some(took) = memory_took {
+            self.memory_measured = Some((Instant::now(), took));
+        }
         for (worker, pid, usage) in found {
             let Some(place) = self.places.get_mut(usize::from(worker)) else { continue };
             // Another process may have the place by now.
             if place.process.as_ref().is_none_or(|process| process.pid != pid) {
                 continue;
             }
-            place.usage = usage;
+            let before = place.usage.and_then(|usage| usage.memory);
+            place.usage = usage.map(|usage| Usage { memory: usage.memory.or(before), ..usage });
             if let Some(memory) = usage.and_then(|usage| usage.memory) {
                 self.follow_up.push_back(Event::Measured { worker, pid, memory });
             }

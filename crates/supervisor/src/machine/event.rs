@@ -78,6 +78,11 @@ pub(crate) enum Event {
     },
     /// What was seen of the load, about once a second.
     Load(Seen),
+    /// Memory is short: sleep, if nothing came for so long.
+    Doze {
+        seen: Seen,
+        idle: Duration,
+    },
     /// The memory of a process was measured, in bytes.
     Measured {
         worker: u16,

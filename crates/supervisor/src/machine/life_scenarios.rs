@@ -317,3 +317,29 @@ fn spawns(actions: &[Action]) -> Vec<u16> {
     };
     actions.iter().filter_map(spawned).collect()
 }
+
+#[test]
+fn where_memory_is_short_sleep_comes_early_to_those_who_may() {
+    let doze = |idle, queued, running: &[u32]| Event::Doze {
+        seen: Seen {
+            load: Load { queued, running: running.to_vec(), ..Load::default() },
+            idle: Some(Duration::from_secs(idle)),
+            ..Seen::default()
+        },
+        idle: Duration::from_secs(5),
+    };
+    let mut story = serving(1, 4, sleeps_after(900));
+    story.now += Duration::from_secs(100);
+    assert_eq!(story.on(doze(4, 0, &[])), [], "somebody asked something just now");
+    assert_eq!(story.on(doze(5, 1, &[])), []);
+    assert_eq!(story.on(doze(5, 0, &[1])), []);
+    assert!(story.on(doze(5, 0, &[0])).contains(&Action::Tell(Change::Asleep)));
+    assert_eq!(story.on(doze(5, 0, &[])), [], "it sleeps");
+
+    let mut story = serving(1, 4, Limits::default());
+    story.now += Duration::from_secs(100);
+    assert_eq!(story.on(doze(100, 0, &[])), [], "the settings have it never sleep");
+    let mut story = serving(1, 4, sleeps_after(2));
+    story.now += Duration::from_secs(100);
+    assert!(!story.on(doze(2, 0, &[])).is_empty(), "its own time is shorter");
+}

@@ -34,6 +34,9 @@ enum Step {
         queued: u32,
         busy: f64,
     },
+    Doze {
+        idle: bool,
+    },
     Measured(u16),
     Recycle(u16),
     Scale(u16),
@@ -67,6 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (worker.clone(), 0u8..4).prop_map(|(worker, kind)| Step::Stray(worker, kind)),
         6 => (0u64..400, prop::bool::weighted(0.2), 0u32..3, 0.0f64..1.0)
             .prop_map(|(served, idle, queued, busy)| Step::Load { served, idle, queued, busy }),
+        1 => any::<bool>().prop_map(|idle| Step::Doze { idle }),
         1 => worker.clone().prop_map(Step::Measured),
         2 => worker.prop_map(Step::Recycle),
         1 => (0..PLACES + 2).prop_map(Step::Scale),
@@ -318,6 +322,13 @@ impl World {
                 let idle = Some(Duration::from_secs(if idle { 1000 } else { 0 }));
                 let served = (0..u64::from(PLACES)).map(|place| served * (place + 1) / 4).collect();
                 self.send(Event::Load(Seen { load, served, idle }));
+            }
+            Step::Doze { idle } => {
+                let idle = Duration::from_secs(if idle { 10 } else { 0 });
+                self.send(Event::Doze {
+                    seen: Seen { idle: Some(idle), ..Seen::default() },
+                    idle: Duration::from_secs(5),
+                });
             }
             Step::Measured(worker) => {
                 let pid = self.machine.observe().nth(usize::from(worker)).and_then(|seen| seen.pid).unwrap_or(0);

@@ -85,8 +85,8 @@ impl Machine {
     }
 
     pub(super) fn loaded(&mut self, seen: &Seen) {
+        self.note_running(seen);
         for (place, worker) in self.workers.iter_mut().enumerate() {
-            worker.running = seen.load.running.get(place).copied().unwrap_or(0);
             worker.served = seen.served.get(place).copied().unwrap_or(0);
             if let Some(limit) = worker.budget.requests
                 && worker.served >= limit
@@ -94,16 +94,33 @@ impl Machine {
                 worker.wish(RecycleReason::MaxRequests { served: worker.served, limit }, self.now);
             }
         }
-        if self.phase != Phase::Serving || self.rest != Rest::Awake || self.broken.is_some() {
+        if !self.may_change() {
             return;
         }
-        if self.rolling.is_some() {
-            return;
-        }
-        self.consider_sleep(seen);
+        self.consider_sleep(seen, None);
         if self.rest == Rest::Awake {
             self.follow_load(seen);
         }
+    }
+
+    /// Memory is short: sleeps before its time, when nothing came for as long as `idle`.
+    pub(super) fn doze(&mut self, seen: &Seen, idle: Duration) {
+        self.note_running(seen);
+        if self.may_change() {
+            self.consider_sleep(seen, Some(idle));
+        }
+    }
+
+    fn note_running(&mut self, seen: &Seen) {
+        for (place, worker) in self.workers.iter_mut().enumerate() {
+            worker.running = seen.load.running.get(place).copied().unwrap_or(0);
+        }
+    }
+
+    /// Whether the number of workers may change for what was seen.
+    fn may_change(&self) -> bool {
+        let works = self.phase == Phase::Serving && self.rest == Rest::Awake && self.broken.is_none();
+        works && self.rolling.is_none()
     }
 
     fn follow_load(&mut self, seen: &Seen) {
@@ -138,9 +155,11 @@ impl Machine {
         places.saturating_sub(1).max(self.limits.workers).min(places)
     }
 
-    fn consider_sleep(&mut self, seen: &Seen) {
+    /// Sleeps after `idle_timeout`, or earlier when nothing came for as long as `early`.
+    fn consider_sleep(&mut self, seen: &Seen, early: Option<Duration>) {
         let may = self.limits.scaling.is_none_or(|Scaling { min, .. }| min == 0);
         let (Some(limit), Some(idle), true) = (self.limits.idle_timeout, seen.idle, may) else { return };
+        let limit = early.map_or(limit, |early| limit.min(early));
         // Whoever was just woken is given the time to be asked something.
         let idle = idle.min(self.now.saturating_sub(self.awake_since));
         let busy = seen.load.queued > 0 || self.workers.iter().any(|worker| worker.running > 0);

@@ -128,6 +128,11 @@ impl Pool for Record {
         if load.len() > 1 { load.pop_front().unwrap() } else { load.front().cloned().unwrap_or_default() }
     }
 
+    fn describe_running(&self, worker: u16) -> Vec<String> {
+        self.note("describe", worker);
+        vec!["GET /take (r-1)".to_owned(); self.running]
+    }
+
     fn recover(&self, worker: u16, _crashed: bool) -> usize {
         self.note("recover", worker);
         self.running

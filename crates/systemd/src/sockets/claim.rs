@@ -45,8 +45,8 @@ pub struct Claim {
 pub enum ClaimError {
     /// No setting takes a socket.
     #[error(
-        "systemd passed the socket \"{name}\" ({kind}, descriptor {number}), which no setting claims{}: {}",
-        meant_for(*.purpose), remedy(*.purpose)
+        "systemd passed the socket \"{name}\" ({kind}, descriptor {number}), which no setting claims{}{}: {}",
+        meant_for(*.purpose), unlike(.settings), remedy(*.purpose)
     )]
     Unclaimed {
         /// Its name.
@@ -57,6 +57,8 @@ pub enum ClaimError {
         kind: String,
         /// What its name says it is for.
         purpose: Option<Purpose>,
+        /// The settings for that, which name other addresses.
+        settings: Vec<String>,
     },
     /// No socket fits a setting.
     #[error(
@@ -185,7 +187,11 @@ fn partner(socket: &Passed, claims: &[Claim]) -> Result<usize, ClaimError> {
     let most = fitting.iter().map(|(_, claim)| weight(claim)).max();
     fitting.retain(|(_, claim)| Some(weight(claim)) == most);
     match fitting.as_slice() {
-        [] => Err(ClaimError::Unclaimed { name, number, kind, purpose }),
+        [] => {
+            let others = claims.iter().filter(|claim| purpose == Some(claim.purpose));
+            let settings = others.map(|claim| claim.setting.clone()).collect();
+            Err(ClaimError::Unclaimed { name, number, kind, purpose, settings })
+        }
         [(index, _)] => Ok(*index),
         [(_, first), (_, second), ..] => {
             let (first, second) = (first.setting.clone(), second.setting.clone());
@@ -207,9 +213,26 @@ fn meant_for(purpose: Option<Purpose>) -> String {
     purpose.map(|purpose| format!(" for {purpose}")).unwrap_or_default()
 }
 
+/// The settings that would claim it if they named its address.
+fn unlike(settings: &[String]) -> String {
+    match settings {
+        [] => String::new(),
+        _ => format!(" ({} asks for another address)", settings.join(", ")),
+    }
+}
+
 fn remedy(purpose: Option<Purpose>) -> String {
     match purpose {
         Some(Purpose::Http) => "remove it from the socket unit, or bind it".to_owned(),
+        Some(Purpose::Https) => "Hostler does not speak TLS itself: let a proxy before it do so, and write \
+             FileDescriptorName=http into the socket unit, or remove the socket"
+            .to_owned(),
+        Some(Purpose::Uwsgi) => {
+            "Hostler does not speak the uwsgi protocol: let the web server speak HTTP to it (nginx: \
+             proxy_pass in place of uwsgi_pass), and write FileDescriptorName=http into the socket unit, or remove the \
+             socket"
+                .to_owned()
+        }
         Some(purpose) => format!(
             "set what serves {purpose}, or remove the socket from its unit; FileDescriptorName=http serves it as HTTP"
         ),

@@ -39,7 +39,7 @@ use self::waiting::Done;
 use crate::application::Failure;
 use crate::report;
 use crate::text::references;
-use crate::{life, threads};
+use crate::{collect, life, threads};
 
 /// What is done once in a worker's life.
 const LOOP: &std::ffi::CStr =
@@ -344,7 +344,10 @@ impl Shared {
     pub(crate) fn forget(&self, py: Python<'_>, taken: Taken) -> PyResult<()> {
         let forgotten = self.running().get_mut(taken.slot() as usize).and_then(Option::take);
         drop(forgotten);
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        if self.count.fetch_sub(1, Ordering::Relaxed) == 1 && collect::is_wanted() {
+            // On a turn of the loop's own, and not inside this task.
+            self.side.rouse();
+        }
         if self.is_over() { self.wake(py) } else { Ok(()) }
     }
 
@@ -404,5 +407,8 @@ fn rung(py: Python<'_>) -> PyResult<()> {
     shared.events.answer_doorbell();
     shared.events.awake();
     shared.hear(py)?;
+    if collect::is_wanted() {
+        collect::between_requests(py, shared.side);
+    }
     shared.wake(py)
 }

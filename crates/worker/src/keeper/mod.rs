@@ -98,7 +98,11 @@ fn next_fork(py: Python<'_>, channel: &Channel, hooks: &Hooks) -> PyResult<Optio
             Ok(Some((ToWorker::Stop, _))) => return Ok(None),
             // It runs no request, so none of these is meant for it.
             Ok(Some((
-                ToWorker::Start(_) | ToWorker::Keep(_) | ToWorker::Interrupt { .. } | ToWorker::Stalled { .. },
+                ToWorker::Start(_)
+                | ToWorker::Keep(_)
+                | ToWorker::Interrupt { .. }
+                | ToWorker::Stalled { .. }
+                | ToWorker::Collect,
                 _,
             ))) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => py.check_signals()?,

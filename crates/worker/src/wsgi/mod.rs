@@ -25,7 +25,7 @@ use self::input::Input;
 use self::start_response::{EarlyHints, StartResponse, chunk};
 use crate::report::{self, id, name, report_failure};
 use crate::text::{references, type_name};
-use crate::threads;
+use crate::{collect, threads};
 
 /// The application with all that its threads share.
 #[pyclass(frozen, module = "hostler")]
@@ -73,6 +73,10 @@ impl Server {
         let mut desk = self.desk(py, number)?;
         let mut now = None;
         loop {
+            if collect::is_wanted() {
+                collect::between_requests(py, self.side);
+                now = None;
+            }
             match desk.thread.take(now) {
                 Some(taken) => now = Some(self.serve(py, &mut desk, taken)?),
                 None if self.side.retired() => return Ok(()),

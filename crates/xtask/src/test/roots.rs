@@ -12,14 +12,16 @@ use crate::workspace;
 
 /// The releases, oldest first, by the version of their systemd: 252 and 257.
 pub(super) const RELEASES: [&str; 2] = ["bookworm", "trixie"];
-/// What is in each beside the minimum: a system that boots, users' sessions, and a Python for the applications.
-const PACKAGES: [&str; 11] = [
+/// What is in each beside the minimum: a system that boots, users' sessions, another machine's way in, and a Python for the
+/// applications.
+const PACKAGES: [&str; 12] = [
     "systemd",
     "systemd-sysv",
     "dbus",
     "dbus-user-session",
     "libpam-systemd",
     "polkitd",
+    "openssh-server",
     "python3",
     "python3-venv",
     "curl",
@@ -74,6 +76,10 @@ fn make(release: &str, directory: &Path) -> Result<()> {
     command.args(["--variant=minbase", "--keyring", KEYRING, "--include"]).arg(PACKAGES.join(","));
     command.arg(release).arg(&root).arg(mirror()).stdout(Stdio::null());
     workspace::run(&mut command).with_context(|| format!("see {}/debootstrap/debootstrap.log", root.display()))?;
+    // Started by the test that logs in, and by no other.
+    let mut disable = Command::new("systemctl");
+    disable.arg(format!("--root={}", root.display())).args(["--quiet", "disable", "ssh.service"]);
+    workspace::run(disable.stdout(Stdio::null()).stderr(Stdio::null()))?;
     // Nothing is installed any more.
     for leftover in ["var/cache/apt/archives", "var/lib/apt/lists"] {
         remove(&root.join(leftover))?;

@@ -1,6 +1,6 @@
 //! The filters that hold, each with a button that ends it.
 
-use egui::{Button, CornerRadius, Role, RichText, Ui, WidgetInfo};
+use egui::{Button, CornerRadius, RichText, Role, Ui, WidgetInfo};
 
 use super::Stage;
 use super::reading::Reading;
@@ -15,9 +15,7 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, reading: &mut Reading) {
         return;
     }
     ui.horizontal_wrapped(|ui| {
-        if criteria.severity != Severity::Debug
-            && chip(ui, stage, &format!("{} and above", criteria.severity.word()))
-        {
+        if criteria.severity != Severity::Debug && chip(ui, stage, &format!("{} and above", criteria.severity.word())) {
             reading.change(|criteria| criteria.severity = Severity::Debug);
         }
         if !criteria.text.is_empty() && chip(ui, stage, &format!("contains “{}”", criteria.text)) {
@@ -64,7 +62,8 @@ fn time_in_words(criteria: &LogCriteria, now_us: u64) -> Option<String> {
 fn chip(ui: &mut Ui, stage: &Stage<'_>, words: &str) -> bool {
     let tokens = stage.tokens;
     let text = RichText::new(format!("{words}  {}", icon::text(Icon::X))).size(12.5).color(tokens.accent);
-    let button = Button::new(text).fill(tokens.selected).stroke(egui::Stroke::NONE).corner_radius(CornerRadius::same(10));
+    let button =
+        Button::new(text).fill(tokens.selected).stroke(egui::Stroke::NONE).corner_radius(CornerRadius::same(10));
     let response = ui.add(button.min_size(egui::Vec2::new(0.0, 22.0)).small());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Filter: {words}. Take it away")));
     response.on_hover_text("Take this filter away").clicked()

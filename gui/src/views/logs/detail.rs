@@ -45,17 +45,24 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, readin
         let end = shown.floor_char_boundary(SHOWN_LIMIT);
         ui.add(Label::new(RichText::new(&shown[..end]).text_style(TextStyle::Monospace)).wrap());
         if end < shown.len() {
-            ui.label(text::small(tokens, format!("{} more: copy it to see all", figures::bytes((shown.len() - end) as u64))));
+            ui.label(text::small(
+                tokens,
+                format!("{} more: copy it to see all", figures::bytes((shown.len() - end) as u64)),
+            ));
         }
         ui.add_space(Size::GAP);
         ui.separator();
         for (name, value) in fields(line) {
             ui.horizontal_top(|ui| {
                 let name_width = 116.0;
-                ui.allocate_ui_with_layout(egui::Vec2::new(name_width, 22.0), Layout::left_to_right(Align::Center), |ui| {
-                    ui.set_min_width(name_width);
-                    ui.add(Label::new(text::muted(tokens, &name)).truncate());
-                });
+                ui.allocate_ui_with_layout(
+                    egui::Vec2::new(name_width, 22.0),
+                    Layout::left_to_right(Align::Center),
+                    |ui| {
+                        ui.set_min_width(name_width);
+                        ui.add(Label::new(text::muted(tokens, &name)).truncate());
+                    },
+                );
                 ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
                     let words = format!("Show only {} {value}", chips::in_words(&name));
                     if name != "priority" && button::icon_only(ui, Icon::Funnel, &words).clicked() {

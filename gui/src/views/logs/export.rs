@@ -100,7 +100,8 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &
     let modal = Modal::new(Id::unique("log export")).show(ui.ctx(), |ui| {
         ui.set_width(480.0);
         ui.label(text::title("Save the log"));
-        let which = if reading.index.criteria().is_open() { "All that was read" } else { "Those that meet the filters" };
+        let which =
+            if reading.index.criteria().is_open() { "All that was read" } else { "Those that meet the filters" };
         ui.label(text::muted(tokens, format!("{which}: {} lines.", figures::count(count as u64))));
         ui.add_space(Size::GAP);
         let export = &mut reading.export;
@@ -148,7 +149,8 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &
                 return;
             }
             let may = !writes && !export.path.trim().is_empty();
-            save |= ui.add_enabled_ui(may, |ui| button::primary(ui, tokens, Some(Icon::Download), "Save").clicked()).inner;
+            save |=
+                ui.add_enabled_ui(may, |ui| button::primary(ui, tokens, Some(Icon::Download), "Save").clicked()).inner;
             if ui.button(RichText::new("Cancel")).clicked() {
                 export.open = false;
             }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
-use egui::{Align2, Color32, EventFilter, FontId, Galley, Key, Modifiers, Pos2, Rect, Role, ScrollArea, Sense, Ui, UiBuilder, Vec2, WidgetInfo};
+use egui::{
+    Align2, Color32, EventFilter, FontId, Galley, Key, Modifiers, Pos2, Rect, Role, ScrollArea, Sense, Ui, UiBuilder,
+    Vec2, WidgetInfo,
+};
 use hostler_bus::daemon::LogLine;
 
 use super::reading::Reading;
@@ -312,7 +315,12 @@ fn keys(ui: &mut Ui, list: &egui::Response, reading: &mut Reading, book: &LogBoo
     let filter = EventFilter { vertical_arrows: true, escape: true, ..EventFilter::default() };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(list.id, filter));
     let area = list.rect;
-    ui.painter().rect_stroke(area, 4.0, egui::Stroke::new(1.0, ui.visuals().selection.stroke.color), egui::StrokeKind::Inside);
+    ui.painter().rect_stroke(
+        area,
+        4.0,
+        egui::Stroke::new(1.0, ui.visuals().selection.stroke.color),
+        egui::StrokeKind::Inside,
+    );
     let last = reading.index.len().saturating_sub(1);
     let place = reading.current.map(|number| reading.index.place(number).min(last));
     let page = ((height / LINE) as usize).saturating_sub(2).max(1);

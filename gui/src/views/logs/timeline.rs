@@ -47,7 +47,8 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, reading: &mut Reading) {
         (Some(from_us), Some(position)) => Some((from_us.min(at(position.x)), from_us.max(at(position.x)))),
         _ => None,
     };
-    let chosen = dragged.or_else(|| reading.index.criteria().time_us.as_ref().map(|time_us| (time_us.start, time_us.end)));
+    let chosen =
+        dragged.or_else(|| reading.index.criteria().time_us.as_ref().map(|time_us| (time_us.start, time_us.end)));
     if let Some((from_us, to_us)) = chosen {
         let area = Rect::from_x_y_ranges(x(from_us)..=x(to_us), plot.y_range());
         painter.rect_filled(area, 0.0, tokens.selected);

@@ -7,8 +7,8 @@ use super::{LINES, MORE_LINES, Stage, chips};
 use crate::bus::Order;
 use crate::model::logs::OFFERED;
 use crate::model::{InstanceKey, Severity};
-use crate::theme::icon::{self, Icon};
 use crate::theme::Tokens;
+use crate::theme::icon::{self, Icon};
 use crate::widgets::{button, figures, text};
 
 /// What stands to the right of the search field, about.
@@ -246,7 +246,8 @@ pub(super) fn foot(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, readin
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if let Some(failure) = ended {
                 if ui.link(RichText::new("Try again").small()).clicked() {
-                    let filter = super::from_there(stage.world.instance(key).map_or("", |instance| instance.log.cursor()));
+                    let filter =
+                        super::from_there(stage.world.instance(key).map_or("", |instance| instance.log.cursor()));
                     stage.order(Order::FollowLogs(key.clone(), filter));
                 }
                 let words = format!("{}  {}", icon::text(Icon::CircleAlert), failure.message);

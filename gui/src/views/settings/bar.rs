@@ -85,9 +85,8 @@ fn pending(ui: &mut Ui, tokens: &Tokens, form: &Form<'_>, editing: &mut Editing,
             _ if !form.may_edit => Some("The connection is gone"),
             _ => None,
         };
-        let review = ui.add_enabled_ui(why_not.is_none(), |ui| {
-            button::primary(ui, tokens, Some(Icon::FileDiff), "Review…")
-        });
+        let review =
+            ui.add_enabled_ui(why_not.is_none(), |ui| button::primary(ui, tokens, Some(Icon::FileDiff), "Review…"));
         let response = review.inner;
         let clicked = response.clicked();
         if let Some(why_not) = why_not {
@@ -100,7 +99,8 @@ fn pending(ui: &mut Ui, tokens: &Tokens, form: &Form<'_>, editing: &mut Editing,
             editing.draft.discard();
         }
         ui.spacing_mut().item_spacing.x = 0.0;
-        let redo = ui.add_enabled_ui(editing.can_redo(), |ui| button::icon_only(ui, Icon::Redo2, "Redo (Ctrl+Shift+Z)"));
+        let redo =
+            ui.add_enabled_ui(editing.can_redo(), |ui| button::icon_only(ui, Icon::Redo2, "Redo (Ctrl+Shift+Z)"));
         if redo.inner.clicked() {
             editing.redo();
         }

@@ -1,7 +1,7 @@
 //! What a value is typed into, by its form. Each editor answers with the words as they are typed, right or wrong: what
 //! is wrong with them is the daemon's to say.
 
-use egui::{Button, ComboBox, FontSelection, Role, RichText, TextEdit, TextStyle, Ui, Vec2, WidgetInfo};
+use egui::{Button, ComboBox, FontSelection, RichText, Role, TextEdit, TextStyle, Ui, Vec2, WidgetInfo};
 use hostler_bus::daemon::{Form, SettingInfo};
 
 use crate::draft::{join, measure, shown, split, units};
@@ -76,7 +76,8 @@ fn count(ui: &mut Ui, info: &SettingInfo, word: &str, name: &str) -> Option<Stri
         let (least, most) = (info.least.unwrap_or(0), info.most.unwrap_or(u64::MAX));
         let step = |ui: &mut Ui, glyph: Icon, word: &str, next: Option<u64>| {
             let next = next.filter(|next| (least..=most).contains(next));
-            let response = ui.add_enabled_ui(next.is_some(), |ui| button::icon_only(ui, glyph, &format!("{word} {name}")));
+            let response =
+                ui.add_enabled_ui(next.is_some(), |ui| button::icon_only(ui, glyph, &format!("{word} {name}")));
             next.filter(|_| response.inner.clicked()).map(|next| next.to_string())
         };
         typed = step(ui, Icon::Minus, "Less", number.and_then(|number| number.checked_sub(1))).or(typed);
@@ -138,9 +139,11 @@ fn workers(ui: &mut Ui, info: &SettingInfo, word: &str) -> Option<String> {
             Some((least, most)) => {
                 let width = 46.0;
                 ui.horizontal(|ui| {
-                    let least_typed = field(ui, least, &format!("{} at least", info.key), (&info.key, "min"), width, "min");
+                    let least_typed =
+                        field(ui, least, &format!("{} at least", info.key), (&info.key, "min"), width, "min");
                     ui.label("to");
-                    let most_typed = field(ui, most, &format!("{} at most", info.key), (&info.key, "max"), width, "max");
+                    let most_typed =
+                        field(ui, most, &format!("{} at most", info.key), (&info.key, "max"), width, "max");
                     if least_typed.is_some() || most_typed.is_some() {
                         let least = least_typed.as_deref().unwrap_or(least);
                         typed = Some(format!("{}..{}", least, most_typed.as_deref().unwrap_or(most)));

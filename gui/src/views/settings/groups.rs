@@ -24,9 +24,8 @@ pub(super) fn show(ui: &mut Ui, tokens: &Tokens, editing: &mut Editing, form: &F
         for title in titles(form) {
             let of_group = || form.schema.iter().filter(|info| info.group == title);
             let edited = of_group().filter(|info| editing.draft.is_edited(&info.key)).count();
-            let wrong = of_group().any(|info| {
-                form.problems_of(&info.key).next().is_some() || editing.draft.clash(&info.key).is_some()
-            });
+            let wrong = of_group()
+                .any(|info| form.problems_of(&info.key).next().is_some() || editing.draft.clash(&info.key).is_some());
             let here = editing.at_group == title;
             if entry(ui, tokens, title, edited, wrong, here) {
                 editing.jump = Some(title.to_owned());

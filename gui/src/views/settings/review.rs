@@ -63,17 +63,18 @@ pub(super) fn show(
             diff::show(ui, tokens, &difference_of(&form.settings.text, &change, value));
         });
         ui.add_space(Size::GAP);
-        if !is_sent
-            && let Some((Action::Apply { .. }, failure)) = &instance.failed
-        {
+        if !is_sent && let Some((Action::Apply { .. }, failure)) = &instance.failed {
             bar::failed(ui, tokens, failure);
         }
         let restarts = changes.iter().filter(|changed| changed.applied == Applied::Restart).count();
         if restarts > 0 && !is_sent {
-            let words = format!("{} until the instance is restarted; the rest takes effect now.", match restarts {
-                1 => "One change waits".to_owned(),
-                count => format!("{count} changes wait"),
-            });
+            let words = format!(
+                "{} until the instance is restarted; the rest takes effect now.",
+                match restarts {
+                    1 => "One change waits".to_owned(),
+                    count => format!("{count} changes wait"),
+                }
+            );
             ui.label(text::with_icon(Icon::Power, &words).color(tokens.caution));
         }
         ui.horizontal(|ui| {
@@ -82,7 +83,8 @@ pub(super) fn show(
                 return;
             }
             let may = form.may_edit && form.problems.is_empty() && !instance.is_busy();
-            apply = ui.add_enabled_ui(may, |ui| button::primary(ui, tokens, Some(Icon::Check), "Apply").clicked()).inner;
+            apply =
+                ui.add_enabled_ui(may, |ui| button::primary(ui, tokens, Some(Icon::Check), "Apply").clicked()).inner;
             if ui.button("Back").clicked() {
                 editing.reviewing = false;
             }

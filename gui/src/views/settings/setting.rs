@@ -73,7 +73,8 @@ fn name(ui: &mut Ui, tokens: &Tokens, editing: &Editing, form: &Form<'_>, info: 
         ui.label(key);
         if info.decides_code {
             let glyph = RichText::new(icon::text(Icon::Lock)).size(12.0).color(tokens.muted);
-            ui.label(glyph).on_hover_text("Who sets this can run code as the instance's user: it takes the right to deploy");
+            ui.label(glyph)
+                .on_hover_text("Who sets this can run code as the instance's user: it takes the right to deploy");
         }
         if editing.draft.is_edited(&info.key) {
             ui.label(RichText::new("changed").text_style(TextStyle::Small).color(tokens.accent));

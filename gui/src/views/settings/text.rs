@@ -89,7 +89,15 @@ mod tests {
     #[test]
     fn a_line_is_cut_into_pieces_and_loses_nothing() {
         let tokens = crate::theme::tokens_of(egui::Theme::Dark);
-        for line in ["# a = b\n", "app = \"shop:app\" # why\n", "bind = [\":80\", 'x']\n", "[env]\n", "  \"open\n", "\n", "x = 1"] {
+        for line in [
+            "# a = b\n",
+            "app = \"shop:app\" # why\n",
+            "bind = [\":80\", 'x']\n",
+            "[env]\n",
+            "  \"open\n",
+            "\n",
+            "x = 1",
+        ] {
             let whole: String = pieces(tokens, line).into_iter().map(|(_, piece)| piece).collect();
             assert_eq!(whole, line);
         }

@@ -22,16 +22,20 @@ pub(super) struct Agent {
 
 impl Agent {
     /// Starts one, where somebody can type and polkit would ask: not for root, who is not asked. None where pkttyagent is not
-    /// installed: an agent of the desktop may be there all the same.
-    pub(super) fn start() -> Option<Self> {
+    /// installed: an agent of the desktop may be there all the same. `in_session` says that this is a session of logind's.
+    pub(super) fn start(in_session: bool) -> Option<Self> {
         if rustix::process::geteuid().is_root() || !stdin().is_terminal() {
             return None;
         }
         let (registered, notify) = pipe_with(PipeFlags::CLOEXEC).ok()?;
         let mut command = Command::new("pkttyagent");
-        // Where the session has an agent of its own, that one asks.
-        command.args(["--notify-fd", &NOTIFY_DESCRIPTOR.to_string(), "--fallback", "--process"]);
-        command.arg(std::process::id().to_string()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["--notify-fd", &NOTIFY_DESCRIPTOR.to_string()]);
+        if in_session {
+            // Where the session has an agent of its own, that one asks. Without a session polkit passes over such a fallback, as it finds
+            // no session to look for the other in.
+            command.arg("--fallback");
+        }
+        command.arg("--process").arg(std::process::id().to_string()).stdout(Stdio::null()).stderr(Stdio::null());
         command.fd_mappings(vec![FdMapping { parent_fd: notify, child_fd: NOTIFY_DESCRIPTOR }]).ok()?;
         let process = command.spawn().ok()?;
         // It holds our end of the pipe as well.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use super::settings::tell_problems;
-use super::{Error, Failed, Session};
+use super::{Failed, Session};
 use crate::{USAGE, say};
 use hostler_project::Surroundings;
 
@@ -36,8 +36,8 @@ impl Session<'_> {
             let problems = settings.validate_text(after.clone()).await?;
             if problems.is_empty() {
                 let applied = match settings.apply_text(revision, after).await {
-                    Ok(job) => self.client.outcome(job).await,
-                    Err(failed) => Err(failed),
+                    Ok(job) => self.finish(job).await,
+                    Err(failed) => Err(failed.into()),
                 };
                 return match applied {
                     Ok(outcome) => self.outcome(&outcome),
@@ -59,9 +59,9 @@ fn local(error: &std::io::Error) -> Failed {
 }
 
 /// What was typed is not lost with the failure.
-fn kept(directory: tempfile::TempDir, file: &Path, failed: Error) -> Failed {
+fn kept(directory: tempfile::TempDir, file: &Path, failed: Failed) -> Failed {
     keep(directory, file);
-    failed.into()
+    failed
 }
 
 fn keep(directory: tempfile::TempDir, file: &Path) {

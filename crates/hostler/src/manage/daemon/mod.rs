@@ -7,20 +7,22 @@ mod doctor;
 mod editor;
 mod logs;
 mod names;
+mod progress;
 mod settings;
 mod show;
+mod telling;
 mod when;
-pub(super) mod words;
+pub(crate) mod words;
 
 use std::io::{IsTerminal, stdin, stdout};
 use std::process::ExitCode;
 
-use hostler_bus::daemon::{Absent, Change, Client, Error, LogFilter, Outcome, Reach};
-use hostler_bus::{Error as InstanceError, Places};
+use hostler_bus::daemon::{Absent, Change, Client, Error, LogFilter, NewInstance, Outcome, Reach};
+use hostler_bus::{LogLevel, Places};
 use serde::Serialize;
 
 use super::line::{Line, Paint, harmless};
-use super::{Verb, now_us, write};
+use super::{Verb, now_us, top, write};
 use crate::{FAILED, INTERNAL, UNAVAILABLE, USAGE, say};
 use hostler_project::Surroundings;
 
@@ -37,6 +39,15 @@ pub(crate) struct Request {
     pub(super) act: Act,
     pub(super) whose: Whose,
     pub(super) json: bool,
+    /// Whether somebody may be asked for a password.
+    pub(super) ask: bool,
+}
+
+impl Request {
+    /// Whether somebody is there who can be asked for a password, and may be.
+    fn asks(&self) -> bool {
+        self.ask && stdin().is_terminal()
+    }
 }
 
 /// Whose instances, as the command line says.
@@ -62,6 +73,11 @@ pub(super) enum Act {
     Restart,
     Reload,
     Rollback,
+    Upgrade,
+    LogLevel(Option<LogLevel>),
+    Top,
+    Create(Change, Box<NewInstance>),
+    Remove,
     Enable(bool),
     Wake,
     Sleep,
@@ -78,7 +94,7 @@ pub(super) enum Act {
     Logs(LogFilter),
     Doctor,
     /// Words that do not go together.
-    Wrong(&'static str),
+    Wrong(String),
 }
 
 impl Act {
@@ -93,13 +109,16 @@ impl Act {
             Self::Recycle(worker) => Verb::Recycle(*worker),
             Self::Reload => Verb::Reload,
             Self::Rollback => Verb::Rollback,
+            Self::Upgrade => Verb::Upgrade,
+            Self::LogLevel(level) => Verb::LogLevel(*level),
+            Self::Top => Verb::Top,
             _ => return None,
         })
     }
 
     /// Whether polkit may ask for a password.
     fn takes_rights(&self) -> bool {
-        !matches!(self, Self::List | Self::Status | Self::Workers)
+        !matches!(self, Self::List | Self::Status | Self::LogLevel(None))
     }
 }
 
@@ -110,6 +129,8 @@ pub(super) enum Failed {
     Absent(#[from] Absent),
     #[error(transparent)]
     Daemon(#[from] Error),
+    #[error(transparent)]
+    Top(super::Failed),
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]
@@ -124,14 +145,25 @@ pub(super) enum Failed {
 impl Failed {
     fn code(&self) -> u8 {
         match self {
-            Self::Absent(_) | Self::Daemon(Error::NoInstance { .. } | Error::Lost(_)) => UNAVAILABLE,
-            Self::Daemon(Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. }) => NOT_ALLOWED,
-            Self::Daemon(Error::Conflict { .. }) => TRY_AGAIN,
-            Self::Daemon(Error::InvalidSettings { .. }) | Self::Usage(_) => USAGE,
-            Self::Daemon(_) | Self::Local(_) => FAILED,
+            Self::Absent(_) => UNAVAILABLE,
+            Self::Top(failed) => failed.code(),
+            Self::Daemon(error) => code(error),
+            Self::Usage(_) => USAGE,
+            Self::Local(_) => FAILED,
             Self::Json(_) => INTERNAL,
             Self::Told(code) => *code,
         }
+    }
+}
+
+/// The exit code for what the daemon says.
+pub(super) fn code(error: &Error) -> u8 {
+    match error {
+        Error::NoInstance { .. } | Error::Lost(_) => UNAVAILABLE,
+        Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. } => NOT_ALLOWED,
+        Error::Conflict { .. } => TRY_AGAIN,
+        Error::InvalidSettings { .. } => USAGE,
+        _ => FAILED,
     }
 }
 
@@ -162,7 +194,7 @@ pub(crate) fn run(request: &Request, surroundings: &Surroundings) -> ExitCode {
     match answered {
         Ok(code) => code,
         Err(failed) => {
-            tell(&failed);
+            telling::tell(request, &failed);
             ExitCode::from(failed.code())
         }
     }
@@ -170,8 +202,8 @@ pub(crate) fn run(request: &Request, surroundings: &Surroundings) -> ExitCode {
 
 async fn answer(request: &Request, surroundings: &Surroundings) -> Result<ExitCode, Failed> {
     let paint = Paint::of(|name| surroundings.variable(name).is_some(), stdout().is_terminal());
-    if let Act::Wrong(why) = request.act {
-        return Err(Failed::Usage(why.to_owned()));
+    if let Act::Wrong(why) = &request.act {
+        return Err(Failed::Usage(why.clone()));
     }
     if request.act == Act::List {
         return show::list(request, paint, surroundings).await.map(|()| ExitCode::SUCCESS);
@@ -179,9 +211,9 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<ExitCo
     if request.name.is_empty() {
         return Err(Failed::Usage("name the instance; `hostler list` shows all".to_owned()));
     }
-    let _agent = (request.act.takes_rights() && request.whose.host.is_none() && request.whose.user != Some(true))
-        .then(agent::Agent::start)
-        .flatten();
+    let asks = request.act.takes_rights() && request.whose.host.is_none() && request.whose.user != Some(true);
+    let in_session = surroundings.variable("XDG_SESSION_ID").is_some();
+    let _agent = (asks && request.asks()).then(|| agent::Agent::start(in_session)).flatten();
     let client = match client(request).await {
         Ok(client) => client,
         Err(Failed::Absent(absent)) => return without_daemon(request, absent, surroundings).await,
@@ -196,19 +228,23 @@ async fn client(request: &Request) -> Result<Client, Failed> {
     let reach = |user| Reach { user, host: host.clone() };
     let said = user.or_else(|| (host.is_some() || rustix::process::geteuid().is_root()).then_some(false));
     if let Some(user) = said {
-        return Ok(Client::connect(&reach(user)).await?);
+        return Ok(connected(request, &reach(user)).await?);
     }
-    let system = Client::connect(&reach(false)).await;
+    let system = connected(request, &reach(false)).await;
     if let Ok(client) = &system
         && has(client, &request.name).await
     {
         return Ok(client.clone());
     }
-    match (Client::connect(&reach(true)).await, system) {
+    match (connected(request, &reach(true)).await, system) {
         (Ok(session), Ok(system)) => Ok(if has(&session, &request.name).await { session } else { system }),
         (Ok(session), Err(_)) => Ok(session),
         (Err(_), system) => Ok(system?),
     }
+}
+
+async fn connected(request: &Request, reach: &Reach) -> Result<Client, Absent> {
+    if request.asks() { Client::connect(reach).await } else { Client::connect_unasked(reach).await }
 }
 
 async fn has(client: &Client, name: &str) -> bool {
@@ -234,6 +270,11 @@ async fn without_daemon(request: &Request, absent: Absent, surroundings: &Surrou
 impl Session<'_> {
     async fn act(&self) -> Result<ExitCode, Failed> {
         let name = &self.request.name;
+        if let Act::Create(change, new) = &self.request.act {
+            let job = self.client.create(name, change, (**new).clone()).await?;
+            self.outcome(&self.finish(job).await?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let instance = self.client.instance(name).await?;
         let job = match &self.request.act {
             Act::Start => instance.start().await?,
@@ -241,17 +282,19 @@ impl Session<'_> {
             Act::Restart => instance.restart().await?,
             Act::Reload => instance.reload().await?,
             Act::Rollback => instance.rollback().await?,
+            Act::Upgrade => instance.upgrade().await?,
+            Act::Remove => self.client.manager().await?.remove(name.clone()).await?,
             Act::Wake => instance.wake().await?,
             Act::Sleep => instance.sleep().await?,
             _ => return self.at_once(&instance).await,
         };
-        let outcome = self.client.outcome(job).await?;
+        let outcome = self.finish(job).await?;
         self.outcome(&outcome)?;
         Ok(ExitCode::SUCCESS)
     }
 
     /// What is no job.
-    async fn at_once(&self, instance: &hostler_bus::daemon::InstanceProxy<'_>) -> Result<ExitCode, Failed> {
+    async fn at_once(&self, instance: &hostler_bus::daemon::InstanceProxy<'static>) -> Result<ExitCode, Failed> {
         let name = &self.request.name;
         match &self.request.act {
             Act::Status => self.print(&instance.status().await?, |detail| show::detail(detail, now_us()))?,
@@ -263,6 +306,12 @@ impl Session<'_> {
             Act::Stacks(None) => self.all_stacks(instance).await?,
             Act::Scale(workers) => instance.scale(*workers).await?,
             Act::Recycle(worker) => instance.recycle(*worker).await?,
+            Act::LogLevel(None) => write(instance.log_level().await?.as_str()),
+            Act::LogLevel(Some(level)) => instance.set_log_level(*level).await?,
+            Act::Top => {
+                let watched = top::Watched::Bus { client: self.client.clone(), instance: instance.clone() };
+                return top::run(&watched, self.paint).await.map(|()| ExitCode::SUCCESS).map_err(Failed::Top);
+            }
             Act::Enable(true) => {
                 instance.enable().await?;
                 say(&format!("{name} is enabled; `hostler start {name}` starts it now"));
@@ -324,32 +373,4 @@ fn print<T: Serialize>(
         write(&lines(answer).iter().map(|line| line.painted(paint)).collect::<Vec<_>>().join("\n"));
     }
     Ok(())
-}
-
-fn tell(failed: &Failed) {
-    let words = harmless(&failed.to_string());
-    match failed {
-        Failed::Told(_) => {}
-        Failed::Daemon(Error::Instance(InstanceError::ReloadFailed { traceback, .. })) => {
-            say(&format!("the generation before goes on: {words}"));
-            if !traceback.is_empty() {
-                eprintln!("{}", harmless(traceback).trim_end());
-            }
-        }
-        Failed::Daemon(Error::Conflict { difference, .. }) => {
-            say(&words);
-            eprintln!("{}", harmless(difference).trim_end());
-        }
-        Failed::Daemon(Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. }) => {
-            say(&words);
-            say(agent::missing(stdin().is_terminal()));
-        }
-        Failed::Absent(Absent::NotInstalled { .. } | Absent::NoBus { .. }) => {
-            say(&words);
-            say(
-                "an instance that runs is asked without it: `hostler status --socket PATH`, and so reload, workers, top",
-            );
-        }
-        _ => say(&words),
-    }
 }

@@ -1,5 +1,5 @@
-//! The names of instances for whoever completes a command line: read from directories, so that a press of a key waits for
-//! no daemon.
+//! The names of instances and settings for whoever completes a command line: read from directories, so that a press of a key waits
+//! for no daemon.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -22,6 +22,15 @@ pub(super) fn completer() -> ArgValueCompleter {
         names.extend(Places::of_environment(variable).found().into_iter().map(|found| found.name));
         let typed = typed.to_string_lossy();
         names.iter().filter(|name| name.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+    })
+}
+
+/// The keys of settings, each with what is to follow it.
+pub(super) fn keys(end: &'static str) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |typed: &OsStr| {
+        let typed = typed.to_string_lossy().replace('-', "_");
+        let all = hostler_settings::metas().iter().filter(|meta| meta.key.starts_with(&typed));
+        all.map(|meta| CompletionCandidate::new(format!("{}{end}", meta.key))).collect()
     })
 }
 

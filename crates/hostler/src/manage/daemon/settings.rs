@@ -22,7 +22,7 @@ impl Session<'_> {
             say(&format!("nothing was changed in the settings of {name}"));
             return Err(Failed::Told(USAGE));
         }
-        let outcome = self.client.apply(name, revision, change).await?;
+        let outcome = self.finish(self.client.begin_apply(name, revision, change).await?).await?;
         self.outcome(&outcome)
     }
 
@@ -68,7 +68,7 @@ impl Session<'_> {
             },
         };
         let job = settings.undo(meant).await?;
-        let outcome = self.client.outcome(job).await?;
+        let outcome = self.finish(job).await?;
         self.outcome(&outcome)
     }
 }
@@ -132,7 +132,10 @@ fn history(revisions: &[RevisionInfo], difference: bool) -> Vec<Line> {
             Piece::new(tone, &short),
             Piece::new(Tone::Plain, &when::shown(one.at_us)),
             Piece::new(Tone::Plain, &by),
-            Piece::new(Tone::Plain, &one.summary),
+            match one.refused.as_str() {
+                "" => Piece::new(Tone::Plain, &one.summary),
+                refused => Piece::new(Tone::Bad, &format!("{} (not taken: {refused})", one.summary)),
+            },
         ]
     });
     let mut lines = table::lines(&columns, rows.collect());
@@ -196,10 +199,13 @@ mod tests {
             summary: "set workers".to_owned(),
             difference: "-workers = 1\n+workers = 2\n".to_owned(),
             current: true,
+            refused: String::new(),
         };
         let shown = text(&history(std::slice::from_ref(&one), false));
         assert!(shown.len() == 2 && shown[1].starts_with("0123456789ab  ") && shown[1].ends_with("set workers"));
         let shown = text(&history(&[one], true));
         assert_eq!(shown[2..4], ["-workers = 1", "+workers = 2"]);
+        let refused = RevisionInfo { refused: "it does not import".to_owned(), ..RevisionInfo::default() };
+        assert!(text(&history(&[refused], false))[1].ends_with("(not taken: it does not import)"));
     }
 }

@@ -2,20 +2,25 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use hostler_bus::daemon::{Change, LogFilter};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use hostler_bus::LogLevel;
+use hostler_bus::daemon::{Change, LogFilter, NewInstance};
 
+use super::super::words::{LEVEL, number};
 use super::{Act, Request, Whose, names, when};
 
 pub(in crate::manage) const NAME: &str = "NAME";
 const USER: &str = "user";
 const SYSTEM: &str = "system";
 const HOST: &str = "host";
+const NO_ASK: &str = "no-ask-password";
 const JSON: &str = "json";
 const PAIRS: &str = "KEY=VALUE";
 const KEY: &str = "KEY";
 const REVISION: &str = "REVISION";
+/// As many lines as hostlerd gives at once.
+const LINES_MOST: u32 = 100_000;
 
 /// The words for priorities, each at the place of its number (syslog(3)).
 const PRIORITIES: [&str; 8] = ["emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"];
@@ -37,7 +42,7 @@ pub(in crate::manage) fn commands() -> Vec<Command> {
         named("sleep", "Stop its processes; the next request starts them").arg(json()),
         set_command(named("set", "Change settings; a running instance takes them, or all stays as it was")).arg(json()),
         named("get", "Show settings, and where they come from")
-            .arg(Arg::new(KEY).help("One setting, whose value alone is shown"))
+            .arg(Arg::new(KEY).add(names::keys("")).help("One setting, whose value alone is shown"))
             .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("Those that nobody set as well"))
             .arg(json()),
         named("edit", "Open its settings file in $EDITOR; it is checked before it is applied").arg(json()),
@@ -58,12 +63,60 @@ pub(in crate::manage) fn name() -> Arg {
 }
 
 /// Whose instances.
-pub(in crate::manage) fn whose() -> [Arg; 3] {
+pub(in crate::manage) fn whose() -> [Arg; 4] {
     [
         Arg::new(USER).long("user").action(ArgAction::SetTrue).conflicts_with(SYSTEM).help("The user's own instances"),
         Arg::new(SYSTEM).long("system").action(ArgAction::SetTrue).help("The machine's instances"),
-        Arg::new(HOST).long("host").short('H').value_name("HOST").help("Those of another machine, reached with ssh"),
+        host(),
+        no_ask(),
     ]
+}
+
+/// Another machine.
+pub(crate) fn host() -> Arg {
+    Arg::new(HOST)
+        .long(HOST)
+        .short('H')
+        .value_name("HOST")
+        .value_parser(NonEmptyStringValueParser::new())
+        .help("Those of another machine, reached with ssh")
+}
+
+/// That no password is asked for.
+pub(crate) fn no_ask() -> Arg {
+    Arg::new(NO_ASK)
+        .long(NO_ASK)
+        .action(ArgAction::SetTrue)
+        .help("Ask nobody for a password: what would take one is refused")
+}
+
+/// Whether another machine is named.
+pub(crate) fn is_far(matches: &ArgMatches) -> bool {
+    matches.contains_id(HOST)
+}
+
+/// What `hostler new` asks of hostlerd, or what is wrong with it.
+pub(crate) fn creation(matches: &ArgMatches, name: String, made: Result<(Change, NewInstance), String>) -> Request {
+    let act = made.map_or_else(Act::Wrong, |(change, new)| Act::Create(change, Box::new(new)));
+    written(matches, name, act)
+}
+
+/// What `hostler remove` asks of hostlerd; `here` says that there are options for this machine's files only.
+pub(crate) fn removal(matches: &ArgMatches, here: bool) -> Request {
+    let act = match here {
+        true => Act::Wrong(
+            "--root, --dry-run and --purge are for the files of this machine, not for those of -H".to_owned(),
+        ),
+        false => Act::Remove,
+    };
+    written(matches, matches.get_one::<String>(NAME).cloned().unwrap_or_default(), act)
+}
+
+/// What is asked about the files of an instance.
+fn written(matches: &ArgMatches, name: String, act: Act) -> Request {
+    let flag = |name| matches.get_one::<bool>(name).copied().unwrap_or(false);
+    let whose = Whose { user: Some(flag(USER)), host: matches.get_one::<String>(HOST).cloned() };
+    Request { name, act, whose, json: false, ask: !flag(NO_ASK) }
 }
 
 fn set_command(command: Command) -> Command {
@@ -74,12 +127,14 @@ fn set_command(command: Command) -> Command {
                 .action(ArgAction::Append)
                 .required_unless_present("unset")
                 .value_parser(pair)
+                .add(names::keys("="))
                 .help("A setting and its value; a list is set by several of one key"),
         )
         .arg(
             Arg::new("unset")
                 .long("unset")
                 .value_name("KEY")
+                .add(names::keys(""))
                 .action(ArgAction::Append)
                 .help("Take a setting out of the file"),
         )
@@ -92,7 +147,7 @@ fn logs_command(command: Command) -> Command {
         .arg(
             option("lines", "N")
                 .short('n')
-                .value_parser(value_parser!(u32).range(0..=100_000))
+                .value_parser(|word: &str| number(word, LINES_MOST))
                 .help("At most the last so many lines; 500 without it"),
         )
         .arg(option("since", "TIME").value_parser(moment).help("From then on: `10m` ago, `2026-03-01 14:00`, `today`"))
@@ -132,18 +187,25 @@ pub(in crate::manage) fn request(verb: &str, matches: &ArgMatches) -> Option<Req
         _ => None,
     };
     let whose = Whose { user, host: text(HOST) };
-    let json = flag(JSON);
+    let (json, ask) = (flag(JSON), !flag(NO_ASK));
     let name = text(NAME);
     if verb == "list" || (verb == "status" && name.is_none() && whose != Whose::default()) {
-        return Some(Request { name: String::new(), act: Act::List, whose, json });
+        return Some(Request { name: String::new(), act: Act::List, whose, json, ask });
     }
     let (mut name, mut worker) = (name, number("WORKER"));
-    if verb == "stacks" && name.as_deref().is_some_and(|name| worker.is_some() || name.parse::<u32>().is_err()) {
+    let mut level = None;
+    if verb == "log-level" {
+        (name, level) = named_level(matches);
+    }
+    let is_name = match verb {
+        "stacks" => name.as_deref().is_some_and(|name| worker.is_some() || name.parse::<u32>().is_err()),
+        "log-level" => name.is_some(),
         // The other verbs have clap say it.
-        if matches.contains_id("socket") {
-            let act = Act::Wrong("an instance is named by its name or by its socket, not by both");
-            return Some(Request { name: name.unwrap_or_default(), act, whose, json });
-        }
+        _ => false,
+    };
+    if is_name && matches.contains_id("socket") {
+        let act = Act::Wrong("an instance is named by its name or by its socket, not by both".to_owned());
+        return Some(Request { name: name.unwrap_or_default(), act, whose, json, ask });
     }
     if verb == "stacks" && worker.is_none() {
         // A number alone is that of a worker, as it was before instances had names here.
@@ -168,6 +230,12 @@ pub(in crate::manage) fn request(verb: &str, matches: &ArgMatches) -> Option<Req
         "restart" => Act::Restart,
         "reload" => Act::Reload,
         "rollback" => Act::Rollback,
+        "upgrade" => Act::Upgrade,
+        "log-level" => match level {
+            Some(Err(wrong)) => Act::Wrong(wrong),
+            level => Act::LogLevel(level.and_then(Result::ok)),
+        },
+        "top" => Act::Top,
         "enable" => Act::Enable(true),
         "disable" => Act::Enable(false),
         "wake" => Act::Wake,
@@ -181,7 +249,28 @@ pub(in crate::manage) fn request(verb: &str, matches: &ArgMatches) -> Option<Req
         "doctor" => Act::Doctor,
         _ => return None,
     };
-    Some(Request { name: name.unwrap_or_default(), act, whose, json })
+    Some(Request { name: name.unwrap_or_default(), act, whose, json, ask })
+}
+
+/// The instance that `log-level` names, and the level: one word alone is a level where it is one.
+fn named_level(matches: &ArgMatches) -> (Option<String>, Option<Result<LogLevel, String>>) {
+    let name = matches.get_one::<String>(NAME).cloned();
+    let level = |word: &str| match LogLevel::from(word) {
+        LogLevel::Unknown => {
+            let words: Vec<&str> = LogLevel::ALL.iter().map(|level| level.as_str()).collect();
+            Err(format!("`{word}` is no log level: it is one of {}", words.join(", ")))
+        }
+        level => Ok(level),
+    };
+    match (name, matches.get_one::<String>(LEVEL)) {
+        (Some(word), None) if level(&word).is_ok() => (None, Some(level(&word))),
+        (name, word) => (name, word.map(|word| level(word))),
+    }
+}
+
+/// The level that `log-level` sets.
+pub(in crate::manage) fn level_of(matches: &ArgMatches) -> Option<LogLevel> {
+    named_level(matches).1.and_then(Result::ok)
 }
 
 fn change(matches: &ArgMatches) -> Change {

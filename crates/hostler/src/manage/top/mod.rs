@@ -3,18 +3,19 @@
 
 mod screen;
 mod view;
+mod watched;
 
 use std::time::Duration;
 
-use hostler_bus::{Error, InstanceProxy};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::line::Paint;
-use super::{Failed, QUICK, SLOW, now_us, within};
+use super::{Failed, now_us};
 use screen::{Input, Screen};
 use view::{Order, Told, View};
+pub(super) use watched::Watched;
 
 /// How often it is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -23,11 +24,12 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const ANSWERS: usize = 16;
 
 /// Shows the instance until a key, a signal or the instance ends it.
-pub(super) async fn run(instance: &InstanceProxy<'static>, paint: Paint) -> Result<(), Failed> {
+pub(super) async fn run(watched: &Watched, paint: Paint) -> Result<(), Failed> {
     let mut terminated = signal(SignalKind::terminate()).map_err(Failed::Terminal)?;
     let mut hung_up = signal(SignalKind::hangup()).map_err(Failed::Terminal)?;
     // Asked before the screen is taken, so that what is wrong is told in the usual place.
-    let mut view = View::new(look(instance).await?);
+    Screen::possible()?;
+    let mut view = View::new(watched.look().await?);
     let mut screen = Screen::take()?;
     let (answers, mut answered) = mpsc::channel(ANSWERS);
     let mut interval = tokio::time::interval(INTERVAL);
@@ -68,36 +70,26 @@ pub(super) async fn run(instance: &InstanceProxy<'static>, paint: Paint) -> Resu
             Order::Look => looking = true,
             Order::Reload | Order::Stacks(_) | Order::Recycle(_) => {}
         }
-        let (instance, answers) = (instance.clone(), answers.clone());
+        let (watched, answers) = (watched.clone(), answers.clone());
         tokio::spawn(async move {
             // Nobody takes it when the screen was left meanwhile.
-            let _ = answers.send(carry_out(&instance, order).await).await;
+            let _ = answers.send(carry_out(&watched, order).await).await;
         });
     }
 }
 
-async fn look(instance: &InstanceProxy<'static>) -> Result<view::Seen, Failed> {
-    let status = within(QUICK, instance.status()).await?;
-    let workers = within(QUICK, instance.workers()).await?;
-    Ok(view::Seen { status, workers })
-}
-
-async fn carry_out(instance: &InstanceProxy<'static>, order: Order) -> Told {
+async fn carry_out(watched: &Watched, order: Order) -> Told {
     match order {
-        Order::Quit | Order::Look => match look(instance).await {
+        Order::Quit | Order::Look => match watched.look().await {
             Ok(seen) => Told::Looked(Box::new(seen)),
             Err(failed) => Told::Gone(failed),
         },
-        Order::Reload => Told::Done(match instance.reload().await {
-            Ok(done) => Ok(format!("generation {} serves", done.generation)),
-            Err(Error::ReloadFailed { reason, .. }) => Err(format!("not reloaded: {reason}")),
-            Err(error) => Err(error.to_string()),
-        }),
-        Order::Stacks(worker) => match within(SLOW, instance.stacks(worker)).await {
+        Order::Reload => Told::Done(watched.reload().await.map(|generation| format!("generation {generation} serves"))),
+        Order::Stacks(worker) => match watched.stacks(worker).await {
             Ok(stacks) => Told::Stacks { worker, stacks },
             Err(failed) => Told::Done(Err(failed.to_string())),
         },
-        Order::Recycle(worker) => Told::Done(match within(SLOW, instance.recycle(worker)).await {
+        Order::Recycle(worker) => Told::Done(match watched.recycle(worker).await {
             Ok(()) => Ok(format!("worker {worker} is being replaced")),
             Err(failed) => Err(failed.to_string()),
         }),

@@ -51,14 +51,20 @@ pub(super) struct Screen {
 }
 
 impl Screen {
+    /// Whether there is a terminal to take.
+    ///
+    /// # Errors
+    /// When input or output is not one.
+    pub(super) fn possible() -> Result<(), Failed> {
+        if io::stdout().is_terminal() && io::stdin().is_terminal() { Ok(()) } else { Err(Failed::NoTerminal) }
+    }
+
     /// Takes the terminal.
     ///
     /// # Errors
     /// When input or output is not one, or it does not obey.
     pub(super) fn take() -> Result<Self, Failed> {
-        if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-            return Err(Failed::NoTerminal);
-        }
+        Self::possible()?;
         // A panic's message would be written on the screen that is thrown away.
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {

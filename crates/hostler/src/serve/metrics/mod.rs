@@ -9,6 +9,8 @@ use hostler_exchange::{RequestView, Tally};
 use hostler_router::Statistics;
 use hostler_supervisor::{Restarts, WorkerStatus};
 
+use super::pressure::Counts;
+
 pub(super) use listening::serve;
 pub(super) use prometheus::text;
 
@@ -20,6 +22,8 @@ pub(super) struct Snapshot {
     /// Of all generations, those that are gone among them.
     pub(super) restarts: Restarts,
     pub(super) workers: Vec<WorkerSnapshot>,
+    /// What was done for want of memory.
+    pub(super) relieved: Counts,
     pub(super) directory: String,
 }
 

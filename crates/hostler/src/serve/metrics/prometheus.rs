@@ -44,6 +44,13 @@ pub(in crate::serve) fn text(snapshot: &Snapshot) -> String {
     text.samples("hostler_request_outcomes_total", "counter", "How requests ended.", outcomes);
     let causes = restarts.by_cause().map(|(cause, count)| (labels(&[("cause", cause)]), count as f64));
     text.samples("hostler_worker_restarts_total", "counter", "Workers that were replaced.", causes);
+    let relieved = &snapshot.relieved;
+    text.counter("hostler_memory_pressure_total", "How often systemd said that memory is short.", relieved.told);
+    let steps = [("collect", relieved.collected), ("recycle", relieved.recycled), ("sleep", relieved.slept)];
+    let steps = steps.map(|(step, count)| (labels(&[("step", step)]), count as f64));
+    text.samples("hostler_memory_relief_total", "counter", "What was done about it.", steps);
+    let freed = "Bytes that workers gave back when they collected their garbage for it.";
+    text.counter("hostler_memory_freed_bytes_total", freed, relieved.freed_bytes);
     if let Some(last) = &observed.last_reload {
         let succeeded = f64::from(u8::from(last.succeeded));
         text.gauge("hostler_last_reload_succeeded", "Whether the last reload succeeded.", succeeded);
