@@ -1,7 +1,6 @@
 //! Toasts at the edge of the window, and what was told before. They stay while the pointer is over them, and are read out
 //! by screen readers.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use egui::accesskit::{Live, Role as NodeRole};
@@ -21,59 +20,26 @@ use crate::widgets::{button, glyph};
 
 /// How many stand over each other at most; the oldest wait.
 const SHOWN: usize = 4;
-/// How many are kept after they went.
-const KEPT: usize = 200;
 /// How long one stays after the pointer left it, in microseconds.
 const GRACE_US: u64 = 3_000_000;
-
-/// What was told.
-#[derive(Clone, Debug)]
-pub struct Notice {
-    /// How it sounded.
-    pub tone: ToastTone,
-    /// What it said.
-    pub text: String,
-    /// When it was told, in microseconds since 1970 (UTC).
-    pub at_us: u64,
-}
 
 /// What it remembers while the window is open.
 #[derive(Clone, Debug, Default)]
 pub struct Passing {
-    told: VecDeque<Notice>,
-    /// The number of the last toast that is among them.
-    last: Option<u64>,
-    unread: usize,
+    /// The number of the last toast that somebody looked at in the history.
+    read: u64,
 }
 
 impl Passing {
-    /// What was told, the oldest first.
-    pub fn told(&self) -> impl DoubleEndedIterator<Item = &Notice> + ExactSizeIterator {
-        self.told.iter()
-    }
-
-    /// How much of it nobody looked at since.
+    /// How many toasts nobody has looked at in the history.
     #[must_use]
-    pub fn unread(&self) -> usize {
-        self.unread
+    pub fn unread(&self, toasts: &[Toast]) -> usize {
+        toasts.iter().filter(|toast| toast.number > self.read).count()
     }
 
-    /// Notes that somebody looked at it.
-    pub fn read(&mut self) {
-        self.unread = 0;
-    }
-
-    fn take(&mut self, toasts: &[Toast], now_us: u64) {
-        let last = self.last;
-        for toast in toasts.iter().filter(|toast| last.is_none_or(|last| toast.number > last)) {
-            self.last = Some(toast.number);
-            self.unread += 1;
-            self.told.push_back(Notice { tone: toast.tone, text: toast.text.clone(), at_us: now_us });
-            if self.told.len() > KEPT {
-                self.told.pop_front();
-            }
-        }
-        self.unread = self.unread.min(self.told.len());
+    /// Notes that somebody looked at all.
+    pub fn look(&mut self, toasts: &[Toast]) {
+        self.read = toasts.last().map_or(self.read, |toast| toast.number);
     }
 }
 
@@ -97,9 +63,7 @@ pub fn sign(tokens: &Tokens, tone: ToastTone) -> (Icon, Color32) {
 /// Draws them.
 pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let now = stage.now;
-    stage.state.passing.toasts.take(&stage.world.toasts, now);
-    let standing: Vec<Toast> =
-        stage.world.toasts.iter().filter(|toast| toast.until_us > now).rev().take(SHOWN).cloned().collect();
+    let standing: Vec<Toast> = stage.world.shown_toasts(now).rev().take(SHOWN).cloned().collect();
     let Some(soonest) = standing.iter().map(|toast| toast.until_us).min() else { return };
     ui.ctx().request_repaint_after(Duration::from_micros(soonest.saturating_sub(now) + 1_000));
     let tokens = stage.tokens;
@@ -117,8 +81,8 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         }
     });
     if response.response.contains_pointer() {
-        for toast in stage.world.toasts.iter_mut().filter(|toast| toast.until_us > now) {
-            toast.until_us = toast.until_us.max(now + GRACE_US);
+        for toast in &standing {
+            stage.world.hold_toast(toast.number, now, GRACE_US);
         }
     }
     if let Some((toast, answer)) = pressed {
@@ -171,9 +135,7 @@ fn draw(ui: &mut Ui, tokens: &Tokens, toast: &Toast) -> Option<Answer> {
 }
 
 fn answered(ui: &Ui, stage: &mut Stage<'_>, toast: &Toast, answer: &Answer) {
-    for standing in stage.world.toasts.iter_mut().filter(|other| other.number == toast.number) {
-        standing.until_us = stage.now;
-    }
+    stage.world.dismiss_toast(toast.number);
     match (answer, &toast.about, &toast.undo) {
         (Answer::Undo, Some(key), Some((_, action))) => stage.order(Order::Act(key.clone(), action.clone())),
         (Answer::Log, Some(key), _) => commands::run(Command::Show(Tab::Logs), Some(key), ui.ctx(), stage),

@@ -15,7 +15,7 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             theme(ui, stage);
-            let told = stage.state.passing.toasts.unread();
+            let told = stage.state.passing.toasts.unread(&stage.world.toasts);
             let name = if told == 0 { "Notices".to_owned() } else { format!("Notices, {told} new") };
             let bell = if told == 0 { Icon::Bell } else { Icon::BellDot };
             if button::icon_only(ui, bell, &name).clicked() {

@@ -1,30 +1,43 @@
 //! Shows what was told lately, the latest first.
 
-use egui::{Context, Label, ScrollArea};
+use egui::{Align, Context, Label, Layout, ScrollArea};
 
 use super::{Outcome, window};
+use crate::commands;
 use crate::views::{Stage, toasts};
-use crate::widgets::{figures, glyph, text};
+use crate::widgets::{glyph, text};
 
 pub(super) fn show(context: &Context, stage: &mut Stage<'_>) -> Outcome {
     let tokens = stage.tokens;
-    stage.state.passing.toasts.read();
-    window(context, tokens, "Notices", 480.0, |ui| {
-        let told = stage.state.passing.toasts.told();
-        if told.len() == 0 {
+    stage.state.passing.toasts.look(&stage.world.toasts);
+    let mut goes_to = None;
+    let outcome = window(context, tokens, "Notices", 480.0, |ui| {
+        if stage.world.toasts.is_empty() {
             ui.label(text::muted(tokens, "Nothing yet. What you do, and what comes of it, is kept here."));
         }
         ScrollArea::vertical().max_height(360.0).auto_shrink([false, true]).show(ui, |ui| {
-            for notice in told.rev() {
+            for toast in stage.world.toasts.iter().rev() {
                 ui.horizontal(|ui| {
-                    let (icon, color) = toasts::sign(tokens, notice.tone);
-                    glyph::show(ui, icon, 14.0, color);
-                    ui.label(text::small(tokens, figures::time(notice.at_us)));
-                    ui.add(Label::new(&notice.text).wrap());
+                    let (icon, color) = toasts::sign(tokens, toast.tone);
+                    glyph::show(ui, icon, 15.0, color);
+                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                        if let Some(key) = toast.about.as_ref().filter(|key| stage.world.instance(key).is_some())
+                            && ui.link(format!("Show {}", key.name)).clicked()
+                        {
+                            goes_to = Some(key.clone());
+                        }
+                        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                            ui.add(Label::new(&toast.text).wrap());
+                        });
+                    });
                 });
             }
         });
         ui.add_space(10.0);
-        if ui.button("Close").clicked() { Outcome::Closes } else { Outcome::Stays }
-    })
+        if ui.button("Close").clicked() || goes_to.is_some() { Outcome::Closes } else { Outcome::Stays }
+    });
+    if let Some(key) = goes_to {
+        commands::go_to(stage.state, key);
+    }
+    outcome
 }

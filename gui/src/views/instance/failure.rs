@@ -76,7 +76,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         Some(Answer::Again) => stage.order(Order::Act(key, action)),
         Some(Answer::Dismiss) => {
             if let Some(instance) = stage.world.instance_mut(&key) {
-                instance.failed = None;
+                instance.dismiss_failure();
             }
         }
         None => {}

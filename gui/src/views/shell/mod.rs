@@ -142,3 +142,6 @@ fn parts(tab: Tab, instance: &Instance, now_us: u64) -> Vec<Part> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,431 @@
+//! The whole window by its accessible names.
+
+use egui::{Key, Modifiers, Role};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use hostler_bus::daemon::{InstanceState, Reach};
+
+use super::show;
+use crate::bus::{Action, Link, Order, Part, Progress};
+use crate::model::{Failure, FailureKind, Running, ToastTone, World, example};
+use crate::state::Tab;
+use crate::views::dialogs::Dialog;
+use crate::views::trial::{self, DARK, Trial};
+
+/// The window over a world, with nothing chosen.
+fn window(look: (egui::Theme, [f32; 2]), world: World) -> Harness<'static, Trial> {
+    trial::of("shop", look, show, |trial| {
+        trial.world = world;
+        trial.state.selected = None;
+    })
+}
+
+/// The window that shows an instance of the example, after a change.
+fn shown(name: &str, change: impl FnOnce(&mut Trial)) -> Harness<'static, Trial> {
+    trial::of(name, DARK, show, change)
+}
+
+/// The orders without those that only say what is on screen.
+fn orders(harness: &Harness<'_, Trial>) -> Vec<Order> {
+    harness.state().orders.iter().filter(|order| !matches!(order, Order::Observe(..))).cloned().collect()
+}
+
+fn act(name: &str, action: Action) -> Order {
+    Order::Act(example::key(name), action)
+}
+
+#[test]
+fn all_instances_are_listed_with_their_states() {
+    for look in trial::looks() {
+        let harness = window(look, example::world());
+        harness.get_by_role_and_label(Role::Navigation, "Machines and instances");
+        for name in ["admin, asleep", "billing, failed", "shop, serving"] {
+            harness.get_by_role_and_label(Role::ListBoxOption, name);
+            harness.get_by_role_and_label(Role::Row, name);
+        }
+        harness.get_by_label("3 serving");
+        harness.get_by_label("This computer, 9 instances");
+    }
+}
+
+#[test]
+fn what_is_not_there_says_what_to_do() {
+    for look in trial::looks() {
+        let harness = window(look, example::empty());
+        harness.get_by_label("No instances yet");
+        harness.get_by_label("Copy `hostler new NAME --system`");
+
+        let harness = window(look, example::connecting());
+        harness.get_by_label("Connecting…");
+
+        let mut harness = window(look, example::away());
+        harness.get_by_label("This user, not installed");
+        harness.get_by_label("This computer, not running");
+        harness.get_by_label("web1.example.net, not reached");
+        harness.get_by_label("again in 8 s");
+        harness.get_by_label("Copy `ssh web1.example.net systemd-stdio-bridge`");
+        let retry = harness.get_all_by_label("Retry now").next().expect("there is a button to retry");
+        retry.click();
+        harness.run();
+        assert_eq!(orders(&harness).len(), 1);
+        assert!(matches!(orders(&harness)[0], Order::Connect(_)));
+    }
+}
+
+#[test]
+fn a_lost_daemon_leaves_what_was_seen_and_takes_no_orders() {
+    let lost = |trial: &mut Trial| {
+        let reach = example::system();
+        let machine = trial.world.machines.iter_mut().find(|machine| machine.reach == reach);
+        machine.expect("the machine is there").link = Link::Connecting;
+    };
+    for (theme, size) in trial::looks() {
+        let mut harness = trial::of("shop", (theme, size), show, lost);
+        harness.get_by_label("Connecting. What is shown is as it was last seen.");
+        harness.get_by_label("shop, serving");
+        harness.get_by_role_and_label(Role::Button, "Reload").click();
+        harness.run();
+        assert_eq!(orders(&harness), []);
+    }
+}
+
+#[test]
+fn the_buttons_follow_the_state_and_turn_into_progress() {
+    for (name, main, others) in [
+        ("shop", "Reload", vec!["Restart", "Stop"]),
+        ("admin", "Wake", vec!["Stop"]),
+        ("blog", "Start", vec![]),
+        ("billing", "Start", vec!["Logs"]),
+        ("jobs", "Reload", vec!["Restart", "Stop"]),
+    ] {
+        let harness = shown(name, |_| {});
+        harness.get_by_role_and_label(Role::Button, main);
+        for other in others {
+            harness.get_by_role_and_label(Role::Button, other);
+        }
+    }
+    let mut harness = shown("shop", |_| {});
+    harness.get_by_role_and_label(Role::Button, "Reload").click();
+    harness.run();
+    assert_eq!(orders(&harness), [act("shop", Action::Reload)]);
+    harness.get_by_label("Reloading…");
+    assert!(harness.query_by_role_and_label(Role::Button, "Restart").is_none());
+    harness.get_by_role_and_label(Role::Button, "Cancel").click();
+    harness.run();
+    assert_eq!(orders(&harness)[1], Order::Cancel(example::key("shop")));
+}
+
+#[test]
+fn authorisation_is_waited_for_and_said() {
+    for look in trial::looks() {
+        let harness = trial::of("shop", look, show, |trial| {
+            trial.instance().running = Some(Running {
+                action: Action::Stop,
+                since_us: example::NOW_US - 5_000_000,
+                authorizing: true,
+                progress: Progress::default(),
+            });
+        });
+        harness.get_by_label("Waiting for authorisation…");
+        harness.get_by_label("5 s");
+    }
+}
+
+#[test]
+fn a_reload_is_followed_on_screen() {
+    let mut harness = shown("shop", |_| {});
+    harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::R);
+    harness.run();
+    assert_eq!(orders(&harness), [act("shop", Action::Reload)]);
+    harness.get_by_label("Generation 8 starts");
+    harness.get_by_label("Generation 7 answers until generation 8 is ready.");
+    let observed = harness.state().orders.iter().rev().find_map(|order| match order {
+        Order::Observe(_, parts) => Some(parts.clone()),
+        _ => None,
+    });
+    assert!(observed.is_some_and(|parts| parts.contains(&Part::Workers)), "the course needs the workers");
+}
+
+#[test]
+fn a_failure_shows_its_evidence_and_what_goes_on() {
+    let traceback = "Traceback (most recent call last):\n  File \"/srv/shop/views.py\", line 31\nSyntaxError: invalid";
+    for look in trial::looks() {
+        let mut harness = trial::of("shop", look, show, |trial| {
+            let failure = Failure {
+                message: "generation 8 failed: SyntaxError".to_owned(),
+                detail: traceback.to_owned(),
+                ..Failure::default()
+            };
+            trial.instance().failed = Some((Action::Reload, failure));
+        });
+        harness.get_by_label("Reload failed");
+        harness.get_by_label("generation 7 goes on serving");
+        harness.get_by_label("/srv/shop/views.py, line 31");
+        harness.get_by_role_and_label(Role::Button, "Show log").click();
+        harness.run();
+        assert_eq!(harness.state().state.tab, Tab::Logs);
+        harness.get_by_label("Dismiss").click();
+        harness.run();
+        assert!(harness.query_by_label("Reload failed").is_none());
+    }
+    let harness = shown("shop", |trial| {
+        let failure = Failure { kind: FailureKind::Cancelled, message: "cancelled".to_owned(), ..Failure::default() };
+        trial.instance().failed = Some((Action::Stop, failure));
+    });
+    harness.get_by_label("Stop cancelled");
+}
+
+#[test]
+fn the_sidebar_is_gone_through_with_the_keyboard() {
+    let mut harness = window(DARK, example::world());
+    harness.get_by_role_and_label(Role::ListBoxOption, "admin, asleep").focus();
+    harness.run();
+    for _ in 0..2 {
+        harness.key_press(Key::ArrowDown);
+        harness.run();
+    }
+    assert!(harness.get_by_role_and_label(Role::ListBoxOption, "billing, failed").is_focused());
+    harness.key_press(Key::Space);
+    harness.run();
+    assert!(harness.state().state.marked.contains(&example::key("billing")));
+    harness.get_by_label("1 marked");
+    harness.key_press(Key::ArrowUp);
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(harness.state().state.selected, Some(example::key("api")));
+    harness.key_press(Key::Escape);
+    harness.run();
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(harness.state().state.marked.is_empty(), "Esc clears the marks");
+}
+
+#[test]
+fn a_machine_is_folded_with_the_keyboard_and_lists_its_own() {
+    let mut harness = window(DARK, example::world());
+    harness.get_by_label("This computer, 9 instances").focus();
+    harness.run();
+    harness.key_press(Key::ArrowLeft);
+    harness.run();
+    assert!(harness.query_by_role_and_label(Role::ListBoxOption, "shop, serving").is_none());
+    harness.key_press(Key::ArrowRight);
+    harness.run();
+    harness.get_by_role_and_label(Role::ListBoxOption, "shop, serving");
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(harness.state().state.machine, Some(example::system()));
+    assert!(harness.query_by_role_and_label(Role::Row, "notes, serving").is_none());
+}
+
+#[test]
+fn the_search_takes_keys_that_are_shortcuts_elsewhere() {
+    let mut harness = window(DARK, example::world());
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::F);
+    harness.run();
+    let field = harness.get_by_role_and_label(Role::TextInput, "Search instances");
+    assert!(field.is_focused());
+    field.type_text("bill?");
+    harness.key_press(Key::Questionmark);
+    harness.run();
+    assert_eq!(harness.state().state.passing.dialog, None, "a question mark is typed, not a command");
+    assert_eq!(harness.state().state.search, "bill?");
+    harness.get_by_label("Nothing matches");
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert_eq!(harness.state().state.search, "");
+}
+
+#[test]
+fn panes_are_gone_through_with_f6() {
+    let mut harness = shown("shop", |_| {});
+    for (role, name) in [(Role::Button, "Reload"), (Role::Tab, "Overview"), (Role::ListBoxOption, "shop, serving")] {
+        harness.key_press(Key::F6);
+        harness.run();
+        assert!(harness.get_by_role_and_label(role, name).is_focused(), "{name}");
+    }
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::F6);
+    harness.run();
+    assert!(harness.get_by_role_and_label(Role::Tab, "Overview").is_focused());
+    harness.key_press(Key::ArrowRight);
+    harness.run();
+    assert_eq!(harness.state().state.tab, Tab::Workers);
+    assert!(harness.get_by_role_and_label(Role::Tab, "Workers").is_focused());
+}
+
+#[test]
+fn the_palette_finds_shows_the_command_and_does_it() {
+    for look in trial::looks() {
+        let mut harness = window(look, example::world());
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
+        harness.run();
+        harness.get_by_role_and_label(Role::TextInput, "Command Palette").type_text("restart shop");
+        harness.run();
+        harness.get_by_label("hostler restart shop --system");
+        harness.key_press(Key::Enter);
+        harness.run();
+        assert_eq!(orders(&harness), [act("shop", Action::Restart)]);
+        assert!(harness.query_by_role_and_label(Role::TextInput, "Command Palette").is_none());
+    }
+}
+
+#[test]
+fn esc_closes_the_palette_and_nothing_is_done() {
+    let mut harness = shown("shop", |_| {});
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    harness.run();
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(!harness.state().state.passing.palette.is_open());
+    assert_eq!(orders(&harness), []);
+}
+
+#[test]
+fn removing_asks_for_the_name() {
+    for look in trial::looks() {
+        let mut harness = trial::of("blog", look, show, |trial| {
+            trial.state.passing.dialog = Some(Dialog::Remove { key: example::key("blog"), typed: String::new() });
+        });
+        harness.get_by_role_and_label(Role::Dialog, "Remove blog?");
+        harness.get_by_role_and_label(Role::Button, "Remove blog").click();
+        harness.run();
+        assert_eq!(orders(&harness), [], "the name was not typed");
+        harness.get_by_role_and_label(Role::TextInput, "Type blog to confirm").type_text("blog");
+        harness.run();
+        harness.get_by_role_and_label(Role::Button, "Remove blog").click();
+        harness.run();
+        assert_eq!(orders(&harness), [act("blog", Action::Remove)]);
+        assert_eq!(harness.state().state.passing.dialog, None);
+    }
+}
+
+#[test]
+fn the_number_of_workers_is_set_by_hand() {
+    let mut harness = shown("shop", |_| {});
+    harness.get_by_role_and_label(Role::Button, "Set Workers…").click();
+    harness.run();
+    harness.get_by_label("One worker more").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Set workers").click();
+    harness.run();
+    assert_eq!(orders(&harness), [act("shop", Action::Scale(5))]);
+}
+
+#[test]
+fn a_host_is_added_once_and_removed() {
+    let mut harness = window(DARK, example::world());
+    harness.get_by_label("Add host…").click();
+    harness.run();
+    harness.get_by_label("Host, as ssh takes it").type_text("-oProxyCommand=x");
+    harness.run();
+    harness.get_by_label("A host has no spaces, and does not begin with a dash.");
+    harness.state_mut().state.passing.dialog =
+        Some(Dialog::AddHost { host: "web1.example.net".to_owned(), user: false });
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Add host").click();
+    harness.run();
+    let reach = Reach { user: false, host: Some("web1.example.net".to_owned()) };
+    assert_eq!(orders(&harness), [Order::Connect(reach.clone())]);
+    assert_eq!(harness.state().state.hosts, [reach]);
+    harness.get_by_label("web1.example.net, connecting");
+}
+
+#[test]
+fn several_are_stopped_after_a_look_at_the_list() {
+    for look in trial::looks() {
+        let mut harness = window(look, example::world());
+        for name in ["shop", "blog", "jobs"] {
+            harness.get_by_label(&format!("Mark {name}")).click();
+            harness.run();
+        }
+        harness.get_by_label("3 marked");
+        harness.get_by_label("Stop…").click();
+        harness.run();
+        assert_eq!(orders(&harness), []);
+        harness.get_by_label("Left as they are:");
+        harness.get_by_label("it is not running");
+        harness.get_by_role_and_label(Role::Button, "Stop 2 instances").click();
+        harness.run();
+        assert_eq!(orders(&harness), [act("jobs", Action::Stop), act("shop", Action::Stop)]);
+    }
+}
+
+#[test]
+fn a_toast_offers_to_take_back_and_is_read_out() {
+    for look in trial::looks() {
+        let mut harness = trial::of("shop", look, show, |trial| {
+            let undo = Some(("Start again", Action::Start));
+            let about = Some(example::key("blog"));
+            trial.world.toast(ToastTone::Good, "blog is stopped".to_owned(), about, undo, example::NOW_US);
+        });
+        let toast = harness.get_by_role_and_label(Role::Status, "blog is stopped");
+        assert_eq!(toast.accesskit_node().live(), egui::accesskit::Live::Polite);
+        harness.get_by_label("Notices, 1 new");
+        harness.get_by_label("Start again").click();
+        harness.run();
+        assert_eq!(orders(&harness), [act("blog", Action::Start)]);
+        assert!(harness.query_by_label("Start again").is_none());
+        harness.get_by_label("Notices, 1 new").click();
+        harness.run();
+        harness.get_by_role_and_label(Role::Dialog, "Notices");
+        harness.get_by_label("Show blog");
+    }
+}
+
+#[test]
+fn rows_are_sorted_by_a_title_and_filtered_by_a_state() {
+    let mut harness = window(DARK, example::world());
+    harness.get_by_label("Sort by requests").click();
+    harness.run();
+    let first =
+        harness.get_all_by_role(Role::Row).filter_map(|row| row.accesskit_node().label()).find(|name| !name.is_empty());
+    assert_eq!(first.as_deref(), Some("jobs, broken"), "it has the most");
+    harness.get_by_label("1 asleep").click();
+    harness.run();
+    assert_eq!(harness.state().state.states, [InstanceState::Asleep]);
+    harness.get_by_role_and_label(Role::Row, "admin, asleep").click();
+    harness.run();
+    assert_eq!(harness.state().state.selected, Some(example::key("admin")));
+}
+
+#[test]
+fn the_menus_show_what_can_be_had_with_its_keys() {
+    let mut harness = shown("shop", |_| {});
+    harness.get_by_role_and_label(Role::Button, "Instance").click();
+    harness.run();
+    let start = harness.get_by_role_and_label(Role::MenuItem, "Start");
+    assert!(start.accesskit_node().is_disabled(), "it runs already");
+    harness.get_by_role_and_label(Role::MenuItem, "Reload").click();
+    harness.run();
+    assert_eq!(orders(&harness), [act("shop", Action::Reload)]);
+}
+
+#[test]
+fn what_is_on_screen_is_observed_and_nothing_else() {
+    let mut harness = shown("shop", |_| {});
+    let last = |harness: &Harness<'_, Trial>| harness.state().orders.last().cloned();
+    let key = Some(example::key("shop"));
+    assert_eq!(last(&harness), Some(Order::Observe(key.clone(), vec![Part::Status, Part::Workers])));
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Num7);
+    harness.run();
+    let parts = vec![Part::Status, Part::Settings, Part::History];
+    assert_eq!(last(&harness), Some(Order::Observe(key, parts)));
+    harness.key_press_modifiers(Modifiers::ALT, Key::Home);
+    harness.run();
+    assert_eq!(last(&harness), Some(Order::Observe(None, Vec::new())));
+    let count = harness.state().orders.len();
+    harness.run();
+    assert_eq!(harness.state().orders.len(), count, "what stays the same is not ordered again");
+}
+
+#[test]
+fn hundreds_of_instances_cost_no_more_than_what_is_seen() {
+    let mut world = example::empty();
+    let machine = world.machines.iter_mut().find(|machine| machine.reach == example::system()).expect("it is there");
+    for number in 0..2_000 {
+        machine.instances.insert(format!("app-{number:04}"), Default::default());
+    }
+    let harness = window(DARK, world);
+    let drawn = harness.get_all_by_role(Role::ListBoxOption).count();
+    assert!((1..40).contains(&drawn), "{drawn} rows were drawn");
+}
