@@ -14,7 +14,7 @@ use hostler_bus::daemon::{
     MetricsLine, NewInstance, Order, Outcome, Overview, Problem, Reach, Report, Result, RevisionInfo, SettingInfo,
     SettingValue, Tree,
 };
-use hostler_bus::{Observed, Request, Sample, Samples, Status, Worker};
+use hostler_bus::{LogLevel, Observed, Request, Sample, Samples, Status, Worker};
 use hostler_manager::bus::Connect;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -255,6 +255,12 @@ impl Daemon for Played {
     async fn detail(&self, _: Caller, name: String) -> Result<Detail> {
         self.count("detail");
         Ok(self.detail_of(&name))
+    }
+    async fn log_level(&self, _: Caller, _: String) -> Result<LogLevel> {
+        Ok(LogLevel::Info)
+    }
+    async fn set_log_level(&self, _: Caller, _: String, _: LogLevel) -> Result<()> {
+        Ok(())
     }
     async fn samples(&self, _: Caller, _: String, since_us: u64) -> Result<Samples> {
         self.count("samples");

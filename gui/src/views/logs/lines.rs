@@ -197,7 +197,7 @@ fn click(ui: &Ui, reading: &mut Reading, line: u64) {
     let same = reading.current == Some(row.number) && !extend;
     reading.choose(row.number, extend);
     reading.reveal = None;
-    reading.detail = !extend && !(same && reading.detail);
+    reading.detail = !(extend || same && reading.detail);
 }
 
 /// Draws a row; answers whether its expander was pressed.
@@ -320,6 +320,9 @@ fn append(job: &mut LayoutJob, face: &Face, text: &str, search: &str, color: Col
     job.append(&text[from..], 0.0, format(false));
 }
 
+/// Where a key leads from a place, by the lines of a page and the last place.
+type Steps = fn(usize, usize, usize) -> usize;
+
 /// The keyboard, while the lines have the focus.
 fn keys(ui: &mut Ui, list: &egui::Response, reading: &mut Reading, book: &LogBook, height: f32) {
     if !list.has_focus() {
@@ -337,7 +340,7 @@ fn keys(ui: &mut Ui, list: &egui::Response, reading: &mut Reading, book: &LogBoo
     let last = reading.index.len().saturating_sub(1);
     let place = reading.current.map(|number| reading.index.place(number).min(last));
     let page = ((height / LINE) as usize).saturating_sub(2).max(1);
-    let steps: [(Key, fn(usize, usize, usize) -> usize); 6] = [
+    let steps: [(Key, Steps); 6] = [
         (Key::ArrowUp, |place, _, _| place.saturating_sub(1)),
         (Key::ArrowDown, |place, _, last| (place + 1).min(last)),
         (Key::PageUp, |place, page, _| place.saturating_sub(page)),

@@ -1,6 +1,6 @@
 //! What the instance is: application, Python, addresses, files.
 
-use egui::Ui;
+use egui::{RichText, Ui};
 use hostler_bus::Status;
 
 use crate::theme::Size;
