@@ -55,7 +55,7 @@ fn parts(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mut Vec<Orde
         cards::show(ui, shown, status);
     }
     if shown.instance.samples.last().is_some() || shown.instance.status().is_some() {
-        plots::show(ui, shown, &mut state.views.overview.range);
+        plots::show(ui, shown, state);
     }
     if ui.available_width() < WIDE {
         lately::show(ui, shown, state);

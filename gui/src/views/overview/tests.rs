@@ -49,6 +49,9 @@ fn the_pointer_shows_a_moment_of_all_plots() {
     harness.remove_cursor();
     harness.run();
     assert!(harness.query_by_label_contains("14:57:2").is_none());
+    harness.get_by_label("Latency over the last 5 minutes").click();
+    harness.run();
+    assert_eq!(harness.state().state.tab, Tab::Logs, "a click goes to the log of that moment");
 }
 
 #[test]
