@@ -76,7 +76,6 @@ fn what_does_not_serve_says_why_and_what_to_do() {
             assert_eq!(harness.state().state.tab, tab);
         }
     }
-    trial::of("billing", DARK, show, |_| {}).get_by_label_contains("start-limit-hit");
     trial::of("webhooks", DARK, show, |_| {}).get_by_label("Starting");
 }
 
