@@ -99,12 +99,12 @@ fn face(shown: Shown<'_>) -> Option<Face> {
         InstanceState::Stopped => (
             "Stopped",
             "Neither its socket nor its service is active: requests to it are refused.".to_owned(),
-            vec![start("Start"), log],
+            vec![start("Start it"), log],
         ),
         InstanceState::Configured => (
             "Never started",
             "There is a settings file and nothing else. Start it, or look through its settings first.".to_owned(),
-            vec![start("Start"), settings],
+            vec![start("Start it"), settings],
         ),
         InstanceState::Starting => (
             "Starting",
@@ -119,14 +119,14 @@ fn face(shown: Shown<'_>) -> Option<Face> {
         InstanceState::Failed => (
             "Failed",
             "systemd does not start it any more. The log says why; when that is mended, start it again.".to_owned(),
-            vec![start("Start again"), log],
+            vec![start("Start it again"), log],
         ),
         InstanceState::Broken => (
             "Broken",
             "It runs and has no worker to answer with: requests are answered with 503. Mend what is named above, then \
              reload it."
                 .to_owned(),
-            vec![Offer::Act(Icon::RefreshCw, "Reload", Action::Reload), log, settings],
+            vec![Offer::Act(Icon::RefreshCw, "Reload it", Action::Reload), log, settings],
         ),
         InstanceState::Unknown => (
             "Unknown",

@@ -58,10 +58,10 @@ fn the_pointer_shows_a_moment_of_all_plots() {
 fn what_does_not_serve_says_why_and_what_to_do() {
     for (name, title, button, action) in [
         ("admin", "Asleep", "Wake it now", Action::Wake),
-        ("blog", "Stopped", "Start", Action::Start),
-        ("docs", "Never started", "Start", Action::Start),
-        ("billing", "Failed", "Start again", Action::Start),
-        ("jobs", "Broken", "Reload", Action::Reload),
+        ("blog", "Stopped", "Start it", Action::Start),
+        ("docs", "Never started", "Start it", Action::Start),
+        ("billing", "Failed", "Start it again", Action::Start),
+        ("jobs", "Broken", "Reload it", Action::Reload),
     ] {
         for look in trial::looks() {
             let mut harness = trial::of(name, look, show, |_| {});
