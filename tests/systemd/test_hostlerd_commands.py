@@ -116,6 +116,21 @@ def test_root_does_all(machine, instance):
     assert "hostler list" in hostler(machine, "start", "shoe", code=UNAVAILABLE)
 
 
+def test_a_start_that_is_interrupted_is_taken_back(machine, instance):
+    """Ctrl-C while the application loads: what the command started is stopped again, and it says so."""
+    shop = instance(app="slow:application")
+    machine.write(f"{shop.directory}/slow.py", "import time\ntime.sleep(600)\n")
+    with machine.start("hostler", "start", "shop") as starting:
+        while "starting its service" not in (line := starting.stdout.readline()):
+            assert line, "it ended"
+        shop.wait_state("activating")
+        machine.run("pkill", "--signal", "INT", "--full", "^hostler start shop")
+        said = starting.stdout.read()
+        assert starting.wait(60) == 130, said
+    assert "it is being cancelled" in said and "was taken back, and shop is configured" in said, said
+    assert shop.show("ActiveState") == "inactive" and shop.show("ActiveState", shop.socket) == "inactive"
+
+
 def test_what_was_written_is_taken_away(machine):
     """Made by command, changed by command, and removed by command: nothing is left; what a person typed stays, and is named."""
     machine.push(APPS, "/srv/shop")
@@ -183,6 +198,9 @@ def test_a_password_is_asked_for_on_a_terminal(machine, instance):
             assert more, said
             said += more
         assert "Authentication is required to control the Hostler application shop" in said, said
+        # What is typed while the terminal still shows it is thrown away.
+        terminal = machine.run("ps", "-o", "tty=", "-C", "pkttyagent").strip()
+        wait_until(lambda: " -echo " in machine.run("stty", "-F", f"/dev/{terminal}", "-a"), "the password is not shown", 30)
         asked.stdin.write("sesame\n")
         asked.stdin.flush()
         said += asked.stdout.read()

@@ -1,6 +1,7 @@
 """Passed sockets: who connects starts the service, whoever runs it and however little it may do."""
 
 import errno
+import json
 import shutil
 import sysconfig
 from pathlib import Path
@@ -102,6 +103,22 @@ def test_further_addresses_by_drop_in(machine, instance):
     assert shop.text() == "one"
 
 
+def test_sockets_of_several_units_are_told_apart_by_name(machine, instance):
+    """Requests, metrics and the control socket, each of a unit of its own."""
+    shop = instance()
+    others = {"metrics": "127.0.0.1:9100", "control": "/run/shop-control.sock"}
+    for name, address in others.items():
+        unit = f"[Socket]\nListenStream={address}\nFileDescriptorName={name}\nService={shop.service}\n"
+        machine.write(f"/etc/systemd/system/shop-{name}.socket", unit)
+    machine.systemctl("daemon-reload")
+    machine.systemctl("start", shop.socket, *(f"shop-{name}.socket" for name in others))
+    assert shop.text() == "one"
+    status = machine.run("hostler", "status", "--json", "--socket", others["control"])
+    assert json.loads(status)["observed"]["pid"] == shop.main_pid()
+    assert "hostler_up 1" in machine.run("curl", "--silent", "http://127.0.0.1:9100/metrics")
+    machine.systemctl("stop", *(f"shop-{name}.socket" for name in others))
+
+
 def test_a_socket_that_nobody_claims_is_an_error(machine, instance):
     shop = instance(
         bind=("unix:/run/hostler/shop.sock",),
@@ -137,15 +154,15 @@ def test_a_socket_for_what_is_not_served_says_what_to_do(machine, instance, name
 
 def test_a_failed_start_has_its_reason_in_the_status(machine, instance):
     """STATUS= and ERRNO=, as `systemctl status` shows them."""
-    shop = instance(settings='metrics_bind = ["127.0.0.1:9100"]')
+    shop = instance(settings='metrics_bind = ["127.0.0.1:9100"]', service_once="[Service]\nRestart=no\n")
     with machine.start("python3", "-c", TAKE_PORT) as taken:
         assert taken.stdout.readline() == "taken\n"
         assert machine.result("systemctl", "start", shop.service).returncode != 0
         taken.communicate("\n")
     assert int(shop.show("StatusErrno")) == errno.EADDRINUSE
     assert "cannot listen on 127.0.0.1:9100: the port is in use by" in shop.show("StatusText")
-    # It would be tried again and again: the port may become free.
-    shop.systemctl("stop", shop.socket, shop.service)
+    shop.systemctl("stop", shop.socket)
+    shop.systemctl("reset-failed", shop.service)
 
 
 def test_an_import_that_fails_has_its_reason_in_the_status(machine, instance):

@@ -65,6 +65,19 @@ def test_an_enabled_instance_is_there_after_a_boot(machine, instance):
     assert machine.run("systemctl", "is-enabled", shop.service, shop.socket, check=False).split() == ["disabled"] * 2
 
 
+def test_the_first_request_after_a_boot_starts_it(machine, instance):
+    """All that a boot starts is stopped, and started as at a boot."""
+    shop = instance()
+    shop.systemctl("enable", shop.socket)
+    machine.systemctl("isolate", "rescue.target")
+    shop.wait_state("inactive", shop.socket)
+    machine.systemctl("default")
+    shop.wait_state("active", shop.socket)
+    assert shop.show("ActiveState") == "inactive"
+    assert shop.text() == "one"
+    assert machine.run("systemctl", "is-active", "multi-user.target").strip() == "active"
+
+
 def test_the_target_stops_and_starts_all(machine, instance):
     shop, blog = instance("shop"), instance("blog")
     for one in (shop, blog):

@@ -241,8 +241,14 @@ impl Hostlerd {
     /// The same, after the caller's right was checked.
     async fn allowed(&self, caller: &Caller, right: Right, name: &str) -> Result<(Overview, Option<u32>)> {
         let overview = self.find(name).await?;
-        let user = self.0.authority.check(caller, right, name).await?;
+        let user = self.check(caller, right, name).await?;
         Ok((overview, user))
+    }
+
+    /// Checks a right; answers with the caller's user. While somebody types a password the daemon does not leave.
+    async fn check(&self, caller: &Caller, right: Right, name: &str) -> Result<Option<u32>> {
+        let _using = self.0.in_use.begin();
+        self.0.authority.check(caller, right, name).await
     }
 
     /// Whether there was such an instance at the last look.

@@ -131,7 +131,7 @@ fn keep_from_children(number: u32) {
     close_fds::set_fds_cloexec_threadsafe(number, &others);
 }
 
-fn unix_name(listener: &std::os::unix::net::UnixListener) -> Option<String> {
+pub(crate) fn unix_name(listener: &std::os::unix::net::UnixListener) -> Option<String> {
     use std::os::linux::net::SocketAddrExt;
     let address = listener.local_addr().ok()?;
     if let Some(path) = address.as_pathname() {

@@ -9,13 +9,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use rustix::fs::{AtFlags, CWD, OFlags, Stat, fcntl_getfl, fcntl_setfl, statat, unlinkat};
 use rustix::net::{AddressFamily, sockopt};
 
 use crate::error::Problem;
-use crate::inherited::check;
+use crate::inherited::{check, unix_name};
 use crate::unix::made_for;
 
 /// Sockets that are left, and not used again yet.
@@ -32,6 +33,15 @@ struct LeftSocket {
 enum Kind {
     Tcp(TcpListener),
     Unix(UnixListener, Option<FileId>),
+}
+
+/// A socket that was given up.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// What whoever holds it as well calls it.
+    pub name: String,
+    /// Where it listened, as [`Bound::name`](crate::Bound::name) shows it.
+    pub address: String,
 }
 
 /// Which file a socket file is: `DEVICE-INODE`.
@@ -119,22 +129,37 @@ impl Left {
         }
     }
 
-    /// Gives up what was not used again: closed, and its socket files removed. Returns the names; whoever holds the sockets as well is to be told.
+    /// Gives up what was not used again: closed, and its socket files removed. Returns which; whoever holds the sockets as well is to be told.
     #[must_use]
-    pub fn give_up(self) -> Vec<String> {
-        for left in &self.0 {
-            if let Kind::Unix(listener, Some(file)) = &left.kind {
+    pub fn give_up(self) -> Vec<GivenUp> {
+        let given_up = |LeftSocket { name, kind }| {
+            let address = shown(&kind);
+            if let Kind::Unix(listener, Some(file)) = &kind {
                 remove(listener, *file);
             }
-        }
-        self.0.into_iter().map(|left| left.name).collect()
+            GivenUp { name, address }
+        };
+        self.0.into_iter().map(given_up).collect()
     }
+}
+
+fn shown(kind: &Kind) -> String {
+    let address = match kind {
+        Kind::Tcp(listener) => listener.local_addr().ok().map(|address| format!("http://{address}")),
+        Kind::Unix(listener, None) => unix_name(listener),
+        Kind::Unix(listener, Some(_)) => file_of(listener).map(|path| format!("unix:{}", path.display())),
+    };
+    address.unwrap_or_else(|| "an address that the system does not tell".to_owned())
+}
+
+/// Where the file of a socket was put.
+fn file_of(listener: &UnixListener) -> Option<PathBuf> {
+    made_for(listener.local_addr().ok()?.as_pathname()?)
 }
 
 /// Removes the file of a socket, where it still is that.
 fn remove(listener: &UnixListener, file: FileId) {
-    let Ok(address) = listener.local_addr() else { return };
-    let Some(path) = address.as_pathname().and_then(made_for) else { return };
+    let Some(path) = file_of(listener) else { return };
     if statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| FileId::of(&stat) == file) {
         // A failure leaves a file on which nobody answers, which the next server takes over.
         let _ = unlinkat(CWD, &path, AtFlags::empty());
@@ -200,10 +225,11 @@ mod tests {
     fn what_fits_no_address_is_given_up_with_its_file() {
         let directory = tempfile::tempdir().unwrap();
         let (old, new) = (directory.path().join("old.sock"), directory.path().join("new.sock"));
-        let (mut left, held) = leave(bind(&format!("unix:{}", old.display()), &mut Left::default()), "socket.4");
+        let address = format!("unix:{}", old.display());
+        let (mut left, held) = leave(bind(&address, &mut Left::default()), "socket.4");
         let bound = bind(&format!("unix:{}", new.display()), &mut left);
         assert_eq!(bound.kept_as(), None);
-        assert_eq!(left.give_up(), ["socket.4"]);
+        assert_eq!(left.give_up(), [GivenUp { name: "socket.4".to_owned(), address }]);
         assert!(!old.exists() && new.exists());
         drop(held);
         drop(bound);
@@ -221,7 +247,7 @@ mod tests {
         drop(other);
         let bound = bind(&address, &mut left);
         assert_eq!(bound.kept_as(), None);
-        assert_eq!(left.give_up(), ["socket.0"]);
+        assert_eq!(left.give_up().len(), 1);
         assert!(path.exists(), "the new one's file stays");
         UnixStream::connect(&path).unwrap();
     }

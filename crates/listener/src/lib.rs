@@ -21,5 +21,5 @@ pub use bound::{Bound, Listener};
 pub use error::{BindError, Problem};
 pub use holder::Holder;
 pub use inherited::{adopt, take_over};
-pub use left::{FileId, Left};
+pub use left::{FileId, GivenUp, Left};
 pub use owner::{Owner, OwnerError};

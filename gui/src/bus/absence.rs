@@ -73,11 +73,7 @@ impl From<Absent> for Away {
 }
 
 fn forbidden(error: &zbus::Error) -> bool {
-    match error {
-        zbus::Error::InputOutput(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
-        zbus::Error::Handshake(_) => true,
-        _ => false,
-    }
+    matches!(error, zbus::Error::InputOutput(error) if error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// The pauses between attempts, each twice the one before.

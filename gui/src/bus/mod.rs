@@ -181,8 +181,8 @@ pub enum Event {
     /// An instance's status at a moment (microseconds since 1970): of the one on screen each second, of others that
     /// run every few seconds.
     Status(InstanceKey, u64, Result<Box<Detail>, Failure>),
-    /// What was measured before the window was opened, the oldest first.
-    Past(InstanceKey, Vec<Sample>),
+    /// What was measured before the window was opened, and what happened then; the oldest first.
+    Past(InstanceKey, Vec<Sample>, Vec<hostler_bus::Event>),
     /// Its workers.
     Workers(InstanceKey, Result<Vec<Worker>, Failure>),
     /// Its requests in flight.

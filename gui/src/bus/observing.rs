@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_bus::daemon::{Client, Detail, Error, MetricsLine, RevisionInfo};
-use hostler_bus::{Request, Worker};
+use hostler_bus::{Request, Samples, Worker};
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::watch;
@@ -14,7 +14,7 @@ use zbus::zvariant::{DynamicDeserialize, DynamicType};
 
 use super::session::{Line, Task};
 use super::{Event, Part, Settings};
-use crate::model::{Clock, Failure, FailureKind};
+use crate::model::{Clock, Failure, FailureKind, Sample};
 
 /// How often what moves is asked for.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -40,11 +40,12 @@ pub(super) struct Observation {
     line: Line,
     pulse: Arc<watch::Sender<Pulse>>,
     parts: Vec<(Part, Task)>,
+    past: Option<Task>,
 }
 
 impl Observation {
     pub(super) fn new(line: Line, name: String) -> Self {
-        Self { name, line, pulse: Arc::new(watch::Sender::new(Pulse::default())), parts: Vec::new() }
+        Self { name, line, pulse: Arc::default(), parts: Vec::new(), past: None }
     }
 
     /// Keeps these parts fresh, and no others.
@@ -54,6 +55,9 @@ impl Observation {
             (pulse.runs, pulse.shown) = (runs, shown);
             *pulse != before
         });
+        if self.past.is_none() {
+            self.past = Some(Task::spawn(self.asker().past()));
+        }
         self.parts.retain(|(part, _)| parts.contains(part));
         for part in parts {
             if !self.parts.iter().any(|(known, _)| known == part) {
@@ -75,8 +79,12 @@ impl Observation {
         });
     }
 
+    fn asker(&self) -> Asker {
+        Asker { line: self.line.clone(), name: self.name.clone(), pulse: Arc::clone(&self.pulse) }
+    }
+
     fn begin(&self, part: Part) -> Task {
-        let asker = Asker { line: self.line.clone(), name: self.name.clone(), pulse: Arc::clone(&self.pulse) };
+        let asker = self.asker();
         match part {
             Part::Status => Task::spawn(asker.status()),
             Part::Workers => Task::spawn(asker.workers()),
@@ -102,6 +110,21 @@ enum Pace {
 }
 
 impl Asker {
+    /// What was measured while nobody looked: once, and again when the window was hidden or the instance did not run.
+    async fn past(self) {
+        let mut pulses = self.pulse.subscribe();
+        while pulses.wait_for(|pulse| pulse.shown && pulse.runs).await.is_ok() {
+            match in_time(false, samples(&self.line.client, &self.name, 0)).await {
+                Ok(past) => self.line.outbox.put(told_past(&self.line, &self.name, past)).await,
+                // One of an older version keeps nothing.
+                Err(failure) => tracing::debug!(name = self.name, why = failure.message, "nothing is known of before"),
+            }
+            if pulses.wait_for(|pulse| !pulse.shown || !pulse.runs).await.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn workers(self) {
         let (client, name) = (self.line.client.clone(), self.name.clone());
         // A view that shows workers beside other things is no reason to ask for a password.
@@ -233,6 +256,17 @@ async fn next_turn(pulses: &mut watch::Receiver<Pulse>, last: Pulse, moves: bool
         // A window that comes back shows what has changed meanwhile.
         changed.await.ok().map(drop)
     }
+}
+
+/// What was measured of an instance from a moment on.
+pub(super) async fn samples(client: &Client, name: &str, since_us: u64) -> Result<Samples, Error> {
+    client.known_instance(name).await?.samples(since_us).await
+}
+
+/// The event that tells of that.
+pub(super) fn told_past(line: &Line, name: &str, past: Samples) -> Event {
+    let samples = past.iter().map(Sample::from).collect();
+    Event::Past(line.key(name), samples, past.events)
 }
 
 async fn workers(client: Client, name: String, runs: bool, interactive: bool) -> Result<Vec<Worker>, Error> {

@@ -81,7 +81,6 @@ fn lines(event: &Event) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::FutureExt;
     use hostler_bus::daemon::{LogLine, Reach};
@@ -93,21 +92,20 @@ mod tests {
         Event::Gone(Reach { user: true, host: None }, name.to_owned())
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_comes_within_a_moment_wakes_once() {
-        let (outbox, wakes) = (Arc::new(Outbox::new()), Arc::new(AtomicUsize::new(0)));
-        let (announcing, counter) = (Arc::clone(&outbox), Arc::clone(&wakes));
-        let task = tokio::spawn(async move {
-            announcing.announce(|| _ = counter.fetch_add(1, Ordering::Relaxed)).await;
-        });
+        let outbox = Arc::new(Outbox::new());
+        let (woken, mut wakes) = tokio::sync::mpsc::unbounded_channel();
         for _ in 0..100 {
             outbox.put(gone("shop")).await;
         }
-        tokio::time::sleep(GATHER * 4).await;
-        assert_eq!(wakes.load(Ordering::Relaxed), 1);
+        let (announcing, counting) = (Arc::clone(&outbox), Arc::clone(&outbox));
+        let task = tokio::spawn(async move {
+            announcing.announce(move || woken.send(counting.locked().len()).unwrap()).await;
+        });
+        assert_eq!(wakes.recv().await, Some(100), "all of them were there when the window was woken");
         outbox.put(gone("shop")).await;
-        tokio::time::sleep(GATHER * 4).await;
-        assert_eq!(wakes.load(Ordering::Relaxed), 2);
+        assert_eq!(wakes.recv().await, Some(101), "and not once more for the first ones");
         task.abort();
     }
 

@@ -127,6 +127,8 @@ pub(super) fn change(overview: &mut Overview, properties: Properties) {
             "HasSettings" => take(&mut overview.has_settings, value),
             "Managed" => take(&mut overview.managed, value),
             "Application" => take(&mut overview.application, value),
+            "Framework" => take(&mut overview.framework, value),
+            "Python" => take(&mut overview.python, value),
             "Binds" => take(&mut overview.binds, value),
             "Generation" => take(&mut overview.generation, value),
             _ => {}

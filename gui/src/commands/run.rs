@@ -208,7 +208,9 @@ fn refresh(stage: &mut Stage<'_>) {
     for reach in away {
         stage.order(Order::Connect(reach));
     }
-    stage.state.passing.shell.observe_again();
+    if let Some((key, _)) = stage.selected() {
+        stage.order(Order::Refresh(key));
+    }
 }
 
 /// Shows the instance that is so many places further in the sidebar.

@@ -251,6 +251,16 @@ impl Draft {
         change
     }
 
+    /// Whether nothing is being changed, and nothing is on its way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        match self.sending {
+            Sending::No => self.edits.is_empty(),
+            Sending::Sent(_) => false,
+            Sending::Applied(_) => true,
+        }
+    }
+
     /// Notes that the changes were sent.
     pub fn sent(&mut self) {
         self.sending = Sending::Sent(self.edits.clone());

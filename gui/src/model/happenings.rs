@@ -1,12 +1,14 @@
 //! What happened to an instance: found in what changes from one look to the next, and marked on the time axis of plots.
 
 use hostler_bus::daemon::{Detail, InstanceState, Overview, RevisionInfo};
-use hostler_bus::{Status, Worker};
+use hostler_bus::{EventKind, Status, Worker};
 
 use super::Instance;
 
 /// How many are kept of an instance.
 const LIMIT: usize = 256;
+/// What is told by two sides within this time is the same.
+const SAME_US: u64 = 2_000_000;
 
 /// Something that happened to an instance, as plots mark it.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,10 +50,41 @@ pub enum HappeningKind {
     Mended,
 }
 
+impl Happening {
+    /// What the instance itself tells; `None` of a kind that is not known here.
+    fn told(event: &hostler_bus::Event) -> Option<Self> {
+        let kind = match event.kind {
+            EventKind::Started => HappeningKind::Started,
+            EventKind::Upgraded => HappeningKind::Upgraded,
+            EventKind::Reloaded => HappeningKind::Reloaded,
+            EventKind::ReloadFailed => HappeningKind::ReloadFailed,
+            EventKind::RolledBack => HappeningKind::RolledBack,
+            EventKind::Applied => HappeningKind::Configured,
+            EventKind::WorkerDied => HappeningKind::WorkerReplaced,
+            EventKind::Recycled => HappeningKind::Recycled,
+            EventKind::Broken => HappeningKind::Broken,
+            EventKind::Healed => HappeningKind::Mended,
+            EventKind::Asleep => HappeningKind::Slept,
+            EventKind::Awake => HappeningKind::Woke,
+            EventKind::Unknown => return None,
+        };
+        Some(Self { at_us: event.at_us, kind, message: event.message.clone() })
+    }
+
+    /// Whether both are the same thing, told by two sides: the instance, the daemon, systemd, the history of settings.
+    fn is_same(&self, other: &Self) -> bool {
+        let states =
+            !matches!(self.kind, HappeningKind::WorkerReplaced | HappeningKind::Recycled | HappeningKind::ReloadFailed);
+        self.kind == other.kind
+            && (self.at_us == other.at_us && (states || self.message == other.message)
+                || states && self.at_us.abs_diff(other.at_us) < SAME_US)
+    }
+}
+
 impl Instance {
     /// Notes what happened, once; in the order of time.
     pub(super) fn happened(&mut self, happening: Happening) {
-        let same = |one: &Happening| one.at_us == happening.at_us && one.kind == happening.kind;
+        let same = |one: &Happening| one.is_same(&happening);
         if self.happenings.iter().any(same) {
             return;
         }
@@ -86,6 +119,11 @@ impl Instance {
     /// Notes what a status says that differs from the former one.
     pub(super) fn notice_status(&mut self, detail: &Detail, at_us: u64) {
         let Some(status) = &detail.instance else { return };
+        if !status.observed.events.is_empty() {
+            self.notice_events(&status.observed.events);
+            return;
+        }
+        // An instance of an older version tells nothing: it is seen from outside.
         if let Some(service) = detail.service.as_ref().filter(|unit| unit.active == "active" && unit.since_us > 0) {
             let message = "its service was started".to_owned();
             self.happened(Happening { at_us: service.since_us, kind: HappeningKind::Started, message });
@@ -94,6 +132,14 @@ impl Instance {
             self.happened(Happening { at_us, kind: HappeningKind::Started, message });
         }
         self.notice_reload(status);
+    }
+
+    /// Notes what the instance itself tells.
+    pub(super) fn notice_events(&mut self, events: &[hostler_bus::Event]) {
+        self.tells_events |= !events.is_empty();
+        for happening in events.iter().filter_map(Happening::told) {
+            self.happened(happening);
+        }
     }
 
     fn notice_reload(&mut self, status: &Status) {
@@ -110,7 +156,7 @@ impl Instance {
 
     /// Notes workers that were replaced since the former list.
     pub(super) fn notice_workers(&mut self, next: &[Worker], at_us: u64) {
-        let Some(before) = self.workers.value() else { return };
+        let Some(before) = self.workers.value().filter(|_| !self.tells_events) else { return };
         let mut replaced = Vec::new();
         for worker in next {
             let Some(former) = before.iter().find(|former| former.place == worker.place) else { continue };

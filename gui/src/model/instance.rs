@@ -29,6 +29,8 @@ pub struct Instance {
     pub samples: Samples,
     /// What happened: reloads, restarts, the latest last.
     pub happenings: Vec<Happening>,
+    /// Whether it tells itself what happens.
+    pub(super) tells_events: bool,
     /// Its workers.
     pub workers: Loaded<Vec<Worker>>,
     /// Its requests in flight.

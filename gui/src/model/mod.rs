@@ -13,6 +13,9 @@ mod samples;
 mod take;
 mod toast;
 
+#[cfg(test)]
+mod tests;
+
 #[cfg(any(test, feature = "example"))]
 pub mod example;
 

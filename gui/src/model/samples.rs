@@ -45,6 +45,25 @@ impl Sample {
     }
 }
 
+impl From<hostler_bus::Sample> for Sample {
+    fn from(span: hostler_bus::Sample) -> Self {
+        let responses =
+            [span.responses_1xx, span.responses_2xx, span.responses_3xx, span.responses_4xx, span.responses_5xx];
+        let rate = |count: u32| if span.seconds > 0.0 { f64::from(count) / span.seconds } else { 0.0 };
+        Self {
+            at_us: span.at_us,
+            rates: responses.map(rate),
+            p50_us: span.p50_us.into(),
+            p95_us: span.p95_us.into(),
+            p99_us: span.p99_us.into(),
+            queued: span.queued,
+            busy: span.workers_busy,
+            ready: span.workers_ready,
+            memory_bytes: span.memory_bytes,
+        }
+    }
+}
+
 /// The samples of one instance.
 #[derive(Clone, Debug)]
 pub struct Samples {
@@ -119,7 +138,7 @@ impl Samples {
             p95_us: observed.p95_us,
             p99_us: observed.p99_us,
             queued: observed.queued,
-            busy: observed.in_flight.min(observed.workers_ready),
+            busy: observed.workers_busy,
             ready: observed.workers_ready,
             memory_bytes: observed.memory_bytes,
         });
@@ -160,7 +179,11 @@ impl Samples {
 
 /// Requests answered, by class of status.
 fn responses(observed: &Observed) -> [u64; 5] {
-    [0, observed.requests_total, 0, 0, 0]
+    if observed.responses.is_empty() {
+        // An instance of an older version does not tell them apart.
+        return [0, observed.requests_total, 0, 0, 0];
+    }
+    ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|class| observed.responses.get(class).copied().unwrap_or_default())
 }
 
 /// Requests answered a second since the look before, by class; without one, as the instance says of the last minute.
@@ -301,5 +324,14 @@ mod tests {
         assert_eq!(rate(6, 1, 160), Some(10));
         assert_eq!(rate(7, 2, 3), Some(7), "another process counts anew");
         assert_eq!(rate(8, 2, 3), Some(0));
+        // By class, where the instance tells them apart.
+        let classes = |ok, failed| {
+            let mut status = status(2, 0);
+            status.observed.responses = [("2xx".to_owned(), ok), ("5xx".to_owned(), failed)].into();
+            status
+        };
+        samples.take_status(9 * SECOND_US, &classes(100, 3));
+        samples.take_status(11 * SECOND_US, &classes(120, 4));
+        assert_eq!(samples.last().map(|sample| sample.rates), Some([0.0, 10.0, 0.0, 0.0, 0.5]));
     }
 }

@@ -42,7 +42,10 @@ impl World {
                 instance.detail.take(result.map(|detail| *detail));
                 instance.notice_renewal(now_us);
             }),
-            Event::Past(key, samples) => self.on_instance(&key, |instance| instance.samples.take_past(samples)),
+            Event::Past(key, samples, events) => self.on_instance(&key, |instance| {
+                instance.samples.take_past(samples);
+                instance.notice_events(&events);
+            }),
             Event::Workers(key, result) => self.on_instance(&key, |instance| {
                 if let Ok(workers) = &result {
                     instance.notice_workers(workers, now_us);
@@ -88,6 +91,10 @@ impl World {
 
     fn take_end(&mut self, key: &InstanceKey, action: Action, result: Result<Outcome, Failure>, now_us: u64) {
         self.toast_end(key, &action, &result, now_us);
+        if action == Action::Create {
+            // An instance that is called so already is none of its business.
+            return;
+        }
         self.on_instance(key, |instance| {
             instance.renewed(&action, &result, now_us);
             // Another action may have begun before this one ended.

@@ -158,7 +158,7 @@ impl<'a> Table<'a> {
         ui.spacing_mut().item_spacing.y = 0.0;
         let mut outcome = Outcome { sort_by: self.header(ui, tokens, spans, width), row: None };
         let mut draw = |ui: &mut Ui, index: usize| {
-            if Row::draw(ui, tokens, self, id, spans, width, index, row) {
+            if Row::draw(ui, tokens, self, &Grid { id, spans, width }, index, row) {
                 outcome.row = Some(index);
             }
         };
@@ -264,17 +264,23 @@ pub struct Row<'a> {
     next: usize,
 }
 
+/// Where the columns of a table are.
+struct Grid<'a> {
+    id: Id,
+    spans: &'a [Option<Span>],
+    width: f32,
+}
+
 impl Row<'_> {
     fn draw(
         ui: &mut Ui,
         tokens: &Tokens,
         table: &Table<'_>,
-        id: Id,
-        spans: &[Option<Span>],
-        width: f32,
+        grid: &Grid<'_>,
         index: usize,
         fill: &mut impl FnMut(&mut Row<'_>),
     ) -> bool {
+        let Grid { id, spans, width } = *grid;
         let (rect, _) = ui.allocate_exact_size(Vec2::new(width, table.row_height), Sense::hover());
         let sense = if table.clicks { Sense::click() } else { Sense::hover() };
         let line = ui.interact(rect, id.with(("row", index)), sense);

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
-use hostler_listener::{Bound, FileId, Left};
+use hostler_listener::{Bound, FileId, GivenUp, Left};
 use hostler_systemd::Environment;
 use hostler_systemd::sockets::Passed;
 use hostler_systemd::store::StoreName;
@@ -52,12 +52,9 @@ pub(super) fn stored(all: Vec<(StoreName, Passed)>) -> Stored {
 }
 
 /// Takes `unused` out of the store, and puts in what this process bound, as far as there is room.
-pub(super) fn keep(service: &Service, environment: &Environment, sockets: &mut Sockets, unused: Vec<String>) {
-    for name in &unused {
-        tracing::info!(
-            socket = name.as_str(),
-            "a socket that systemd kept is given up: the settings name another address"
-        );
+pub(super) fn keep(service: &Service, environment: &Environment, sockets: &mut Sockets, unused: Vec<GivenUp>) {
+    for GivenUp { name, address } in &unused {
+        tracing::info!("systemd kept {address} open, which the settings do not name any more: it is closed");
         forget(service, name);
     }
     let mut taken: BTreeSet<u32> =
@@ -182,6 +179,7 @@ mod tests {
         let all = vec![of("statistics", memory), of("socket.0", pipe), of("socket.7", listener.into())];
         let stored = stored(all);
         assert!(stored.statistics.is_some());
-        assert_eq!(stored.sockets.give_up(), ["socket.7"]);
+        let given_up = stored.sockets.give_up();
+        assert_eq!(given_up.iter().map(|socket| socket.name.as_str()).collect::<Vec<_>>(), ["socket.7"]);
     }
 }

@@ -33,7 +33,7 @@ impl Hostlerd {
     /// Whether a caller may read the log of an instance, without asking anybody for a password.
     async fn reads_logs(&self, caller: &Caller, name: &str) -> bool {
         let caller = Caller { interactive: false, ..caller.clone() };
-        self.0.authority.check(&caller, Right::ReadLogs, name).await.is_ok()
+        self.check(&caller, Right::ReadLogs, name).await.is_ok()
     }
 }
 
@@ -54,7 +54,7 @@ impl Daemon for Hostlerd {
     async fn create(&self, caller: Caller, name: String, changes: Changes, new: NewInstance) -> Result<u64> {
         self.refresh().await;
         let (instance, places) = self.planned(&name, &changes, &new)?;
-        self.0.authority.check(&caller, Right::Manage, &name).await?;
+        self.check(&caller, Right::Manage, &name).await?;
         let daemon = self.clone();
         let work = |progress| daemon.create_instance(instance, places, new, progress);
         self.0.jobs.begin(JobKind::Create, &name, &caller, &self.0.in_use, work).await
@@ -123,12 +123,12 @@ impl Daemon for Hostlerd {
                 Ok(planned) => planned,
                 Err(error) => {
                     // What is wrong tells of the file's content: not to everybody.
-                    self.0.authority.check(&caller, Right::ReadLogs, &name).await?;
+                    self.check(&caller, Right::ReadLogs, &name).await?;
                     return Err(error);
                 }
             };
             let right = orders::right_to_change(&stored.text, &planned.after);
-            let user = self.0.authority.check(&caller, right, &name).await?;
+            let user = self.check(&caller, right, &name).await?;
             let daemon = self.clone();
             let instance = name.clone();
             let work = |progress| daemon.change(name, order, planned, user, progress);
@@ -144,7 +144,7 @@ impl Daemon for Hostlerd {
         let Some((name, own)) = self.0.jobs.instance_of(job, &caller) else { return Ok(()) };
         // Who was allowed to begin it may end it.
         if !own {
-            self.0.authority.check(&caller, Right::Control, &name).await?;
+            self.check(&caller, Right::Control, &name).await?;
         }
         self.0.jobs.cancel(job)
     }

@@ -4,8 +4,8 @@
 mod parts;
 mod settings;
 
-use hostler_bus::daemon::{Detail, InstanceState, Overview, Reach, SocketFacts, UnitFacts};
-use hostler_bus::{Configured, LastReload, Observed, State, Status};
+use hostler_bus::daemon::{Detail, InstanceState, Overview, Reach, Security, SocketFacts, UnitFacts};
+use hostler_bus::{Configured, LastError, LastReload, Observed, State, Status};
 
 use super::{Clock, Failure, Happening, HappeningKind, Instance, InstanceKey, Loaded, Sample, World};
 use crate::bus::{Absence, Link};
@@ -182,6 +182,7 @@ fn instance(name: &str, state: InstanceState, problem: &str, number: u64) -> Ins
             listen: vec![format!("/run/hostler/{name}.sock")],
             ..Default::default()
         }),
+        security: Some(Security { exposure: 1.3, rating: "OK".to_owned(), profile: "standard".to_owned() }),
         revision: "5e2b1c".to_owned(),
         ..Default::default()
     });
@@ -232,6 +233,7 @@ fn status(overview: &Overview, last: Sample) -> Status {
             workers_max: 8,
             threads: 1,
             interface: "wsgi".to_owned(),
+            error_log: "journal".to_owned(),
             settings_file: Some(format!("/etc/hostler/{}.toml", overview.name)),
         },
         observed: Observed {
@@ -241,6 +243,11 @@ fn status(overview: &Overview, last: Sample) -> Status {
             version: "0.1.0".to_owned(),
             python: "3.11.2".to_owned(),
             event_loop: None,
+            framework: "Django".to_owned(),
+            workers_busy: last.busy,
+            last_error: Some(LastError { at_us: NOW_US - 21 * SECOND, message: "KeyError: 'vat'".to_owned() }),
+            restarts: [("timed_out", 1), ("max_requests", 14)].map(|(cause, count)| (cause.to_owned(), count)).into(),
+            cpu_seconds: 912.0,
             generation: 7,
             last_reload: Some(LastReload {
                 at_us: NOW_US - 70 * SECOND,

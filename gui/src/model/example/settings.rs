@@ -146,6 +146,7 @@ pub(super) fn history() -> Vec<RevisionInfo> {
         summary: summary.to_owned(),
         difference: difference.to_owned(),
         current: hours == 1,
+        ..Default::default()
     };
     vec![
         revision(

@@ -15,7 +15,7 @@ use crate::model::InstanceKey;
 use crate::model::logs::{as_json, as_text};
 use crate::theme::Size;
 use crate::theme::icon::Icon;
-use crate::widgets::{button, figures, text};
+use crate::widgets::{button, figures, spinner, text};
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,7 +125,7 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &
             Course::Idle => false,
             Course::Writing => {
                 ui.horizontal(|ui| {
-                    ui.spinner();
+                    spinner::show(ui, 16.0, tokens.accent);
                     ui.label("Writing…");
                 });
                 false

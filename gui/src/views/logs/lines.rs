@@ -69,7 +69,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, readin
     keys(ui, &list, reading, book, area.height());
     let mut clicked = None;
     let builder = UiBuilder::new().max_rect(area.shrink2(Vec2::new(0.0, 2.0)));
-    ui.scope_builder(builder, |ui| clicked = scroll(ui, &face, reading, book, &list));
+    ui.scope_builder(builder, |ui| clicked = scroll(ui, &face, key, reading, book, &list));
     if let Some(number) = clicked {
         let unfolded = reading.index.is_unfolded(number);
         reading.let_go();
@@ -102,11 +102,18 @@ fn face(ui: &Ui, stage: &Stage<'_>, book: &LogBook, area: Rect) -> Face {
 }
 
 /// Draws what is visible; answers with the line whose expander was pressed.
-fn scroll(ui: &mut Ui, face: &Face, reading: &mut Reading, book: &LogBook, list: &egui::Response) -> Option<u64> {
+fn scroll(
+    ui: &mut Ui,
+    face: &Face,
+    key: &InstanceKey,
+    reading: &mut Reading,
+    book: &LogBook,
+    list: &egui::Response,
+) -> Option<u64> {
     let height = reading.index.height();
     let inner = f64::from(ui.available_height());
     let end = (height as f64 * f64::from(LINE) - inner).max(0.0);
-    let mut area = ScrollArea::vertical().auto_shrink(false).animated(false).id_salt("log");
+    let mut area = ScrollArea::vertical().auto_shrink(false).animated(false).id_salt(("log", key));
     if let Some(offset) = wanted_offset(reading, inner, end) {
         area = area.vertical_scroll_offset(offset as f32);
     }
@@ -151,7 +158,12 @@ fn scroll(ui: &mut Ui, face: &Face, reading: &mut Reading, book: &LogBook, list:
         // Whoever scrolls to the end wants to stay there.
         reading.follows = reading.paused_at.is_none();
     }
+    if end <= 0.0 && reading.paused_at.is_none() {
+        // All of it is in sight.
+        reading.follows = true;
+    }
     reading.scroll.offset = offset;
+    reading.scroll.end = end;
     reading.scroll.height = height;
     reading.scroll.gone = reading.index.gone();
     reading.scroll.top = output.inner;
@@ -171,7 +183,8 @@ fn wanted_offset(reading: &mut Reading, inner: f64, end: f64) -> Option<f64> {
         return (!visible).then_some((above - inner / 3.0).clamp(0.0, end));
     }
     if reading.follows {
-        return (reading.scroll.height != reading.index.height()).then_some(end);
+        // Only where something changed, so that who scrolls up gets away.
+        return (reading.scroll.end != end || reading.scroll.gone != reading.index.gone()).then_some(end);
     }
     // What went above does not move what is in sight.
     let gone = reading.index.gone().checked_sub(reading.scroll.gone).filter(|gone| *gone > 0)?;
@@ -184,7 +197,7 @@ fn click(ui: &Ui, reading: &mut Reading, line: u64) {
     let same = reading.current == Some(row.number) && !extend;
     reading.choose(row.number, extend);
     reading.reveal = None;
-    reading.detail = !extend && !(same && reading.detail);
+    reading.detail = !(extend || same && reading.detail);
 }
 
 /// Draws a row; answers whether its expander was pressed.
@@ -307,6 +320,9 @@ fn append(job: &mut LayoutJob, face: &Face, text: &str, search: &str, color: Col
     job.append(&text[from..], 0.0, format(false));
 }
 
+/// Where a key leads from a place, by the lines of a page and the last place.
+type Steps = fn(usize, usize, usize) -> usize;
+
 /// The keyboard, while the lines have the focus.
 fn keys(ui: &mut Ui, list: &egui::Response, reading: &mut Reading, book: &LogBook, height: f32) {
     if !list.has_focus() {
@@ -324,7 +340,7 @@ fn keys(ui: &mut Ui, list: &egui::Response, reading: &mut Reading, book: &LogBoo
     let last = reading.index.len().saturating_sub(1);
     let place = reading.current.map(|number| reading.index.place(number).min(last));
     let page = ((height / LINE) as usize).saturating_sub(2).max(1);
-    let steps: [(Key, fn(usize, usize, usize) -> usize); 6] = [
+    let steps: [(Key, Steps); 6] = [
         (Key::ArrowUp, |place, _, _| place.saturating_sub(1)),
         (Key::ArrowDown, |place, _, last| (place + 1).min(last)),
         (Key::PageUp, |place, page, _| place.saturating_sub(page)),

@@ -37,6 +37,8 @@ pub use reading::Reading;
 const LINES: u32 = 5_000;
 /// How many are read for those who want to see more; the most that a daemon gives.
 const MORE_LINES: u32 = 100_000;
+/// How long is waited until a log is followed again whose stream ended.
+const PAUSE_US: u64 = 2_000_000;
 /// Below this width the detail of a line stands below the lines, else beside them.
 const BESIDE_WIDTH: f32 = 1_020.0;
 
@@ -108,11 +110,6 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let Some(key) = stage.state.selected.clone() else { return };
     tend(stage, &key);
     let mut reading = stage.state.passing.logs.readings.remove(&key).unwrap_or_default();
-    if let Some(instance) = stage.world.instance(&key)
-        && reading.follow_book(&instance.log)
-    {
-        ui.ctx().request_repaint();
-    }
     shortcuts(ui, stage, &mut reading);
     draw(ui, stage, &key, &mut reading);
     stage.state.passing.logs.readings.insert(key, reading);
@@ -124,6 +121,12 @@ fn draw(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Rea
         return;
     }
     toolbar::show(ui, stage, key, reading);
+    // What was just chosen is looked for at once, so that nothing flickers.
+    if let Some(instance) = stage.world.instance(key)
+        && reading.follow_book(&instance.log)
+    {
+        ui.ctx().request_repaint();
+    }
     chips::show(ui, stage, reading);
     if stage.state.views.logs.timeline {
         timeline::show(ui, stage, reading);
@@ -156,7 +159,9 @@ fn tend(stage: &mut Stage<'_>, key: &InstanceKey) {
     let log = &instance.log;
     // What was lost with a connection goes on with the next one; what was refused waits for the person.
     let may = log.ended.as_ref().is_none_or(|failure| failure.kind == FailureKind::Lost);
-    if is_ready && !log.following && may {
+    // A stream that ends at once is not opened again and again.
+    let rested = stage.now.saturating_sub(log.asked_us) >= PAUSE_US;
+    if is_ready && !log.following && may && rested {
         let filter = from_there(log.cursor());
         stage.state.passing.logs.followed = Some(key.clone());
         stage.order(Order::FollowLogs(key.clone(), filter));
@@ -182,3 +187,6 @@ fn shortcuts(ui: &mut Ui, stage: &mut Stage<'_>, reading: &mut Reading) {
         reading.go_to_found(true);
     }
 }
+
+#[cfg(test)]
+mod tests;

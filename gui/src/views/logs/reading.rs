@@ -38,16 +38,24 @@ pub struct Reading {
 }
 
 /// Where the view stood at the last frame.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Scroll {
     /// How far it was scrolled down, in points.
     pub(super) offset: f64,
     /// How high all rows were, in text lines.
     pub(super) height: u64,
+    /// How far it could be scrolled down; below 0 where that is not known.
+    pub(super) end: f64,
     /// How many text lines were gone above them.
     pub(super) gone: u64,
     /// The line at the top.
     pub(super) top: Option<u64>,
+}
+
+impl Default for Scroll {
+    fn default() -> Self {
+        Self { offset: 0.0, height: 0, end: -1.0, gone: 0, top: None }
+    }
 }
 
 impl Default for Reading {
@@ -116,7 +124,7 @@ impl Reading {
         self.paused_at = None;
         self.follows = true;
         self.reveal = None;
-        self.scroll.height = 0;
+        self.scroll.end = -1.0;
     }
 
     /// Lets go of the end, so that what is in sight stays.

@@ -8,9 +8,9 @@ use egui::Ui;
 use super::Stage;
 use super::reading::Reading;
 use crate::bus::Order;
-use crate::model::{FailureKind, InstanceKey};
+use crate::model::{FailureKind, Instance, InstanceKey};
 use crate::theme::icon::Icon;
-use crate::widgets::{button, empty, figures};
+use crate::widgets::{button, empty, figures, loaded};
 
 /// How long is waited until a log from which nothing came counts as empty.
 const WAIT_US: u64 = 2_000_000;
@@ -22,10 +22,15 @@ pub(super) fn instead(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) -> 
     if !log.numbers().is_empty() {
         return false;
     }
-    if !instance.overview.managed {
-        let words = "This instance was started by hand: what it logs goes to the terminal or the file that it was started \
-                     with. Run it as a service to read its log here.";
-        empty::show(ui, tokens, Icon::Terminal, "Its log goes elsewhere", words, |_| {});
+    let place = place(instance);
+    if !instance.overview.managed && place != Place::Journal {
+        let words = match place {
+            Place::File(file) => format!("It writes its log to {file}. Read it there."),
+            _ => "This instance was started by hand: what it logs goes to where it was started from. Run it as a service to \
+                  read its log here."
+                .to_owned(),
+        };
+        empty::show(ui, tokens, Icon::Terminal, "Its log goes elsewhere", &words, |_| {});
         return true;
     }
     if let Some(failure) = &log.ended {
@@ -51,15 +56,15 @@ pub(super) fn instead(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) -> 
     let waited_us = stage.now.saturating_sub(log.asked_us);
     if !log.following || waited_us < WAIT_US {
         ui.ctx().request_repaint_after(Duration::from_micros(WAIT_US.saturating_sub(waited_us).max(50_000)));
-        empty::show(ui, tokens, Icon::ScrollText, "Reading the log…", "", |_| {});
+        loaded::awaited(ui, tokens, "the log");
         return true;
     }
-    let words = match error_log_file(stage, key) {
-        Some(file) => format!(
+    let words = match place {
+        Place::File(file) => format!(
             "Hostler writes its log to {file} (error_logfile). Here is what systemd says of the instance, and what the \
              application prints: nothing so far."
         ),
-        None => "Lines appear here as they are logged.".to_owned(),
+        _ => "Lines appear here as they are logged.".to_owned(),
     };
     empty::show(ui, tokens, Icon::ScrollText, "Nothing was logged yet", &words, |_| {});
     true
@@ -88,10 +93,19 @@ pub(super) fn no_rows(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading
     }
 }
 
-/// The file that Hostler's own log goes to, if it is one.
-fn error_log_file(stage: &Stage<'_>, key: &InstanceKey) -> Option<String> {
-    let settings = stage.world.instance(key)?.settings.value()?;
-    let value = settings.values.iter().find(|value| value.key == "error_logfile")?.value.clone()?;
-    let file = value.trim_matches('"').to_owned();
-    (file != "-").then_some(file)
+/// Where an instance's own log goes.
+#[derive(Debug, PartialEq)]
+enum Place {
+    Journal,
+    File(String),
+    Unknown,
+}
+
+/// As the instance itself says.
+fn place(instance: &Instance) -> Place {
+    match instance.status().map(|status| status.configured.error_log.as_str()) {
+        Some("journal") => Place::Journal,
+        None | Some("" | "stderr") => Place::Unknown,
+        Some(file) => Place::File(file.to_owned()),
+    }
 }

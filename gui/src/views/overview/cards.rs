@@ -110,7 +110,6 @@ fn figures_of(shown: Shown<'_>, status: &Status) -> Vec<Figure> {
         let values: Vec<f64> = shown.instance.samples.fine().rev().take(POINTS).map(value).collect();
         values.into_iter().rev().collect()
     };
-    let last = shown.instance.samples.last().copied().unwrap_or_default();
     let share = error_share(shown.instance.samples.fine());
     let queue_waits = observed.queued > 0;
     let card = |icon, title, figure, note, color, alarm, course| Figure {
@@ -144,7 +143,7 @@ fn figures_of(shown: Shown<'_>, status: &Status) -> Vec<Figure> {
         card(
             Icon::Cpu,
             "Workers",
-            format!("{} / {}", last.busy, observed.workers_ready),
+            format!("{} / {}", observed.workers_busy, observed.workers_ready),
             workers_note(status),
             1,
             (observed.workers_ready < observed.workers_wanted).then_some(tokens.caution),

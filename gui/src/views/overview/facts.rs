@@ -1,6 +1,6 @@
 //! What the instance is: application, Python, addresses, files.
 
-use egui::{RichText, TextStyle, Ui};
+use egui::{RichText, Ui};
 use hostler_bus::Status;
 
 use crate::theme::Size;
@@ -15,6 +15,10 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>) {
         ui.spacing_mut().item_spacing.y = 6.0;
         let application = if overview.application.is_empty() { "found by looking" } else { &overview.application };
         facts::code(ui, tokens, "Application", application);
+        if !overview.framework.is_empty() {
+            facts::text(ui, tokens, "Framework", &overview.framework);
+        }
+        facts::text(ui, tokens, "Python", &python(shown));
         if let Some(status) = shown.instance.status() {
             running(ui, shown, status);
         }
@@ -32,12 +36,6 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>) {
 fn running(ui: &mut Ui, shown: Shown<'_>, status: &Status) {
     let tokens = shown.tokens;
     let (configured, observed) = (&status.configured, &status.observed);
-    let python = match (&observed.python, &observed.event_loop) {
-        (python, _) if python.is_empty() => "not known before a worker is ready".to_owned(),
-        (python, Some(event_loop)) => format!("{python} · {event_loop}"),
-        (python, None) => python.clone(),
-    };
-    facts::text(ui, tokens, "Python", &python);
     let threads = match configured.threads {
         1 => "one thread a worker".to_owned(),
         threads => format!("{threads} threads a worker"),
@@ -59,9 +57,31 @@ fn running(ui: &mut Ui, shown: Shown<'_>, status: &Status) {
         &format!("{since} · {}", figures::age(shown.now.saturating_sub(observed.since_us))),
     );
     facts::text(ui, tokens, "Process", &format!("pid {} · Hostler {}", observed.pid, observed.version));
-    let restarts = restarts(shown);
-    if !restarts.is_empty() {
-        facts::text(ui, tokens, "Replaced", &restarts);
+    if !observed.restarts.is_empty() {
+        let causes = observed.restarts.iter().map(|(cause, count)| format!("{count} × {}", cause.replace('_', " ")));
+        facts::text(ui, tokens, "Replaced", &causes.collect::<Vec<_>>().join(" · "));
+    }
+    if let Some(error) = &observed.last_error {
+        facts::row(ui, tokens, "Last error", |ui| {
+            if !error.message.is_empty() {
+                ui.add(egui::Label::new(RichText::new(&error.message).color(tokens.bad)).wrap());
+            }
+            let ago = figures::ago(shown.now, error.at_us);
+            ui.label(text::small(tokens, format!("{} · {ago}", figures::date_time(error.at_us))));
+        });
+    }
+}
+
+/// Its Python, of the workers that run, or as it was when it last ran.
+fn python(shown: Shown<'_>) -> String {
+    let running = shown.instance.status().map(|status| &status.observed);
+    match running {
+        Some(observed) if !observed.python.is_empty() => match &observed.event_loop {
+            Some(event_loop) => format!("{} · {event_loop}", observed.python),
+            None => observed.python.clone(),
+        },
+        _ if shown.instance.overview.python.is_empty() => "not known before a worker was ready".to_owned(),
+        _ => shown.instance.overview.python.clone(),
     }
 }
 
@@ -80,18 +100,6 @@ fn generation(shown: Shown<'_>, status: &Status) -> String {
     }
 }
 
-/// How often workers were replaced, by cause.
-fn restarts(shown: Shown<'_>) -> String {
-    let mut causes = std::collections::BTreeMap::<&str, u64>::new();
-    for worker in shown.instance.workers.value().into_iter().flatten() {
-        for (cause, count) in &worker.restarts {
-            *causes.entry(cause).or_default() += count;
-        }
-    }
-    let words = causes.iter().map(|(cause, count)| format!("{count} × {}", cause.replace('_', " ")));
-    words.collect::<Vec<_>>().join(" · ")
-}
-
 fn binds(ui: &mut Ui, shown: Shown<'_>, binds: &[String]) {
     facts::row(ui, shown.tokens, "Listens on", |ui| {
         ui.spacing_mut().interact_size.y = 16.0;
@@ -99,15 +107,15 @@ fn binds(ui: &mut Ui, shown: Shown<'_>, binds: &[String]) {
             ui.label(text::muted(shown.tokens, "nothing"));
         }
         for bind in binds {
-            ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = Size::TIGHT;
-                if bind.starts_with("http") {
+            if bind.starts_with("http") {
+                ui.horizontal(|ui| {
+                    ui.spacing_mut().item_spacing.x = Size::TIGHT;
                     ui.hyperlink(bind);
-                } else {
-                    ui.label(RichText::new(bind).text_style(TextStyle::Monospace));
-                }
-                copy::button(ui, bind, bind);
-            });
+                    copy::button(ui, bind, bind);
+                });
+            } else {
+                copy::text(ui, bind);
+            }
         }
     });
 }

@@ -24,6 +24,9 @@ fn figures_plots_events_and_facts_are_there() {
         }
         harness.get_by_label("Reload failed");
         harness.get_by_label("3.11.2");
+        harness.get_by_label("Django");
+        harness.get_by_label("14 × max requests · 1 × timed out");
+        harness.get_by_label("KeyError: 'vat'");
     }
 }
 

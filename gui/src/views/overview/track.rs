@@ -68,11 +68,11 @@ impl Range {
         }
     }
 
-    /// How far apart two samples may be to belong together: two and a half times what is usual, which is 10 seconds for
-    /// what the instance itself kept, and a minute for what is coarse.
+    /// How far apart two samples may be to belong together: two and a half times what is usual, which is up to 10 seconds
+    /// in the last hour, and a minute before.
     fn gap_us(self) -> u64 {
         match self {
-            Self::Minutes5 => 25 * SECOND_US,
+            Self::Minutes5 | Self::Hour => 25 * SECOND_US,
             _ => 150 * SECOND_US,
         }
     }
@@ -88,13 +88,10 @@ impl Track {
     /// Those of the range that ends now.
     #[must_use]
     pub(super) fn new(samples: &Samples, range: Range, now_us: u64) -> Self {
-        let first = now_us.saturating_sub(range.seconds() * SECOND_US);
+        let span_us = range.seconds() * SECOND_US;
+        let first = now_us.saturating_sub(span_us);
         let within = |sample: &&Sample| sample.at_us >= first && sample.at_us <= now_us + SECOND_US;
-        if range == Range::Minutes5 {
-            return Self::cut(samples.fine().filter(within), range.gap_us());
-        }
-        let last = samples.last().filter(|last| samples.coarse().next_back().is_none_or(|end| end.at_us < last.at_us));
-        Self::cut(samples.coarse().chain(last).filter(within), range.gap_us())
+        Self::cut(samples.over(span_us).iter().filter(within), range.gap_us())
     }
 
     fn cut<'a>(samples: impl Iterator<Item = &'a Sample>, gap_us: u64) -> Self {
@@ -201,12 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn longer_ranges_have_a_sample_a_minute_and_the_latest() {
+    fn longer_ranges_have_longer_steps() {
         let samples = samples(60_000..60_290);
-        let track = Track::new(&samples, Range::Hour, 60_300 * SECOND_US);
-        assert_eq!(track.samples().count(), 6);
-        assert_eq!(track.samples().next_back().map(|sample| sample.busy), Some(60_289));
-        assert_eq!(track.runs().count(), 1);
+        for (range, steps) in [(Range::Minutes5, 290), (Range::Hour, 29), (Range::Hours6, 5), (Range::Day, 5)] {
+            let track = Track::new(&samples, range, 60_290 * SECOND_US);
+            assert_eq!(track.samples().count(), steps, "{range:?}");
+            assert_eq!(track.samples().next_back().map(|sample| sample.busy), Some(60_289));
+            assert_eq!(track.runs().count(), 1);
+        }
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub(super) fn show(
 ) {
     let changes = editing.draft.changes(form.schema);
     let waits = !form.awaits_restart.is_empty();
-    if changes.is_empty() && !editing.draft.is_sent() && !waits && editing.draft.edits().is_empty() {
+    let is_idle = editing.draft.is_idle();
+    if is_idle && !waits {
         return;
     }
     let frame = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(12, 8)).corner_radius(8);
@@ -32,12 +33,13 @@ pub(super) fn show(
             && !editing.draft.is_sent()
             && !changes.is_empty()
         {
-            failed(ui, tokens, failure);
+            // Why stands above all views of the instance.
+            ui.label(text::with_icon(Icon::CircleAlert, title_of(failure)).color(tokens.bad));
         }
         ui.horizontal(|ui| {
             if editing.draft.is_sent() {
                 under_way(ui, tokens, key, instance, orders);
-            } else if changes.is_empty() && editing.draft.edits().is_empty() {
+            } else if is_idle {
                 let words = format!("Wait for a restart: {}", form.awaits_restart.join(", "));
                 ui.label(text::with_icon(Icon::Power, &words).color(tokens.caution));
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -56,7 +58,10 @@ pub(super) fn show(
 }
 
 fn pending(ui: &mut Ui, tokens: &Tokens, form: &Form<'_>, editing: &mut Editing, changes: &[Changed]) {
-    ui.label(text::strong(counted(changes.len(), "change", "changes")));
+    match changes.len() {
+        0 => ui.label(text::muted(tokens, "Nothing changed: what was typed means what is set")),
+        count => ui.label(text::strong(counted(count, "change", "changes"))),
+    };
     for (applied, glyph, one, many) in [
         (Applied::Reload, Icon::RefreshCw, "takes a reload", "take a reload"),
         (Applied::Restart, Icon::Power, "takes a restart", "take a restart"),
@@ -96,7 +101,7 @@ fn pending(ui: &mut Ui, tokens: &Tokens, form: &Form<'_>, editing: &mut Editing,
             editing.reviewing = true;
         }
         if ui.button("Discard").on_hover_text("Let go of all changes; Ctrl+Z brings them back").clicked() {
-            editing.draft.discard();
+            editing.discard();
         }
         ui.spacing_mut().item_spacing.x = 0.0;
         let redo =
@@ -118,7 +123,7 @@ pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
 
 /// How far applying is.
 pub(super) fn under_way(ui: &mut Ui, tokens: &Tokens, key: &InstanceKey, instance: &Instance, orders: &mut Vec<Order>) {
-    ui.spinner();
+    crate::widgets::spinner::show(ui, 16.0, tokens.accent);
     let running = instance.running.as_ref();
     let words = match running {
         Some(running) if running.authorizing => "Waiting for authorisation…".to_owned(),
@@ -137,16 +142,19 @@ pub(super) fn under_way(ui: &mut Ui, tokens: &Tokens, key: &InstanceKey, instanc
     });
 }
 
-/// Why it was not applied.
-pub(super) fn failed(ui: &mut Ui, tokens: &Tokens, failure: &Failure) {
-    let title = match failure.kind {
+fn title_of(failure: &Failure) -> &'static str {
+    match failure.kind {
         FailureKind::Conflict => "Not applied: somebody else changed the settings meanwhile",
         FailureKind::NotPermitted => "Not applied: you may not change these settings",
         FailureKind::Cancelled => "Cancelled: nothing was changed",
         FailureKind::Invalid => "Not applied: the settings have mistakes",
         _ => "Not applied: the settings are as before",
-    };
-    ui.label(text::with_icon(Icon::CircleAlert, title).color(tokens.bad));
+    }
+}
+
+/// Why it was not applied.
+pub(super) fn failed(ui: &mut Ui, tokens: &Tokens, failure: &Failure) {
+    ui.label(text::with_icon(Icon::CircleAlert, title_of(failure)).color(tokens.bad));
     if !matches!(failure.kind, FailureKind::Cancelled | FailureKind::Invalid) {
         ui.add(egui::Label::new(RichText::new(&failure.message).color(tokens.text)).wrap());
     }

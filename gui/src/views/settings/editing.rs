@@ -55,6 +55,9 @@ impl Editing {
                     self.reviewing = false;
                     self.undoer = Undoer::default();
                 }
+            } else {
+                // It never began; or it ended at once, and then the settings tell.
+                self.draft.answered(false);
             }
         }
         if let Some(settings) = instance.settings.value() {
@@ -84,6 +87,13 @@ impl Editing {
         if let Some(edits) = self.undoer.undo(self.draft.edits()).cloned() {
             self.draft.restore(edits);
         }
+    }
+
+    /// Lets go of all changes, in one step that can be taken back.
+    pub(super) fn discard(&mut self) {
+        self.undoer.add_undo(self.draft.edits());
+        self.draft.discard();
+        self.undoer.add_undo(self.draft.edits());
     }
 
     /// Takes it again.

@@ -207,6 +207,7 @@ fn choice(ui: &mut Ui, info: &SettingInfo, word: &str) -> Option<String> {
 fn list(ui: &mut Ui, info: &SettingInfo, words: &[String]) -> Option<Vec<String>> {
     let mut typed: Option<Vec<String>> = None;
     ui.spacing_mut().item_spacing.y = 4.0;
+    let may_edit = ui.is_enabled();
     for (place, word) in words.iter().enumerate() {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
@@ -215,10 +216,16 @@ fn list(ui: &mut Ui, info: &SettingInfo, words: &[String]) -> Option<Vec<String>
             if let Some(word) = field(ui, word, &name, (&info.key, place), width, "") {
                 typed.get_or_insert_with(|| words.to_vec())[place] = word;
             }
-            if button::icon_only(ui, Icon::X, &format!("Take {name} away")).clicked() {
+            if may_edit && button::icon_only(ui, Icon::X, &format!("Take {name} away")).clicked() {
                 typed.get_or_insert_with(|| words.to_vec()).remove(place);
             }
         });
+    }
+    if !may_edit {
+        if words.is_empty() {
+            ui.label("none");
+        }
+        return None;
     }
     let label = RichText::new(format!("{}  Add", icon::text(Icon::Plus)));
     let add = ui.add(Button::new(label));

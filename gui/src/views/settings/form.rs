@@ -40,7 +40,7 @@ pub(super) fn show(ui: &mut Ui, tokens: &'static Tokens, editing: &mut Editing, 
                 for (info, value) in of_group {
                     let line = ui.available_rect_before_wrap();
                     ui.painter().hline(line.x_range(), line.top(), Stroke::new(1.0, tokens.line));
-                    ui.add_space(Size::TIGHT);
+                    ui.add_space(Size::GAP);
                     let response = ui.scope(|ui| setting::show(ui, tokens, editing, form, info, value)).response;
                     if jump.as_deref() == Some(info.key.as_str()) {
                         ui.scroll_to_rect(response.rect, Some(Align::Center));

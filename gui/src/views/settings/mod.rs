@@ -138,7 +138,10 @@ fn draw(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, editing: &mut Edi
             .exact_size(168.0)
             .show(ui, |ui| groups::show(ui, tokens, editing, &form));
     }
-    egui::CentralPanel::no_frame().show(ui, |ui| form::show(ui, tokens, editing, &form));
+    egui::CentralPanel::no_frame().show(ui, |ui| {
+        // What is typed for one instance is nothing that another one's field could undo to.
+        ui.push_id(key, |ui| form::show(ui, tokens, editing, &form));
+    });
     review::show(ui, tokens, key, instance, &form, editing, &mut orders);
     orders
 }
@@ -161,14 +164,14 @@ fn instead(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) -> bool {
                 crate::widgets::button::plain(ui, Icon::RefreshCw, "Try again").clicked()
             });
             if again {
-                stage.order(Order::Observe(Some(key.clone()), vec![crate::bus::Part::Settings]));
+                stage.order(Order::Refresh(key.clone()));
             }
         }
         _ if !stage.world.machine(&key.reach).is_some_and(crate::model::Machine::is_ready) => {
             let words = "The settings are read as soon as the connection is there again.";
             empty::show(ui, tokens, Icon::Unplug, "Not connected", words, |_| {});
         }
-        _ => empty::show(ui, tokens, Icon::SlidersHorizontal, "Reading the settings…", "", |_| {}),
+        _ => crate::widgets::loaded::awaited(ui, tokens, "the settings"),
     }
     true
 }
@@ -205,3 +208,6 @@ fn validate(stage: &mut Stage<'_>, key: &InstanceKey, editing: &mut Editing) {
     }
     stage.order(Order::Validate { key: key.clone(), draft: number, change });
 }
+
+#[cfg(test)]
+mod tests;

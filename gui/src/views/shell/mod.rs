@@ -68,11 +68,6 @@ impl Passing {
         }
         is_meant
     }
-
-    /// Has the bus ask anew for what is shown.
-    pub fn observe_again(&mut self) {
-        self.observed = None;
-    }
 }
 
 /// Draws it.
@@ -120,7 +115,7 @@ fn take_keys(context: &Context, stage: &mut Stage<'_>) {
 /// Tells the bus what is on screen, when that changed.
 fn observe(stage: &mut Stage<'_>) {
     let observed = match stage.selected() {
-        Some((key, instance)) => (Some(key), parts(stage.state.tab, instance)),
+        Some((key, instance)) => (Some(key), parts(stage.state.tab, instance, stage.now)),
         None => (None, Vec::new()),
     };
     if stage.state.passing.shell.observed.as_ref() != Some(&observed) {
@@ -130,7 +125,7 @@ fn observe(stage: &mut Stage<'_>) {
 }
 
 /// What a view is drawn from. The course of a reload shows the workers of both generations.
-fn parts(tab: Tab, instance: &Instance) -> Vec<Part> {
+fn parts(tab: Tab, instance: &Instance, now_us: u64) -> Vec<Part> {
     let mut parts = match tab {
         Tab::Overview | Tab::Logs => vec![Part::Status],
         Tab::Workers => vec![Part::Status, Part::Workers],
@@ -141,7 +136,9 @@ fn parts(tab: Tab, instance: &Instance) -> Vec<Part> {
     let reloads = instance.running.as_ref().is_some_and(|running| {
         matches!(running.action, Action::Reload | Action::Rollback | Action::Apply { .. } | Action::Undo { .. })
     });
-    if (reloads || instance.state() == InstanceState::Reloading) && !parts.contains(&Part::Workers) {
+    // Until the former generation has finished what it runs, which is after the job's end.
+    let draining = instance.course(now_us).is_some_and(|course| !course.is_over());
+    if (reloads || draining || instance.state() == InstanceState::Reloading) && !parts.contains(&Part::Workers) {
         parts.push(Part::Workers);
     }
     parts

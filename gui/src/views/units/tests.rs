@@ -1,7 +1,7 @@
 //! The units by their accessible names.
 
 use egui_kittest::kittest::Queryable;
-use hostler_bus::daemon::Detail;
+use hostler_bus::daemon::{Detail, Security};
 
 use super::show;
 use crate::bus::{Action, Order};
@@ -24,6 +24,8 @@ fn socket_service_and_profiles_are_there() {
         harness.get_by_label("/run/hostler/shop.sock");
         harness.get_by_label("/etc/systemd/system/hostler@shop.service.d/profile.conf");
         harness.get_by_role_and_label(egui::Role::Row, "RestrictNamespaces");
+        harness.get_by_label("profile standard");
+        harness.get_by_label_contains("in use");
         harness.get_by_label("Copy `systemctl cat hostler@shop.service`");
         assert!(harness.query_by_label_contains("daemon-reload").is_none());
     }
@@ -60,6 +62,19 @@ fn it_is_disabled_and_put_to_sleep() {
     harness.get_by_label("Let it sleep").click();
     harness.run();
     assert_eq!(harness.state().orders, [Order::Act(example::key("shop"), Action::Sleep)]);
+}
+
+#[test]
+fn a_sandbox_that_is_not_known_or_changed_is_said() {
+    let harness = trial::of("shop", DARK, show, |trial| detail(trial).security = None);
+    harness.get_by_label_contains("systemd does not say how its sandbox is");
+    assert!(harness.query_by_label_contains("in use").is_none());
+    let harness = trial::of("shop", DARK, show, |trial| {
+        let security = Security { exposure: 6.2, rating: "MEDIUM".to_owned(), profile: "changed".to_owned() };
+        detail(trial).security = Some(security);
+    });
+    harness.get_by_label("medium");
+    harness.get_by_label_contains("changed beyond Hostler's profiles");
 }
 
 #[test]

@@ -75,12 +75,7 @@ pub(super) fn socket(ui: &mut Ui, shown: Shown<'_>, detail: &Detail) {
                 ui.label(text::muted(tokens, "nothing"));
             }
             for address in &socket.listen {
-                ui.horizontal(|ui| {
-                    ui.spacing_mut().item_spacing.x = Size::TIGHT;
-                    copy::button(ui, address, address);
-                    let words = RichText::new(address).text_style(TextStyle::Monospace);
-                    ui.add(egui::Label::new(words).truncate()).on_hover_text(kind_of(address));
-                });
+                copy::text(ui, address).on_hover_text(kind_of(address));
             }
         });
         facts::text(ui, tokens, "Unit file", file_state(&socket.file_state));

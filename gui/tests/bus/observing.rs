@@ -1,0 +1,147 @@
+//! What is kept fresh, and what is left alone.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hostler_bus::daemon::{Error, InstanceState};
+use hostler_manager::bus::{Bus as _, Event, Order, Part};
+use hostler_manager::model::FailureKind;
+
+use super::fake::{Bus, Played};
+use super::{Window, key, overview, run};
+
+const ALL: [Part; 5] = [Part::Status, Part::Workers, Part::Requests, Part::Settings, Part::History];
+
+#[test]
+fn what_runs_is_streamed_and_the_others_are_looked_at() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Bus::start(directory.path());
+        let all = ["blog", "shop"].map(|name| overview(name, InstanceState::Serving));
+        let played = Played::new(all.to_vec());
+        let _daemon = played.serve(&bus).await;
+        let window = Window::connected(&bus).await;
+        window.thread.send(Order::Observe(Some(key("shop")), ALL.to_vec()));
+        played.figures_wanted.notified().await;
+        played.send_figures(77, "shop").await;
+        let at = |name: &'static str| {
+            move |event| match event {
+                Event::Status(found, at_us, Ok(detail)) if found == key(name) => Some((at_us, detail)),
+                _ => None,
+            }
+        };
+        let (at_us, detail) = window.until(at("shop")).await;
+        assert_eq!((at_us, detail.instance.unwrap().observed.workers_ready), (77, 2));
+        // What was measured before comes for both.
+        let mut past = BTreeMap::new();
+        let (mut blog, mut settings_came) = (None, false);
+        while past.len() < 2 || blog.is_none() || !settings_came {
+            match window.next().await {
+                Event::Settings(_, Ok(_)) => settings_came = true,
+                Event::Past(found, samples, events) => drop(past.insert(found.name, (samples[0].rate(), events))),
+                event => blog = blog.or_else(|| at("blog")(event)),
+            }
+        }
+        assert!((past["shop"].0 - 5.0).abs() < 1e-9 && past["blog"].1[0].message == "started");
+        let (_, detail) = blog.unwrap();
+        assert_eq!(detail.overview.name, "blog");
+        let workers = window.until(|event| if let Event::Workers(_, result) = event { Some(result) } else { None });
+        assert_eq!(workers.await.unwrap()[0].pid, 2);
+        // A change of the file that is seen in the figures has the settings read again.
+        *played.revision.lock().unwrap() = "edited".to_owned();
+        played.send_figures(78, "shop").await;
+        let settings = |event| if let Event::Settings(_, Ok(settings)) = event { Some(settings) } else { None };
+        while window.until(settings).await.revision != "edited" {}
+        // It stops: the stream is let go of, and what was listed of it is empty.
+        played.publish(vec![overview("shop", InstanceState::Stopped)]).await;
+        let workers = |event| if let Event::Workers(_, Ok(workers)) = event { Some(workers) } else { None };
+        while !window.until(workers).await.is_empty() {}
+    });
+}
+
+#[test]
+fn what_rests_is_left_alone() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Bus::start(directory.path());
+        let states = [
+            ("asleep", InstanceState::Asleep),
+            ("failed", InstanceState::Failed),
+            ("stopped", InstanceState::Stopped),
+            ("new", InstanceState::Configured),
+        ];
+        let played = Played::new(states.map(|(name, state)| overview(name, state)).to_vec());
+        let _daemon = played.serve(&bus).await;
+        let window = Window::connected(&bus).await;
+        window.thread.send(Order::Observe(Some(key("asleep")), ALL.to_vec()));
+        let mut awaited = 5;
+        while awaited > 0 {
+            let event = window.next().await;
+            awaited -= u32::from(matches!(
+                event,
+                Event::Status(_, _, Ok(_))
+                    | Event::Workers(_, Ok(_))
+                    | Event::Requests(_, Ok(_))
+                    | Event::Settings(_, Ok(_))
+                    | Event::History(_, Ok(_))
+            ));
+        }
+        // The wake-up for the last of them may still come.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let (calls, wakes) = (played.called(), window.wakes.load(Ordering::Relaxed));
+        // Time is what this is about.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(played.called(), calls, "{:?}", played.calls);
+        assert_eq!(window.wakes.load(Ordering::Relaxed), wakes);
+        assert!(window.thread.try_next().is_none());
+        assert_eq!(played.called_for("workers") + played.called_for("requests"), 0, "there is nothing to list");
+    });
+}
+
+#[test]
+fn a_window_that_nobody_sees_asks_nothing() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Bus::start(directory.path());
+        let played = Played::new(["blog", "shop"].map(|name| overview(name, InstanceState::Serving)).to_vec());
+        let _daemon = played.serve(&bus).await;
+        let window = Window::connected(&bus).await;
+        window.thread.send(Order::Observe(Some(key("shop")), vec![Part::Workers]));
+        window.until(|event| matches!(event, Event::Workers(..)).then_some(())).await;
+        window.thread.send(Order::Shown(false));
+        // What was under way comes to its end.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let calls = played.called();
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert_eq!(played.called(), calls, "{:?}", played.calls);
+        while window.thread.try_next().is_some() {}
+        window.thread.send(Order::Shown(true));
+        window.until(|event| matches!(event, Event::Workers(..)).then_some(())).await;
+    });
+}
+
+#[test]
+fn what_was_refused_is_asked_again_only_if_one_insists() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Bus::start(directory.path());
+        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let refused = Error::NotAuthorized { purpose: "see it".to_owned(), reason: "polkit refused".to_owned() };
+        *played.refusal.lock().unwrap() = Some(refused);
+        let _daemon = played.serve(&bus).await;
+        let window = Window::connected(&bus).await;
+        window.thread.send(Order::Observe(Some(key("shop")), vec![Part::Requests]));
+        let requests = |event| if let Event::Requests(_, result) = event { Some(result) } else { None };
+        assert_eq!(window.until(requests).await.unwrap_err().kind, FailureKind::NotPermitted);
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        assert_eq!((played.called_for("requests, asking"), played.called_for("requests")), (1, 0));
+        *played.refusal.lock().unwrap() = None;
+        window.thread.send(Order::Refresh(key("shop")));
+        assert_eq!(window.until(requests).await.unwrap()[0].id, "a1");
+        // From now on it is asked each second, and no person is.
+        assert!(window.until(requests).await.is_ok());
+        assert_eq!(played.called_for("requests, asking"), 2);
+        assert!(played.called_for("requests") >= 1);
+    });
+}
