@@ -1,10 +1,10 @@
 //! When a command can be had, and why it cannot.
 
 use egui::ThemePreference;
-use hostler_bus::daemon::{InstanceState, Overview};
+use hostler_bus::daemon::{InstanceState, Overview, Reach};
 
 use super::Command;
-use crate::model::{Instance, InstanceKey, World};
+use crate::model::{Instance, InstanceKey, Machine, World};
 use crate::state::{State, Tab};
 
 /// What commands are judged by.
@@ -29,6 +29,15 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn about(world: &'a World, state: &'a State, subject: &'a InstanceKey) -> Self {
         Self { world, state, subject: Some(subject) }
+    }
+
+    /// The daemon that a new instance is made by: the one that is looked at, else the first of this computer that is there.
+    #[must_use]
+    pub fn maker(&self) -> Option<&'a Reach> {
+        let can = |reach: &&Reach| reach.host.is_none() && self.world.machine(reach).is_some_and(Machine::is_ready);
+        let near = [self.state.machine.as_ref(), self.subject.map(|key| &key.reach)];
+        let all = self.world.machines.iter().map(|machine| &machine.reach);
+        near.into_iter().flatten().chain(all).find(can)
     }
 
     /// The instance that commands are about, as it is known.
@@ -76,6 +85,10 @@ impl Command {
             Self::Browse | Self::CopyAddress | Self::Favourite | Self::Mark | Self::Show(_) => {
                 self.of_what_is_known(scene)
             }
+            Self::New | Self::Import => Availability::when(
+                scene.maker().is_some(),
+                "no daemon of this computer can be reached, and a project is looked for here",
+            ),
             Self::NextInstance | Self::PreviousInstance | Self::MarkAll => Availability::when(
                 scene.world.machines.iter().any(|machine| !machine.instances.is_empty()),
                 "there is no instance",

@@ -14,6 +14,7 @@ impl Command {
                 let scope = scene.state.machine.as_ref().map(|reach| format!(" {}", scope(reach))).unwrap_or_default();
                 return Some(format!("hostler list{scope}"));
             }
+            Self::New => return scene.maker().map(|reach| format!("hostler new NAME {}", scope(reach))),
             Self::Start => "start",
             Self::Wake => "wake",
             Self::Reload => "reload",

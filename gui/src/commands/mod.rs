@@ -22,6 +22,10 @@ use crate::state::Tab;
 /// Something that can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
+    /// Make a new instance from a folder.
+    New,
+    /// Make one from what another server was told.
+    Import,
     /// Start the instance.
     Start,
     /// Wake the instance, which sleeps.
@@ -112,7 +116,9 @@ pub enum Command {
 
 impl Command {
     /// All, in the order of menus.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 51] = [
+        Self::New,
+        Self::Import,
         Self::Start,
         Self::Wake,
         Self::Reload,

@@ -9,7 +9,7 @@ use crate::model::{InstanceKey, World};
 use crate::state::State;
 use crate::views::dialogs::Dialog;
 use crate::views::shell::Pane;
-use crate::views::{Stage, filter};
+use crate::views::{Stage, filter, new};
 
 /// Carries a command out, about a certain instance or the one that is shown. One that cannot be had does nothing.
 pub fn run(command: Command, subject: Option<&InstanceKey>, context: &Context, stage: &mut Stage<'_>) {
@@ -33,7 +33,11 @@ pub fn go_to(state: &mut State, key: InstanceKey) {
 impl Command {
     /// Whether it is about one instance.
     pub(crate) fn is_about_one(self) -> bool {
-        matches!(self.words().group, super::Group::Instance) || matches!(self, Self::Show(_))
+        match self {
+            Self::New | Self::Import => false,
+            Self::Show(_) => true,
+            _ => self.words().group == super::Group::Instance,
+        }
     }
 
     /// What is ordered, where nothing is asked first.
@@ -89,8 +93,13 @@ fn about_one(command: Command, key: InstanceKey, context: &Context, stage: &mut 
 }
 
 fn about_all(command: Command, context: &Context, stage: &mut Stage<'_>) {
+    let maker = Scene::new(stage.world, stage.state).maker().cloned();
     let state = &mut *stage.state;
     match command {
+        Command::New | Command::Import => {
+            let Some(reach) = maker else { return };
+            if command == Command::New { new::open(state, reach) } else { new::open_import(state, reach) }
+        }
         Command::ShowAll => {
             state.selected = None;
             state.machine = None;

@@ -24,6 +24,7 @@ impl Command {
             ($($modifiers:ident $key:ident),+) => { const { &[$(keys($modifiers, Key::$key)),+] } };
         }
         match self {
+            Self::New => list![CTRL N],
             Self::Reload => list![CTRL_SHIFT R],
             Self::Start => list![CTRL_SHIFT S],
             Self::Browse => list![CTRL O],

@@ -63,6 +63,12 @@ impl Command {
             Self::Show(_) | Self::ShowAll | Self::NextInstance | Self::PreviousInstance => self.showing(),
             Self::StartMarked | Self::ReloadMarked | Self::RestartMarked | Self::StopMarked => self.marked(),
             Self::MarkAll | Self::ClearMarks => self.marked(),
+            Self::New => {
+                (Group::Instance, Icon::FilePlus, "New Instance…", "Choose a project's folder; what it needs is found.")
+            }
+            Self::Import => {
+                (Group::Instance, Icon::Import, "Import…", "Make an instance from what gunicorn or uWSGI was told.")
+            }
             Self::AddHost => {
                 (Group::Machines, Icon::Plus, "Add Host…", "Show the instances of another machine, reached by ssh.")
             }

@@ -40,7 +40,11 @@ fn matches(name: &str, instance: &Instance, state: &State) -> bool {
     let search = state.search.to_lowercase();
     is_state
         && search.split_whitespace().all(|word| {
-            has(name, word) || has(&instance.overview.application, word) || instance.state().as_str() == word
+            let overview = &instance.overview;
+            has(name, word)
+                || has(&overview.application, word)
+                || has(&overview.framework, word)
+                || instance.state().as_str() == word
         })
 }
 

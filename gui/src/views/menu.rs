@@ -58,8 +58,17 @@ pub fn about(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
 /// Whether a line stands above a command in the menu of its group.
 fn begins_part(command: Command) -> bool {
     use Command as Is;
-    let opens =
-        [Is::Rollback, Is::Browse, Is::Favourite, Is::Enable, Is::Remove, Is::ShowAll, Is::MarkAll, Is::Refresh];
+    let opens = [
+        Is::Start,
+        Is::Rollback,
+        Is::Browse,
+        Is::Favourite,
+        Is::Enable,
+        Is::Remove,
+        Is::ShowAll,
+        Is::MarkAll,
+        Is::Refresh,
+    ];
     opens.contains(&command) || matches!(command, Is::NextPane | Is::SystemTheme | Is::ZoomIn | Is::Quit)
 }
 

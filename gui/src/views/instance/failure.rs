@@ -25,7 +25,9 @@ enum Answer {
 /// Draws it, if an action failed.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let Some((key, instance)) = stage.selected() else { return };
-    let Some((action, failure)) = instance.failed.clone() else { return };
+    // A reload that somebody else asked for fails as well.
+    let of_others = || Some((Action::Reload, instance.course(stage.now)?.failure?));
+    let Some((action, failure)) = instance.failed.clone().or_else(of_others) else { return };
     let (state, generation) = (instance.state(), instance.overview.generation);
     let tokens = stage.tokens;
     // Who cancelled it knows.

@@ -107,24 +107,16 @@ fn facts(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
     });
 }
 
-/// Application, Python, generation, as far as they are known.
+/// Application, framework, Python, generation, as far as they are known.
 fn made_of(instance: &Instance) -> Vec<String> {
-    let mut facts = Vec::new();
-    if !instance.overview.application.is_empty() {
-        facts.push(instance.overview.application.clone());
-    }
-    if let Some(status) = instance.status() {
-        if !status.configured.interface.is_empty() {
-            facts.push(status.configured.interface.to_uppercase());
-        }
-        if !status.observed.python.is_empty() {
-            facts.push(format!("Python {}", status.observed.python));
-        }
-    }
-    if instance.overview.generation > 0 {
-        facts.push(format!("generation {}", instance.overview.generation));
-    }
-    facts
+    let overview = &instance.overview;
+    let interface = instance.status().map(|status| status.configured.interface.to_uppercase()).unwrap_or_default();
+    let framework = if overview.framework.is_empty() { interface } else { overview.framework.clone() };
+    let python = if overview.python.is_empty() { String::new() } else { format!("Python {}", overview.python) };
+    let generation =
+        if overview.generation == 0 { String::new() } else { format!("generation {}", overview.generation) };
+    let facts = [overview.application.clone(), framework, python, generation];
+    facts.into_iter().filter(|fact| !fact.is_empty()).collect()
 }
 
 fn dot(ui: &mut Ui, tokens: &Tokens) {

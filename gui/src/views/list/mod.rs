@@ -9,7 +9,7 @@ use egui::Ui;
 
 use super::{Stage, absence, filter};
 use crate::bus::{Link, Order};
-use crate::commands::{self, Command};
+use crate::commands::{self, Command, Scene};
 use crate::model::Machine;
 use crate::theme::Size;
 use crate::theme::icon::Icon;
@@ -72,17 +72,39 @@ fn nothing(ui: &mut Ui, stage: &mut Stage<'_>) -> bool {
         return true;
     }
     if let Some(machine) = machines.iter().find(|machine| machine.is_ready()) {
-        let scope = commands::scope(&machine.reach);
-        let words = "An instance is one application that Hostler serves. Make one in the folder of a project: its \
-                     framework, its Python and its static files are found.";
-        empty::show(ui, tokens, Icon::Box, "No instances yet", words, |ui| {
-            ui.set_max_width(420.0);
-            command_line::show(ui, tokens, "", &format!("hostler new NAME {scope}"));
-        });
+        let line = format!("hostler new NAME {}", commands::scope(&machine.reach));
+        empty_machine(ui, stage, &line);
         return true;
     }
     away(ui, stage);
     true
+}
+
+/// Nothing is there yet: what an instance is, and how one is made.
+fn empty_machine(ui: &mut Ui, stage: &mut Stage<'_>, line: &str) {
+    let tokens = stage.tokens;
+    let words = "An instance is one application that Hostler serves. Make one from the folder of a project: its \
+                 framework, its Python and its static files are found.";
+    let can = Command::New.availability(&Scene::new(stage.world, stage.state)).is_available();
+    let mut chosen = None;
+    empty::show(ui, tokens, Icon::Box, "No instances yet", words, |ui| {
+        if can {
+            if button::primary(ui, tokens, Some(Icon::FilePlus), "New instance…").clicked() {
+                chosen = Some(Command::New);
+            }
+            if button::plain(ui, Icon::Import, "Import from gunicorn or uWSGI…").clicked() {
+                chosen = Some(Command::Import);
+            }
+            ui.add_space(Size::PAD);
+        }
+        ui.scope(|ui| {
+            ui.set_max_width(420.0);
+            command_line::show(ui, tokens, "Or in a terminal, in the project's folder:", line);
+        });
+    });
+    if let Some(command) = chosen {
+        commands::run(command, None, ui.ctx(), stage);
+    }
 }
 
 /// The first machine that is away, said large.

@@ -92,6 +92,7 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         }
     });
     super::dialogs::show(ui.ctx(), stage);
+    super::new::show(ui, stage);
     super::palette::show(ui, stage);
     super::toasts::show(ui, stage);
     observe(stage);

@@ -12,7 +12,7 @@ use hostler_bus::daemon::Reach;
 
 use super::shell::Pane;
 use super::{Stage, filter};
-use crate::commands::{self, Command};
+use crate::commands::{self, Command, Scene};
 use crate::model::InstanceKey;
 use crate::theme::icon::Icon;
 use crate::widgets::button;
@@ -45,9 +45,19 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let bottom = Frame::new().inner_margin(Margin::symmetric(10, 8));
     egui::Panel::bottom("sidebar foot").frame(bottom).show_separator_line(true).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        if button::plain(ui, Icon::Plus, "Add host…").clicked() {
-            commands::run(Command::AddHost, None, ui.ctx(), stage);
-        }
+        ui.horizontal(|ui| {
+            for (icon, words, command) in
+                [(Icon::FilePlus, "New instance…", Command::New), (Icon::Server, "Add host…", Command::AddHost)]
+            {
+                let availability = command.availability(&Scene::new(stage.world, stage.state));
+                let response =
+                    ui.add_enabled_ui(availability.is_available(), |ui| button::plain(ui, icon, words)).inner;
+                let response = response.on_hover_text(command.words().help);
+                if response.on_disabled_hover_text(availability.reason()).clicked() {
+                    commands::run(command, None, ui.ctx(), stage);
+                }
+            }
+        });
     });
     let top = Frame::new().inner_margin(Margin { left: 10, right: 8, top: 10, bottom: 6 });
     egui::Panel::top("sidebar head").frame(top).show_separator_line(false).show(ui, |ui| tools::show(ui, stage));
