@@ -3,6 +3,8 @@
 
 mod bench;
 mod demo;
+#[cfg(test)]
+mod desktop_files;
 mod install;
 mod packages;
 mod screen;

@@ -8,6 +8,10 @@ mod load;
 mod session;
 mod window;
 
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+
 use egui::Role;
 use hostler_bus::daemon::InstanceState;
 use hostler_manager::application::Call;
@@ -122,4 +126,68 @@ fn a_link_leads_to_a_view() {
     assert_eq!(window.manager().state_mut().tab, Tab::Workers);
     window.manager().begin(Call::Open(vec!["hostler://app/absent".to_owned()]));
     window.until_said("No machine in the sidebar has an instance \"absent\"");
+}
+
+#[test]
+fn settings_are_checked_as_typed_applied_under_load_and_undone() {
+    let session = Session::start();
+    let before = fs::read_to_string(session.settings()).unwrap();
+    let load = Load::start(&session.path("shop.sock"));
+    let mut window = Window::open(&session);
+    window.choose_shop();
+    window.press(Role::Tab, "Settings");
+    window.write("Search settings", "threads");
+    window.press(Role::Button, "More threads");
+    window.until("the draft of two threads", |window| window.value("threads").as_deref() == Some("2"));
+    // What is typed is looked through by the daemon, and what is wrong is said beside it.
+    window.write("threads", "many");
+    window.until_said("wants");
+    window.empty("threads");
+    window.write("threads", "2");
+    window.until("no mistake any more", |window| !window.says("wants"));
+    window.press(Role::Button, "Review…");
+    window.until_said("threads = 2");
+    window.press(Role::Button, "Apply");
+    window.until("generation 2", |window| generation(window) == 2);
+    assert_eq!(fs::read_to_string(session.settings()).unwrap(), format!("{before}threads = 2\n"));
+    window.press(Role::Button, "Undo");
+    window.until("generation 3", |window| generation(window) == 3);
+    assert_eq!(fs::read_to_string(session.settings()).unwrap(), before);
+    load.wait("one", 20);
+    load.end();
+}
+
+#[test]
+fn settings_that_the_instance_refuses_are_taken_back() {
+    let session = Session::start();
+    let before = fs::read_to_string(session.settings()).unwrap();
+    let load = Load::start(&session.path("shop.sock"));
+    let mut window = Window::open(&session);
+    window.choose_shop();
+    window.press(Role::Tab, "Settings");
+    window.write("Search settings", "app");
+    window.until("the application", |window| window.value("app").as_deref() == Some("shop:app"));
+    window.empty("app");
+    window.write("app", "absent:app");
+    window.press(Role::Button, "Review…");
+    window.press(Role::Button, "Apply");
+    window.until_said("No module named 'absent'");
+    assert_eq!(fs::read_to_string(session.settings()).unwrap(), before);
+    assert_eq!(generation(&window), 1);
+    load.wait("one", 20);
+    load.end();
+}
+
+#[test]
+fn the_log_is_followed() {
+    let session = Session::start();
+    let mut window = Window::open(&session);
+    window.choose_shop();
+    window.press(Role::Tab, "Logs");
+    window.until_said("listening on");
+    for number in ["first", "second"] {
+        let mut client = UnixStream::connect(session.path("shop.sock")).unwrap();
+        write!(client, "GET /say/{number} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").unwrap();
+        window.until_said(&format!("said {number}"));
+    }
 }

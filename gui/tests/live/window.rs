@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use egui::Role;
+use egui::{Key, Modifiers, Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use hostler_bus::daemon::{Absent, Client, Reach};
@@ -132,6 +132,30 @@ impl Window {
             window.harness.query_all_by_role_and_label(role, name).next().is_some()
         });
         self.harness.get_by_role_and_label(role, name).click();
+        self.harness.step();
+    }
+
+    /// What is in the field of this name.
+    pub(crate) fn value(&self, field: &str) -> Option<String> {
+        self.harness.query_all_by_role_and_label(Role::TextInput, field).next()?.value()
+    }
+
+    /// Writes at the end of the field of this name, once it is there.
+    pub(crate) fn write(&mut self, field: &str, text: &str) {
+        self.until(&format!("the field {field:?}"), |window| window.value(field).is_some());
+        self.harness.get_by_role_and_label(Role::TextInput, field).focus();
+        self.harness.step();
+        self.harness.key_press(Key::End);
+        self.harness.get_by_role_and_label(Role::TextInput, field).type_text(text);
+        self.harness.step();
+    }
+
+    /// Empties the field of this name.
+    pub(crate) fn empty(&mut self, field: &str) {
+        self.harness.get_by_role_and_label(Role::TextInput, field).focus();
+        self.harness.step();
+        self.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        self.harness.key_press(Key::Backspace);
         self.harness.step();
     }
 
