@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use egui::{Key, Modifiers, Role};
 use egui_kittest::Harness;
-use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::kittest::{NodeT, Queryable, by};
 use hostler_bus::daemon::{Absent, Client, Reach};
 use hostler_manager::app::Manager;
 use hostler_manager::bus::{Connect, start_over};
@@ -159,10 +159,11 @@ impl Window {
         self.harness.step();
     }
 
-    /// Presses the row of the instance in the sidebar.
+    /// Presses the row of the instance in the sidebar, once it is there.
     pub(crate) fn choose_shop(&mut self) {
-        self.until("shop in the list", |window| window.harness.query_all_by_label_contains("shop, ").next().is_some());
-        self.harness.get_by_label_contains("shop, ").click();
+        let row = || by().role(Role::ListBoxOption).label_contains("shop, ");
+        self.until("shop in the list", |window| window.harness.query_all(row()).next().is_some());
+        self.harness.get(row()).click();
         self.harness.step();
     }
 }
