@@ -171,7 +171,8 @@ fn settings_that_the_instance_refuses_are_taken_back() {
     window.write("app", "absent:app");
     window.press(Role::Button, "Review…");
     window.press(Role::Button, "Apply");
-    window.until_said("No module named 'absent'");
+    window.until_said("there is no module \"absent\"");
+    window.until_said("Not applied: the settings are as before");
     assert_eq!(fs::read_to_string(session.settings()).unwrap(), before);
     assert_eq!(generation(&window), 1);
     load.wait("one", 20);

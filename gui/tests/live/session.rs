@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -211,7 +210,8 @@ impl Session {
             .unwrap();
         self.instance = Some(Running(instance));
         let end = Instant::now() + LIMIT;
-        while UnixStream::connect(self.path("shop.sock")).is_err() {
+        // The socket is there before the application is.
+        while !self.log().contains("listening on") {
             assert!(Instant::now() < end, "the instance does not serve:\n{}", self.log());
             std::thread::yield_now();
         }
