@@ -9,8 +9,6 @@ mod session;
 mod window;
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::net::UnixStream;
 
 use egui::Role;
 use hostler_bus::daemon::InstanceState;
@@ -82,7 +80,7 @@ fn a_broken_reload_is_shown_with_its_traceback_and_costs_nothing() {
     session.write_application(&APPLICATION.replace("\"one\"", "\"mended\""));
     window.press(Role::Button, "Try again");
     window.until("generation of the mended code", |window| generation(window) >= 2);
-    window.until("no failure any more", |window| !window.says("absent_module"));
+    window.until("no failure any more", |window| !window.says("goes on serving"));
     load.wait("mended", 50);
     load.end();
 }
@@ -181,14 +179,25 @@ fn settings_that_the_instance_refuses_are_taken_back() {
 
 #[test]
 fn the_log_is_followed() {
+    let mut session = Session::start();
+    // What systemd has not started logs elsewhere while it runs.
+    session.end_instance();
+    let mut window = Window::open(&session);
+    window.choose_shop();
+    window.press(Role::Tab, "Logs");
+    window.until_said("all workers are ready");
+    for line in ["WARN the first line that is followed", "INFO the second"] {
+        session.append_log(line);
+        window.until_said(line);
+    }
+}
+
+#[test]
+fn what_an_instance_logged_is_shown_and_where_it_logs_now() {
     let session = Session::start();
     let mut window = Window::open(&session);
     window.choose_shop();
     window.press(Role::Tab, "Logs");
     window.until_said("listening on");
-    for number in ["first", "second"] {
-        let mut client = UnixStream::connect(session.path("shop.sock")).unwrap();
-        write!(client, "GET /say/{number} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").unwrap();
-        window.until_said(&format!("said {number}"));
-    }
+    window.until_said("its log goes to its standard error, where it was started");
 }

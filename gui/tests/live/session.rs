@@ -2,7 +2,7 @@
 //! Nothing is systemd's: the instance was started by hand, and what it logs is read by a journalctl of the test's.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -76,7 +76,7 @@ fn built() -> &'static Path {
     })
 }
 
-/// A process that is killed with its owner.
+/// A process that is killed with its owner, unless it has ended.
 struct Running(Child);
 
 impl Drop for Running {
@@ -217,6 +217,20 @@ impl Session {
         }
     }
 
+    /// Ends the instance as a person does, so that it takes its workers along.
+    pub(crate) fn end_instance(&mut self) {
+        if let Some(mut instance) = self.instance.take() {
+            let _ = Command::new("kill").arg(instance.0.id().to_string()).status();
+            let _ = instance.0.wait();
+        }
+    }
+
+    /// Adds a line to its log.
+    pub(crate) fn append_log(&self, line: &str) {
+        let mut log = fs::OpenOptions::new().append(true).open(self.path("shop.log")).unwrap();
+        writeln!(log, "{line}").unwrap();
+    }
+
     /// What the instance has logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("shop.log")).unwrap_or_default()
@@ -225,11 +239,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some(Running(instance)) = &mut self.instance {
-            // As a person ends it, so that it takes its workers along.
-            let _ = Command::new("kill").arg(instance.id().to_string()).status();
-            let _ = instance.wait();
-        }
+        self.end_instance();
         if std::thread::panicking() {
             println!("the instance logged:\n{}", self.log());
         }
