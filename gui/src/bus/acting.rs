@@ -1,13 +1,13 @@
 //! Actions: each is a task from the call to the end of its job.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use hostler_bus::daemon::{Change, Client, Error, NewInstance, Outcome};
+use hostler_bus::daemon::{Change, Client, Error, Followed, JobPath, NewInstance, Outcome};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-use zbus::zvariant::OwnedObjectPath;
 
 use super::session::Line;
 use super::{Action, Event, Progress};
@@ -35,7 +35,7 @@ impl Work {
 /// What came of a call.
 enum Begun {
     /// A job does it.
-    Job(OwnedObjectPath),
+    Job(JobPath),
     /// It was done.
     Done,
     /// What was asked for.
@@ -48,7 +48,13 @@ enum Came {
     Text(String),
 }
 
-type JobPath = Arc<Mutex<Option<OwnedObjectPath>>>;
+/// The wish to cancel a job.
+#[derive(Default)]
+struct Cancel {
+    /// Whether there is a job by now.
+    has_job: AtomicBool,
+    wished: Notify,
+}
 
 /// Those that are under way.
 pub(super) struct Actions {
@@ -60,7 +66,7 @@ pub(super) struct Actions {
 struct Known {
     name: String,
     action: Action,
-    job: JobPath,
+    cancel: Arc<Cancel>,
     abort: AbortHandle,
 }
 
@@ -71,25 +77,19 @@ impl Actions {
 
     /// Begins one.
     pub(super) fn begin(&mut self, name: String, work: Work) {
-        let (job, action) = (JobPath::default(), work.action());
-        let abort = self.tasks.spawn(act(self.line.clone(), name.clone(), work, Arc::clone(&job)));
-        self.known.insert(abort.id(), Known { name, action, job, abort });
+        let (cancel, action) = (Arc::<Cancel>::default(), work.action());
+        let abort = self.tasks.spawn(act(self.line.clone(), name.clone(), work, Arc::clone(&cancel)));
+        self.known.insert(abort.id(), Known { name, action, cancel, abort });
     }
 
     /// Cancels what is done to an instance: its job, or the call that has not come to one.
     pub(super) fn cancel(&self, name: &str) {
         for known in self.known.values().filter(|known| known.name == name) {
-            let Some(job) = known.job.lock().unwrap_or_else(PoisonError::into_inner).clone() else {
+            if known.cancel.has_job.load(Ordering::Relaxed) {
+                known.cancel.wished.notify_one();
+            } else {
                 known.abort.abort();
-                continue;
-            };
-            let (line, name) = (self.line.clone(), name.to_owned());
-            tokio::spawn(async move {
-                let cancelling = async { line.client.job(job).await?.cancel().await };
-                if let Err(error) = cancelling.await {
-                    line.outbox.put(Event::NotCancelled(line.key(&name), error.into())).await;
-                }
-            });
+            }
         }
     }
 
@@ -156,7 +156,7 @@ fn stopped(error: &JoinError) -> Failure {
     Failure { message, ..Failure::default() }
 }
 
-async fn act(line: Line, name: String, work: Work, job: JobPath) -> Result<Came, Failure> {
+async fn act(line: Line, name: String, work: Work, cancel: Arc<Cancel>) -> Result<Came, Failure> {
     let action = work.action();
     let begun = {
         let call = begin(&line.client, &name, work);
@@ -178,8 +178,8 @@ async fn act(line: Line, name: String, work: Work, job: JobPath) -> Result<Came,
         Begun::Text(text) => Ok(Came::Text(text)),
         Begun::Done => Ok(Came::Outcome(Outcome::default())),
         Begun::Job(path) => {
-            *job.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.clone());
-            Ok(Came::Outcome(follow(&line, &name, &action, path).await?))
+            cancel.has_job.store(true, Ordering::Relaxed);
+            Ok(Came::Outcome(follow(&line, &name, &action, path, &cancel).await?))
         }
     }
 }
@@ -187,8 +187,7 @@ async fn act(line: Line, name: String, work: Work, job: JobPath) -> Result<Came,
 async fn begin(client: &Client, name: &str, work: Work) -> Result<Begun, Error> {
     let action = match work {
         Work::Create(change, options) => {
-            let manager = client.manager().await?;
-            return Ok(Begun::Job(manager.create(name.to_owned(), change.values()?, options).await?));
+            return Ok(Begun::Job(client.create(name, &change, options).await?));
         }
         Work::Act(action) => action,
     };
@@ -220,26 +219,28 @@ async fn begin(client: &Client, name: &str, work: Work) -> Result<Begun, Error> 
 }
 
 /// Tells how far a job is, until its end.
-async fn follow(line: &Line, name: &str, action: &Action, path: OwnedObjectPath) -> Result<Outcome, Error> {
-    let job = line.client.job(path).await?;
-    let mut stages = job.receive_stage_changed().await;
-    let mut fractions = job.receive_progress_changed().await;
-    let end = job.wait();
-    tokio::pin!(end);
+async fn follow(line: &Line, name: &str, action: &Action, path: JobPath, cancel: &Cancel) -> Result<Outcome, Error> {
+    let mut job = line.client.follow(path).await?;
     let mut told = Progress::default();
     loop {
-        let progress = Progress {
-            stage: job.cached_stage().ok().flatten().unwrap_or_default(),
-            fraction: job.cached_progress().ok().flatten().unwrap_or_default().clamp(0.0, 1.0),
+        let stage = tokio::select! {
+            followed = job.next() => match followed {
+                Followed::At(stage) => stage,
+                Followed::Ended(result) => return result,
+            },
+            () = cancel.wished.notified() => {
+                if let Err(error) = job.cancel().await {
+                    line.outbox.put(Event::NotCancelled(line.key(name), error.into())).await;
+                }
+                continue;
+            }
         };
+        // A stage without words goes on.
+        let stage_words = if stage.words.is_empty() { told.stage.clone() } else { stage.words };
+        let progress = Progress { stage: stage_words, fraction: stage.progress.clamp(0.0, 1.0) };
         if progress != told {
             line.outbox.put(Event::Progress(line.key(name), action.clone(), progress.clone())).await;
             told = progress;
-        }
-        tokio::select! {
-            ended = &mut end => return ended,
-            Some(_) = stages.next() => {}
-            Some(_) = fractions.next() => {}
         }
     }
 }

@@ -241,7 +241,8 @@ impl<'a> Session<'a> {
             Order::Act(key, action) => self.actions.begin(key.name, Work::Act(action)),
             Order::Create { name, change, options, .. } => self.actions.begin(name, Work::Create(change, options)),
             Order::Cancel(key) => self.actions.cancel(&key.name),
-            Order::FollowLogs(key, _) => self.follow(key.name),
+            // Else it is followed when the list is there.
+            Order::FollowLogs(key, _) if self.ready => self.follow(key.name),
             Order::EndLogs(key) => {
                 if self.followers.remove(&key.name).is_some() {
                     self.line.outbox.put(Event::LogsEnded(key, None)).await;
@@ -256,7 +257,7 @@ impl<'a> Session<'a> {
                 });
                 self.drafts.insert(name, asking);
             }
-            Order::Connect(_) | Order::Disconnect(_) => {}
+            Order::FollowLogs(..) | Order::Connect(_) | Order::Disconnect(_) => {}
         }
     }
 

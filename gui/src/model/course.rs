@@ -79,8 +79,8 @@ impl Instance {
         let serves = self.status().map_or(self.overview.generation, |status| status.observed.generation);
         let (generation, failure) = match &renewal.ended {
             Some((_, Ok(generation))) => (*generation, None),
-            Some((_, Err(failure))) => (former + 1, Some(failure.clone())),
-            None => (self.youngest_worker().unwrap_or_default().max(serves).max(former + 1), None),
+            Some((_, Err(failure))) => (self.expected(renewal), Some(failure.clone())),
+            None => (self.youngest_worker().max(serves).max(self.expected(renewal)), None),
         };
         let course = |steps, failure| Some(Course { generation, former, since_us: renewal.since_us, steps, failure });
         if let Some(failure) = failure {
@@ -185,8 +185,17 @@ impl Instance {
         }
     }
 
-    fn youngest_worker(&self) -> Option<u64> {
-        self.workers.value()?.iter().map(|worker| worker.generation).max()
+    fn youngest_worker(&self) -> u64 {
+        self.workers.value().into_iter().flatten().map(|worker| worker.generation).max().unwrap_or_default()
+    }
+
+    /// The number of the generation that is made, or was thrown away: those that were thrown away before had numbers, too.
+    fn expected(&self, renewal: &Renewal) -> u64 {
+        match self.status().and_then(|status| status.observed.last_reload.as_ref()) {
+            Some(last) if last.at_us >= renewal.since_us => last.generation.max(renewal.former + 1),
+            Some(last) => last.generation.max(renewal.former) + 1,
+            None => renewal.former + 1,
+        }
     }
 
     /// How far the workers of a generation are that does not serve yet.

@@ -99,16 +99,6 @@ impl Samples {
         self.fine.iter()
     }
 
-    /// Those of the last hour by ten seconds, the oldest first.
-    pub fn middle(&self) -> impl DoubleEndedIterator<Item = &Sample> + ExactSizeIterator {
-        self.middle.samples.iter()
-    }
-
-    /// Those of the last day by the minute, the oldest first.
-    pub fn coarse(&self) -> impl DoubleEndedIterator<Item = &Sample> + ExactSizeIterator {
-        self.coarse.samples.iter()
-    }
-
     /// Those that fit a plot of so many microseconds, the oldest first: the finest that reach so far. The first ones may be
     /// older than that.
     #[must_use]
@@ -259,6 +249,10 @@ mod tests {
         Sample { at_us: second * SECOND_US, rates: [0.0, rate, 0.0, 0.0, 0.0], p99_us, ..Sample::default() }
     }
 
+    const MINUTES_5: u64 = 300 * SECOND_US;
+    const HOUR: u64 = 3_600 * SECOND_US;
+    const DAY: u64 = 86_400 * SECOND_US;
+
     fn seconds<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<u64> {
         samples.map(|sample| sample.at_us / SECOND_US).collect()
     }
@@ -269,10 +263,10 @@ mod tests {
         for (second, rate) in [(10, 1.0), (11, 2.0), (12, 6.0), (20, 9.0)] {
             samples.push(sample(second, rate, second * 100));
         }
-        let middle: Vec<Sample> = samples.middle().copied().collect();
+        let middle: Vec<Sample> = samples.over(HOUR).iter().copied().collect();
         assert_eq!(seconds(middle.iter()), [12, 20]);
         assert!((middle[0].rate() - 3.0).abs() < 1e-9 && (middle[1].rate() - 9.0).abs() < 1e-9);
-        assert_eq!((middle[0].p99_us, samples.coarse().len(), samples.fine().len()), (1200, 1, 4));
+        assert_eq!((middle[0].p99_us, samples.over(DAY).len(), samples.fine().len()), (1200, 1, 4));
         // What is not later is passed over.
         samples.push(sample(20, 99.0, 0));
         assert_eq!(samples.fine().len(), 4);
@@ -285,10 +279,8 @@ mod tests {
             samples.push(sample(second, 1.0, 1));
         }
         assert_eq!(samples.fine().len(), FINE_LIMIT);
-        assert_eq!((samples.middle().len(), samples.coarse().len()), (MIDDLE_LIMIT, COARSE_LIMIT));
-        assert_eq!(samples.over(300 * SECOND_US).len(), FINE_LIMIT);
-        assert_eq!(samples.over(3600 * SECOND_US).len(), MIDDLE_LIMIT);
-        assert_eq!(samples.over(6 * 3600 * SECOND_US).len(), COARSE_LIMIT);
+        let kept = [MINUTES_5, HOUR, 6 * HOUR, DAY].map(|span_us| samples.over(span_us).len());
+        assert_eq!(kept, [FINE_LIMIT, MIDDLE_LIMIT, COARSE_LIMIT, COARSE_LIMIT]);
     }
 
     #[test]
@@ -300,11 +292,11 @@ mod tests {
         samples.take_past(Vec::new());
         samples.take_past((0..=100).map(|step| sample(step * 10, 1.0, 1)).collect());
         assert_eq!(seconds(samples.fine()).last_chunk(), Some(&[980, 990, 1000, 1001, 1002]));
-        assert_eq!(seconds(samples.middle()).last_chunk(), Some(&[990, 1002]));
-        let before = seconds(samples.middle());
+        assert_eq!(seconds(samples.over(HOUR).iter()).last_chunk(), Some(&[990, 1002]));
+        let before = seconds(samples.over(HOUR).iter());
         // The same once more changes nothing.
         samples.take_past((0..=100).map(|step| sample(step * 10, 1.0, 1)).collect());
-        assert_eq!(seconds(samples.middle()), before);
+        assert_eq!(seconds(samples.over(HOUR).iter()), before);
         assert_eq!(samples.fine().len(), 103);
     }
 

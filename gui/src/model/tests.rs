@@ -267,6 +267,12 @@ fn a_reload_that_fails_says_that_the_former_generation_serves() {
     assert_eq!(states(&course), [StepState::Failed, StepState::Done]);
     assert_eq!(course.steps[1].title, "Generation 7 goes on serving");
     assert_eq!(course.failure.as_ref().and_then(Failure::place), Some(("shop.py", 3)));
+    // The number of one that was thrown away is not used again.
+    let thrown_away = LastReload { at_us: 3, generation: 8, ..LastReload::default() };
+    world.take(Event::Status(key("shop"), 4, Ok(detail(7, Some(thrown_away)))), 4);
+    act(&mut world, Action::Reload, 10);
+    assert_eq!(shop(&world).course(10).unwrap().generation, 9);
+    end(&mut world, Action::Reload, Err(why), 11);
     world.instance_mut(&key("shop")).unwrap().dismiss_failure();
     assert_eq!((shop(&world).course(4), shop(&world).failed.is_none()), (None, true));
     // What never began has no course.
@@ -383,9 +389,8 @@ proptest! {
             for (name, instance) in &world.machines[0].instances {
                 prop_assert_eq!(name, &instance.overview.name);
                 let samples = &instance.samples;
-                for times in [samples.fine().map(|one| one.at_us).collect::<Vec<u64>>(),
-                    samples.middle().map(|one| one.at_us).collect(), samples.coarse().map(|one| one.at_us).collect()]
-                {
+                for span_us in [300 * SECOND, 3_600 * SECOND, 86_400 * SECOND] {
+                    let times: Vec<u64> = samples.over(span_us).iter().map(|one| one.at_us).collect();
                     prop_assert!(times.is_sorted_by(|one, other| one < other), "{:?}", times);
                 }
                 prop_assert!(instance.happenings.is_sorted_by_key(|one| one.at_us));

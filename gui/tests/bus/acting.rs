@@ -149,7 +149,7 @@ fn what_is_under_way_when_the_daemon_dies_is_lost() {
         played.job_begun.notified().await;
         daemon.close().await.unwrap();
         let failure = ended(&window).await.1.unwrap_err();
-        assert!(matches!(failure.kind, FailureKind::Lost | FailureKind::Failed), "{failure:?}");
+        assert_eq!(failure.kind, FailureKind::Lost, "{failure:?}");
         window.away().await;
         window.thread.send(Order::Act(key("shop"), Action::Stop));
         assert_eq!(ended(&window).await.1.unwrap_err().kind, FailureKind::Lost);

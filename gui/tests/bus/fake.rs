@@ -256,12 +256,6 @@ impl Daemon for Played {
         self.count("detail");
         Ok(self.detail_of(&name))
     }
-    async fn log_level(&self, _: Caller, _: String) -> Result<LogLevel> {
-        Ok(LogLevel::Info)
-    }
-    async fn set_log_level(&self, _: Caller, _: String, _: LogLevel) -> Result<()> {
-        Ok(())
-    }
     async fn samples(&self, _: Caller, _: String, since_us: u64) -> Result<Samples> {
         self.count("samples");
         let mut samples = Samples::default();
@@ -304,6 +298,12 @@ impl Daemon for Played {
     }
     async fn recycle(&self, _: Caller, _: String, _: u32) -> Result<()> {
         self.count("recycle");
+        self.answer()
+    }
+    async fn log_level(&self, _: Caller, _: String) -> Result<LogLevel> {
+        Ok(LogLevel::Info)
+    }
+    async fn set_log_level(&self, _: Caller, _: String, _: LogLevel) -> Result<()> {
         self.answer()
     }
     async fn logs(&self, _: Caller, _: String, filter: LogFilter) -> Result<OwnedFd> {

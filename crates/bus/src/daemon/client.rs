@@ -13,7 +13,7 @@ use zbus::connection::Builder;
 use zbus::fdo::DBusProxy;
 use zbus::names::WellKnownName;
 use zbus::proxy::CacheProperties;
-use zbus::zvariant::{Array, OwnedObjectPath, OwnedValue, Signature, Value};
+use zbus::zvariant::{Array, OwnedValue, Signature, Value};
 
 use super::{
     Error, Following, InstanceProxy, JobPath, JobProxy, LogFilter, ManagerProxy, NAME, NewInstance, Outcome, Problem,
@@ -208,14 +208,6 @@ impl Client {
     pub async fn known_settings(&self, name: &str) -> Result<SettingsProxy<'static>> {
         let proxy = SettingsProxy::builder(&self.connection).path(instance_path(name))?;
         Ok(proxy.cache_properties(CacheProperties::No).build().await?)
-    }
-
-    /// A job whose properties are followed.
-    ///
-    /// # Errors
-    /// When the connection is lost.
-    pub async fn job(&self, job: OwnedObjectPath) -> Result<JobProxy<'static>> {
-        Ok(JobProxy::builder(&self.connection).path(job)?.cache_properties(CacheProperties::Yes).build().await?)
     }
 
     /// The object of an instance that exists.

@@ -271,9 +271,18 @@ impl zbus::DBusError for Error {
     }
 }
 
+/// Whether the bus itself says so, as the daemon left before it answered, or was not there.
+fn is_of_the_bus(name: &str) -> bool {
+    matches!(
+        name.strip_prefix("org.freedesktop.DBus.Error."),
+        Some("NoReply" | "Disconnected" | "ServiceUnknown" | "NameHasNoOwner")
+    )
+}
+
 impl From<zbus::Error> for Error {
     fn from(error: zbus::Error) -> Self {
         match &error {
+            zbus::Error::MethodError(name, ..) if is_of_the_bus(name.as_str()) => Self::Lost(Box::new(error)),
             zbus::Error::MethodError(name, text, reply) => {
                 Self::from_reply(name.as_str(), text_of(name, text.as_ref(), reply))
             }
@@ -282,6 +291,7 @@ impl From<zbus::Error> for Error {
                 let message = zbus::DBusError::description(&**standard).unwrap_or_default().to_owned();
                 match **standard {
                     zbus::fdo::Error::ZBus(_) => Self::Lost(Box::new(error)),
+                    _ if is_of_the_bus(&name) => Self::Lost(Box::new(error)),
                     _ => Self::from_reply(&name, message),
                 }
             }

@@ -83,7 +83,7 @@ impl Following {
     ///
     /// # Errors
     /// [`super::Error::Refused`] when it is not cancelled in the middle: it goes on.
-    pub async fn cancel(&self) -> Result<()> {
+    pub async fn cancel(&mut self) -> Result<()> {
         self.job.cancel().await
     }
 }
