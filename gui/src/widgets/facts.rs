@@ -6,7 +6,7 @@ use super::text;
 use crate::theme::{Size, Tokens};
 
 /// How wide the names are.
-const NAME: f32 = 112.0;
+const NAME: f32 = 96.0;
 
 /// A fact whose value is drawn by the caller; what is long is wrapped.
 pub fn row(ui: &mut Ui, tokens: &Tokens, name: &str, value: impl FnOnce(&mut Ui)) {

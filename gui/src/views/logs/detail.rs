@@ -1,17 +1,21 @@
 //! One line with all its fields.
 
-use egui::{Align, Label, Layout, RichText, ScrollArea, TextStyle, Ui};
+use egui::{Align, Label, Layout, RichText, ScrollArea, TextStyle, Ui, Vec2};
 
 use super::reading::Reading;
 use super::{Stage, chips, lines, toolbar};
 use crate::model::logs::{as_json, as_text, fields, plain};
 use crate::model::{InstanceKey, Severity};
-use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
+use crate::theme::{Size, Tokens};
 use crate::widgets::{badge, button, figures, text};
 
 /// How much of a message is drawn; the rest is copied or saved.
 const SHOWN_LIMIT: usize = 64 << 10;
+
+/// The height of a field, and the width of its name.
+const ROW: f32 = 24.0;
+const NAME: f32 = 116.0;
 
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Reading) {
@@ -40,6 +44,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, readin
     let mut only = None;
     let mut context = false;
     ScrollArea::vertical().auto_shrink(false).id_salt("log detail").show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
         ui.add_space(Size::TIGHT);
         let shown = plain(line.message.trim_end());
         let end = shown.floor_char_boundary(SHOWN_LIMIT);
@@ -53,28 +58,9 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, readin
         ui.add_space(Size::GAP);
         ui.separator();
         for (name, value) in fields(line) {
-            ui.horizontal_top(|ui| {
-                let name_width = 116.0;
-                ui.allocate_ui_with_layout(
-                    egui::Vec2::new(name_width, 22.0),
-                    Layout::left_to_right(Align::Center),
-                    |ui| {
-                        ui.set_min_width(name_width);
-                        ui.add(Label::new(text::muted(tokens, &name)).truncate());
-                    },
-                );
-                ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-                    let words = format!("Show only {} {value}", chips::in_words(&name));
-                    if name != "priority" && button::icon_only(ui, Icon::Funnel, &words).clicked() {
-                        only = Some((name.clone(), value.clone()));
-                    }
-                    ui.with_layout(Layout::left_to_right(Align::Min).with_main_wrap(false), |ui| {
-                        ui.add_space(2.0);
-                        let value = RichText::new(plain(&value)).text_style(TextStyle::Monospace);
-                        ui.add(Label::new(value).wrap());
-                    });
-                });
-            });
+            if fact(ui, tokens, &name, &value) {
+                only = Some((name, value));
+            }
         }
         if !reading.index.criteria().is_open() {
             ui.add_space(Size::TIGHT);
@@ -93,4 +79,27 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, readin
         reading.show_all();
         reading.reveal = Some(number);
     }
+}
+
+/// A field with its value; answers whether lines are to be shown that have it alone.
+fn fact(ui: &mut Ui, tokens: &Tokens, name: &str, value: &str) -> bool {
+    ui.horizontal(|ui| {
+        ui.set_height(ROW);
+        ui.allocate_ui_with_layout(Vec2::new(NAME, ROW), Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(NAME);
+            ui.add(Label::new(text::muted(tokens, name)).truncate());
+        });
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let words = format!("Show only {} {value}", chips::in_words(name));
+            // A severity is chosen as a least one, above the log.
+            let only = name != "priority" && button::icon_only(ui, Icon::Funnel, &words).clicked();
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let value = RichText::new(plain(value)).text_style(TextStyle::Monospace);
+                ui.add(Label::new(value).truncate());
+            });
+            only
+        })
+        .inner
+    })
+    .inner
 }

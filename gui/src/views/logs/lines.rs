@@ -113,6 +113,8 @@ fn scroll(
     let height = reading.index.height();
     let inner = f64::from(ui.available_height());
     let end = (height as f64 * f64::from(LINE) - inner).max(0.0);
+    // Who is at the end as lines come would be thrown back to where the end was.
+    ui.spacing_mut().scroll.kinetic.rubber_band = false;
     let mut area = ScrollArea::vertical().auto_shrink(false).animated(false).id_salt(("log", key));
     if let Some(offset) = wanted_offset(reading, inner, end) {
         area = area.vertical_scroll_offset(offset as f32);
@@ -196,7 +198,6 @@ fn click(ui: &Ui, reading: &mut Reading, line: u64) {
     let extend = ui.input(|input| input.modifiers.shift);
     let same = reading.current == Some(row.number) && !extend;
     reading.choose(row.number, extend);
-    reading.reveal = None;
     reading.detail = !(extend || same && reading.detail);
 }
 

@@ -132,6 +132,10 @@ fn draw(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Rea
         timeline::show(ui, stage, reading);
     }
     export::show(ui, stage, key, reading);
+    egui::Panel::bottom("log foot")
+        .frame(egui::Frame::new().inner_margin(egui::Margin { top: 4, ..egui::Margin::ZERO }))
+        .show_separator_line(false)
+        .show(ui, |ui| toolbar::foot(ui, stage, key, reading));
     let beside = ui.available_width() >= BESIDE_WIDTH;
     if reading.detail_of().is_some() {
         let frame = egui::Frame::new().fill(stage.tokens.panel).inner_margin(egui::Margin::same(Size::PAD as i8));
@@ -142,10 +146,6 @@ fn draw(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Rea
         };
         panel.resizable(true).frame(frame).show(ui, |ui| detail::show(ui, stage, key, reading));
     }
-    egui::Panel::bottom("log foot")
-        .frame(egui::Frame::new().inner_margin(egui::Margin { top: 4, ..egui::Margin::ZERO }))
-        .show_separator_line(false)
-        .show(ui, |ui| toolbar::foot(ui, stage, key, reading));
     egui::CentralPanel::no_frame().show(ui, |ui| lines::show(ui, stage, key, reading));
 }
 

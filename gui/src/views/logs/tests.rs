@@ -25,6 +25,7 @@ fn lines(count: u64) -> impl FnOnce(&mut Trial) {
     move |trial| {
         let log = &mut trial.instance().log;
         *log = LogBook::default();
+        log.following = true;
         log.extend((0..count).map(line).collect());
     }
 }
@@ -204,7 +205,8 @@ fn n_goes_on_where_no_text_is_typed() {
 
 #[test]
 fn a_traceback_is_folded_and_unfolds() {
-    let mut harness = trial::of("shop", DARK, show, |_| {});
+    let large = (Theme::Dark, trial::SIZES[1]);
+    let mut harness = trial::of("shop", large, show, |_| {});
     let lower = |harness: &Harness<'static, Trial>| harness.get_by_label("error KeyError: 'vat'").rect().height();
     assert!(lower(&harness) < 30.0);
     harness.get_by_label("Show all 6 lines").click();
@@ -224,10 +226,14 @@ fn a_line_shows_its_fields_and_filters_by_them() {
         harness.run();
         harness.get_by_label("Copy as JSON");
         harness.get_by_label("01JD371");
+        harness.get_by_label("Show only request 01JD371").scroll_to_me();
+        harness.run_steps(20);
         harness.get_by_label("Show only request 01JD371").click();
         harness.run();
         assert_eq!(reading(&harness).index.len(), 1);
         harness.get_by_label("Filter: request 01JD371. Take it away");
+        harness.get_by_label_contains("Show it among all lines").scroll_to_me();
+        harness.run_steps(20);
         harness.get_by_label_contains("Show it among all lines").click();
         harness.run();
         assert_eq!(reading(&harness).index.len(), 400);
@@ -304,7 +310,7 @@ fn several_lines_are_chosen_and_copied() {
     let mut harness = long(100);
     harness.get_by_label("info line 95").click();
     harness.run();
-    harness.get_by_label("Close (Esc)").click();
+    harness.key_press(Key::Escape);
     harness.run();
     harness.key_press_modifiers(egui::Modifiers::SHIFT, Key::ArrowDown);
     harness.key_press_modifiers(egui::Modifiers::SHIFT, Key::ArrowDown);
@@ -327,6 +333,7 @@ fn long_lines_wrap_into_as_many_rows_as_they_take() {
         trial.state.views.logs.wrap = true;
         let log = &mut trial.instance().log;
         *log = LogBook::default();
+        log.following = true;
         let message = "word ".repeat(120);
         log.extend(vec![line(0), LogLine { message, ..line(1) }, line(2)]);
     };

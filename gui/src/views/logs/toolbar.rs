@@ -12,7 +12,7 @@ use crate::theme::icon::{self, Icon};
 use crate::widgets::{button, figures, text};
 
 /// What stands to the right of the search field, about.
-const REST_WIDTH: f32 = 520.0;
+const REST_WIDTH: f32 = 472.0;
 
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Reading) {

@@ -1,4 +1,5 @@
-//! The face of an instance that does not serve: what is the matter, why, and what to do.
+//! The face of an instance that does not serve: what that means, and what to do. What is wrong with it stands in the
+//! header.
 
 use egui::{Color32, RichText, Ui};
 use hostler_bus::daemon::InstanceState;
@@ -8,7 +9,7 @@ use crate::state::{State, Tab};
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
 use crate::views::shown::Shown;
-use crate::widgets::{button, card, figures, text};
+use crate::widgets::{button, card, text};
 
 /// What the face offers.
 #[derive(Clone, Debug)]
@@ -42,18 +43,6 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mu
                 ui.spacing_mut().item_spacing.y = Size::TIGHT;
                 ui.label(text::title(face.title));
                 ui.label(text::muted(tokens, &face.words));
-                if !overview.problem.is_empty() {
-                    ui.label(RichText::new(&overview.problem).color(tokens.bad));
-                }
-                if overview.since_us > 0 {
-                    let since = format!(
-                        "since {} · {}",
-                        figures::date_time(overview.since_us),
-                        figures::ago(shown.now, overview.since_us)
-                    );
-                    ui.label(text::small(tokens, since));
-                    ui.ctx().request_repaint_after(std::time::Duration::from_secs(15));
-                }
                 if !face.offers.is_empty() {
                     ui.add_space(Size::TIGHT);
                     ui.horizontal(|ui| offers(ui, shown, &face.offers, state, orders));
@@ -110,12 +99,12 @@ fn face(shown: Shown<'_>) -> Option<Face> {
         InstanceState::Stopped => (
             "Stopped",
             "Neither its socket nor its service is active: requests to it are refused.".to_owned(),
-            vec![start("Start"), log],
+            vec![start("Start it"), log],
         ),
         InstanceState::Configured => (
             "Never started",
             "There is a settings file and nothing else. Start it, or look through its settings first.".to_owned(),
-            vec![start("Start"), settings],
+            vec![start("Start it"), settings],
         ),
         InstanceState::Starting => (
             "Starting",
@@ -130,14 +119,14 @@ fn face(shown: Shown<'_>) -> Option<Face> {
         InstanceState::Failed => (
             "Failed",
             "systemd does not start it any more. The log says why; when that is mended, start it again.".to_owned(),
-            vec![start("Start again"), log],
+            vec![start("Start it again"), log],
         ),
         InstanceState::Broken => (
             "Broken",
-            "It runs and has no worker to answer with: requests are answered with 503. Mend what is named below, then \
+            "It runs and has no worker to answer with: requests are answered with 503. Mend what is named above, then \
              reload it."
                 .to_owned(),
-            vec![Offer::Act(Icon::RefreshCw, "Reload", Action::Reload), log, settings],
+            vec![Offer::Act(Icon::RefreshCw, "Reload it", Action::Reload), log, settings],
         ),
         InstanceState::Unknown => (
             "Unknown",

@@ -55,7 +55,7 @@ fn parts(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mut Vec<Orde
         cards::show(ui, shown, status);
     }
     if shown.instance.samples.last().is_some() || shown.instance.status().is_some() {
-        plots::show(ui, shown, &mut state.views.overview.range);
+        plots::show(ui, shown, state);
     }
     if ui.available_width() < WIDE {
         lately::show(ui, shown, state);
@@ -63,7 +63,8 @@ fn parts(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mut Vec<Orde
         return;
     }
     ui.columns(2, |columns| {
-        lately::show(&mut columns[0], shown, state);
-        facts::show(&mut columns[1], shown);
+        // Not in the columns' own layout, which stretches wrapped text.
+        columns[0].vertical(|ui| lately::show(ui, shown, state));
+        columns[1].vertical(|ui| facts::show(ui, shown));
     });
 }

@@ -8,12 +8,14 @@ use jiff::tz::TimeZone;
 
 use self::chart::{Chart, Span};
 use super::track::{Range, Track};
+use crate::state::State;
 use crate::theme::Size;
 use crate::views::shown::Shown;
 use crate::widgets::text;
 
 /// Draws the choice of the range, and the plots.
-pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, range: &mut Range) {
+pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
+    let range = &mut state.views.overview.range;
     ui.horizontal(|ui| {
         ui.label(text::title("Activity"));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| choose(ui, range));
@@ -33,6 +35,10 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, range: &mut Range) {
             }
         });
     }
+    if let Some(pointed) = hovered.filter(|pointed| pointed.clicked) {
+        crate::views::logs::show_since(state, (pointed.moment.max(0.0) * 1e6) as u64);
+    }
+    let hovered = hovered.map(|pointed| pointed.moment);
     if hovered != cursor {
         ui.data_mut(|data| data.insert_temp(id, hovered));
         ui.ctx().request_repaint();

@@ -212,7 +212,8 @@ fn list(ui: &mut Ui, info: &SettingInfo, words: &[String]) -> Option<Vec<String>
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             let name = format!("{} {}", info.key, place + 1);
-            let width = (ui.available_width() - 52.0).min(TEXT_MOST);
+            let beside = if may_edit { 52.0 } else { 18.0 };
+            let width = (ui.available_width() - beside).min(TEXT_MOST);
             if let Some(word) = field(ui, word, &name, (&info.key, place), width, "") {
                 typed.get_or_insert_with(|| words.to_vec())[place] = word;
             }

@@ -1,6 +1,6 @@
 //! The index of groups at the side: where one is, where changes are, and where something is wrong.
 
-use egui::{Align2, Role, ScrollArea, Sense, TextStyle, Ui, Vec2, WidgetInfo};
+use egui::{Align2, ComboBox, Role, ScrollArea, Sense, TextStyle, Ui, Vec2, WidgetInfo};
 
 use super::{Editing, Form};
 use crate::theme::icon::{self, Icon};
@@ -31,6 +31,23 @@ pub(super) fn show(ui: &mut Ui, tokens: &Tokens, editing: &mut Editing, form: &F
                 editing.jump = Some(title.to_owned());
             }
         }
+    });
+}
+
+/// Draws it as a menu, where there is no room at the side.
+pub(super) fn menu(ui: &mut Ui, editing: &mut Editing, form: &Form<'_>) {
+    let at_group = editing.at_group.clone();
+    let combo = ComboBox::from_id_salt("setting groups").selected_text(&at_group).width(120.0).show_ui(ui, |ui| {
+        for title in titles(form) {
+            if ui.selectable_label(at_group == title, title).clicked() {
+                editing.jump = Some(title.to_owned());
+            }
+        }
+    });
+    combo.response.widget_info(|| {
+        let mut told = WidgetInfo::labeled(Role::ComboBox, true, "Group of settings");
+        told.current_text_value = Some(at_group.clone());
+        told
     });
 }
 

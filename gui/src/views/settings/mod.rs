@@ -36,8 +36,8 @@ use crate::widgets::empty;
 
 pub use editing::Editing;
 
-/// Below this width the index of groups is left out.
-const GROUPS_WIDTH: f32 = 660.0;
+/// Below this width the index of groups is a menu.
+const GROUPS_WIDTH: f32 = 800.0;
 
 /// What it remembers while the window is open.
 #[derive(Clone, Debug, Default)]
@@ -130,7 +130,7 @@ fn draw(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, editing: &mut Edi
         return orders;
     }
     bar::show(ui, tokens, key, instance, &form, editing, &mut orders);
-    if ui.available_width() >= GROUPS_WIDTH && editing.search.trim().is_empty() {
+    if ui.available_width() >= GROUPS_WIDTH {
         egui::Panel::left("setting groups")
             .frame(egui::Frame::new().inner_margin(egui::Margin { right: 8, ..egui::Margin::ZERO }))
             .show_separator_line(false)

@@ -38,7 +38,7 @@ pub(super) fn show(
             let words = editing.draft.words(info);
             let may_edit = form.may_edit && !fixed;
             ui.horizontal_top(|ui| {
-                let room = ui.available_width() - 60.0;
+                let room = ui.available_width() - 36.0;
                 ui.vertical(|ui| {
                     ui.set_width(room);
                     let typed = ui.add_enabled_ui(may_edit, |ui| {
@@ -183,23 +183,24 @@ fn facts(ui: &mut Ui, tokens: &Tokens, info: &SettingInfo, value: &SettingValue,
             Origin::Unit => (Icon::FileCode, format!("unit {file}")),
             Origin::Unknown => (Icon::CircleQuestionMark, "unknown".to_owned()),
         };
-        let origin = ui.label(small(tokens, glyph, &words));
+        let whole = |ui: &mut Ui, words: RichText| ui.add(Label::new(words).extend());
+        let origin = whole(ui, small(tokens, glyph, &words));
         if !value.file.is_empty() {
             origin.on_hover_text(&value.file);
         }
         if value.origin != Origin::Default && !fixed {
             let default = info.default.as_deref().map_or("unset".to_owned(), |default| default_in_words(info, default));
-            ui.label(text::small(tokens, format!("default {default}")));
+            whole(ui, text::small(tokens, format!("default {default}")));
         }
         if !info.range.is_empty() && !fixed {
-            ui.label(text::small(tokens, range_in_words(info)));
+            whole(ui, text::small(tokens, range_in_words(info)));
         }
         let (glyph, words) = match info.applied {
             Applied::Live => (Icon::Zap, "takes effect at once"),
             Applied::Restart => (Icon::Power, "takes a restart"),
             Applied::Reload | Applied::Unknown => (Icon::RefreshCw, "takes a reload"),
         };
-        ui.label(small(tokens, glyph, words));
+        whole(ui, small(tokens, glyph, words));
     });
     if fixed {
         let place = if value.origin == Origin::DropIn { "a drop-in of its unit" } else { "its unit" };

@@ -1,8 +1,8 @@
 //! The settings by their accessible names.
 
-use egui::{Key, Modifiers};
-use egui_kittest::Harness;
+use egui::{Key, Modifiers, Role};
 use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::{Harness, Node};
 use hostler_bus::daemon::{Change, Problem};
 
 use super::show;
@@ -14,12 +14,25 @@ use crate::views::trial::{self, DARK, Trial};
 /// Large, so that all settings are in sight.
 const TALL: (egui::Theme, [f32; 2]) = (egui::Theme::Dark, [1200.0, 1700.0]);
 
+/// The field that a setting is typed into.
+fn field<'a>(harness: &'a Harness<'static, Trial>, name: &'a str) -> Node<'a> {
+    harness.get_by_role_and_label(Role::TextInput, name)
+}
+
+fn value(harness: &Harness<'static, Trial>, name: &str) -> String {
+    field(harness, name).value().unwrap_or_default()
+}
+
+fn choice(harness: &Harness<'static, Trial>, name: &str) -> String {
+    harness.get_by_role_and_label(Role::ComboBox, name).value().unwrap_or_default()
+}
+
 fn replace(harness: &mut Harness<'static, Trial>, name: &str, text: &str) {
-    harness.get_by_label(name).focus();
+    field(harness, name).focus();
     harness.run();
     harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
     harness.run();
-    harness.get_by_label(name).type_text(text);
+    field(harness, name).type_text(text);
     harness.run();
 }
 
@@ -50,16 +63,16 @@ fn each_setting_has_its_form() {
     for look in trial::looks() {
         let harness = trial::of("shop", look, show, |_| {});
         harness.get_by_label("Search settings");
-        assert_eq!(harness.get_by_label("app").value().as_deref(), Some("shop.wsgi:application"));
+        assert_eq!(value(&harness, "app"), "shop.wsgi:application");
         harness.get_by_label_contains("shop.toml, line 2");
     }
     let harness = trial::of("shop", TALL, show, |_| {});
-    assert_eq!(harness.get_by_label("workers at most").value().as_deref(), Some("8"));
-    assert_eq!(harness.get_by_label("threads").value().as_deref(), Some("1"));
-    assert_eq!(harness.get_by_label("max_body").value().as_deref(), Some("16"));
-    assert_eq!(harness.get_by_label("max_body unit").value().as_deref(), Some("MiB"));
-    assert_eq!(harness.get_by_label("log_level").value().as_deref(), Some("info"));
-    harness.get_by_role_and_label(egui::Role::Switch, "preload");
+    assert_eq!(value(&harness, "workers at most"), "8");
+    assert_eq!(value(&harness, "threads"), "1");
+    assert_eq!(value(&harness, "max_body"), "16");
+    assert_eq!(choice(&harness, "max_body unit"), "MiB");
+    assert_eq!(choice(&harness, "log_level"), "info");
+    harness.get_by_role_and_label(Role::Switch, "preload");
     harness.get_by_label_contains("Set by a drop-in of its unit, which goes before the settings file");
     assert!(validated(&harness).is_none(), "nothing is asked while nothing is changed");
 }
@@ -79,7 +92,7 @@ fn a_wrong_value_is_told_beside_its_field() {
     harness.state_mut().instance().validated = Some((draft, Ok(vec![problem])));
     harness.run();
     let told = harness.get_by_label_contains("wants between 1 and 1024, found the number 9000").rect();
-    let field = harness.get_by_label("threads").rect();
+    let field = field(&harness, "threads").rect();
     assert!(told.top() >= field.bottom() - 1.0 && told.top() < field.bottom() + 20.0, "{told:?} below {field:?}");
     harness.get_by_label_contains("1 problem");
     assert!(harness.get_by_label("Review…").accesskit_node().is_disabled());
@@ -97,7 +110,7 @@ fn a_wrong_value_is_told_beside_its_field() {
 fn a_change_is_reviewed_and_applied_over_its_revision() {
     let mut harness = trial::of("shop", TALL, show, |_| {});
     replace(&mut harness, "threads", "8");
-    harness.get_by_label("preload").click();
+    harness.get_by_role_and_label(Role::Switch, "preload").click();
     harness.run();
     harness.get_by_label("2 changes");
     harness.get_by_label("Review…").click();
@@ -119,7 +132,7 @@ fn a_change_is_reviewed_and_applied_over_its_revision() {
     assert!(harness.query_by_label("Apply").is_none(), "the dialog is gone");
     assert!(harness.query_by_label("2 changes").is_none());
     settings_become(&mut harness, "r2", &[("threads", "8"), ("preload", "false")]);
-    assert_eq!(harness.get_by_label("threads").value().as_deref(), Some("8"));
+    assert_eq!(value(&harness, "threads"), "8");
     assert_eq!(applied(&harness).len(), 1);
 }
 
@@ -142,7 +155,7 @@ fn what_is_refused_says_why_and_is_kept() {
     harness.run();
     assert!(harness.query_all_by_label_contains("Not applied: the settings are as before").next().is_some());
     assert!(harness.query_all_by_label("the reload failed: the application does not import").next().is_some());
-    assert_eq!(harness.get_by_label("threads").value().as_deref(), Some("8"), "what was typed is kept");
+    assert_eq!(value(&harness, "threads"), "8", "what was typed is kept");
 }
 
 fn settings_become(harness: &mut Harness<'static, Trial>, revision: &str, values: &[(&str, &str)]) {
@@ -169,15 +182,11 @@ fn what_somebody_else_changed_is_decided_by_key() {
         instance.failed = Some((Action::Apply { revision: String::new(), change: Change::default() }, conflict));
         settings_become(&mut harness, "r2", &[("threads", "16"), ("log_level", "\"debug\"")]);
         harness.get_by_label_contains("Meanwhile somebody set it to 16 (it was 1)");
-        assert_eq!(
-            harness.get_by_label("log_level").value().as_deref(),
-            Some("debug"),
-            "what only they changed is taken"
-        );
+        assert_eq!(Some(choice(&harness, "log_level").as_str()), Some("debug"), "what only they changed is taken");
         assert!(harness.get_by_label("Review…").accesskit_node().is_disabled());
         harness.get_by_label(button).click();
         harness.run();
-        assert_eq!(harness.get_by_label("threads").value().as_deref(), Some(expected));
+        assert_eq!(value(&harness, "threads"), expected);
         harness.get_by_label("Review…").click();
         harness.run();
         harness.get_by_label("Apply").click();
@@ -205,7 +214,7 @@ fn values_go_back_to_what_they_were() {
 #[test]
 fn steps_are_taken_back() {
     let mut harness = trial::of("shop", TALL, show, |_| {});
-    harness.get_by_label("preload").click();
+    harness.get_by_role_and_label(Role::Switch, "preload").click();
     // A step counts once it was left alone for a second.
     harness.run_steps(10);
     for _ in 0..10 {
@@ -236,9 +245,9 @@ fn a_list_grows_and_shrinks() {
     harness.get_by_label("Add to bind").click();
     harness.run();
     assert!(validated(&harness).is_none(), "an empty item is no change");
-    harness.get_by_label("bind 2").focus();
+    field(&harness, "bind 2").focus();
     harness.run();
-    harness.get_by_label("bind 2").type_text(":8000");
+    field(&harness, "bind 2").type_text(":8000");
     harness.run();
     let (_, change) = validated(&harness).unwrap();
     assert_eq!(change.set, [("bind".to_owned(), vec!["unix:/run/hostler/shop.sock".to_owned(), ":8000".to_owned()])]);
@@ -255,17 +264,17 @@ fn settings_are_found() {
     harness.run();
     harness.get_by_label("Search settings").type_text("request body");
     harness.run();
-    harness.get_by_label("max_body");
-    assert!(harness.query_by_label("app").is_none());
+    field(&harness, "max_body");
+    assert!(harness.query_by_role_and_label(Role::TextInput, "app").is_none());
     harness.get_by_label("Search settings").type_text("xyz");
     harness.run();
     harness.get_by_label("No such setting");
     harness.get_by_label("Show all settings").click();
     harness.run();
-    harness.get_by_label("app");
+    field(&harness, "app");
     harness.get_by_label("Changed only").click();
     harness.run();
-    assert!(harness.query_by_label("threads").is_none());
+    assert!(harness.query_by_role_and_label(Role::TextInput, "threads").is_none());
 }
 
 #[test]
@@ -292,7 +301,7 @@ fn what_is_not_there_is_said() {
             trial.world.machines.iter_mut().for_each(|machine| machine.link = Link::Connecting);
         });
         away.get_by_label_contains("not connected");
-        assert!(away.get_by_label("app").accesskit_node().is_disabled(), "nothing can be changed");
+        assert!(field(&away, "app").accesskit_node().is_disabled(), "nothing can be changed");
     }
 }
 
@@ -302,8 +311,8 @@ fn drafts_are_kept_while_another_instance_is_shown() {
     replace(&mut harness, "threads", "8");
     harness.state_mut().state.selected = Some(example::key("api"));
     harness.run();
-    assert_eq!(harness.get_by_label("threads").value().as_deref(), Some("1"));
+    assert_eq!(value(&harness, "threads"), "1");
     harness.state_mut().state.selected = Some(example::key("shop"));
     harness.run();
-    assert_eq!(harness.get_by_label("threads").value().as_deref(), Some("8"));
+    assert_eq!(value(&harness, "threads"), "8");
 }

@@ -2,7 +2,7 @@
 
 use egui::{Align, Layout, RichText, TextEdit, Ui};
 
-use super::{Editing, Form};
+use super::{Editing, Form, GROUPS_WIDTH, groups};
 use crate::model::{Instance, Loaded};
 use crate::theme::Tokens;
 use crate::theme::icon::{self, Icon};
@@ -17,6 +17,7 @@ pub(super) fn show(
     instance: &Instance,
     wants_search: bool,
 ) {
+    let has_room_at_side = ui.available_width() >= GROUPS_WIDTH;
     ui.horizontal(|ui| {
         let glyph = RichText::new(icon::text(Icon::Search)).color(tokens.muted);
         let field = TextEdit::singleline(&mut editing.search)
@@ -33,6 +34,9 @@ pub(super) fn show(
         }
         let only = ui.add_enabled(!editing.raw, egui::Checkbox::new(&mut editing.only_changed, "Changed only"));
         only.on_hover_text("Only settings that differ from their defaults");
+        if !has_room_at_side && !editing.raw {
+            groups::menu(ui, editing, form);
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             for (raw, glyph, word) in [(true, Icon::FileCode, "File"), (false, Icon::SlidersHorizontal, "Form")] {

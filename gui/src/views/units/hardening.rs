@@ -138,11 +138,9 @@ fn choice(ui: &mut Ui, tokens: &Tokens, profile: &Profile, chosen: bool) {
                 if chosen {
                     ui.label(RichText::new(format!("{} in use", icon::text(Icon::Check))).color(tokens.accent));
                 }
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    ui.label(text::muted(tokens, format!("exposure {:.1}", profile.exposure)));
-                });
             });
-            ui.add(egui::Label::new(text::small(tokens, profile.words)).wrap());
+            let words = format!("Exposure {:.1}. {}", profile.exposure, profile.words);
+            ui.add(egui::Label::new(text::small(tokens, words)).wrap());
         });
     });
 }

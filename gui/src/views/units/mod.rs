@@ -49,10 +49,13 @@ fn parts(ui: &mut Ui, shown: Shown<'_>, detail: &Detail, orders: &mut Vec<Order>
         starting::show(ui, shown, orders);
     } else {
         ui.columns(2, |columns| {
-            columns[1].spacing_mut().item_spacing.y = Size::PAD;
-            unit::service(&mut columns[0], shown, detail);
-            unit::socket(&mut columns[1], shown, detail);
-            starting::show(&mut columns[1], shown, orders);
+            // Not in the columns' own layout, which stretches wrapped text.
+            columns[0].vertical(|ui| unit::service(ui, shown, detail));
+            columns[1].vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = Size::PAD;
+                unit::socket(ui, shown, detail);
+                starting::show(ui, shown, orders);
+            });
         });
     }
     hardening::show(ui, shown, detail);

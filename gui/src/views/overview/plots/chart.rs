@@ -71,6 +71,15 @@ pub(super) struct Span<'a> {
     pub(super) cursor: Option<f64>,
 }
 
+/// Where the pointer is over a plot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pointed {
+    /// The moment, in seconds since 1970.
+    pub(super) moment: f64,
+    /// Whether it was clicked there.
+    pub(super) clicked: bool,
+}
+
 impl Span<'_> {
     fn seconds(&self) -> (f64, f64) {
         let end = self.now_us as f64 / 1e6;
@@ -79,8 +88,8 @@ impl Span<'_> {
 }
 
 impl Chart {
-    /// Draws it, and answers where the pointer is over it.
-    pub(super) fn show(&self, ui: &mut Ui, shown: Shown<'_>, track: &Track, span: Span<'_>) -> Option<f64> {
+    /// Draws it, and answers where the pointer is over it, if it is.
+    pub(super) fn show(&self, ui: &mut Ui, shown: Shown<'_>, track: &Track, span: Span<'_>) -> Option<Pointed> {
         let tokens = shown.tokens;
         card::frame(tokens)
             .show(ui, |ui| {
@@ -111,13 +120,16 @@ impl Chart {
                     let font = FontId::proportional(Size::SMALL);
                     ui.painter().text(frame.center(), Align2::CENTER_CENTER, words, font, tokens.muted);
                 }
-                let pointer = response.hover_pos().filter(|pointer| frame.contains(*pointer))?;
+                let Some(pointer) = response.hover_pos().filter(|pointer| frame.contains(*pointer)) else {
+                    // By the keyboard or a screen reader, which have no pointer.
+                    return response.clicked().then_some(Pointed { moment: first, clicked: true });
+                };
                 let moment = first + f64::from((pointer.x - frame.left()) / frame.width()) * (last - first);
                 let near =
                     |happening: &&Happening| place(happening.at_us).is_some_and(|x| (x - pointer.x).abs() < NEAR);
                 let events: Vec<&Happening> = shown.instance.happenings.iter().filter(near).collect();
                 self.tooltip(ui, tokens, &response, moment, track.at(moment), &events);
-                Some(moment)
+                Some(Pointed { moment, clicked: response.clicked() })
             })
             .inner
     }
@@ -189,6 +201,7 @@ impl Chart {
             .allow_boxed_zoom(false)
             .allow_axis_zoom_drag(false)
             .allow_double_click_reset(false)
+            .sense(egui::Sense::click())
             .set_margin_fraction(Vec2::ZERO);
         // Not in the card's own layout, which would stretch it over the margin.
         let draw = |plot: &mut PlotUi<'_>| {
@@ -323,6 +336,8 @@ impl Chart {
                 });
                 ui.label(text::small(tokens, format!("{} · {}", figures::time(event.at_us), event.message)));
             }
+            ui.add_space(Size::TIGHT);
+            ui.label(text::small(tokens, "Click for the log from here on"));
         });
     }
 }
