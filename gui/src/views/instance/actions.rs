@@ -59,7 +59,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, room: 
     }
     if let Some((ready, wanted)) = workers
         && Command::Scale.availability(&Scene::about(stage.world, stage.state, key)).is_available()
-        && spare > 110.0
+        && spare > 90.0
     {
         let words = if ready == wanted { format!("{wanted} workers") } else { format!("{ready} of {wanted} workers") };
         let response = button::plain(ui, Icon::Scaling, &words);

@@ -15,7 +15,7 @@ use crate::views::{Stage, absence};
 use crate::widgets::{badge, button, figures, glyph, text};
 
 /// What stands before and behind the name: the way back, the state.
-const AROUND_NAME: f32 = 170.0;
+const AROUND_NAME: f32 = 150.0;
 /// As much as the name and what is around it may take from the buttons.
 const NAME_MOST: f32 = 470.0;
 

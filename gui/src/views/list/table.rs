@@ -15,6 +15,9 @@ use crate::widgets::{figures, glyph, sparkline, text};
 /// The height of a row.
 const ROW: f32 = 36.0;
 
+/// The room that the machine's title needs behind a name.
+const MACHINE: f32 = 96.0;
+
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let tokens = stage.tokens;
@@ -109,7 +112,7 @@ fn word(ui: &mut Ui, tokens: &Tokens, key: &InstanceKey, instance: &Instance, co
         }
         Column::Name => {
             ui.add(label(text::strong(&key.name)).sense(Sense::hover())).on_hover_text(&key.name);
-            if let Some(machine) = machine {
+            if let Some(machine) = machine.filter(|_| ui.available_width() > MACHINE) {
                 ui.add(label(text::small(tokens, machine)));
             }
         }
