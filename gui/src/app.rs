@@ -114,10 +114,9 @@ impl Manager {
             }
         }
     }
-}
 
-impl eframe::App for Manager {
-    fn logic(&mut self, context: &Context, _frame: &mut Frame) {
+    /// Takes what came since the last frame: events of the daemons, calls of those who start the manager again.
+    pub fn advance(&mut self, context: &Context) {
         self.tell_shown(context);
         self.take_events();
         for order in self.calls.take(context, &mut self.world, &mut self.state, self.clock.now()) {
@@ -125,7 +124,8 @@ impl eframe::App for Manager {
         }
     }
 
-    fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
+    /// Draws, and sends what the views order.
+    pub fn draw(&mut self, ui: &mut Ui) {
         let mut orders = Vec::new();
         let now = self.clock.now();
         let mut stage = Stage {
@@ -139,6 +139,16 @@ impl eframe::App for Manager {
         for order in orders {
             self.order(order);
         }
+    }
+}
+
+impl eframe::App for Manager {
+    fn logic(&mut self, context: &Context, _frame: &mut Frame) {
+        self.advance(context);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
+        self.draw(ui);
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {

@@ -3,8 +3,12 @@
 
 mod bench;
 mod demo;
+#[cfg(test)]
+mod desktop_files;
 mod install;
 mod packages;
+mod screen;
+mod screenshots;
 mod test;
 mod venv;
 mod workspace;
@@ -26,6 +30,8 @@ Usage: cargo xtask COMMAND
   install [--destdir DIR] [--prefix DIR] [--dev] [--no-gui]
         Builds Hostler and installs it below the prefix (default: /usr/local) within DIR, as packages do. With --dev a
         quick build, with --no-gui without the desktop application.
+  screenshots [--size WIDTHxHEIGHT]... [--theme light|dark]... [SCENE]...
+        Draws Hostler Manager's views, or the named ones, into target/screenshots.
 
 Each installs what it needs: Python packages into target/venv, Debian packages with apt-get when run as root.";
 
@@ -42,6 +48,7 @@ fn main() -> ExitCode {
             "test" => test::run(rest),
             "bench" => bench::run(rest),
             "install" => install::run(rest),
+            "screenshots" => screenshots::run(rest),
             "help" => {
                 println!("{USAGE}");
                 return ExitCode::SUCCESS;

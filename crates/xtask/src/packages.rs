@@ -22,6 +22,8 @@ pub(crate) enum Sign {
     Program(&'static str),
     /// A file at this path.
     File(&'static str),
+    /// A library of this file name that programs can load.
+    Library(&'static str),
 }
 
 impl Need {
@@ -34,6 +36,7 @@ impl Need {
         match self.sign {
             Sign::Program(name) => find_program(name).is_some(),
             Sign::File(path) => Path::new(path).exists(),
+            Sign::Library(name) => loadable(name),
         }
     }
 }
@@ -81,6 +84,13 @@ pub(crate) fn find_programs(name: &str) -> Vec<PathBuf> {
     let is_executable =
         |file: &PathBuf| file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
     places.map(|place| place.join(name)).filter(is_executable).collect()
+}
+
+/// Whether the loader knows a library (ldconfig(8)).
+fn loadable(name: &str) -> bool {
+    let Some(ldconfig) = find_program("ldconfig") else { return false };
+    let Ok(output) = Command::new(ldconfig).arg("--print-cache").stderr(Stdio::null()).output() else { return false };
+    String::from_utf8_lossy(&output.stdout).lines().any(|line| line.split_whitespace().next() == Some(name))
 }
 
 fn apt_get(verb: &[&str], packages: &[&str]) -> Result<()> {

@@ -126,11 +126,11 @@ impl eframe::App for Camera {
         }
     }
 
-    fn logic(&mut self, context: &Context, frame: &mut eframe::Frame) {
-        self.manager.logic(context, frame);
+    fn logic(&mut self, context: &Context, _frame: &mut eframe::Frame) {
+        self.manager.advance(context);
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         let context = ui.ctx().clone();
         if let Some(image) = self.taken.lock().ok().and_then(|mut taken| taken.take()) {
             if let Err(error) = self.save(&image) {
@@ -141,7 +141,7 @@ impl eframe::App for Camera {
             }
             self.set_up(&context);
         }
-        self.manager.ui(ui, frame);
+        self.manager.draw(ui);
         self.drawn += 1;
         if self.drawn == FRAMES {
             let taken = Arc::clone(&self.taken);

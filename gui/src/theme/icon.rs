@@ -34,3 +34,13 @@ pub fn window() -> IconData {
     // A test reads it, so the default, with which eframe shows its own, is never shown.
     eframe::icon_data::from_png_bytes(include_bytes!("../../data/icons/org.hostler.Manager.png")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_icon_of_the_window_is_there() {
+        assert_eq!((window().width, window().height), (256, 256));
+    }
+}

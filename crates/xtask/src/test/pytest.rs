@@ -10,6 +10,7 @@ use anyhow::Result;
 use super::{Outcome, Steps, junit, roots};
 use crate::install;
 use crate::packages::{self, Need, Sign};
+use crate::screen;
 use crate::venv::Venv;
 use crate::workspace::{self, Extent, Profile};
 
@@ -68,11 +69,16 @@ pub(super) fn end_to_end(steps: &mut Steps, passed_on: &[String]) {
     let Some(prepared) = Prepared::new(steps, Extent::Desktop) else { return };
     // Tests that miss one of these are skipped by name.
     steps.run("Debian packages", || {
-        let needs = [
+        let mut needs = vec![
             Need::program("chromium"),
             Need::program("dbus-daemon"),
             Need { package: "systemd", sign: Sign::Program("systemd-stdio-bridge") },
+            // The manager's window, its keys, its pictures, and its words for screen readers.
+            Need::program("xdotool"),
+            Need::program("scrot"),
+            Need { package: "at-spi2-core", sign: Sign::File("/usr/libexec/at-spi-bus-launcher") },
         ];
+        needs.extend(screen::NEEDS);
         Ok(match packages::ensure(&needs) {
             Ok(()) => Outcome::Passed,
             Err(error) => Outcome::Skipped(vec![format!("{error:#}")]),

@@ -1,0 +1,182 @@
+"""The true window of Hostler Manager: on a screen, over a real bus, with a real hostlerd and an instance under load. It is
+read and pressed as a screen reader does, and by keys. What each view shows is claimed by gui/tests/live, without a window."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from deadline import let_pass, wait_until
+from desktop import MANAGER, SECONDS
+from load import Load
+
+TABS = ["Overview", "Workers", "Requests", "Logs", "Settings", "Units", "History"]
+
+
+class Asking:
+    """Clients that ask for as long as the block lasts; whatever is not answered whole is a fault at its end."""
+
+    def __init__(self, address):
+        self.load = Load(address, b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n", b"one")
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        self.clients = [self.loop.create_task(self.load._keeping()) for _ in range(3)]
+        self.loop.run_until_complete(asyncio.gather(*self.clients, return_exceptions=True))
+
+    def __enter__(self):
+        self.thread.start()
+        self.answered(20)
+        return self
+
+    def answered(self, count):
+        goal = self.load.answered["keeping"] + count
+        wait_until(lambda: self.load.answered["keeping"] >= goal or self.load.lost, "answers")
+        assert not self.load.lost, self.load.lost
+
+    def __exit__(self, *_):
+        for client in self.clients:
+            self.loop.call_soon_threadsafe(client.cancel)
+        self.thread.join(SECONDS)
+        self.loop.close()
+        assert not self.load.lost, self.load.lost
+
+
+def test_an_instance_is_seen_reloaded_broken_and_mended_under_load(desktop):
+    reader = desktop.read()
+    desktop.open()
+    with Asking(desktop.server.address) as asking:
+        reader.press("list item", "shop")
+        reader.until_said("generation 1")
+        reader.press("button", "Reload")
+        reader.until_said("generation 2")
+        asking.answered(20)
+        (desktop.machine.directory / "shop.py").write_text("import absent_module\n")
+        reader.press("button", "Reload")
+        reader.until_said("No module named 'absent_module'")
+        reader.until_said("generation 2 goes on serving")
+        desktop.server.log.claim("absent_module")
+        asking.answered(20)
+        desktop.release("one")
+        reader.press("button", "Try again")
+        wait_until(lambda: not reader.says("absent_module"), "the failure is gone", SECONDS)
+        asking.answered(20)
+    assert desktop.server.get("/").body == b"one"
+
+
+def test_keys_lead_everywhere(desktop):
+    reader = desktop.read()
+    window = desktop.open("shop")
+    reader.until_said("generation 1")
+    window.key("ctrl+k")
+    reader.until_said("Palette")
+    window.type("workers")
+    before = window.picture().tobytes()
+    window.key("Return")
+    wait_until(lambda: window.picture().tobytes() != before, "the palette is gone", SECONDS)
+    window.key("F5")
+    window.close()
+
+
+def test_what_was_chosen_is_kept_between_runs(desktop):
+    window = desktop.open("shop")
+    window.key("ctrl+k")
+    window.type("dark theme")
+    window.key("Return")
+    wait_until(lambda: window.brightness() < 80, "it is dark", SECONDS)
+    window.close()
+    again = desktop.open()
+    wait_until(lambda: again.brightness() < 80, "it is dark again", SECONDS)
+    again.key("ctrl+k")
+    again.type("light theme")
+    again.key("Return")
+    wait_until(lambda: again.brightness() > 180, "it is light", SECONDS)
+    again.close()
+
+
+def test_a_second_start_is_shown_in_the_window_that_is_there(desktop):
+    reader = desktop.read()
+    window = desktop.open()
+    second = subprocess.run(
+        [MANAGER, "hostler://app/shop/workers"], env=desktop.environment, timeout=SECONDS, capture_output=True, text=True,
+        check=False,
+    )
+    assert (second.returncode, second.stderr) == (0, ""), second
+    reader.until_said("generation 1")
+    wrong = subprocess.run([MANAGER, "https://example.org/"], env=desktop.environment, capture_output=True, text=True, check=False)
+    assert wrong.returncode == 64 and "is no link to an instance" in wrong.stderr, wrong
+    window.close()
+
+
+def test_it_outlives_its_bus_and_its_daemon(desktop):
+    reader = desktop.read()
+    window = desktop.open("shop")
+    reader.until_said("generation 1")
+    daemon = desktop.machine.processes[-1]
+    daemon.send_signal(signal.SIGKILL)
+    daemon.wait()
+    reader.until_said("as it was last seen")
+    assert reader.says("generation 1")
+    desktop.machine.daemon("--user")
+    wait_until(lambda: not reader.says("as it was last seen"), "all as before", SECONDS)
+    window.close()
+
+
+def test_it_uses_next_to_no_processor_time_at_rest(desktop):
+    # Nothing runs, so nothing changes.
+    desktop.server.stop()
+    window = desktop.open()
+    window.xdotool("mousemove", "1900", "1190")
+    seconds = []
+
+    def settled():
+        seconds.append(window.processor_seconds())
+        let_pass(0.5)
+        return window.processor_seconds() - seconds[-1] < 0.02
+
+    wait_until(settled, lambda: f"it rests: {seconds}", SECONDS)
+    began, span = window.processor_seconds(), 5.0
+    # Time is what this is about.
+    let_pass(span)
+    used = window.processor_seconds() - began
+    assert used / span < 0.02, f"{used} s of processor time in {span} s"
+    window.close()
+
+
+def test_logs_are_followed(desktop):
+    reader = desktop.read()
+    window = desktop.open("hostler://app/shop/logs")
+
+    def log(number, message, priority=6):
+        entry = {"__REALTIME_TIMESTAMP": str(1_795_000_000_000_000 + number), "__CURSOR": str(number), "MESSAGE": message,
+                 "PRIORITY": str(priority), "SYSLOG_IDENTIFIER": "hostler", "_PID": "1"}
+        with desktop.journal.open("a") as journal:
+            journal.write(json.dumps(entry) + "\n")
+
+    log(1, "what was logged before")
+    reader.until_said("what was logged before")
+    log(2, "what is logged now", 3)
+    reader.until_said("what is logged now")
+    window.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pictures_of_each_view_are_kept(desktop, pictures, theme):
+    window = desktop.open("shop")
+    window.key("ctrl+k")
+    window.type(f"{theme} theme")
+    window.key("Return")
+    wait_until(lambda: (window.brightness() > 128) == (theme == "light"), f"it is {theme}", SECONDS)
+    for width, height in ((1000, 700), (1600, 1000)):
+        window.resize(width, height)
+        wait_until(lambda: window.picture().size == (width, height), "the size", SECONDS)
+        for number, tab in enumerate(TABS, 1):
+            window.key(f"ctrl+{number}")
+            path = pictures / f"{tab.lower()}-{theme}-{width}x{height}.png"
+            # Some view is drawn whole: text makes many shades.
+            wait_until(lambda: len(window.picture(path).getcolors(maxcolors=1 << 24)) > 100, f"{tab} is drawn", SECONDS)
+    window.close()
