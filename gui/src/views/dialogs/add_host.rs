@@ -1,6 +1,6 @@
 //! Asks for another machine to show.
 
-use egui::{Context, TextEdit, Vec2};
+use egui::{Align2, Context, TextEdit, Vec2};
 use hostler_bus::daemon::Reach;
 
 use super::{Outcome, answers, window};
@@ -14,7 +14,10 @@ pub(super) fn show(context: &Context, stage: &mut Stage<'_>, host: &mut String, 
         ui.label(text::muted(tokens, "Its instances are shown here beside your own. Nothing is installed on it."));
         ui.add_space(10.0);
         let label = ui.label("Host, as ssh takes it");
-        let field = TextEdit::singleline(host).hint_text("web1.example.net or admin@web1").desired_width(f32::INFINITY);
+        let field = TextEdit::singleline(host)
+            .hint_text("web1.example.net or admin@web1")
+            .align(Align2::LEFT_CENTER)
+            .desired_width(f32::INFINITY);
         let response = ui.add_sized(Vec2::new(ui.available_width(), 30.0), field).labelled_by(label.id);
         if host.is_empty() && ui.memory(|memory| memory.focused().is_none()) {
             response.request_focus();

@@ -1,6 +1,6 @@
 //! Asks for the name of an instance before it is taken away.
 
-use egui::{Context, TextEdit, Vec2};
+use egui::{Align2, Context, TextEdit, Vec2};
 
 use super::{Outcome, answers, window};
 use crate::bus::{Action, Order};
@@ -21,7 +21,7 @@ pub(super) fn show(context: &Context, stage: &mut Stage<'_>, key: &InstanceKey, 
         );
         ui.add_space(10.0);
         let label = ui.label(format!("Type {} to confirm", key.name));
-        let field = TextEdit::singleline(typed).desired_width(f32::INFINITY);
+        let field = TextEdit::singleline(typed).align(Align2::LEFT_CENTER).desired_width(f32::INFINITY);
         let response = ui.add_sized(Vec2::new(ui.available_width(), 30.0), field).labelled_by(label.id);
         if typed.is_empty() && ui.memory(|memory| memory.focused().is_none()) {
             response.request_focus();

@@ -12,8 +12,13 @@ use crate::views::shell::Pane;
 use crate::views::{Stage, menu};
 use crate::widgets::{button, figures, spinner, text};
 
-/// Draws them from right to left.
-pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
+/// The width of a button beside the main one.
+const BESIDE: f32 = 98.0;
+/// The width of the main button and of the menu.
+const LEAST: f32 = 130.0;
+
+/// Draws them from right to left in at most a width: the menu holds what there is no room for.
+pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, room: f32) {
     let tokens = stage.tokens;
     let more = button::icon_only(ui, Icon::EllipsisVertical, "More");
     Popup::menu(&more).show(|ui| menu::about(ui, stage, key));
@@ -28,7 +33,9 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
     let workers = instance.status().map(|status| (status.observed.workers_ready, status.observed.workers_wanted));
     let takes_keys = stage.state.passing.shell.takes_keys(Pane::Actions);
     let mut chosen = None;
-    for (index, command) in wanted.iter().enumerate().rev() {
+    let beside = ((room - LEAST) / BESIDE).max(0.0) as usize;
+    let spare = room - LEAST - BESIDE * wanted.len().saturating_sub(1) as f32;
+    for (index, command) in wanted.iter().enumerate().take(1 + beside).rev() {
         let scene = Scene::about(stage.world, stage.state, key);
         let availability = command.availability(&scene);
         let words = command.words();
@@ -52,7 +59,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
     }
     if let Some((ready, wanted)) = workers
         && Command::Scale.availability(&Scene::about(stage.world, stage.state, key)).is_available()
-        && ui.available_width() > 300.0
+        && spare > 90.0
     {
         let words = if ready == wanted { format!("{wanted} workers") } else { format!("{ready} of {wanted} workers") };
         let response = button::plain(ui, Icon::Scaling, &words);

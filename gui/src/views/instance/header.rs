@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use egui::{Align, CornerRadius, Frame, Label, Layout, Margin, RichText, Role, Ui, WidgetInfo};
+use egui::{Align, CornerRadius, Frame, Label, Layout, Margin, RichText, Role, TextStyle, Ui, WidgetInfo};
 use hostler_bus::daemon::InstanceState;
 
 use super::actions;
@@ -14,14 +14,23 @@ use crate::theme::{Size, Tokens};
 use crate::views::{Stage, absence};
 use crate::widgets::{badge, button, figures, glyph, text};
 
+/// What stands before and behind the name: the way back, the state.
+const AROUND_NAME: f32 = 150.0;
+/// As much as the name and what is around it may take from the buttons.
+const NAME_MOST: f32 = 470.0;
+
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let Some((key, _)) = stage.selected() else { return };
+    let tokens = stage.tokens;
     ui.horizontal(|ui| {
         ui.set_height(34.0);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
-            actions::show(ui, stage, &key);
+            let name =
+                ui.painter().layout_no_wrap(key.name.clone(), TextStyle::Heading.resolve(ui.style()), tokens.text);
+            let room = ui.available_width() - (name.size().x + AROUND_NAME).min(NAME_MOST);
+            actions::show(ui, stage, &key, room);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = 10.0;
                 title(ui, stage, &key);
@@ -29,7 +38,6 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         });
     });
     facts(ui, stage, &key);
-    let tokens = stage.tokens;
     let Some((_, instance)) = stage.selected() else { return };
     let problem = instance.overview.problem.clone();
     if !problem.is_empty() {
@@ -50,7 +58,7 @@ fn title(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
     }
     let Some(instance) = stage.world.instance(key) else { return };
     let (state, since_us) = (instance.state(), instance.overview.since_us);
-    let room = (ui.available_width() - 190.0).max(80.0);
+    let room = (ui.available_width() - 128.0).max(80.0);
     ui.scope(|ui| {
         ui.set_max_width(room);
         ui.add(Label::new(RichText::new(&key.name).heading()).truncate()).on_hover_text(&key.name);
@@ -96,7 +104,7 @@ fn facts(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
             }
         }
         for fact in facts {
-            let font = egui::TextStyle::Body.resolve(ui.style());
+            let font = TextStyle::Body.resolve(ui.style());
             let width = ui.painter().layout_no_wrap(format!("·{fact}"), font, tokens.muted).size().x + 14.0;
             if width > ui.available_width() {
                 continue;

@@ -8,18 +8,24 @@ use crate::model::{Instance, InstanceKey};
 use crate::views::filter;
 use crate::widgets::table;
 
-/// The columns of the table: that of the marks, and the others in the order of [`Column::ALL`].
-pub(super) const COLUMNS: [table::Column; 9] = [
-    table::Column::exact("", 34.0),
-    table::Column::exact("State", 116.0).sorts(),
-    table::Column::wide("Name", 150.0).sorts(),
-    table::Column::wide("Application", 150.0).sorts().from(1000.0),
-    table::Column::exact("Requests", 164.0).right().sorts(),
-    table::Column::exact("p95", 84.0).right().sorts(),
-    table::Column::exact("Workers", 82.0).right().sorts(),
-    table::Column::exact("Memory", 90.0).right().sorts().from(740.0),
-    table::Column::exact("Since", 96.0).right().sorts().from(840.0),
-];
+/// From this width of the table on, requests are drawn as a line as well.
+const LINE_FROM: f32 = 800.0;
+
+/// The columns of a table of a width: that of the marks, and the others in the order of [`Column::ALL`].
+pub(super) fn columns(width: f32) -> [table::Column; 9] {
+    let requests = if width < LINE_FROM { 84.0 } else { 168.0 };
+    [
+        table::Column::exact("", 34.0),
+        table::Column::exact("State", 108.0).sorts(),
+        table::Column::wide("Name", 120.0).sorts(),
+        table::Column::wide("Application", 150.0).sorts().from(1000.0),
+        table::Column::exact("Requests", requests).right().sorts(),
+        table::Column::exact("p95", 76.0).right().sorts(),
+        table::Column::exact("Workers", 72.0).right().sorts(),
+        table::Column::exact("Memory", 80.0).right().sorts(),
+        table::Column::exact("Since", 84.0).right().sorts().from(660.0),
+    ]
+}
 
 /// A column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

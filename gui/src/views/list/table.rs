@@ -2,7 +2,7 @@
 
 use egui::{Label, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
-use super::columns::{COLUMNS, Column, p95, workers};
+use super::columns::{Column, columns, p95, workers};
 use crate::commands::{self, Command};
 use crate::model::{Instance, InstanceKey};
 use crate::theme::Tokens;
@@ -15,12 +15,16 @@ use crate::widgets::{figures, glyph, sparkline, text};
 /// The height of a row.
 const ROW: f32 = 36.0;
 
+/// The room that the machine's title needs behind a name.
+const MACHINE: f32 = 96.0;
+
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let tokens = stage.tokens;
     let keys = ordered(stage);
     let kept = stage.state.views.list.clone();
-    let mut table = Table::new("Instances", &COLUMNS).row_height(ROW).clicks();
+    let columns = columns(ui.available_width());
+    let mut table = Table::new("Instances", &columns).row_height(ROW).clicks();
     let by = kept.by.and_then(|by| Column::ALL.iter().position(|column| *column == by)).map(|place| [place + 1]);
     if let Some(columns) = &by {
         table = table.sorted(columns, kept.descending);
@@ -108,7 +112,7 @@ fn word(ui: &mut Ui, tokens: &Tokens, key: &InstanceKey, instance: &Instance, co
         }
         Column::Name => {
             ui.add(label(text::strong(&key.name)).sense(Sense::hover())).on_hover_text(&key.name);
-            if let Some(machine) = machine {
+            if let Some(machine) = machine.filter(|_| ui.available_width() > MACHINE) {
                 ui.add(label(text::small(tokens, machine)));
             }
         }
@@ -137,7 +141,7 @@ fn figure(ui: &mut Ui, tokens: &Tokens, instance: &Instance, column: Column, now
         response.on_hover_text(figures::date_time(since_us));
         ui.ctx().request_repaint_after(std::time::Duration::from_secs(15));
     }
-    if column == Column::Requests && words.is_some() {
+    if column == Column::Requests && words.is_some() && ui.available_width() > 76.0 {
         let line = trend::rates(&instance.samples, now);
         sparkline::show(ui, Vec2::new(72.0, 18.0), tokens.accent, &line, "Requests a second in the last five minutes");
     }

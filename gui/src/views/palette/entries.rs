@@ -58,6 +58,10 @@ pub fn find(typed: &str, scene: &Scene<'_>) -> Vec<Entry> {
     let mut entries = all(scene, typed.contains(' ') || typed.chars().count() > 2);
     if typed.is_empty() {
         entries.retain(|entry| entry.unavailable.is_empty());
+        // What is on screen is most likely meant.
+        let is_about_shown =
+            |entry: &Entry| matches!(entry.target, Target::Command(command, _) if command.is_about_one());
+        entries.sort_by_key(|entry| !is_about_shown(entry));
         entries.truncate(LIMIT);
         return entries;
     }
