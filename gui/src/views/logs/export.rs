@@ -135,7 +135,7 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &
 /// Where to, and how; answers whether Enter was pressed.
 fn form(ui: &mut Ui, export: &mut Export) -> bool {
     let label = ui.label("File");
-    let field = TextEdit::singleline(&mut export.path).desired_width(ui.available_width() - 16.0);
+    let field = TextEdit::singleline(&mut export.path).desired_width(f32::INFINITY);
     let response = ui.add(field).labelled_by(label.id);
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     ui.add_space(Size::TIGHT);
