@@ -14,7 +14,7 @@ pub fn layout(tokens: &Tokens, text: &str, size: f32, color: Color32) -> LayoutJ
             TextFormat::simple(FontId::proportional(size), color)
         } else {
             let mut format = TextFormat::simple(FontId::monospace(size - 0.5), color);
-            format.background = tokens.sunken;
+            format.background = tokens.hovered;
             format
         };
         job.append(piece, 0.0, format);

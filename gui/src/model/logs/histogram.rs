@@ -54,26 +54,27 @@ impl LogHistogram {
         self.span().map(|span| span.start * self.bin_us..span.end * self.bin_us)
     }
 
-    /// The counts of as many bars as are asked for, all of the same length of time: debug and info, warnings, errors.
+    /// The counts by bars that cover a time, and how long each of them is in microseconds: debug and info, warnings, errors.
+    /// There are as many bars as are asked for, or fewer; the first begins at or before the time.
     #[must_use]
-    pub fn bars(&self, wanted: usize) -> Vec<[u32; 3]> {
-        let Some(span) = self.span() else { return Vec::new() };
-        let bins_a_bar = (span.end - span.start).div_ceil(wanted.max(1) as u64).max(1);
-        let bars = (span.end - span.start).div_ceil(bins_a_bar);
-        let mut counts = vec![[0; 3]; usize::try_from(bars).unwrap_or(0)];
-        for (bin, of_bin) in &self.bins {
-            let bar = usize::try_from((bin - span.start) / bins_a_bar).unwrap_or(0);
-            for (sum, count) in counts[bar].iter_mut().zip(of_bin) {
+    pub fn bars(&self, time_us: &Range<u64>, wanted: usize) -> (u64, Vec<[u32; 3]>) {
+        let (first, last) = (time_us.start / self.bin_us, time_us.end.div_ceil(self.bin_us));
+        let bins = last.saturating_sub(first).max(1);
+        let bins_a_bar = bins.div_ceil(wanted.max(1) as u64).max(1);
+        let mut counts = vec![[0; 3]; usize::try_from(bins.div_ceil(bins_a_bar)).unwrap_or(1).min(wanted.max(1))];
+        for (bin, of_bin) in self.bins.range(first..first + bins) {
+            let bar = usize::try_from((bin - first) / bins_a_bar).unwrap_or(usize::MAX);
+            for (sum, count) in counts.get_mut(bar).into_iter().flatten().zip(of_bin) {
                 *sum += count;
             }
         }
-        counts
+        (bins_a_bar * self.bin_us, counts)
     }
 
-    /// How long a bar is of as many as are asked for, in microseconds.
+    /// The beginning of the bin that a moment is in.
     #[must_use]
-    pub fn bar_us(&self, wanted: usize) -> u64 {
-        self.span().map_or(0, |span| (span.end - span.start).div_ceil(wanted.max(1) as u64).max(1) * self.bin_us)
+    pub fn start_us(&self, time_us: u64) -> u64 {
+        time_us / self.bin_us * self.bin_us
     }
 
     fn span(&self) -> Option<Range<u64>> {
@@ -98,14 +99,14 @@ mod tests {
     #[test]
     fn bins_grow_with_the_time() {
         let mut histogram = LogHistogram::default();
-        assert_eq!((histogram.time_us(), histogram.bars(10).len()), (None, 0));
+        assert_eq!((histogram.time_us(), histogram.bars(&(0..10_000_000), 10).1), (None, vec![[0; 3]; 10]));
         for second in 0..86_400 {
             let severity = if second % 3_600 == 0 { Severity::Error } else { Severity::Info };
             histogram.add(second * 1_000_000, severity);
         }
         assert!(histogram.bins.len() as u64 <= BINS);
-        let bars = histogram.bars(100);
-        assert!(bars.len() <= 100, "{}", bars.len());
+        let (bar_us, bars) = histogram.bars(&(0..86_400_000_000), 100);
+        assert!(bars.len() <= 100 && bar_us * bars.len() as u64 >= 86_400_000_000, "{bar_us} x {}", bars.len());
         let sum = |class: usize| bars.iter().map(|bar| u64::from(bar[class])).sum::<u64>();
         assert_eq!((sum(0), sum(1), sum(2)), (86_400 - 24, 0, 24));
         let covered = histogram.time_us().unwrap();
@@ -119,7 +120,8 @@ mod tests {
         let mut histogram = LogHistogram::default();
         histogram.add(10_000_000, Severity::Info);
         histogram.add(1_000_000, Severity::Warning);
-        let bars = histogram.bars(1);
-        assert_eq!(bars, [[1, 1, 0]]);
+        assert_eq!(histogram.bars(&(0..20_000_000), 1).1, [[1, 1, 0]]);
+        let (bar_us, bars) = histogram.bars(&(0..20_000_000), 20);
+        assert_eq!((bar_us, bars.len(), bars[1], bars[10]), (1_000_000, 20, [0, 1, 0], [1, 0, 0]));
     }
 }

@@ -53,7 +53,7 @@ pub enum Dialog {
 
 /// What becomes of a dialog after a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(in crate::views) enum Outcome {
     /// It stays.
     Stays,
     /// It is closed, nothing is done.
@@ -79,7 +79,7 @@ pub fn show(context: &Context, stage: &mut Stage<'_>) {
 }
 
 /// A dialog with a title; closed by Esc and by a click beside it.
-fn window(
+pub(in crate::views) fn window(
     context: &Context,
     tokens: &Tokens,
     title: &str,

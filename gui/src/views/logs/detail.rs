@@ -14,7 +14,7 @@ use crate::widgets::{badge, button, figures, text};
 const SHOWN_LIMIT: usize = 64 << 10;
 
 /// The height of a field, and the width of its name.
-const ROW: f32 = 24.0;
+const ROW: f32 = 26.0;
 const NAME: f32 = 116.0;
 
 /// Draws it.
@@ -86,7 +86,7 @@ fn fact(ui: &mut Ui, tokens: &Tokens, name: &str, value: &str) -> bool {
     ui.horizontal(|ui| {
         ui.set_height(ROW);
         ui.allocate_ui_with_layout(Vec2::new(NAME, ROW), Layout::left_to_right(Align::Center), |ui| {
-            ui.set_min_width(NAME);
+            ui.set_min_size(Vec2::new(NAME, ROW));
             ui.add(Label::new(text::muted(tokens, name)).truncate());
         });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

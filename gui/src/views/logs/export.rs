@@ -6,15 +6,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use egui::{Id, Key, Modal, RichText, TextEdit, Ui};
+use egui::{Align, Key, Layout, TextEdit, Ui};
 use hostler_bus::daemon::LogLine;
 
 use super::Stage;
 use super::reading::Reading;
 use crate::model::InstanceKey;
 use crate::model::logs::{as_json, as_text};
-use crate::theme::Size;
 use crate::theme::icon::Icon;
+use crate::theme::{Size, Tokens};
+use crate::views::dialogs::{self, Outcome};
 use crate::widgets::{button, figures, spinner, text};
 
 /// How a line is written.
@@ -97,72 +98,74 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &
     let tokens = stage.tokens;
     let count = reading.index.len();
     let mut save = false;
-    let modal = Modal::new(Id::unique("log export")).show(ui.ctx(), |ui| {
-        ui.set_width(480.0);
-        ui.label(text::title("Save the log"));
-        let which =
-            if reading.index.criteria().is_open() { "All that was read" } else { "Those that meet the filters" };
-        ui.label(text::muted(tokens, format!("{which}: {} lines.", figures::count(count as u64))));
+    let which = if reading.index.criteria().is_open() { "All that was read" } else { "Those that meet the filters" };
+    let which = format!("{which}: {} lines.", figures::count(count as u64));
+    let export = &mut reading.export;
+    let outcome = dialogs::window(ui.ctx(), tokens, "Save the log", 480.0, |ui| {
+        ui.label(text::muted(tokens, which));
         ui.add_space(Size::GAP);
-        let export = &mut reading.export;
         let course = export.course();
         let writes = matches!(course, Course::Writing);
-        ui.add_enabled_ui(!writes, |ui| {
-            let label = ui.label("File");
-            let field = TextEdit::singleline(&mut export.path).desired_width(f32::INFINITY);
-            let response = ui.add(field).labelled_by(label.id);
-            save = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-            ui.horizontal(|ui| {
-                for (form, words) in [(Form::Text, "Text"), (Form::JsonLines, "JSON lines")] {
-                    if ui.radio_value(&mut export.form, form, words).changed() {
-                        export.path = with_ending(&export.path, form);
-                    }
-                }
-            });
-        });
-        ui.add_space(Size::TIGHT);
-        let done = match &course {
-            Course::Idle => false,
-            Course::Writing => {
-                ui.horizontal(|ui| {
-                    spinner::show(ui, 16.0, tokens.accent);
-                    ui.label("Writing…");
-                });
-                false
-            }
-            Course::Written(path, bytes) => {
-                let words = format!("Saved {} to {}", figures::bytes(*bytes), path.display());
-                ui.label(text::with_icon(Icon::Check, &words).color(tokens.good));
-                true
-            }
-            Course::Failed(message) => {
-                ui.label(text::with_icon(Icon::CircleAlert, message).color(tokens.bad));
-                false
-            }
-        };
+        ui.add_enabled_ui(!writes, |ui| save = form(ui, export));
         ui.add_space(Size::GAP);
-        ui.horizontal(|ui| {
-            if done {
-                if button::primary(ui, tokens, None, "Done").clicked() {
-                    export.open = false;
-                }
-                return;
+        told_course(ui, tokens, &course);
+        ui.add_space(Size::GAP);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if matches!(course, Course::Written(..)) {
+                let done = button::primary(ui, tokens, None, "Done").clicked();
+                return if done { Outcome::Closes } else { Outcome::Stays };
             }
             let may = !writes && !export.path.trim().is_empty();
             save |=
                 ui.add_enabled_ui(may, |ui| button::primary(ui, tokens, Some(Icon::Download), "Save").clicked()).inner;
-            if ui.button(RichText::new("Cancel")).clicked() {
-                export.open = false;
-            }
-        });
+            if ui.button("Cancel").clicked() { Outcome::Closes } else { Outcome::Stays }
+        })
+        .inner
     });
     if save {
         let rows = (0..count).filter_map(|place| reading.index.row(place));
         let lines = rows.filter_map(|row| instance.log.shared(row.number).cloned()).collect();
         reading.export.begin(ui.ctx(), lines);
     }
-    if modal.should_close() {
+    if outcome == Outcome::Closes {
         reading.export.open = false;
+    }
+}
+
+/// Where to, and how; answers whether Enter was pressed.
+fn form(ui: &mut Ui, export: &mut Export) -> bool {
+    let label = ui.label("File");
+    let field = TextEdit::singleline(&mut export.path).desired_width(f32::INFINITY);
+    let response = ui.add(field).labelled_by(label.id);
+    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    ui.add_space(Size::TIGHT);
+    ui.horizontal(|ui| {
+        for (form, words) in [(Form::Text, "Text"), (Form::JsonLines, "JSON lines")] {
+            if ui.radio_value(&mut export.form, form, words).changed() {
+                export.path = with_ending(&export.path, form);
+            }
+        }
+    });
+    entered
+}
+
+/// How far it is, in words.
+fn told_course(ui: &mut Ui, tokens: &Tokens, course: &Course) {
+    match course {
+        Course::Idle => {}
+        Course::Writing => {
+            ui.horizontal(|ui| {
+                spinner::show(ui, 16.0, tokens.accent);
+                ui.label("Writing…");
+            });
+        }
+        Course::Written(path, bytes) => {
+            let words = format!("Saved {} to {}", figures::bytes(*bytes), path.display());
+            ui.label(text::with_icon(Icon::Check, &words).color(tokens.good));
+        }
+        Course::Failed(message) => {
+            ui.label(text::with_icon(Icon::CircleAlert, message).color(tokens.bad));
+        }
     }
 }
 

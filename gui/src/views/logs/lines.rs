@@ -116,7 +116,8 @@ fn scroll(
     // Who is at the end as lines come would be thrown back to where the end was.
     ui.spacing_mut().scroll.kinetic.rubber_band = false;
     let mut area = ScrollArea::vertical().auto_shrink(false).animated(false).id_salt(("log", key));
-    if let Some(offset) = wanted_offset(reading, inner, end) {
+    let wanted = wanted_offset(reading, inner, end);
+    if let Some(offset) = wanted {
         area = area.vertical_scroll_offset(offset as f32);
     }
     let mut expander = None;
@@ -156,7 +157,7 @@ fn scroll(
     let offset = f64::from(output.state.clamped_offset().y);
     if reading.follows && offset < end - 2.0 {
         reading.let_go();
-    } else if !reading.follows && offset > reading.scroll.offset && offset >= end - 1.0 && reading.reveal.is_none() {
+    } else if !reading.follows && wanted.is_none() && offset > reading.scroll.offset && offset >= end - 1.0 {
         // Whoever scrolls to the end wants to stay there.
         reading.follows = reading.paused_at.is_none();
     }
@@ -404,6 +405,7 @@ fn new_lines(ui: &mut Ui, tokens: &Tokens, area: Rect, reading: &mut Reading, bo
     }
     let words = match (count, reading.paused_at.is_some()) {
         (0, true) => return,
+        (0, false) if reading.scroll.offset >= reading.scroll.end - 1.0 => return,
         (0, false) => "Go to the end".to_owned(),
         (count, _) => format!("{} new", figures::count(count as u64)),
     };

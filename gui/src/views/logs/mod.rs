@@ -129,7 +129,7 @@ fn draw(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Rea
     }
     chips::show(ui, stage, reading);
     if stage.state.views.logs.timeline {
-        timeline::show(ui, stage, reading);
+        timeline::show(ui, stage, key, reading);
     }
     export::show(ui, stage, key, reading);
     egui::Panel::bottom("log foot")

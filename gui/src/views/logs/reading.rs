@@ -165,6 +165,8 @@ impl Reading {
     /// Goes to the next place of the searched text, or to the one before.
     pub(super) fn go_to_found(&mut self, forward: bool) {
         let from = self.current.or(self.scroll.top.filter(|_| !self.follows));
+        // Who is at the end of the log wants the latest first.
+        let forward = forward && from.is_some();
         if let Some(number) = self.index.next_found(from, forward) {
             self.choose(number, false);
         }

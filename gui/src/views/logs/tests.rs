@@ -171,8 +171,11 @@ fn a_search_finds_and_goes_from_place_to_place() {
     harness.get_by_label("Lines found: 11");
     harness.get_by_label("Go to the next one (N)").click();
     harness.run();
-    harness.get_by_label("Lines found: 1 of 11");
-    assert_eq!(reading(&harness).current, Some(33));
+    harness.get_by_label("Lines found: 11 of 11");
+    assert_eq!(reading(&harness).current, Some(339), "from the end, the latest");
+    harness.get_by_label("Go to the next one (N)").click();
+    harness.run();
+    assert_eq!(reading(&harness).current, Some(33), "round the end");
     assert!(rows(&harness).contains(&"info line 33".to_owned()), "it is in sight");
     harness.get_by_label("Go to the one before (Shift+N)").click();
     harness.run();

@@ -4,6 +4,7 @@ use egui::{Align2, Pos2, Rect, Role, Sense, Ui, Vec2, WidgetInfo};
 
 use super::Stage;
 use super::reading::Reading;
+use crate::model::{InstanceKey, LogBook};
 use crate::theme::Size;
 use crate::widgets::figures;
 
@@ -12,16 +13,19 @@ const HEIGHT: f32 = 46.0;
 const WORDS_HEIGHT: f32 = 14.0;
 /// A bar and what is free beside it.
 const BAR_WIDTH: f32 = 5.0;
+/// The least time that is shown.
+const LEAST_US: u64 = 10_000_000;
 
 /// Draws it.
-pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, reading: &mut Reading) {
+pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &mut Reading) {
     let tokens = stage.tokens;
     let size = Vec2::new(ui.available_width(), HEIGHT);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
-    let Some(time_us) = reading.index.histogram().time_us() else { return };
-    let wanted = (rect.width() / BAR_WIDTH) as usize;
-    let bars = reading.index.histogram().bars(wanted);
-    let bar_us = reading.index.histogram().bar_us(wanted).max(1);
+    let Some(book) = stage.world.instance(key).map(|instance| &instance.log) else { return };
+    let Some(mut time_us) = whole_time(book) else { return };
+    let histogram = reading.index.histogram();
+    let (bar_us, bars) = histogram.bars(&time_us, (rect.width() / BAR_WIDTH) as usize);
+    time_us.start = histogram.start_us(time_us.start);
     let end_us = time_us.start + bar_us * bars.len() as u64;
     let plot = Rect::from_min_max(rect.min, Pos2::new(rect.right(), rect.bottom() - WORDS_HEIGHT));
     let at = |x: f32| {
@@ -113,4 +117,13 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, reading: &mut Reading) {
     if response.double_clicked() {
         reading.change(|criteria| criteria.time_us = None);
     }
+}
+
+/// The time of all lines that were read, whichever are shown.
+fn whole_time(book: &LogBook) -> Option<std::ops::Range<u64>> {
+    let numbers = book.numbers();
+    let first = book.line(numbers.start)?.time_us;
+    let last = book.line(numbers.end.checked_sub(1)?)?.time_us;
+    let end = last.max(first) + 1;
+    Some(first.min(last).min(end.saturating_sub(LEAST_US))..end)
 }

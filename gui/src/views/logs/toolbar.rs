@@ -5,14 +5,16 @@ use egui::{Align, Button, ComboBox, Key, Layout, RichText, Role, TextEdit, Ui, V
 use super::reading::Reading;
 use super::{LINES, MORE_LINES, Stage, chips};
 use crate::bus::Order;
-use crate::model::logs::OFFERED;
+use crate::model::logs::{Found, OFFERED};
 use crate::model::{InstanceKey, Severity};
 use crate::theme::Tokens;
 use crate::theme::icon::{self, Icon};
 use crate::widgets::{button, figures, text};
 
 /// What stands to the right of the search field, about.
-const REST_WIDTH: f32 = 472.0;
+const REST_WIDTH: f32 = 436.0;
+/// What the count of found lines takes.
+const COUNT_WIDTH: f32 = 84.0;
 
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Reading) {
@@ -29,13 +31,16 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, readin
 }
 
 fn search(ui: &mut Ui, stage: &mut Stage<'_>, reading: &mut Reading) {
-    let width = (ui.available_width() - REST_WIDTH).clamp(130.0, 340.0);
+    let width = (ui.available_width() - REST_WIDTH).clamp(130.0, 380.0);
     let glyph = RichText::new(icon::text(Icon::Search)).color(stage.tokens.muted);
+    let searches = !reading.index.search().is_empty();
+    // How many were found stands at the end of the field.
+    let right = if searches { COUNT_WIDTH } else { 8.0 };
     let field = TextEdit::singleline(&mut reading.typed)
         .hint_text("Search the log")
         .prefix(glyph)
         .desired_width(width)
-        .margin(egui::Margin::symmetric(8, 5));
+        .margin(egui::Margin { left: 8, right: right as i8, top: 5, bottom: 5 });
     let response = ui.add(field).accessible_name("Search the log");
     if std::mem::take(&mut stage.state.passing.logs.wants_search) {
         response.request_focus();
@@ -54,18 +59,8 @@ fn search(ui: &mut Ui, stage: &mut Stage<'_>, reading: &mut Reading) {
     }
     let searches = !reading.index.search().is_empty();
     let found = reading.index.found(reading.current);
-    let words = match (searches, found.count, found.position) {
-        (false, ..) => String::new(),
-        (true, 0, _) => "none".to_owned(),
-        (true, count, 0) => figures::count(count as u64),
-        (true, count, position) => format!("{position} of {}", figures::count(count as u64)),
-    };
-    let (rect, counted) = ui.allocate_exact_size(Vec2::new(68.0, 20.0), egui::Sense::hover());
     if searches {
-        let color = if found.count == 0 { stage.tokens.caution } else { stage.tokens.muted };
-        let font = egui::TextStyle::Small.resolve(ui.style());
-        ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, &words, font, color);
-        counted.widget_info(|| WidgetInfo::labeled(Role::Status, true, format!("Lines found: {words}")));
+        count(ui, stage.tokens, found, response.rect);
     }
     ui.add_enabled_ui(searches && found.count > 0, |ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
@@ -81,6 +76,22 @@ fn search(ui: &mut Ui, stage: &mut Stage<'_>, reading: &mut Reading) {
         reading.only_found = !only;
         reading.search_typed();
     }
+}
+
+/// How many lines were found, at the end of the field.
+fn count(ui: &Ui, tokens: &Tokens, found: Found, field: egui::Rect) {
+    let words = match (found.count, found.position) {
+        (0, _) => "none".to_owned(),
+        (count, 0) => figures::count(count as u64),
+        (count, position) => format!("{position} of {}", figures::count(count as u64)),
+    };
+    let rect = field.with_min_x(field.right() - COUNT_WIDTH);
+    let color = if found.count == 0 { tokens.caution } else { tokens.muted };
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let end = rect.right_center() - Vec2::new(8.0, 0.0);
+    ui.painter().text(end, egui::Align2::RIGHT_CENTER, &words, font, color);
+    let counted = ui.interact(rect, ui.scope_id().with("lines found"), egui::Sense::hover());
+    counted.widget_info(|| WidgetInfo::labeled(Role::Status, true, format!("Lines found: {words}")));
 }
 
 fn severity(ui: &mut Ui, tokens: &Tokens, reading: &mut Reading) {

@@ -1,6 +1,6 @@
 //! The difference, before it is applied: what each change does and when, and what the file will say.
 
-use egui::{Grid, Id, Modal, RichText, ScrollArea, TextStyle, Ui};
+use egui::{Align, Grid, Layout, RichText, ScrollArea, TextStyle, Ui};
 use hostler_bus::daemon::Applied;
 
 use super::{Editing, Form, bar};
@@ -9,6 +9,7 @@ use crate::draft::{difference_of, written};
 use crate::model::{Instance, InstanceKey};
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
+use crate::views::dialogs::{self, Outcome};
 use crate::widgets::{button, diff, text};
 
 /// Draws it, while it is open.
@@ -32,11 +33,9 @@ pub(super) fn show(
     }
     let change = editing.draft.change(form.schema);
     let mut apply = false;
-    let width = (ui.ctx().content_rect().width() - 80.0).min(720.0);
-    let modal = Modal::new(Id::unique("review settings")).show(ui.ctx(), |ui| {
-        ui.set_width(width);
-        ui.label(text::title(format!("Change the settings of {}", key.name)));
-        ui.add_space(Size::TIGHT);
+    let mut closes = false;
+    let title = format!("Change the settings of {}", key.name);
+    let outcome = dialogs::window(ui.ctx(), tokens, &title, 720.0, |ui| {
         let room = ui.ctx().content_rect().height() - 260.0;
         ScrollArea::vertical().max_height(room.max(160.0)).auto_shrink([false, true]).show(ui, |ui| {
             Grid::new("changed settings").num_columns(4).spacing([Size::WIDE, 4.0]).show(ui, |ui| {
@@ -82,23 +81,24 @@ pub(super) fn show(
                 bar::under_way(ui, tokens, key, instance, orders);
                 return;
             }
-            let may = form.may_edit && form.problems.is_empty() && !instance.is_busy();
-            apply =
-                ui.add_enabled_ui(may, |ui| button::primary(ui, tokens, Some(Icon::Check), "Apply").clicked()).inner;
-            if ui.button("Back").clicked() {
-                editing.reviewing = false;
-            }
-            if instance.is_busy() {
-                ui.label(text::muted(tokens, "Something else is being done to it; wait for its end."));
-            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let may = form.may_edit && form.problems.is_empty() && !instance.is_busy();
+                let press = |ui: &mut Ui| button::primary(ui, tokens, Some(Icon::Check), "Apply").clicked();
+                apply = ui.add_enabled_ui(may, press).inner;
+                closes = ui.button("Back").clicked();
+                if instance.is_busy() {
+                    ui.label(text::muted(tokens, "Something else is being done to it; wait for its end."));
+                }
+            });
         });
+        if closes { Outcome::Closes } else { Outcome::Stays }
     });
     if apply {
         let revision = editing.draft.revision().to_owned();
         orders.push(Order::Act(key.clone(), Action::Apply { revision, change }));
         editing.draft.sent();
     }
-    if modal.should_close() && !is_sent {
+    if outcome == Outcome::Closes && !is_sent {
         editing.reviewing = false;
     }
 }
