@@ -79,8 +79,8 @@ impl Instance {
         let serves = self.status().map_or(self.overview.generation, |status| status.observed.generation);
         let (generation, failure) = match &renewal.ended {
             Some((_, Ok(generation))) => (*generation, None),
-            Some((_, Err(failure))) => (self.expected(renewal), Some(failure.clone())),
-            None => (self.youngest_worker().max(serves).max(self.expected(renewal)), None),
+            Some((_, Err(failure))) => (former + 1, Some(failure.clone())),
+            None => (self.youngest_worker().max(serves).max(former + 1), None),
         };
         let course = |steps, failure| Some(Course { generation, former, since_us: renewal.since_us, steps, failure });
         if let Some(failure) = failure {
@@ -145,7 +145,7 @@ impl Instance {
         let Some(renewal) = self.renewal.as_mut().filter(|renewal| renewal.ended.is_none()) else { return };
         match result {
             Ok(outcome) => {
-                let generation = outcome.generation.unwrap_or(renewal.former + 1);
+                let generation = outcome.generation.unwrap_or_default().max(renewal.former + 1);
                 renewal.ended = Some((now_us, Ok(generation)));
             }
             Err(failure) if failure.kind == FailureKind::Failed => {
@@ -166,6 +166,8 @@ impl Instance {
         if let Some(renewal) = self.renewal.as_mut().filter(|renewal| renewal.ended.is_none()) {
             match last.filter(|last| last.at_us >= renewal.since_us) {
                 _ if reloads || ours => {}
+                // Another server process counts anew: nobody knows what became of it.
+                Some(last) if last.generation <= renewal.former => self.renewal = None,
                 Some(last) if last.succeeded => renewal.ended = Some((last.at_us, Ok(last.generation))),
                 Some(last) => {
                     let failure = Failure { message: last.message, ..Failure::default() };
@@ -187,15 +189,6 @@ impl Instance {
 
     fn youngest_worker(&self) -> u64 {
         self.workers.value().into_iter().flatten().map(|worker| worker.generation).max().unwrap_or_default()
-    }
-
-    /// The number of the generation that is made, or was thrown away: those that were thrown away before had numbers, too.
-    fn expected(&self, renewal: &Renewal) -> u64 {
-        match self.status().and_then(|status| status.observed.last_reload.as_ref()) {
-            Some(last) if last.at_us >= renewal.since_us => last.generation.max(renewal.former + 1),
-            Some(last) => last.generation.max(renewal.former) + 1,
-            None => renewal.former + 1,
-        }
     }
 
     /// How far the workers of a generation are that does not serve yet.

@@ -267,12 +267,6 @@ fn a_reload_that_fails_says_that_the_former_generation_serves() {
     assert_eq!(states(&course), [StepState::Failed, StepState::Done]);
     assert_eq!(course.steps[1].title, "Generation 7 goes on serving");
     assert_eq!(course.failure.as_ref().and_then(Failure::place), Some(("shop.py", 3)));
-    // The number of one that was thrown away is not used again.
-    let thrown_away = LastReload { at_us: 3, generation: 8, ..LastReload::default() };
-    world.take(Event::Status(key("shop"), 4, Ok(detail(7, Some(thrown_away)))), 4);
-    act(&mut world, Action::Reload, 10);
-    assert_eq!(shop(&world).course(10).unwrap().generation, 9);
-    end(&mut world, Action::Reload, Err(why), 11);
     world.instance_mut(&key("shop")).unwrap().dismiss_failure();
     assert_eq!((shop(&world).course(4), shop(&world).failed.is_none()), (None, true));
     // What never began has no course.
@@ -297,6 +291,17 @@ fn a_reload_that_others_asked_for_has_a_course_too() {
         world.take(Event::Changed(reach(), overview(InstanceState::Reloading, 20)), 33);
         assert!(shop(&world).renewal.as_ref().unwrap().ended.is_some());
     }
+}
+
+#[test]
+fn a_server_that_is_restarted_in_a_reload_counts_anew() {
+    let mut world = world();
+    world.take(Event::Status(key("shop"), 10, Ok(detail(7, None))), 10);
+    world.take(Event::Changed(reach(), overview(InstanceState::Reloading, 20)), 21);
+    world.take(Event::Changed(reach(), overview(InstanceState::Serving, 30)), 31);
+    let first = LastReload { at_us: 30, succeeded: true, generation: 2, ..LastReload::default() };
+    world.take(Event::Status(key("shop"), 32, Ok(detail(2, Some(first)))), 32);
+    assert_eq!(shop(&world).course(32), None);
 }
 
 fn any_state() -> impl Strategy<Value = InstanceState> {
