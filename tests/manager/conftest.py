@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items):
 class Desktop:
     """The session, and what is on its screen."""
 
-    def __init__(self, serve):
+    def __init__(self, serve, runs=True):
         self.screen = Screen()
         self.machine = machine = Machine(daemon=False)
         self.journal = machine.directory / "journal"
@@ -53,9 +53,10 @@ class Desktop:
             f'app = "shop:app"\nchdir = "{machine.directory}"\npython = "{sys.executable}"\nbind = "127.0.0.1:0"\n'
             f'control_socket = "{machine.directory}/hostler/shop/control.sock"\nworkers = 2 # two\n'
         )
-        self.server = serve(
-            arguments=["serve", machine.settings("shop")], environment={"PYTHONDONTWRITEBYTECODE": "1"}
-        )
+        if runs:
+            self.server = serve(
+                arguments=["serve", machine.settings("shop")], environment={"PYTHONDONTWRITEBYTECODE": "1"}
+            )
         machine.daemon("--user")
         self.windows = []
         self.reader = None
@@ -93,8 +94,9 @@ class Desktop:
 
 
 @pytest.fixture
-def desktop(serve):
-    made = Desktop(serve)
+def desktop(serve, request):
+    """With `@pytest.mark.parametrize("desktop", [{"runs": False}], indirect=True)` its instance does not run."""
+    made = Desktop(serve, **getattr(request, "param", {}))
     yield made
     made.stop()
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from jeepney import DBusAddress, DBusErrorResponse, Properties, new_method_call
+from jeepney import DBusAddress, DBusErrorResponse, MessageType, Properties, new_method_call
 from jeepney.io.blocking import open_dbus_connection
 from PIL import Image
 
@@ -14,9 +14,11 @@ from server import BINARY
 MANAGER = BINARY.with_name("hostler-manager")
 ACCESSIBLE = "org.a11y.atspi.Accessible"
 ROOT = "/org/a11y/atspi/accessible/root"
+# Those that are pressed here, of AtspiRole (atspi-constants.h).
+ROLES = {29: "label", 32: "list item", 37: "page tab", 43: "button", 79: "entry", 88: "link"}
 LAUNCHER = Path("/usr/libexec/at-spi-bus-launcher")
 # The machine that runs the tests draws without a graphics card, and may do much else.
-SECONDS = 60.0
+SECONDS = 30.0
 TITLE = "Hostler Manager"
 
 
@@ -49,31 +51,38 @@ class Node:
         return f"{self.role}: {self.name}" + (f" | {self.description}" if self.description else "")
 
 
+def ask(connection, message):
+    """The body of the answer; an error is raised."""
+    reply = connection.send_and_get_reply(message, timeout=SECONDS)
+    if reply.header.message_type == MessageType.error:
+        raise DBusErrorResponse(reply)
+    return reply.body
+
+
 class Reader:
     """Reads what is on screen and presses it by name, as a screen reader does (AT-SPI 2, over D-Bus)."""
 
     def __init__(self, environment):
-        self.launcher = subprocess.Popen([LAUNCHER, "--launch-immediately"], env=environment, stderr=subprocess.DEVNULL)
+        # That somebody reads is a setting of the desktop, which has no daemon here that keeps them.
+        own = {**environment, "GSETTINGS_BACKEND": "memory"}
+        self.launcher = subprocess.Popen([LAUNCHER, "--launch-immediately"], env=own, stderr=subprocess.DEVNULL)
         session = open_dbus_connection(bus=environment["DBUS_SESSION_BUS_ADDRESS"])
         bus = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.a11y.Bus")
 
         def answered():
             try:
-                return session.send_and_get_reply(new_method_call(bus, "GetAddress"), timeout=SECONDS).body[0]
+                return ask(session, new_method_call(bus, "GetAddress"))[0]
             except DBusErrorResponse:
                 return None
 
         address = wait_until(answered, "the accessibility bus", SECONDS)
         status = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.a11y.Status")
-        session.send_and_get_reply(Properties(status).set("IsEnabled", "b", True), timeout=SECONDS)
+        ask(session, Properties(status).set("IsEnabled", "b", True))
         self.session, self.connection = session, open_dbus_connection(bus=address)
 
     def call(self, place, interface, method, signature=None, body=()):
         address = DBusAddress(place[1], place[0], interface)
-        reply = self.connection.send_and_get_reply(new_method_call(address, method, signature, body), timeout=SECONDS)
-        if reply.header.message_type.name == "error":
-            raise DBusErrorResponse(reply)
-        return reply.body
+        return ask(self.connection, new_method_call(address, method, signature, body))
 
     def nodes(self):
         """Everything on screen. What goes away meanwhile is left out."""
@@ -81,10 +90,11 @@ class Reader:
         while waiting:
             place = waiting.pop()
             try:
-                if place[0] != "org.a11y.atspi.Registry":
+                # The registry and the applications are no widgets.
+                if place[1] != ROOT:
                     [found] = self.call(place, "org.freedesktop.DBus.Properties", "GetAll", "s", (ACCESSIBLE,))
-                    [role] = self.call(place, ACCESSIBLE, "GetRoleName")
-                    yield Node(place, role, found["Name"][1], found["Description"][1])
+                    [role] = self.call(place, ACCESSIBLE, "GetRole")
+                    yield Node(place, ROLES.get(role, str(role)), found["Name"][1], found["Description"][1])
                 [children] = self.call(place, ACCESSIBLE, "GetChildren")
             except DBusErrorResponse:
                 continue
@@ -155,11 +165,20 @@ class Window:
     def resize(self, width, height):
         self.xdotool("windowsize", "--sync", self.id, str(width), str(height))
 
+    def geometry(self):
+        """Where the window is on the screen, and its width and height."""
+        command = ["xdotool", "getwindowgeometry", "--shell", self.id]
+        said = subprocess.run(command, env=self.environment, check=True, timeout=SECONDS, capture_output=True, text=True)
+        found = dict(line.split("=") for line in said.stdout.split())
+        return tuple(int(found[name]) for name in ("X", "Y", "WIDTH", "HEIGHT"))
+
     def picture(self, path=None):
         """What is on screen where the window is; kept at the path, if there is one."""
         path = path or self.directory / "picture.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["scrot", "--overwrite", "--window", self.id, path], env=self.environment, check=True, timeout=SECONDS)
+        place = ",".join(map(str, self.geometry()))
+        scrot = ["scrot", "--overwrite", "--autoselect", place, path]
+        subprocess.run(scrot, env=self.environment, check=True, timeout=SECONDS)
         with Image.open(path) as image:
             return image.convert("RGB")
 

@@ -1,7 +1,7 @@
 """The true window of Hostler Manager: on a screen, over a real bus, with a real hostlerd and an instance under load. It is
 read and pressed as a screen reader does, and by keys. What each view shows is claimed by gui/tests/live, without a window."""
 
-import asyncio
+import http.client
 import json
 import signal
 import subprocess
@@ -11,39 +11,49 @@ import pytest
 
 from deadline import let_pass, wait_until
 from desktop import MANAGER, SECONDS
-from load import Load
 
 TABS = ["Overview", "Workers", "Requests", "Logs", "Settings", "Units", "History"]
 
 
 class Asking:
-    """Clients that ask for as long as the block lasts; whatever is not answered whole is a fault at its end."""
+    """Clients that ask without pause for as long as the block lasts; whatever is not answered as it should be is a fault."""
 
     def __init__(self, address):
-        self.load = Load(address, b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n", b"one")
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self._run)
+        self.address = address
+        self.over = threading.Event()
+        self.answers, self.faults = [0, 0, 0], []
+        self.threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(len(self.answers))]
 
-    def _run(self):
-        self.clients = [self.loop.create_task(self.load._keeping()) for _ in range(3)]
-        self.loop.run_until_complete(asyncio.gather(*self.clients, return_exceptions=True))
+    def _ask(self, number):
+        connection = http.client.HTTPConnection(*self.address, timeout=SECONDS)
+        try:
+            while not self.over.is_set():
+                connection.request("GET", "/")
+                answer = connection.getresponse()
+                assert (answer.status, answer.read()) == (200, b"one"), answer.status
+                self.answers[number] += 1
+        except (OSError, http.client.HTTPException, AssertionError) as fault:
+            self.faults.append(repr(fault))
+        finally:
+            connection.close()
 
     def __enter__(self):
-        self.thread.start()
+        for thread in self.threads:
+            thread.start()
         self.answered(20)
         return self
 
     def answered(self, count):
-        goal = self.load.answered["keeping"] + count
-        wait_until(lambda: self.load.answered["keeping"] >= goal or self.load.lost, "answers")
-        assert not self.load.lost, self.load.lost
+        """Waits until so many more were answered."""
+        goal = sum(self.answers) + count
+        wait_until(lambda: sum(self.answers) >= goal or self.faults, "answers")
+        assert not self.faults, self.faults
 
     def __exit__(self, *_):
-        for client in self.clients:
-            self.loop.call_soon_threadsafe(client.cancel)
-        self.thread.join(SECONDS)
-        self.loop.close()
-        assert not self.load.lost, self.load.lost
+        self.over.set()
+        for thread in self.threads:
+            thread.join(SECONDS)
+        assert not self.faults, self.faults
 
 
 def test_an_instance_is_seen_reloaded_broken_and_mended_under_load(desktop):
@@ -63,9 +73,31 @@ def test_an_instance_is_seen_reloaded_broken_and_mended_under_load(desktop):
         asking.answered(20)
         desktop.release("one")
         reader.press("button", "Try again")
-        wait_until(lambda: not reader.says("absent_module"), "the failure is gone", SECONDS)
+        wait_until(lambda: not reader.says("goes on serving"), "the failure is gone", SECONDS)
         asking.answered(20)
     assert desktop.server.get("/").body == b"one"
+
+
+def test_settings_are_edited_applied_under_load_and_taken_back(desktop):
+    file = desktop.machine.settings("shop")
+    before = file.read_text()
+    reader = desktop.read()
+    window = desktop.open("hostler://app/shop/settings")
+    with Asking(desktop.server.address) as asking:
+        reader.focus("entry", "Search settings")
+        window.type("threads")
+        reader.press("button", "More threads")
+        reader.press("button", "Review")
+        reader.until_said("threads = 2")
+        reader.press("button", "Apply")
+        reader.until_said("generation 2")
+        assert file.read_text() == before + "threads = 2\n"
+        asking.answered(20)
+        reader.press("button", "Undo")
+        reader.until_said("generation 3")
+        assert file.read_text() == before
+        asking.answered(20)
+    window.close()
 
 
 def test_keys_lead_everywhere(desktop):
@@ -126,9 +158,8 @@ def test_it_outlives_its_bus_and_its_daemon(desktop):
     window.close()
 
 
+@pytest.mark.parametrize("desktop", [{"runs": False}], indirect=True)
 def test_it_uses_next_to_no_processor_time_at_rest(desktop):
-    # Nothing runs, so nothing changes.
-    desktop.server.stop()
     window = desktop.open()
     window.xdotool("mousemove", "1900", "1190")
     seconds = []
@@ -147,6 +178,7 @@ def test_it_uses_next_to_no_processor_time_at_rest(desktop):
     window.close()
 
 
+@pytest.mark.parametrize("desktop", [{"runs": False}], indirect=True)
 def test_logs_are_followed(desktop):
     reader = desktop.read()
     window = desktop.open("hostler://app/shop/logs")
