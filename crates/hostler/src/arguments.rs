@@ -288,7 +288,8 @@ mod tests {
         assert_eq!((request.verb, request.socket), (manage::Verb::Scale(3), Some(PathBuf::from("/x"))));
         assert!(told("hostler scale").starts_with("the following required arguments were not provided: <N>"));
         assert!(told("hostler scale many").starts_with("invalid value 'many' for '<N>'"));
-        assert!(told("hostler log-level loud").contains("[possible values: debug, info, warning, error]"));
+        let told_level = told("hostler log-level shop loud");
+        assert!(told_level.contains("loud") && told_level.contains("debug, info, warning, error"), "{told_level}");
         assert_eq!(told("hostler statsu"), "unknown command `statsu`: did you mean `status`?\nsee `hostler help`");
         assert_eq!(told("hostler top --json"), "unknown option --json\nsee `hostler help top`");
     }

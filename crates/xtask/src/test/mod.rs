@@ -112,7 +112,7 @@ fn rust(steps: &mut Steps, passed_on: &[String]) {
             }
         })
     });
-    steps.run("cargo test", || passed(workspace::cargo().args(["test", "--workspace"])));
+    steps.run("cargo test", || passed(workspace::cargo().args(["test", "--workspace", "--no-fail-fast"])));
 }
 
 /// Every interleaving of the exchange's atomics that loom can think of. Built apart, because `--cfg loom` changes
