@@ -143,6 +143,8 @@ class Window:
             )
         self.id = wait_until(self._find, lambda: f"a window; log:\n{self.log.read_text()}", SECONDS)
         wait_until(lambda: self.colours() > 20, "something is drawn", SECONDS)
+        # What it used of processors until it was drawn, in seconds.
+        self.began_after = self.processor_seconds()
         self.xdotool("windowfocus", "--sync", self.id)
 
     def _find(self):

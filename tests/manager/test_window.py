@@ -12,6 +12,8 @@ import pytest
 from deadline import let_pass, wait_until
 from desktop import MANAGER, SECONDS
 
+# What a start may take of processors until something is drawn.
+START_SECONDS = 2.0
 TABS = ["Overview", "Workers", "Requests", "Logs", "Settings", "Units", "History"]
 
 
@@ -100,6 +102,13 @@ def test_settings_are_edited_applied_under_load_and_taken_back(desktop):
     window.close()
 
 
+def test_it_starts_at_once(desktop):
+    window = desktop.open()
+    # Of its own time, as others want the processors as well; a build for tests, without a graphics card.
+    assert window.began_after < START_SECONDS, window.began_after
+    window.close()
+
+
 def test_keys_lead_everywhere(desktop):
     reader = desktop.read()
     window = desktop.open("shop")
@@ -155,6 +164,12 @@ def test_it_outlives_its_bus_and_its_daemon(desktop):
     assert reader.says("generation 1")
     desktop.machine.daemon("--user")
     wait_until(lambda: not reader.says("as it was last seen"), "all as before", SECONDS)
+    # The bus takes the screen reader's own connection along: from here on there are pictures alone.
+    before = window.picture().tobytes()
+    bus = desktop.machine.processes[0]
+    bus.send_signal(signal.SIGKILL)
+    bus.wait()
+    wait_until(lambda: window.picture().tobytes() != before, "something is said of it", SECONDS)
     window.close()
 
 
