@@ -44,34 +44,36 @@ def kill_by_its_own_group(shop):
 
 @contextlib.contextmanager
 def former_group():
-    """A group of version 1 with a limit, for one worker."""
+    """A group of version 1 with a limit."""
     group = FORMER / f"hostler-test-{os.getpid()}"
     group.mkdir()
-    (group / "memory.limit_in_bytes").write_text(str(LIMIT_MIB << 20))
-    yield group
-    wait_until(lambda: not (group / "cgroup.procs").read_text(), "the group is empty")
-    group.rmdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(LIMIT_MIB << 20))
+        yield group
+    finally:
+        for pid in (group / "cgroup.procs").read_text().split():
+            (FORMER / "cgroup.procs").write_text(pid)
+        group.rmdir()
 
 
 def kill_by_a_former_group(shop):
-    """Version 1: the kernel really kills, but tells the worker's own group nothing."""
+    """Version 1: the kernel really kills, but tells the worker's own group nothing. All workers are in one group, so that it
+    does not matter which of them is free: the kernel chooses the one that took the memory."""
     shop.listen()
-    chosen = shop.who()
+    server = shop.who()["server"]
     with former_group() as group:
-        (group / "cgroup.procs").write_text(str(shop.machine.host_pid(chosen["pid"])))
+        for worker in json.loads(shop.machine.run("hostler", "workers", "--json")):
+            (group / "cgroup.procs").write_text(str(shop.machine.host_pid(worker["pid"])))
         with Hammer(shop.address, clients=2, gap=0.01) as hammer:
             hammer.wait_answers(20)
-            # Whichever worker is free takes it. The other one has no limit, and keeps what it took: so not for ever.
-            for _ in range(10):
-                shop.get(f"/take?mib={LIMIT_MIB}")
-                if "was killed by SIGKILL while it ran" in shop.told():
-                    break
-            else:
-                raise AssertionError(f"nothing was killed:\n{shop.told()}")
+            # It runs once more: by the other of the two, which is killed as well, or by a successor, which has no limit.
+            assert shop.get(f"/take?mib={2 * LIMIT_MIB}").status in (200, 502, 503)
             hammer.wait_answers(50)
         hammer.check()
-        assert (shop.main_pid(), shop.show("NRestarts")) == (chosen["server"], "0")
-        assert "the kernel's log says whether memory ran out" in shop.told()
+        told = shop.told()
+        assert told.count("was killed by SIGKILL while it ran") in (1, 2), told
+        assert (shop.main_pid(), shop.show("NRestarts")) == (server, "0")
+        assert "the kernel's log says whether memory ran out" in told
 
 
 def test_pressure_is_watched_where_systemd_tells_of_it(machine, instance):
