@@ -1,10 +1,14 @@
 """Fixtures: a factory of servers for one test, one for a module, and the check that each ends clean."""
 
+import signal
 import subprocess
 
 import pytest
 
 from server import BINARY, Hostler, Server
+
+# A shell starts what runs in its background with SIGINT ignored, and each process that a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart(session):
