@@ -81,6 +81,12 @@ impl Instance {
         self.detail.value()?.instance.as_ref()
     }
 
+    /// Whether its settings are being changed.
+    pub(super) fn is_changing(&self) -> bool {
+        let action = self.running.as_ref().map(|running| &running.action);
+        matches!(action, Some(Action::Apply { .. } | Action::Undo { .. }))
+    }
+
     /// Whether something is being done to it that no other action may cross.
     #[must_use]
     pub fn is_busy(&self) -> bool {

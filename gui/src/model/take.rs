@@ -56,7 +56,12 @@ impl World {
             Event::Stacks(key, worker, result) => {
                 self.on_instance(&key, |instance| instance.stacks.entry(worker).or_default().take(result));
             }
-            Event::Settings(key, result) => self.on_instance(&key, |instance| instance.settings.take(result)),
+            // While a change is tried, the file may hold what is taken back a moment later; the bus reads it again at the end.
+            Event::Settings(key, result) => self.on_instance(&key, |instance| {
+                if !instance.is_changing() {
+                    instance.settings.take(result);
+                }
+            }),
             Event::Validated(key, draft, result) => self.on_instance(&key, |instance| {
                 // An answer about an older draft may come late.
                 if instance.validated.as_ref().is_none_or(|(known, _)| *known <= draft) {
