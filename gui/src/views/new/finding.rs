@@ -10,6 +10,7 @@ use hostler_project::account::{self, Wish};
 use hostler_project::{Surroundings, port};
 
 use super::draft::{Draft, name_for};
+use crate::draft::words_of;
 
 /// Where the packages are installed.
 const PREFIX: &str = "/usr";
@@ -162,7 +163,7 @@ fn other(words: &str, surroundings: &Surroundings, taken: impl Fn(&str) -> bool)
 
 /// Puts a setting into its field, or to the others.
 fn place(draft: &mut Draft, entry: &Entry) {
-    let words = words(&entry.value);
+    let words = words_of(&entry.value);
     let first = words.first().cloned().unwrap_or_default();
     match entry.key.as_str() {
         "app" => draft.app = first,
@@ -171,15 +172,6 @@ fn place(draft: &mut Draft, entry: &Entry) {
         "workers" => draft.workers = first,
         key if !words.is_empty() => draft.more.push((key.to_owned(), words)),
         _ => {}
-    }
-}
-
-/// A value as the words of a command line.
-fn words(value: &toml_edit::Value) -> Vec<String> {
-    match value {
-        toml_edit::Value::Array(items) => items.iter().flat_map(words).collect(),
-        toml_edit::Value::String(text) => vec![text.value().clone()],
-        other => vec![other.clone().decorated("", "").to_string()],
     }
 }
 
