@@ -24,6 +24,14 @@ fn generation(window: &Window) -> u64 {
     window.shop().map_or(0, |shop| shop.overview.generation)
 }
 
+/// An instance under load, and the window that shows it.
+fn watched(session: &Session) -> (Load, Window) {
+    let load = Load::start(&session.path("shop.sock"));
+    let mut window = Window::open(session);
+    window.choose_shop();
+    (load, window)
+}
+
 #[test]
 fn what_runs_is_listed_and_seen_to_work() {
     let session = Session::start();
@@ -52,9 +60,7 @@ fn what_runs_is_listed_and_seen_to_work() {
 #[test]
 fn a_reload_from_the_window_loses_no_request() {
     let session = Session::start();
-    let load = Load::start(&session.path("shop.sock"));
-    let mut window = Window::open(&session);
-    window.choose_shop();
+    let (load, mut window) = watched(&session);
     load.wait("one", 50);
     session.write_application(&APPLICATION.replace("\"one\"", "\"two\""));
     window.press(Role::Button, "Reload");
@@ -68,9 +74,7 @@ fn a_reload_from_the_window_loses_no_request() {
 #[test]
 fn a_broken_reload_is_shown_with_its_traceback_and_costs_nothing() {
     let session = Session::start();
-    let load = Load::start(&session.path("shop.sock"));
-    let mut window = Window::open(&session);
-    window.choose_shop();
+    let (load, mut window) = watched(&session);
     session.write_application("import absent_module\n");
     window.press(Role::Button, "Reload");
     window.until_said("No module named 'absent_module'");
@@ -130,9 +134,7 @@ fn a_link_leads_to_a_view() {
 fn settings_are_checked_as_typed_applied_under_load_and_undone() {
     let session = Session::start();
     let before = fs::read_to_string(session.settings()).unwrap();
-    let load = Load::start(&session.path("shop.sock"));
-    let mut window = Window::open(&session);
-    window.choose_shop();
+    let (load, mut window) = watched(&session);
     window.press(Role::Tab, "Settings");
     window.write("Search settings", "threads");
     window.press(Role::Button, "More threads");
@@ -159,9 +161,7 @@ fn settings_are_checked_as_typed_applied_under_load_and_undone() {
 fn settings_that_the_instance_refuses_are_taken_back() {
     let session = Session::start();
     let before = fs::read_to_string(session.settings()).unwrap();
-    let load = Load::start(&session.path("shop.sock"));
-    let mut window = Window::open(&session);
-    window.choose_shop();
+    let (load, mut window) = watched(&session);
     window.press(Role::Tab, "Settings");
     window.write("Search settings", "app");
     window.until("the application", |window| window.value("app").as_deref() == Some("shop:app"));
