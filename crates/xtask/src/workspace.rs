@@ -70,16 +70,24 @@ pub(crate) enum Extent {
     Server,
     /// That, and the desktop application.
     Desktop,
+    /// All of the workspace and its tests. What tests depend on adds features to shared dependencies: whoever runs
+    /// `cargo test` as well builds half as much if the commands are built with the same ones.
+    Tests,
 }
+
+/// The packages of [`Extent::Server`].
+const SERVER: [&str; 6] = ["-p", "hostler", "-p", "hostler-worker", "-p", "hostlerd"];
 
 /// Builds the `hostler` command, the Python extension, the daemon `hostlerd`, and `hostler-manager` if it is wanted,
 /// which cargo puts beside each other, and returns the path of the command.
 pub(crate) fn build_hostler(profile: Profile, extent: Extent) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--profile", profile.name(), "-p", "hostler", "-p", "hostler-worker", "-p", "hostlerd"]);
-    if extent == Extent::Desktop {
-        command.args(["-p", "hostler-manager"]);
-    }
+    command.args(["build", "--profile", profile.name()]);
+    match extent {
+        Extent::Server => command.args(SERVER),
+        Extent::Desktop => command.args(SERVER).args(["-p", "hostler-manager"]),
+        Extent::Tests => command.args(["--workspace", "--lib", "--bins", "--tests"]),
+    };
     run(&mut command)?;
     Ok(target().join(profile.directory()).join("hostler"))
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::packages::{self, Need, Sign};
-use crate::workspace;
+use crate::workspace::{self, Extent, Profile};
 
 /// Runs what `arguments` ask for: names of parts, `--no-skip`, and after `--` arguments for the tool of the one part.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
@@ -25,10 +25,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         loom(&mut steps, &options.passed_on);
     }
     if options.has(Part::Python) {
-        pytest::end_to_end(&mut steps, &options.passed_on);
+        pytest::end_to_end(&mut steps, options.extent(), &options.passed_on);
     }
     if options.has(Part::Systemd) {
-        pytest::systemd(&mut steps, &options.passed_on);
+        pytest::systemd(&mut steps, options.extent(), &options.passed_on);
     }
     println!("\n{steps}");
     Ok(steps.verdict(options.no_skip))
@@ -75,6 +75,17 @@ impl Options {
     fn has(&self, part: Part) -> bool {
         self.parts.is_empty() || self.parts.contains(&part)
     }
+
+    /// What the parts together need built: one extent for all, as another one has other features and is built again.
+    fn extent(&self) -> Extent {
+        if self.has(Part::Rust) {
+            Extent::Tests
+        } else if self.has(Part::Python) {
+            Extent::Desktop
+        } else {
+            Extent::Server
+        }
+    }
 }
 
 /// A bus of one's own and clients that are not ours; what distributions look through a desktop application's files with.
@@ -112,7 +123,11 @@ fn rust(steps: &mut Steps, passed_on: &[String]) {
             }
         })
     });
-    steps.run("cargo test", || passed(workspace::cargo().args(["test", "--workspace", "--no-fail-fast"])));
+    steps.run("cargo test", || {
+        // Tests of the manager start the commands, and build them only if nobody did.
+        let hostler = workspace::build_hostler(Profile::Dev, Extent::Tests)?;
+        passed(workspace::cargo().args(["test", "--workspace", "--no-fail-fast"]).env("HOSTLER", hostler))
+    });
 }
 
 /// Every interleaving of the exchange's atomics that loom can think of. Built apart, because `--cfg loom` changes

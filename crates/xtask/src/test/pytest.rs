@@ -65,8 +65,8 @@ impl Prepared {
 }
 
 /// The built `hostler` with real applications.
-pub(super) fn end_to_end(steps: &mut Steps, passed_on: &[String]) {
-    let Some(prepared) = Prepared::new(steps, Extent::Desktop) else { return };
+pub(super) fn end_to_end(steps: &mut Steps, extent: Extent, passed_on: &[String]) {
+    let Some(prepared) = Prepared::new(steps, extent) else { return };
     // Tests that miss one of these are skipped by name.
     steps.run("Debian packages", || {
         let mut needs = vec![
@@ -88,7 +88,7 @@ pub(super) fn end_to_end(steps: &mut Steps, passed_on: &[String]) {
 }
 
 /// The installed tree on real systems: systemd as the first process of each release that is supported.
-pub(super) fn systemd(steps: &mut Steps, passed_on: &[String]) {
+pub(super) fn systemd(steps: &mut Steps, extent: Extent, passed_on: &[String]) {
     let mut roots = None;
     steps.run("roots of Debian", || {
         if !rustix::process::geteuid().is_root() {
@@ -103,7 +103,7 @@ pub(super) fn systemd(steps: &mut Steps, passed_on: &[String]) {
         })
     });
     let Some(roots) = roots else { return };
-    let Some(prepared) = Prepared::new(steps, Extent::Server) else { return };
+    let Some(prepared) = Prepared::new(steps, extent) else { return };
     steps.run("systemd", || {
         let tree = workspace::target_directory("test/installed")?;
         fs::remove_dir_all(&tree)?;
