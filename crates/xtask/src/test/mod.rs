@@ -244,6 +244,13 @@ mod tests {
     }
 
     #[test]
+    fn one_extent_serves_all_parts_of_a_run() {
+        assert_eq!(parse(&[]).unwrap().extent(), Extent::Tests);
+        assert_eq!(parse(&["python", "systemd"]).unwrap().extent(), Extent::Desktop);
+        assert_eq!(parse(&["systemd"]).unwrap().extent(), Extent::Server);
+    }
+
+    #[test]
     fn arguments_for_a_tool_need_one_part() {
         assert_eq!(parse(&["python", "--", "-k", "upload"]).unwrap().passed_on, ["-k", "upload"]);
         assert!(parse(&["--", "-k", "upload"]).is_err());
