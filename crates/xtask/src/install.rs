@@ -43,7 +43,10 @@ const DESKTOP_FILES: [(&str, &str); 5] = [
 /// Installs as `arguments` say.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let options = Options::parse(arguments)?;
-    let hostler = workspace::build_hostler(options.profile, options.extent)?;
+    let hostler = match &options.built {
+        Some(directory) => directory.join("hostler"),
+        None => workspace::build_hostler(options.profile, options.extent)?,
+    };
     tree(&hostler, &options.destination, &options.prefix)?;
     if options.extent == Extent::Desktop {
         desktop(&hostler.with_file_name("hostler-manager"), &options.destination, &options.prefix)?;
@@ -56,6 +59,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 struct Options {
     destination: PathBuf,
     prefix: PathBuf,
+    /// Where cargo put what is built already; packages are built in a step of their own.
+    built: Option<PathBuf>,
     profile: Profile,
     extent: Extent,
 }
@@ -65,6 +70,7 @@ impl Options {
         let mut options = Self {
             destination: PathBuf::from("/"),
             prefix: PathBuf::from("/usr/local"),
+            built: None,
             profile: Profile::Bench,
             extent: Extent::Desktop,
         };
@@ -85,7 +91,10 @@ impl Options {
                 }
                 "--destdir" => &mut options.destination,
                 "--prefix" => &mut options.prefix,
-                unknown => bail!("install: {unknown:?} is none of --destdir DIR, --prefix DIR, --dev, --no-gui"),
+                "--built" => options.built.insert(PathBuf::new()),
+                unknown => {
+                    bail!("install: {unknown:?} is none of --destdir DIR, --prefix DIR, --built DIR, --dev, --no-gui")
+                }
             };
             let value = value.or_else(|| rest.next().cloned());
             *place = PathBuf::from(value.with_context(|| format!("install: {name} needs a directory"))?);
@@ -192,7 +201,8 @@ mod tests {
         let options = parse("").unwrap();
         assert_eq!(options.extent, Extent::Desktop);
         assert_eq!(below(&options.destination, &options.prefix), Path::new("/usr/local"));
-        for wrong in ["--prefix usr", "--prefix", "--dev=yes", "--no-gui=1", "there"] {
+        assert_eq!(parse("--built target/release").unwrap().built, Some(PathBuf::from("target/release")));
+        for wrong in ["--built", "--prefix usr", "--prefix", "--dev=yes", "--no-gui=1", "there"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -27,9 +27,10 @@ Usage: cargo xtask COMMAND
         The part systemd boots real systems of Debian, as root.
   bench [hello|mixed-sleep|mixed-compute|transfer|idle|asgi-hello|fastapi|websocket|asgi-mixed|websockets-idle|sse|reload|kill|preload|sleep]... [--rounds N] [--quick] [--servers A,B]
         Measures Hostler beside its peers, in interleaved rounds, and prints medians.
-  install [--destdir DIR] [--prefix DIR] [--dev] [--no-gui]
-        Builds Hostler and installs it below the prefix (default: /usr/local) within DIR, as packages do. With --dev a
-        quick build, with --no-gui without the desktop application.
+  install [--destdir DIR] [--prefix DIR] [--built DIR] [--dev] [--no-gui]
+        Builds Hostler and installs it below the prefix (default: /usr/local) within DIR, as packages do. With --built
+        what cargo has built in that directory, as target/release, with --dev a quick build, with --no-gui without the
+        desktop application.
   screenshots [--size WIDTHxHEIGHT]... [--theme light|dark]... [SCENE]...
         Draws Hostler Manager's views, or the named ones, into target/screenshots.
 
