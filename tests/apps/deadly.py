@@ -92,6 +92,17 @@ def gated(environ, start_response):
 
 
 @application.add
+def deaf(environ, start_response):
+    """Soon after the answer a thread keeps the interpreter's lock for good: one call of C fills a pipe that nobody empties."""
+    path = gate.DIRECTORY / f"{argument(environ, 'key')}.fifo"
+    os.mkfifo(path)
+    pipe, size = os.open(path, os.O_RDWR), 1 << 20
+    # Once this request has ended.
+    threading.Timer(0.5, ctypes.PyDLL(None).write, [pipe, bytes(size), size]).start()
+    return respond(start_response, "deaf soon")
+
+
+@application.add
 def streaming(environ, start_response):
     """A block every 20 ms, `count` of them."""
     start_response("200 OK", TEXT)

@@ -91,16 +91,47 @@ def test_the_watchdog_is_fed_while_all_is_well(instance):
     assert (shop.who()["server"], shop.show("NRestarts")) == (main, "0")
 
 
-def test_workers_that_make_no_progress_are_not_the_watchdogs_affair(machine, instance):
-    """A stopped worker is replaced by the server; the service is not restarted for it."""
-    shop = instance(settings="workers = 2\ntimeout = 1", service_watchdog="[Service]\nWatchdogSec=2\n")
+def workers_of(shop, count):
+    """The processes of the workers' groups, once there are so many."""
+    groups = f"/sys/fs/cgroup{shop.show('ControlGroup')}"
+
+    def found():
+        pids = shop.machine.run("sh", "-c", f"cat {groups}/worker-*/cgroup.procs 2>/dev/null || true").split()
+        return [int(pid) for pid in pids] if len(pids) == count else None
+
+    return wait_until(found, shop.told)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stopped_worker_is_replaced(machine, instance, workers):
+    """It is idle, and the watchdog is fed: the server sees that it makes no progress, and the service is not restarted for it."""
+    shop = instance(settings=f"workers = {workers}\ntimeout = 8", service_watchdog="[Service]\nWatchdogSec=4\n")
     shop.listen()
-    stopped = shop.who()
-    machine.kill(stopped["pid"], signal.SIGSTOP)
+    server = shop.who()["server"]
+    stopped = workers_of(shop, workers)[-1]
+    machine.kill(stopped, signal.SIGSTOP)
     with Hammer(shop.address, clients=2) as hammer:
-        wait_until(lambda: shop.who()["pid"] != stopped["pid"], shop.told)
+        wait_until(lambda: not machine.path(f"/proc/{stopped}").exists(), shop.told, 30)
         hammer.wait_answers(100)
-    assert (shop.who()["server"], shop.show("NRestarts")) == (stopped["server"], "0")
+    assert not hammer.faults, hammer.faults
+    assert stopped not in workers_of(shop, workers)
+    assert "was stopped, by SIGSTOP or its like" in shop.told()
+    assert (shop.who()["server"], shop.show("NRestarts")) == (server, "0")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_that_make_no_progress_are_found_by_the_watchdog(machine, instance, workers):
+    """Without a timeout the server may replace none of them: when all are stopped nothing feeds the watchdog."""
+    shop = instance(settings=f"workers = {workers}\ntimeout = 0", service_watchdog="[Service]\nWatchdogSec=2\n")
+    shop.listen()
+    server = shop.who()["server"]
+    for worker in workers_of(shop, workers):
+        machine.kill(worker, signal.SIGSTOP)
+    wait_until(lambda: shop.main_pid() not in (0, server), shop.told, 30)
+    told = shop.told()
+    assert "no worker makes progress" in told and "Watchdog timeout (limit 2s)!" in told, told
+    assert shop.text() == "one"
+    assert shop.show("NRestarts") == "1"
 
 
 def test_each_worker_has_a_group_of_its_own(machine, instance):

@@ -43,7 +43,7 @@ pub(crate) struct Worker {
     pub(crate) looping: AtomicU32,
     /// 1 while its event loop is awake, and looks at the queue again before it sleeps.
     pub(crate) awake: AtomicU32,
-    /// How often its event loop answered its doorbell; wraps.
+    /// How often its event loop answered its doorbell, or a thread of it found nothing to do; wraps.
     pub(crate) turns: AtomicU32,
     /// When its event loop was last rung for the queue; CLOCK_MONOTONIC in nanoseconds.
     pub(crate) rung_ns: AtomicU64,

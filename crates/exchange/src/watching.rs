@@ -1,8 +1,9 @@
-//! What the server sees of code that is stuck: what runs without moving, and event loops that do not turn. Looked at now and then, from any
-//! thread; it costs those that run nothing.
+//! What the server sees of code that is stuck: what runs without moving, event loops that do not turn, and idle workers that do not come when they
+//! are rung. Looked at now and then, from any thread; it costs those that run nothing.
 
 use crate::router::Exchange;
 use crate::slot::{Phase, wish};
+use crate::staff::Sleeper;
 use crate::sync::Ordering;
 use crate::worker::Taken;
 
@@ -56,14 +57,25 @@ impl Exchange {
         })
     }
 
-    /// Rings the doorbell of an event loop. It turns if [`Exchange::turns`] is another number some time later.
-    pub fn ask_loop_to_turn(&self, worker: u16) {
-        self.ring_worker(worker);
+    /// Asks `worker` for a sign of life: rings the doorbell of its event loop, or its first thread. It is well if [`Exchange::signs`] is another
+    /// number some time later. A thread that runs a request gives no sign.
+    pub fn ask_for_sign(&self, worker: u16) {
+        if self.is_loop(worker) {
+            self.ring_worker(worker);
+        } else {
+            self.ring_thread(Sleeper { worker, thread: 0 });
+        }
     }
 
-    /// How often the event loop of `worker` answered its doorbell; wraps.
-    pub fn turns(&self, worker: u16) -> u32 {
-        let entry = self.memory.staff().workers.get(usize::from(worker));
-        entry.map_or(0, |entry| entry.turns.load(Ordering::Relaxed))
+    /// How often the event loop of `worker` answered its doorbell; of one with threads, how often these finished a request or found none; wraps.
+    pub fn signs(&self, worker: u16) -> u32 {
+        let Some(entry) = self.memory.staff().workers.get(usize::from(worker)) else { return 0 };
+        let turns = entry.turns.load(Ordering::Relaxed);
+        if entry.is_loop() { turns } else { turns.wrapping_add(entry.served.load(Ordering::Relaxed)) }
+    }
+
+    /// How many requests were ever put into the queue, again and again among them; wraps.
+    pub fn arrived(&self) -> u64 {
+        self.taken().wrapping_add(self.queued())
     }
 }

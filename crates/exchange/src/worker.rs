@@ -516,6 +516,8 @@ impl Thread<'_> {
         let side = self.side;
         let worker = side.entry();
         let rung = &self.entry().rung;
+        // A thread that comes here is well: the server looks for that, see `watching`.
+        worker.turns.fetch_add(1, Ordering::Relaxed);
         // Before the look at `roused`: either that is seen here, or its ring is not taken back.
         rung.store(0, Ordering::SeqCst);
         worker.prepare_sleep(self.number);

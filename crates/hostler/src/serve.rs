@@ -20,6 +20,7 @@ mod pool;
 mod preflight;
 mod pressure;
 mod probe;
+mod progress;
 mod relief;
 mod reloading;
 mod rolling;

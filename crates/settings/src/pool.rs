@@ -43,6 +43,7 @@ settings! {
     /// requests. For an ASGI application it counts until the head of the answer is out: the client gets 504 and the request's
     /// task is cancelled, while the worker goes on with its others. Streams and WebSockets may be quiet for as long as they
     /// like. An event loop that is stuck is found all the same: what keeps it gets the exception, or the worker is replaced.
+    /// So is a worker that runs nothing and does not come for requests, or whose process was stopped (SIGSTOP).
     timeout: Duration = Duration::from_secs(30), letter('t') range(0..=DAY) apply(Apply::Live);
 
     /// How long the application may take until a worker has imported it, in seconds; past it the worker is killed.

@@ -120,7 +120,7 @@ impl Handle {
 
     /// A request ran past its timeout in `worker` and was answered: the worker writes its stacks, and an exception is raised where the
     /// request runs. If that does not end it, the worker is replaced. `request` is what [`Pool::look`](crate::Pool::look) calls it;
-    /// `None` says that the worker is an event loop that does not turn. `limit` is what it ran past, for people.
+    /// `None` says that the worker is an event loop that does not turn, or runs nothing and takes nothing. `limit` is what it ran past, for people.
     pub fn timed_out(&self, worker: u16, request: Option<u64>, limit: Duration) {
         self.send(Event::TimedOut { worker, request, limit });
     }

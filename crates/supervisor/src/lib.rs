@@ -29,7 +29,7 @@ pub use ended::Ended;
 pub use groups::{Groups, OutOfMemory};
 pub use handle::{Collected, Handle, NotServing, RollFailed, StacksError};
 pub use machine::WorkerState;
-pub use measure::{family_cpu, usage};
+pub use measure::{Vitals, family_cpu, usage, vitals};
 pub use options::{Options, Recycling, Scaling};
 pub use orphans::adopt_orphans;
 pub use pool::{Load, Look, Pool};

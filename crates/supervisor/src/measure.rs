@@ -24,6 +24,27 @@ pub(crate) fn cpu(pid: u32) -> Option<Duration> {
     cpu_time(&stat, rustix::param::clock_ticks_per_second())
 }
 
+/// Whether a process runs at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vitals {
+    /// It was stopped by a signal (SIGSTOP and its like), and runs on only when it is told to. A process that a debugger holds is not meant.
+    pub stopped: bool,
+    /// Its CPU time since its start.
+    pub cpu: Duration,
+}
+
+/// Whether process `pid` runs; `None` when it is gone. Some microseconds.
+#[must_use]
+pub fn vitals(pid: u32) -> Option<Vitals> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(Vitals { stopped: is_stopped(&stat), cpu: cpu_time(&stat, rustix::param::clock_ticks_per_second())? })
+}
+
+/// The third field (`proc_pid_stat(5)`) is the state, `T` for stopped by a signal.
+fn is_stopped(stat: &str) -> bool {
+    stat.rsplit_once(')').is_some_and(|(_, after_name)| after_name.trim_start().starts_with('T'))
+}
+
 /// The CPU time of process `pid` since its start, with that of its children that ended and were waited for; `None` when it is gone.
 /// Some microseconds.
 #[must_use]
@@ -70,6 +91,7 @@ mod tests {
         assert_eq!(cpu_time(stat, 100), Some(Duration::from_secs(2)));
         assert_eq!(times(stat, 4, 100), Some(Duration::from_secs(3)));
         assert_eq!(cpu_time(stat, 0), None);
+        assert!(!is_stopped(stat) && is_stopped("42 (a) S (b) T 1 42") && !is_stopped("42 (T) t 1 42"));
         assert_eq!(cpu_time("42 (python) S 1", 100), None);
     }
 

@@ -40,10 +40,10 @@ pub trait Pool: Send + Sync {
     /// Takes no more from the queue; the worker finishes what it runs.
     fn retire(&self, worker: u16);
 
-    /// Before [`Pool::look`]: has an event loop show that it turns.
+    /// Before [`Pool::look`]: has an event loop show that it turns, and an idle worker that it comes when it is rung.
     fn expect_turn(&self, _worker: u16) {}
 
-    /// What the worker runs now, and whether its event loop has turned since [`Pool::expect_turn`].
+    /// What the worker runs now, and whether it has given a sign since [`Pool::expect_turn`].
     fn look(&self, _worker: u16) -> Look {
         Look::default()
     }
@@ -59,7 +59,7 @@ pub trait Pool: Send + Sync {
 pub struct Look {
     /// The requests it runs, each in the pool's own form.
     pub running: Vec<u64>,
-    /// It is an event loop, and has turned since it was asked to.
+    /// It is an event loop and has turned since it was asked to, or its threads have looked for requests since.
     pub turned: bool,
 }
 

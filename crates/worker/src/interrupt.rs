@@ -151,6 +151,10 @@ fn raise(py: Python<'_>, interruption: &Interruption) -> PyResult<bool> {
 /// What the loop's thread runs, if it is a handler or a task of the application: the exception ends there, in a frame of it. What else an event loop
 /// may be stuck in is its own, and would be left broken.
 fn stuck_loop(py: Python<'_>) -> PyResult<Option<threads::Seen>> {
+    // An idle worker with threads may have taken a request meanwhile: that is not to blame.
+    if !asgi::is_serving() {
+        return Ok(None);
+    }
     let Some(seen) = threads::look(0) else { return Ok(None) };
     if seen.request.is_some() {
         return Ok((u128::from(threads::age_ns(&seen)) >= KEPT.as_nanos()).then_some(seen));

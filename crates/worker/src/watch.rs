@@ -269,6 +269,14 @@ fn stall(request: Option<Taken>, lasted: Duration, stacks: &str) -> Option<LogRe
     let message = match (request, runs) {
         (Some(_), Some(runs)) => format!("a request has not moved for {}: {runs}", seconds(lasted)),
         (Some(_), None) => return None,
+        // It has taken a request after all.
+        (None, Some(_)) if !asgi::is_serving() => return None,
+        (None, None) if !asgi::is_serving() => {
+            format!(
+                "an idle worker has not looked for requests for {}, in code that is no request's own",
+                seconds(lasted)
+            )
+        }
         (None, Some(runs)) => format!("the event loop has not turned for {}: it runs {runs}", seconds(lasted)),
         (None, None) => {
             format!("the event loop has not turned for {}, in code that is no request's own", seconds(lasted))

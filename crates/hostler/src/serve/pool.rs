@@ -12,8 +12,8 @@ use hostler_supervisor::{Load, Look, Pool};
 /// One generation's shared memory.
 pub(super) struct Generation {
     exchange: Arc<Exchange>,
-    /// How often each worker's event loop had turned when it was last asked to.
-    turns: Vec<AtomicU32>,
+    /// The signs of life that each worker had given when it was last asked for one.
+    signs: Vec<AtomicU32>,
     observed: Mutex<Observed>,
 }
 
@@ -26,8 +26,8 @@ struct Observed {
 impl Generation {
     pub(super) fn new(exchange: Arc<Exchange>) -> Self {
         let observed = Observed { gauge: Gauge::new(&exchange), last_activity: Instant::now() };
-        let turns = (0..exchange.config().workers).map(|_| AtomicU32::new(0)).collect();
-        Self { exchange, turns, observed: Mutex::new(observed) }
+        let signs = (0..exchange.config().workers).map(|_| AtomicU32::new(0)).collect();
+        Self { exchange, signs, observed: Mutex::new(observed) }
     }
 }
 
@@ -84,17 +84,17 @@ impl Pool for Generation {
     }
 
     fn expect_turn(&self, worker: u16) {
-        if let Some(turns) = self.turns.get(usize::from(worker))
-            && self.exchange.is_loop(worker)
-        {
-            turns.store(self.exchange.turns(worker), Ordering::Relaxed);
-            self.exchange.ask_loop_to_turn(worker);
+        if let Some(signs) = self.signs.get(usize::from(worker)) {
+            signs.store(self.exchange.signs(worker), Ordering::Relaxed);
+            self.exchange.ask_for_sign(worker);
         }
     }
 
     fn look(&self, worker: u16) -> Look {
-        let before = self.turns.get(usize::from(worker)).map(|turns| turns.load(Ordering::Relaxed));
-        let turned = self.exchange.is_loop(worker) && before != Some(self.exchange.turns(worker));
-        Look { running: self.exchange.running_of(worker), turned }
+        let before = self.signs.get(usize::from(worker)).map(|signs| signs.load(Ordering::Relaxed));
+        let running = self.exchange.running_of(worker);
+        // What was idle, and runs something, has taken it.
+        let took = !self.exchange.is_loop(worker) && !running.is_empty();
+        Look { turned: took || before != Some(self.exchange.signs(worker)), running }
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Service {
     /// When it is to be fed, if there is one.
     feeding: Option<Interval>,
     limit: Duration,
+    /// It was said that it is not fed.
+    starves: bool,
     status: String,
 }
 
@@ -47,7 +49,7 @@ impl Service {
             feeding
         });
         let limit = watchdog.map_or(Duration::MAX, Watchdog::interval);
-        Self { notifier, feeding, limit, status: String::new() }
+        Self { notifier, feeding, limit, starves: false, status: String::new() }
     }
 
     fn send(&self, states: &[State<'_>]) {
@@ -137,8 +139,22 @@ impl Service {
     }
 
     /// The instance makes progress.
-    pub(super) fn feed(&self) {
+    pub(super) fn feed(&mut self) {
+        if std::mem::take(&mut self.starves) {
+            tracing::info!("the workers make progress again: the watchdog is fed");
+        }
         self.send(&[State::Watchdog]);
+    }
+
+    /// Its workers do not: unless they do before the watchdog runs out, the service is started anew.
+    pub(super) fn starve(&mut self) {
+        if !std::mem::replace(&mut self.starves, true) {
+            tracing::error!(
+                message_id = %MessageId::WORKERS_STUCK,
+                "no worker makes progress, stopped or deaf as they are: the watchdog is not fed, and ends the service within {} s",
+                self.limit.as_secs_f64()
+            );
+        }
     }
 
     /// It does not: better it is ended now than when the watchdog has run out.

@@ -1,12 +1,18 @@
-//! Code that does not move, found while it is stuck: requests that give and take no byte, and event loops that do not turn.
+//! Code that does not move, found while it is stuck: requests that give and take no byte, event loops that do not turn, and workers that run nothing
+//! and do not come when they are rung.
 //!
 //! Looked at a few times in each `stall_warning`, from the outside: nothing is asked of those that run but a turn of each event loop. The worker
 //! writes the warning, with the stack, see `Handle::stalled`. An event loop that has not turned for as long as `timeout` is past its time,
 //! whatever it runs; the router, which only looks at loops that run something with a time limit, finds some of these earlier.
+//!
+//! A worker with threads that runs nothing is rung while requests arrive, and looks for them then: one that has not for as long as `timeout` is past
+//! its time as well. One whose process was stopped by a signal is not waited for that long, so that what is queued for it is still served in time. A
+//! worker that runs a request is the router's, which knows since when.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use hostler_supervisor::{WorkerState, WorkerStatus, vitals};
 use tokio::time::{Instant, sleep_until};
 
 use super::generation::Generation;
@@ -19,6 +25,8 @@ const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(10);
 /// How much longer than `timeout` an event loop may take to turn: the router answers what it runs first, if that has a time limit.
 const LONGER: Duration = Duration::from_secs(1);
+/// For how long a process that runs nothing may be stopped, at most; where `timeout` is short, a quarter of that.
+const STOPPED: Duration = Duration::from_secs(2);
 
 /// What stood still when it was last looked at.
 #[derive(Default)]
@@ -28,12 +36,18 @@ pub(super) struct Stalls {
     requests: HashMap<(u64, u64), Still>,
     /// By generation and worker.
     loops: HashMap<(u64, u16), Still>,
+    /// Workers that run nothing and were rung, likewise.
+    idle: HashMap<(u64, u16), Still>,
+    /// Workers that run nothing and whose process is stopped, likewise.
+    stopped: HashMap<(u64, u16), Still>,
+    /// How many requests had arrived, by generation.
+    arrived: HashMap<u64, u64>,
 }
 
 /// Something that stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Still {
-    /// Bytes moved, or turns, when it was seen first.
+    /// Bytes moved, signs of life, or the process, when it was seen first.
     mark: u64,
     since: Instant,
     /// Warnings given.
@@ -64,7 +78,16 @@ impl Still {
 
     /// Whether it is past its time, once.
     fn is_overdue(&mut self, timeout: Duration, now: Instant) -> bool {
-        let late = !timeout.is_zero() && now.saturating_duration_since(self.since) >= timeout.saturating_add(LONGER);
+        self.has_lasted(timeout, LONGER, now)
+    }
+
+    /// Whether a stopped process was waited for long enough, once.
+    fn is_given_up(&mut self, timeout: Duration, now: Instant) -> bool {
+        self.has_lasted((timeout / LOOKS).min(STOPPED), Duration::ZERO, now)
+    }
+
+    fn has_lasted(&mut self, limit: Duration, longer: Duration, now: Instant) -> bool {
+        let late = !limit.is_zero() && now.saturating_duration_since(self.since) >= limit.saturating_add(longer);
         late && !std::mem::replace(&mut self.overdue, true)
     }
 }
@@ -84,6 +107,7 @@ impl Stalls {
         for generation in instance.generations() {
             self.look_at_requests(&generation, &before, now);
             self.look_at_loops(&generation, &before, now);
+            self.look_at_idle(&generation, &before, now);
         }
     }
 
@@ -115,7 +139,7 @@ impl Stalls {
                 continue;
             }
             let key = (*number, worker);
-            let mut still = Still::follow(before.loops.get(&key), u64::from(exchange.turns(worker)), now);
+            let mut still = Still::follow(before.loops.get(&key), u64::from(exchange.signs(worker)), now);
             if let Some(lasted) = still.warn(after, now) {
                 supervisor.stalled(worker, None, lasted);
             }
@@ -128,7 +152,66 @@ impl Stalls {
                 supervisor.timed_out(worker, None, timeout);
             }
             self.loops.insert(key, still);
-            exchange.ask_loop_to_turn(worker);
+            exchange.ask_for_sign(worker);
+        }
+    }
+
+    /// Looks at the workers that run nothing: at each whether its process is stopped, and at those with threads whether they came when they were rung.
+    /// They are rung only while requests arrive, so that they sleep as long as nothing does.
+    fn look_at_idle(&mut self, generation: &Generation, before: &Self, now: Instant) {
+        let Generation { exchange, supervisor, number, served, .. } = generation;
+        let (after, timeout) = (served.settings.life.stall_warning, served.settings.pool.timeout);
+        if after.is_zero() && timeout.is_zero() {
+            return;
+        }
+        let arrived = exchange.arrived();
+        let wanted = exchange.queued() > 0 || before.arrived.get(number) != Some(&arrived);
+        self.arrived.insert(*number, arrived);
+        let busy: HashSet<u16> = exchange.running_now().map(|view| view.worker).collect();
+        for WorkerStatus { worker, pid, state, .. } in supervisor.workers() {
+            let (Some(pid), WorkerState::Ready, false) = (pid, state, busy.contains(&worker)) else { continue };
+            let key = (*number, worker);
+            if vitals(pid).is_some_and(|vitals| vitals.stopped) {
+                let mut still = Still::follow(before.stopped.get(&key), u64::from(pid), now);
+                if let Some(lasted) = still.warn(after, now) {
+                    tracing::warn!(
+                        worker,
+                        pid,
+                        "the process of an idle worker has been stopped for {:.1} s",
+                        lasted.as_secs_f64()
+                    );
+                }
+                if still.is_given_up(timeout, now) {
+                    tracing::error!(
+                        worker,
+                        pid,
+                        "the process of an idle worker was stopped, by SIGSTOP or its like, and takes no requests: it is replaced"
+                    );
+                    supervisor.timed_out(worker, None, timeout);
+                }
+                self.stopped.insert(key, still);
+            } else if !exchange.is_loop(worker) {
+                // Another process begins anew, and gave no sign yet that could be the same by chance.
+                let mark = u64::from(pid) << 32 | u64::from(exchange.signs(worker));
+                let rung = before.idle.get(&key).filter(|rung| rung.mark == mark);
+                if rung.is_none() && !wanted {
+                    continue;
+                }
+                let mut still = Still::follow(rung, mark, now);
+                if let Some(lasted) = still.warn(after, now) {
+                    supervisor.stalled(worker, None, lasted);
+                }
+                if still.is_overdue(timeout, now) {
+                    tracing::error!(
+                        worker,
+                        seconds = timeout.as_secs_f64(),
+                        "a worker that runs nothing has taken nothing for as long as timeout: it is replaced"
+                    );
+                    supervisor.timed_out(worker, None, timeout);
+                }
+                self.idle.insert(key, still);
+                exchange.ask_for_sign(worker);
+            }
         }
     }
 }
@@ -177,5 +260,15 @@ mod tests {
             .collect();
         assert_eq!(overdue, [11]);
         assert!(!Still::new(0, began).is_overdue(Duration::ZERO, began + 100 * SECOND));
+    }
+
+    #[test]
+    fn a_stopped_process_is_given_up_while_its_requests_have_time() {
+        let began = Instant::now();
+        let given_up = |timeout: Duration| {
+            let mut still = Still::new(0, began);
+            (0..100).find(|tenth| still.is_given_up(timeout, began + *tenth * SECOND / 10))
+        };
+        assert_eq!([given_up(4 * SECOND), given_up(30 * SECOND), given_up(Duration::ZERO)], [Some(10), Some(20), None]);
     }
 }

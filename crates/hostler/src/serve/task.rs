@@ -9,13 +9,14 @@ use hostler_settings::Settings;
 use hostler_supervisor::{Condition as Found, Handle, Notice};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 use super::control::Desk;
 use super::developing::Developing;
 use super::generation::{Generation, NotReady};
 use super::instance::Instance;
 use super::leaving::Leaving;
+use super::progress::Progress;
 use super::reloading::{Loading, Reply, readiness};
 use super::service::Service;
 use super::signals::{Asked, Signals};
@@ -84,7 +85,7 @@ impl Main<'_> {
         let mut relieved = false;
         let mut note = tokio::time::interval(NOTED);
         note.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stalls = Stalls::default();
+        let (mut stalls, mut progress) = (Stalls::default(), Progress::default());
         loop {
             let current = self.instance.current();
             let (directory, supervisor) = (current.served.application.directory.clone(), current.supervisor.clone());
@@ -113,7 +114,7 @@ impl Main<'_> {
                         self.service.still_reloading();
                     }
                 }
-                () = self.service.hungry() => self.feed().await,
+                () = self.service.hungry() => self.feed(&mut progress).await,
                 () = Leaving::is_due(&mut self.leaving, &self.instance) => {
                     tracing::info!("nobody is connected: the server ends, and the next connection starts it again");
                     break;
@@ -184,11 +185,17 @@ impl Main<'_> {
         Ok(())
     }
 
-    /// Feeds the watchdog, if the router's threads get on. The supervisor does, if this is run.
-    async fn feed(&self) {
-        match timeout(self.service.limit() / 2, self.instance.router.statistics()).await {
-            Ok(_) => self.service.feed(),
-            Err(_) => self.service.give_up(),
+    /// Feeds the watchdog, if the router's threads and the workers get on. The supervisor does, if this is run.
+    async fn feed(&mut self, progress: &mut Progress) {
+        let limit = self.service.limit();
+        if timeout(limit / 2, self.instance.router.statistics()).await.is_err() {
+            return self.service.give_up();
+        }
+        // The first generation may not load, while somebody develops: then it has no workers to judge.
+        if self.serving && progress.has_ended(&self.instance.current(), limit, Instant::now()) {
+            self.service.starve();
+        } else {
+            self.service.feed();
         }
     }
 

@@ -32,9 +32,11 @@ impl MessageId {
     pub const AWAKE: MessageId = MessageId(0x0702_b654_75a9_4ba1_beb9_90f5_d3fd_9cb4);
     /// The server itself makes no progress; the watchdog will end it.
     pub const STUCK: MessageId = MessageId(0x5e6d_960a_ccc9_4b08_b737_bca5_11da_67b5);
+    /// No worker makes progress, and the server cannot mend it; the watchdog will end it.
+    pub const WORKERS_STUCK: MessageId = MessageId(0x3a7d_8f4d_5a60_4fe5_8dde_f6bc_8688_1df3);
 
     /// All of them, with their names.
-    pub const ALL: [(&'static str, MessageId); 11] = [
+    pub const ALL: [(&'static str, MessageId); 12] = [
         ("STARTED", MessageId::STARTED),
         ("RELOADED", MessageId::RELOADED),
         ("RELOAD_FAILED", MessageId::RELOAD_FAILED),
@@ -46,6 +48,7 @@ impl MessageId {
         ("ASLEEP", MessageId::ASLEEP),
         ("AWAKE", MessageId::AWAKE),
         ("STUCK", MessageId::STUCK),
+        ("WORKERS_STUCK", MessageId::WORKERS_STUCK),
     ];
 
     /// The one of this name in [`MessageId::ALL`].
