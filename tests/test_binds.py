@@ -190,6 +190,23 @@ def test_a_descriptor_that_is_no_socket(hostler, tmp_path):
         assert f"fd://{file.fileno()}" in command.describe()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "127.0.0.1:8001"])
+def test_a_bind_and_a_socket_of_systemd_that_do_not_fit_are_both_named(hostler, tmp_path, address):
+    """The first is the default, which is meant all the same when it is given."""
+    path = tmp_path / "passed.sock"
+    with socket.socket(socket.AF_UNIX) as passed:
+        passed.bind(str(path))
+        passed.listen()
+        number = passed.fileno()
+        starter = f'exec 3<&{number} {number}<&-; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http exec "$0" "$@"'
+        options = {"bind": address, "chdir": APPS, "python": sys.executable}
+        words = ["run", *option_arguments(options), "plain:application"]
+        command = hostler(*words, wrapper=["bash", "-c", starter], pass_fds=[number])
+        assert command.wait() == 64
+    told = command.describe()
+    assert f'bind = "{address}"' in told and str(path) in told, told
+
+
 # Refused
 
 

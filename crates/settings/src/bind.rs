@@ -13,7 +13,8 @@ settings! {
 
     /// Where to listen; may be given more than once.
     /// `HOST:PORT`, `[::1]:PORT`, `:PORT` for all addresses, `unix:PATH`, `unix:@NAME` for an abstract socket, or
-    /// `fd://N` for a socket that was passed on.
+    /// `fd://N` for a socket that was passed on. Where systemd passes sockets for requests these are served, and each address that is given
+    /// here has to be that of one of them.
     bind: Vec<String> = vec!["127.0.0.1:8000".to_owned()], letter('b') placeholder("ADDRESS") apply(Apply::Restart);
 
     /// How many connections may wait to be accepted, on each socket (listen(2)).

@@ -15,7 +15,7 @@ impl Settings {
     /// Takes the values of those over from `next` that take effect at once ([`Apply::Live`]).
     pub fn take_live(&mut self, next: &Self) {
         let is_live = |key: &str| metas().iter().any(|meta| meta.key == key && meta.apply == Apply::Live);
-        let Self { app, bind, pool, life, asgi, http, limits, log, develop } = self;
+        let Self { app, bind, pool, life, asgi, http, limits, log, develop, service, is_bind_given: _ } = self;
         app.take(&next.app, is_live);
         bind.take(&next.bind, is_live);
         pool.take(&next.pool, is_live);
@@ -25,11 +25,12 @@ impl Settings {
         limits.take(&next.limits, is_live);
         log.take(&next.log, is_live);
         develop.take(&next.develop, is_live);
+        service.take(&next.service, is_live);
     }
 
     /// Each value as it would be written in a file, in the order of [`metas`]; `None` where it is unset.
     pub(crate) fn rendered(&self) -> Vec<Option<String>> {
-        let Self { app, bind, pool, life, asgi, http, limits, log, develop } = self;
+        let Self { app, bind, pool, life, asgi, http, limits, log, develop, service, is_bind_given: _ } = self;
         [
             app.rendered(),
             bind.rendered(),
@@ -40,6 +41,7 @@ impl Settings {
             limits.rendered(),
             log.rendered(),
             develop.rendered(),
+            service.rendered(),
         ]
         .concat()
     }

@@ -1,7 +1,7 @@
 //! The one definition of every setting of Hostler: names, types, defaults, ranges and documentation.
 //!
 //! Each setting is declared once, in the file of its group (`app.rs`, `bind.rs`, `pool.rs`, `life.rs`, `asgi.rs`, `http.rs`,
-//! `limits.rs`, `log.rs`, `develop.rs`). From the declarations come the [`Settings`] struct, the keys of files, the options of the command line,
+//! `limits.rs`, `log.rs`, `develop.rs`, `service.rs`). From the declarations come the [`Settings`] struct, the keys of files, the options of the command line,
 //! the reference and [`SettingMeta`] for whoever draws a form. This crate reads no file and no environment itself, and
 //! does not know what a setting is used for.
 
@@ -24,6 +24,7 @@ mod mistake;
 mod pool;
 mod reading;
 pub mod reference;
+mod service;
 mod value;
 mod values;
 
@@ -41,9 +42,10 @@ pub use meta::{Apply, Range, SettingMeta};
 pub use mistake::{Mistake, Mistakes, Place, Wrong};
 pub use pool::Pool;
 pub use reading::{Explained, Reading, metas};
+pub use service::Service;
 pub use value::Value;
 pub use values::application::Application;
-pub use values::choice::{AccessLogFormat, EventLoop, HeaderMap, Interface, Lifespan, LogLevel, ReloadEngine};
+pub use values::choice::{AccessLogFormat, EventLoop, HeaderMap, Interface, Lifespan, LogLevel, Profile, ReloadEngine};
 pub use values::count::CountOrAuto;
 pub use values::log_file::LogFile;
 pub use values::mode::{Mode, Owner};
@@ -72,4 +74,8 @@ pub struct Settings {
     pub log: Log,
     /// Reloading as files change.
     pub develop: Develop,
+    /// How systemd runs it.
+    pub service: Service,
+    /// Whether `bind` was given, be it with the value of the default. Where sockets are passed, that makes the difference.
+    pub is_bind_given: bool,
 }

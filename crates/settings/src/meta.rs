@@ -71,6 +71,8 @@ pub struct SettingMeta {
     pub environment: Option<&'static str>,
     /// What gunicorn calls it in its configuration file, where that differs; used in answers, never as a key.
     pub gunicorn: Option<&'static str>,
+    /// Whether it says how much of the system is kept from the instance.
+    pub confines: bool,
 }
 
 impl SettingMeta {
@@ -92,6 +94,7 @@ impl SettingMeta {
             commas: false,
             environment: None,
             gunicorn: None,
+            confines: false,
         }
     }
 
@@ -154,8 +157,14 @@ impl SettingMeta {
         self
     }
 
+    pub(crate) fn confines(mut self) -> Self {
+        self.confines = true;
+        self
+    }
+
     /// Whether who may set it can run code as the instance's user, or have files written and read as that user: true for all
-    /// settings that name code, files, sockets, users or variables of the environment.
+    /// settings that name code, files, sockets, users or variables of the environment. Who may set what confines the instance
+    /// could let code that runs already out of that.
     #[must_use]
     pub fn decides_code(&self) -> bool {
         let item = match self.kind {
@@ -163,7 +172,7 @@ impl SettingMeta {
             kind => kind,
         };
         // Where the set of words or the syntax is narrow, nothing can be named.
-        !matches!(
+        let harmless = matches!(
             item,
             Kind::Boolean
                 | Kind::Count
@@ -175,7 +184,8 @@ impl SettingMeta {
                 | Kind::Peers
                 | Kind::UrlPath
                 | Kind::HeaderName
-        )
+        );
+        self.confines || !harmless
     }
 
     /// The range in words: `between 1 and 512`; `None` where there is none.

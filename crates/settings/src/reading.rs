@@ -11,7 +11,7 @@ use crate::declare::Group;
 use crate::input::Input;
 use crate::meta::SettingMeta;
 use crate::mistake::{Mistake, Mistakes, Place, Wrong};
-use crate::{App, Asgi, Bind, Develop, Http, Life, Limits, Log, Pool, Settings, command_line, file};
+use crate::{App, Asgi, Bind, Develop, Http, Life, Limits, Log, Pool, Service, Settings, command_line, file};
 
 /// What is known of every setting, in the order of the reference.
 #[must_use]
@@ -28,6 +28,7 @@ pub fn metas() -> &'static [SettingMeta] {
             Limits::metas(),
             Log::metas(),
             Develop::metas(),
+            Service::metas(),
         ]
         .concat()
     })
@@ -121,7 +122,9 @@ impl Reading {
     }
 
     fn set(&mut self, meta: &'static SettingMeta, input: &Input, place: impl Fn() -> Place) {
-        let Settings { app, bind, pool, life, asgi, http, limits, log, develop } = &mut self.settings;
+        let Settings { app, bind, pool, life, asgi, http, limits, log, develop, service, is_bind_given } =
+            &mut self.settings;
+        *is_bind_given |= meta.key == "bind";
         let outcome = app
             .set(meta, input)
             .or_else(|| bind.set(meta, input))
@@ -131,7 +134,8 @@ impl Reading {
             .or_else(|| http.set(meta, input))
             .or_else(|| limits.set(meta, input))
             .or_else(|| log.set(meta, input))
-            .or_else(|| develop.set(meta, input));
+            .or_else(|| develop.set(meta, input))
+            .or_else(|| service.set(meta, input));
         if meta.key == "idle_timeout" {
             self.idle_timeout = Some(place());
         }
@@ -214,7 +218,8 @@ mod tests {
             let Some(default) = &meta.default else { continue };
             let mut reading = Reading::new();
             reading.file(Path::new("x"), &format!("{} = {default}", meta.key));
-            assert_eq!(reading.finish(), Ok(Settings::default()), "{}", meta.key);
+            let default = Settings { is_bind_given: meta.key == "bind", ..Settings::default() };
+            assert_eq!(reading.finish(), Ok(default), "{}", meta.key);
         }
         let header = HeaderName::declared("X-Request-Id");
         assert_eq!(HeaderName::from_input(&Input::Word("X-Request-Id".into())), Ok(header));

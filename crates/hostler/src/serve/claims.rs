@@ -26,8 +26,9 @@ pub(super) fn claimed(settings: &Settings, passed: Vec<Passed>) -> Result<Socket
         roles.extend(all.iter().map(|_| role));
         claims.extend(all);
     };
-    let is_default = *bind == Bind::default().bind;
-    take(Role::Clients, claims_of("bind", bind, is_default, Purpose::Http, is_passed(Purpose::Http)));
+    // What was given is meant, be it what would be there without it.
+    let any = !settings.is_bind_given;
+    take(Role::Clients, claims_of("bind", bind, any, Purpose::Http, is_passed(Purpose::Http)));
     let any = metrics_bind.is_empty();
     take(Role::Metrics, claims_of("metrics_bind", metrics_bind, any, Purpose::Metrics, is_passed(Purpose::Metrics)));
     take(Role::Control, vec![any_socket("control_socket", Purpose::Control)]);
@@ -106,6 +107,7 @@ mod tests {
     fn with_bind(bind: &[String]) -> Settings {
         let mut settings = Settings::default();
         settings.bind.bind = bind.to_vec();
+        settings.is_bind_given = true;
         settings
     }
 
@@ -123,6 +125,14 @@ mod tests {
         let (socket, address) = passed("http");
         let told = claimed(&with_bind(&["127.0.0.1:1".to_owned()]), vec![socket]).err().unwrap();
         assert!(told.contains("127.0.0.1:1") && told.contains(&address.to_string()), "{told}");
+    }
+
+    #[test]
+    fn a_bind_of_the_default_is_meant_where_it_is_given() {
+        let (socket, address) = passed("http");
+        let default = Bind::default().bind;
+        let told = claimed(&with_bind(&default), vec![socket]).err().unwrap();
+        assert!(told.contains(&format!("bind = {:?}", default[0])) && told.contains(&address.to_string()), "{told}");
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl From<RollFailed> for NotReady {
 fn more_than_processes(now: &Settings, next: &Settings) -> Vec<&'static str> {
     let mut now = now.clone();
     now.take_live(next);
-    let Settings { app, bind: _, pool, life, asgi, http, limits, log: _, develop: _ } = next;
+    let Settings { app, bind: _, pool, life, asgi, http, limits, log: _, develop: _, service: _, is_bind_given: _ } =
+        next;
     // Where a setting is added it is to be decided here whether new processes take it up.
     let App {
         app: _,

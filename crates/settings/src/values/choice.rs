@@ -12,6 +12,9 @@ macro_rules! choice {
         pub enum $Name { $($(#[$doc])+ $Variant),+ }
 
         impl $Name {
+            /// All of them, in their order.
+            pub const ALL: &'static [Self] = &[$(Self::$Variant),+];
+
             /// The word of the setting.
             #[must_use]
             pub fn word(self) -> &'static str {
@@ -106,6 +109,18 @@ choice! {
         Combined = "combined",
         /// One JSON object a line.
         Json = "json",
+    }
+}
+
+choice! {
+    /// How much of the system is kept from an instance.
+    Profile {
+        /// All that can be.
+        Strict = "strict",
+        /// What the templates of its units say.
+        Standard = "standard",
+        /// Less than that, for applications that it breaks.
+        Compat = "compat",
     }
 }
 
