@@ -272,6 +272,26 @@ def test_names(site, name, words):
     assert site.files() == {}
 
 
+def test_what_confines_it_is_a_setting_and_a_link(site):
+    directory = site.root / "usr/lib/hostler/profiles"
+    site.write({directory / f"{name}.conf": "[Service]\n" for name in ("compat", "no-network")})
+    shown = site.new("--profile", "compat", "--no-network", "--dry-run")
+    network = "etc/systemd/system/hostler@shop.service.d/20-no-network.conf"
+    for line in ("profile = \"compat\"", "network = false", f"/{PROFILE}", f"/{network}"):
+        assert line in shown, shown
+    assert site.files() == {}
+    site.new("--profile", "compat", "--no-network")
+    files = site.files()
+    assert list(files) == [SETTINGS, PROFILE, network]
+    assert '\nprofile = "compat"\n' in files[SETTINGS] and "\nnetwork = false\n" in files[SETTINGS]
+    assert files[network] == "-> /usr/lib/hostler/profiles/no-network.conf"
+    assert "nothing to write" in site.new("--profile", "compat", "--no-network")
+    site.new("--no-network")
+    assert list(site.files()) == [SETTINGS, network] and "profile =" not in site.files()[SETTINGS]
+    site.remove()
+    assert site.files() == {}
+
+
 WRONG = [
     (["--bind", "example.org:80"], "give the address that example.org has"),
     (["--bind", "fd://3"], "systemd opens the sockets itself"),
@@ -287,6 +307,8 @@ WRONG = [
     (["--start"], "systemd does not run here"),
     (["--user", "--system"], "cannot be used with"),
     (["--user", "--profile", "strict"], "profiles are for instances of the system"),
+    (["--user", "--no-network"], "network = false: profiles are for instances of the system"),
+    (["--no-network"], "Is Hostler's package installed?"),
     (["--user", "--run-as", "root"], "--run-as is for instances of the system"),
 ]
 

@@ -79,7 +79,7 @@ fn print(gathered: &mut Gathered, matches: &ArgMatches) -> Result<(), Refusal> {
         entries.insert(at.unwrap_or(entries.len()), Entry::new("bind", Value::from(addresses)));
     }
     let head = "Written by `hostler import`. Look at it, then try it: hostler check --file FILE.toml";
-    let text = compose(Path::new("import.toml"), head, &entries, &[]).map_err(Refusal::usage)?;
+    let (text, _) = compose(Path::new("import.toml"), head, &entries, &[]).map_err(Refusal::usage)?;
     print!("{text}");
     tell(gathered);
     Ok(())
@@ -94,7 +94,7 @@ fn write(
 ) -> Result<(), Refusal> {
     let name = target::name(name)?;
     let target = target::read(matches, surroundings)?;
-    let mut options = UnitOptions::read(matches, surroundings)?;
+    let mut options = UnitOptions::read(matches, surroundings);
     if options.addresses.is_empty() {
         options.addresses = gathered.addresses.clone();
     }

@@ -4,6 +4,7 @@ mod applying;
 mod boot;
 mod check;
 mod claims;
+mod confined;
 mod control;
 mod developing;
 mod events;
@@ -123,6 +124,10 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Err(error) => return refuse(&error, None, SYSTEM),
     };
     logs.errors.set_instance(&source.name());
+    // A successor runs in the service as its predecessor does.
+    if speaks && let Err(message) = confined::check(&served.settings.service, &environment, &source.name()) {
+        return refuse(&message, None, USAGE);
+    }
     raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

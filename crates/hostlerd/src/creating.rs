@@ -13,6 +13,8 @@ use crate::units::{Verb, service_of, socket_of};
 
 /// Where Hostler is when the command does not tell.
 const PREFIX: &str = "/usr";
+/// The setting of how much of the system is kept from an instance.
+const PROFILE: &str = "profile";
 
 impl Hostlerd {
     /// What a client wants, checked as far as that goes without writing.
@@ -44,20 +46,18 @@ impl Hostlerd {
             };
             return Err(Error::InvalidSettings { problems: vec![problem] });
         }
-        let profile = if new.profile.is_empty() { "standard" } else { &new.profile };
+        if !new.profile.is_empty() && !changes.set.contains_key(PROFILE) {
+            // The settings file says it from now on; what the template says need not be said.
+            let standard = new.profile == hostler_settings::Profile::Standard.word();
+            entries.extend((!standard).then(|| Entry::new(PROFILE, new.profile.as_str())));
+        }
         let account = Account {
             user: new.user.clone(),
             group: new.group.clone(),
             sees_homes: new.sees_homes,
             ..Account::default()
         };
-        let instance = Instance {
-            settings: entries,
-            addresses: new.addresses.clone(),
-            account,
-            profile: profile.parse().map_err(refused)?,
-            name,
-        };
+        let instance = Instance { settings: entries, addresses: new.addresses.clone(), account, name };
         let places = self.places(&instance.name)?;
         // All that is wrong is told before anybody is asked for a password.
         Plan::of(&instance, &places).map_err(impossible)?;
@@ -155,7 +155,7 @@ impl Hostlerd {
     }
 
     /// The directories as `hostler-instances` has them.
-    fn places(&self, name: &Name) -> Result<Places> {
+    pub(crate) fn places(&self, name: &Name) -> Result<Places> {
         let scope = self.scope();
         let prefix = prefix();
         let parent = |path: &Path| path.parent().unwrap_or(Path::new("/")).to_owned();
@@ -190,7 +190,7 @@ fn no_value(key: &str) -> Error {
     Error::InvalidSettings { problems: vec![problem] }
 }
 
-fn impossible(error: Impossible) -> Error {
+pub(crate) fn impossible(error: Impossible) -> Error {
     match error {
         Impossible::Settings(mistakes) => Error::InvalidSettings { problems: told(&mistakes) },
         other => refused(other),

@@ -8,6 +8,8 @@ use crate::{Name, Scope, Unit};
 pub(crate) const ADDRESS: &str = "10-address.conf";
 /// The profile: a link.
 pub(crate) const PROFILE: &str = "10-profile.conf";
+/// No network: a link.
+pub(crate) const NETWORK: &str = "20-no-network.conf";
 /// The account, and what it may see.
 pub(crate) const ACCOUNT: &str = "20-account.conf";
 

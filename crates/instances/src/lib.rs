@@ -15,7 +15,7 @@ pub mod stamp;
 pub use address::{AddressError, listen_streams};
 pub use drop_in::Account;
 pub use name::{Name, NameError};
-pub use places::{Places, Profile, Scope, Unit};
+pub use places::{Places, Scope, Unit};
 pub use plan::{Change, Failed, Goal, Impossible, Plan, Step};
 pub use settings_file::{Entry, compose};
 
@@ -24,12 +24,11 @@ pub use settings_file::{Entry, compose};
 pub struct Instance {
     /// What it is called.
     pub name: Name,
-    /// What its settings file says, in the order of the file; without `bind`, for which there are the addresses.
+    /// What its settings file says, in the order of the file; without `bind`, for which there are the addresses. `profile` and `network` among
+    /// them say which drop-ins its service has.
     pub settings: Vec<Entry>,
     /// What its socket unit listens on, as `bind` is written; empty for what the template says.
     pub addresses: Vec<String>,
     /// As whom the service runs, and what it may see of the file system.
     pub account: Account,
-    /// How much of the system is kept from it.
-    pub profile: Profile,
 }

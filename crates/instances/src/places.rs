@@ -2,7 +2,8 @@
 //! is now, which differs while an image is put together.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
+
+use hostler_settings::Profile;
 
 use crate::Name;
 
@@ -13,44 +14,6 @@ pub enum Scope {
     System,
     /// A user's: `~/.config/hostler`, `systemctl --user`.
     User,
-}
-
-/// How much of the system is kept from an instance; see `systemd/profiles`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// All that can be.
-    Strict,
-    /// What the template says.
-    #[default]
-    Standard,
-    /// Less than that, for applications that it breaks.
-    Compat,
-}
-
-impl Profile {
-    /// Their words.
-    pub const WORDS: [&str; 3] = ["strict", "standard", "compat"];
-
-    /// The word, which is the name of its file too.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Strict => Self::WORDS[0],
-            Self::Standard => Self::WORDS[1],
-            Self::Compat => Self::WORDS[2],
-        }
-    }
-}
-
-impl FromStr for Profile {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        [Self::Strict, Self::Standard, Self::Compat]
-            .into_iter()
-            .find(|profile| profile.word() == word)
-            .ok_or_else(|| format!("`{word}` is none of the profiles {}", Self::WORDS.join(", ")))
-    }
 }
 
 /// The units of an instance.
@@ -170,11 +133,20 @@ impl Places {
         self.runtime.join("hostler").join(format!("{name}.sock"))
     }
 
-    /// The file of a profile; the standard one is the template itself.
+    /// The drop-in of a profile, as it was installed; the standard one is the template itself.
     #[must_use]
     pub fn profile(&self, profile: Profile) -> Option<PathBuf> {
-        let file = || self.prefix.join("lib/hostler/profiles").join(format!("{}.conf", profile.word()));
-        (profile != Profile::Standard).then(file)
+        (profile != Profile::Standard).then(|| self.installed(profile.word()))
+    }
+
+    /// The drop-in that takes the network away, as it was installed.
+    #[must_use]
+    pub fn no_network(&self) -> PathBuf {
+        self.installed("no-network")
+    }
+
+    fn installed(&self, drop_in: &str) -> PathBuf {
+        self.prefix.join("lib/hostler/profiles").join(format!("{drop_in}.conf"))
     }
 
     /// The template of a unit, where it is installed (systemd.unit(5), the unit file load path).

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use hostler_settings::Mistakes;
+use hostler_settings::{Mistakes, Profile, Service, Settings};
 use similar::TextDiff;
 
 use crate::stamp::{self, Owner};
@@ -89,6 +89,17 @@ pub enum Impossible {
     /// What would be another line of a unit.
     #[error("{0:?} has a line break in it, which no unit takes")]
     Line(String),
+    /// What a user's systemd cannot keep from it.
+    #[error("{0}: profiles are for instances of the system; a user's systemd cannot keep more from them")]
+    Confined(String),
+    /// A drop-in that no package installed.
+    #[error("{setting}: {} is not there. Is Hostler's package installed?", file.display())]
+    NotInstalled {
+        /// What asks for it.
+        setting: String,
+        /// The drop-in, as it is on disk.
+        file: PathBuf,
+    },
 }
 
 /// All paths of an instance, and what they should be.
@@ -106,20 +117,22 @@ impl Plan {
             return Err(Impossible::Line(broken));
         }
         let streams = listen_streams(&instance.addresses)?;
-        let settings = settings(instance, places)?;
+        let (settings, meant) = settings(instance, places)?;
         let text = |text: Option<String>| text.map_or(Goal::Nothing, |text| Goal::Text(stamp::stamped(&text)));
         let account = drop_in::account(name, scope, &instance.account);
-        Ok(Self(
-            Self::paths(name, places)
-                .into_iter()
-                .zip([
-                    text(Some(settings)),
-                    text(drop_in::addresses(name, scope, &streams)),
-                    places.profile(instance.profile).map_or(Goal::Nothing, Goal::Link),
-                    text(account),
-                ])
-                .collect(),
-        ))
+        let [profile, network] = confined(&meant.service, places)?;
+        let goals =
+            [text(Some(settings)), text(drop_in::addresses(name, scope, &streams)), profile, network, text(account)];
+        Ok(Self(Self::paths(name, places).into_iter().zip(goals).collect()))
+    }
+
+    /// That as much of the system is kept from it as these settings say, and nothing else of it.
+    ///
+    /// # Errors
+    /// When systemd cannot keep it, or the drop-ins for that are not installed.
+    pub fn confinement(name: &Name, service: &Service, places: &Places) -> Result<Self, Impossible> {
+        let [_, _, profile, network, _] = Self::paths(name, places);
+        Ok(Self([profile, network].into_iter().zip(confined(service, places)?).collect()))
     }
 
     /// That nothing of it is there.
@@ -128,11 +141,12 @@ impl Plan {
         Self(Self::paths(name, places).map(|path| (path, Goal::Nothing)).into())
     }
 
-    fn paths(name: &Name, places: &Places) -> [PathBuf; 4] {
+    fn paths(name: &Name, places: &Places) -> [PathBuf; 5] {
         [
             places.settings_file(name),
             places.drop_in(name, Unit::Socket, drop_in::ADDRESS),
             places.drop_in(name, Unit::Service, drop_in::PROFILE),
+            places.drop_in(name, Unit::Service, drop_in::NETWORK),
             places.drop_in(name, Unit::Service, drop_in::ACCOUNT),
         ]
     }
@@ -199,8 +213,25 @@ impl Step {
     }
 }
 
+/// The links of the profile, and of being without a network.
+fn confined(service: &Service, places: &Places) -> Result<[Goal; 2], Impossible> {
+    let profile = service.profile.unwrap_or(Profile::Standard);
+    let link = |file: Option<PathBuf>, setting: String| match file {
+        None => Ok(Goal::Nothing),
+        Some(_) if places.scope() == Scope::User => Err(Impossible::Confined(setting)),
+        Some(file) if !places.on_disk(&file).is_file() => {
+            Err(Impossible::NotInstalled { setting, file: places.on_disk(&file) })
+        }
+        Some(file) => Ok(Goal::Link(file)),
+    };
+    Ok([
+        link(places.profile(profile), format!("profile = {:?}", profile.word()))?,
+        link((!service.network).then(|| places.no_network()), "network = false".to_owned())?,
+    ])
+}
+
 /// Without `bind`, which is left to the socket unit: a server that is started with sockets serves those.
-fn settings(instance: &Instance, places: &Places) -> Result<String, Mistakes> {
+fn settings(instance: &Instance, places: &Places) -> Result<(String, Settings), Mistakes> {
     let Instance { name, settings, .. } = instance;
     let manager = match places.scope() {
         Scope::System => "systemctl",

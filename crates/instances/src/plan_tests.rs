@@ -1,8 +1,12 @@
 //! Plans against a directory that stands for `/`.
 
 use super::*;
-use crate::{Account, Entry, Profile};
+use crate::{Account, Entry};
 use tempfile::TempDir;
+
+fn with_profile(word: &str) -> Vec<Entry> {
+    vec![Entry::new("app", "shop:app"), Entry::new("workers", 2), Entry::new("profile", word)]
+}
 
 struct World {
     root: TempDir,
@@ -16,11 +20,15 @@ impl World {
         let places = Places::system(root.path(), Path::new("/usr"));
         let instance = Instance {
             name: "shop".parse().unwrap(),
-            settings: vec![Entry::new("app", "shop:app"), Entry::new("workers", 2)],
+            settings: with_profile("strict"),
             addresses: vec!["127.0.0.1:8000".into(), "unix:/run/x".into()],
             account: Account { user: Some("deploy".into()), ..Account::default() },
-            profile: Profile::Strict,
         };
+        for profile in ["strict", "compat", "no-network"] {
+            let file = root.path().join(format!("usr/lib/hostler/profiles/{profile}.conf"));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "[Service]\n").unwrap();
+        }
         Self { root, places, instance }
     }
 
@@ -59,6 +67,7 @@ impl World {
         below(self.root.path(), &mut all);
         let mut names: Vec<String> =
             all.iter().map(|path| path.strip_prefix(self.root.path()).unwrap().display().to_string()).collect();
+        names.retain(|name| !name.starts_with("usr/"));
         names.sort();
         names
     }
@@ -67,6 +76,7 @@ impl World {
 const SETTINGS: &str = "etc/hostler/shop.toml";
 const SOCKET: &str = "etc/systemd/system/hostler@shop.socket.d/10-address.conf";
 const LINK: &str = "etc/systemd/system/hostler@shop.service.d/10-profile.conf";
+const NETWORK: &str = "etc/systemd/system/hostler@shop.service.d/20-no-network.conf";
 const ACCOUNT: &str = "etc/systemd/system/hostler@shop.service.d/20-account.conf";
 
 #[test]
@@ -95,13 +105,47 @@ fn what_is_ours_follows_what_is_asked() {
     world.write(false);
     world.instance.addresses.clear();
     world.instance.account = Account::default();
-    world.instance.profile = Profile::Compat;
-    assert_eq!(world.changes(false), [Change::Same, Change::Remove, Change::Update, Change::Remove]);
+    world.instance.settings = with_profile("compat");
+    assert_eq!(world.changes(false), [Change::Update, Change::Remove, Change::Update, Change::Remove]);
     world.write(false);
     assert_eq!(world.files(), [SETTINGS, LINK]);
-    world.instance.profile = Profile::Standard;
+    world.instance.settings = with_profile("standard");
     world.write(false);
     assert_eq!(world.files(), [SETTINGS]);
+}
+
+#[test]
+fn what_confines_it_follows_the_settings_alone() {
+    let world = World::new();
+    let confine = |service: &Service| {
+        let plan = Plan::confinement(&world.instance.name, service, &world.places).unwrap();
+        let steps = plan.compare(&world.places, false).unwrap();
+        steps.iter().for_each(|step| drop(step.take(&world.places).unwrap()));
+        world.files()
+    };
+    assert_eq!(confine(&Service::default()), [""; 0]);
+    let strict = Service { profile: Some(Profile::Strict), network: false };
+    assert_eq!(confine(&strict), [LINK, NETWORK]);
+    let link = world.root.path().join(NETWORK).read_link().unwrap();
+    assert_eq!(link, Path::new("/usr/lib/hostler/profiles/no-network.conf"));
+    assert_eq!(confine(&Service { profile: Some(Profile::Standard), ..strict }), [NETWORK]);
+    assert_eq!(confine(&Service::default()), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_kept_from_it_is_no_plan() {
+    let world = World::new();
+    let name = &world.instance.name;
+    let told = |service: &Service, places: &Places| Plan::confinement(name, service, places).unwrap_err().to_string();
+    let (profile, network) =
+        (Service { profile: Some(Profile::Compat), network: true }, Service { profile: None, network: false });
+    let own =
+        Places::user(world.root.path(), Path::new("/usr"), Path::new("/home/ada/.config"), Path::new("/run/user/1"));
+    assert!(told(&profile, &own).starts_with("profile = \"compat\": profiles are for instances of the system"));
+    assert!(told(&network, &own).starts_with("network = false: profiles are for"));
+    let elsewhere = Places::system(world.root.path(), Path::new("/opt"));
+    let told = told(&network, &elsewhere);
+    assert!(told.contains("opt/lib/hostler/profiles/no-network.conf is not there. Is Hostler's package"), "{told}");
 }
 
 #[test]

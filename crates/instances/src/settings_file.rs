@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hostler_settings::{Mistakes, Reading, SettingMeta, metas};
+use hostler_settings::{Mistakes, Reading, SettingMeta, Settings, metas};
 use toml_edit::Value;
 
 /// One setting of a file.
@@ -32,11 +32,16 @@ impl Entry {
 }
 
 /// The text of a file: `head` as a comment, the entries, and behind them the keys of `offered` that are not among them, each
-/// with its default (or the example that is given) and out of force. `path` is for mistakes only.
+/// with its default (or the example that is given) and out of force. `path` is for mistakes only. What Hostler makes of it is told, too.
 ///
 /// # Errors
 /// When what the entries say is not what Hostler takes; all mistakes at once.
-pub fn compose(path: &Path, head: &str, entries: &[Entry], offered: &[(&str, &str)]) -> Result<String, Mistakes> {
+pub fn compose(
+    path: &Path,
+    head: &str,
+    entries: &[Entry],
+    offered: &[(&str, &str)],
+) -> Result<(String, Settings), Mistakes> {
     let mut text = comment(head);
     for entry in entries {
         text.push('\n');
@@ -58,8 +63,8 @@ pub fn compose(path: &Path, head: &str, entries: &[Entry], offered: &[(&str, &st
     }
     let mut reading = Reading::new();
     reading.file(path, &text);
-    reading.finish()?;
-    Ok(text)
+    let settings = reading.finish()?;
+    Ok((text, settings))
 }
 
 fn meta(key: &str) -> Option<&'static SettingMeta> {

@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use hostler_bus::daemon::{Change, NewInstance};
 
-use super::{APP, BIND, DIRECTORY, NAME, PROFILE, RUN_AS, WRITABLE};
+use super::{APP, BIND, DIRECTORY, NAME, NO_NETWORK, PROFILE, RUN_AS, WRITABLE};
 use crate::install::target;
 use crate::manage::daemon::{Request, words};
 
@@ -46,6 +46,9 @@ fn order(matches: &ArgMatches) -> Result<(Change, NewInstance), String> {
     // As for one that is written here.
     if !target::given(matches, "user") {
         set.push(("workers".to_owned(), vec!["auto".to_owned()]));
+    }
+    if target::given(matches, NO_NETWORK) {
+        set.push(("network".to_owned(), vec!["false".to_owned()]));
     }
     let run_as = text(RUN_AS).unwrap_or_default();
     let (user, group) = run_as.split_once(':').unwrap_or((&run_as, ""));

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
-use hostler_instances::{Entry, Instance, Name, Profile, Scope};
+use hostler_instances::{Entry, Instance, Name, Scope};
 use hostler_project::account::{self, Wish};
 use hostler_project::{Project, Surroundings, port};
+use hostler_settings::Profile;
 
 use crate::install::{self, Refusal, Target, ended, target};
 use crate::manage;
@@ -23,6 +24,7 @@ const DIRECTORY: &str = "directory";
 const APP: &str = "app";
 const BIND: &str = "bind";
 const PROFILE: &str = "profile";
+const NO_NETWORK: &str = "no-network";
 const RUN_AS: &str = "run-as";
 const WRITABLE: &str = "writable";
 
@@ -55,9 +57,10 @@ pub(crate) fn unit_options() -> Vec<Arg> {
             .help("Where to listen; may be given more than once [default: unix:/run/hostler/NAME.sock; with --user a free port]"),
         Arg::new(PROFILE)
             .long(PROFILE)
-            .value_parser(PossibleValuesParser::new(Profile::WORDS))
+            .value_parser(PossibleValuesParser::new(Profile::ALL.iter().map(|profile| profile.word())))
             .default_value("standard")
-            .help("How much of the system is kept from it"),
+            .help("How much of the system is kept from it; later: hostler set NAME profile=…"),
+        target::flag(NO_NETWORK, "No network but its own sockets; later: hostler set NAME network=…"),
         Arg::new(RUN_AS)
             .long(RUN_AS)
             .value_name("USER[:GROUP]")
@@ -76,20 +79,23 @@ fn path(name: &'static str, placeholder: &'static str) -> Arg {
 #[derive(Debug, Default)]
 pub(crate) struct UnitOptions {
     pub(crate) addresses: Vec<String>,
-    pub(crate) profile: Profile,
+    /// The settings that say what is kept from it, where that is not what the templates say.
+    pub(crate) confinement: Vec<Entry>,
     pub(crate) wish: Wish,
 }
 
 impl UnitOptions {
-    pub(crate) fn read(matches: &ArgMatches, surroundings: &Surroundings) -> Result<Self, Refusal> {
+    pub(crate) fn read(matches: &ArgMatches, surroundings: &Surroundings) -> Self {
         let word = |name: &str| matches.get_one::<String>(name).cloned();
-        let profile = word(PROFILE).map_or(Ok(Profile::Standard), |word| word.parse()).map_err(Refusal::usage)?;
+        let profile = word(PROFILE).filter(|word| word != Profile::Standard.word());
+        let profile = profile.map(|word| Entry::new("profile", word));
+        let network = target::given(matches, NO_NETWORK).then(|| Entry::new("network", false));
         let writable = matches.get_many::<PathBuf>(WRITABLE).into_iter().flatten();
-        Ok(Self {
+        Self {
             addresses: matches.get_many::<String>(BIND).into_iter().flatten().cloned().collect(),
-            profile,
+            confinement: profile.into_iter().chain(network).collect(),
             wish: Wish { run_as: word(RUN_AS), writable: writable.map(|path| surroundings.absolute(path)).collect() },
-        })
+        }
     }
 }
 
@@ -102,7 +108,7 @@ fn asked(matches: &ArgMatches, surroundings: &Surroundings) -> Result<(), Refusa
     let target = target::read(matches, surroundings)?;
     let word = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let name = target::name(word(NAME).unwrap_or_default())?;
-    let options = UnitOptions::read(matches, surroundings)?;
+    let options = UnitOptions::read(matches, surroundings);
     let directory = matches.get_one::<PathBuf>(DIRECTORY).cloned().unwrap_or_default();
     let project = hostler_project::find(&surroundings.absolute(&directory), word(APP), &target.places, surroundings)
         .map_err(Refusal::usage)?;
@@ -143,33 +149,20 @@ fn tell(name: &Name, project: &Project) {
 /// The instance with these settings, and as whom it runs, in words. `python` is what its interpreter really is.
 pub(crate) fn instance(
     name: &Name,
-    settings: Vec<Entry>,
+    mut settings: Vec<Entry>,
     directory: &Path,
     python: Option<&Path>,
     options: &UnitOptions,
     target: &Target,
 ) -> Result<(Instance, String), Refusal> {
     let places = &target.places;
-    if let Some(file) = places.profile(options.profile) {
-        if places.scope() == Scope::User {
-            return Err(Refusal::usage(format!(
-                "--profile {}: profiles are for instances of the system; a user's systemd cannot keep more from them",
-                options.profile.word()
-            )));
-        }
-        if !places.on_disk(&file).is_file() {
-            return Err(Refusal::usage(format!(
-                "--profile {}: {} is not there. Is Hostler's package installed?",
-                options.profile.word(),
-                places.on_disk(&file).display()
-            )));
-        }
-    }
     let (account, reason) = account::choose(&options.wish, directory, python, places).map_err(Refusal::usage)?;
     let addresses = match (options.addresses.is_empty(), places.scope()) {
         (true, Scope::User) => vec![port::of(name, places).map_err(Refusal::system)?],
         _ => options.addresses.clone(),
     };
-    let instance = Instance { name: name.clone(), settings, addresses, account, profile: options.profile };
+    settings.retain(|entry| options.confinement.iter().all(|other| other.key != entry.key));
+    settings.extend(options.confinement.iter().cloned());
+    let instance = Instance { name: name.clone(), settings, addresses, account };
     Ok((instance, reason))
 }

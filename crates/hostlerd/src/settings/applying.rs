@@ -73,6 +73,8 @@ impl Hostlerd {
         if !problems.is_empty() {
             return Err(Error::InvalidSettings { problems });
         }
+        // What cannot be kept from it is told before anybody is asked for a password.
+        self.confinement(name, &before.text, &after)?;
         Ok(Planned { before, after, summary })
     }
 
@@ -96,12 +98,22 @@ impl Hostlerd {
         let path = self.scope().settings_file(&name);
         let changed = changed_keys(&now.before.text, &now.after).unwrap_or_default();
         if now.before.text == now.after {
-            let message = format!("nothing changed in the settings of {name}");
+            // The file was written by hand, and its drop-ins were not.
+            let confined = self.confine(&name, &now.before.text, &now.after).await?;
+            let message = match confined {
+                true => format!("the drop-ins of {name} are what its settings say; restart it for them"),
+                false => format!("nothing changed in the settings of {name}"),
+            };
             return Ok(Outcome { message, revision: Some(now.before.revision), ..Outcome::default() });
         }
         progress.at("writing the settings file", 0.1);
         let stored = Stored { revision: revision(&now.after), text: now.after.clone() };
         self.write(&name, &path, &now, &stored, user)?;
+        if let Err(error) = self.confine(&name, &now.before.text, &now.after).await {
+            self.take_back(&name, &path, &now, &stored, &error)?;
+            self.unconfine(&name, &now).await;
+            return Err(error);
+        }
         let (restart, reloads): (BTreeSet<String>, BTreeSet<String>) = changed.into_iter().partition(needs_restart);
         let mut outcome = Outcome { revision: Some(stored.revision.clone()), ..Outcome::default() };
         let Ok(instance) = self.running(&name) else {
@@ -114,6 +126,7 @@ impl Hostlerd {
                 Err(error) => {
                     progress.at("the instance does not take the settings: the former file comes back", 0.9);
                     self.take_back(&name, &path, &now, &stored, &error)?;
+                    self.unconfine(&name, &now).await;
                     return Err(error);
                 }
             }
@@ -141,6 +154,13 @@ impl Hostlerd {
             history.keep(stored, user, &planned.summary)
         };
         kept().map_err(|error| cannot(path, "write", &error))
+    }
+
+    /// Brings the former drop-ins back, as far as that goes.
+    async fn unconfine(&self, name: &str, planned: &Planned) {
+        if let Err(error) = self.confine(name, &planned.after, &planned.before.text).await {
+            tracing::warn!(name, %error, "the drop-ins of a service are not what its settings say");
+        }
     }
 
     /// Brings the former file back, unless somebody has changed it meanwhile.

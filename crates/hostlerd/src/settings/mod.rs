@@ -3,6 +3,7 @@
 
 mod applying;
 mod check;
+mod confining;
 mod edit;
 mod file;
 mod history;

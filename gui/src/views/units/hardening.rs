@@ -95,8 +95,8 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, detail: &Detail) {
         });
         let words = format!(
             "Exposure goes from 0, nothing is open, to 10, all is. The profile no-network goes together with each of them: \
-             it takes 0.7 more, and the application reaches nothing but unix sockets. Prefer a drop-in with the one line that is needed to a whole profile. A profile is linked as \
-             /etc/systemd/system/hostler@{}.service.d/10-profile.conf from /usr/lib/hostler/profiles.",
+             it takes 0.7 more, and the application reaches nothing but unix sockets. Prefer a drop-in with the one line that is needed to a whole profile. The settings profile and network \
+             choose them, and a restart puts them in force: hostler set {} profile=strict network=false",
             shown.key.name
         );
         ui.label(text::small(tokens, words));
@@ -163,6 +163,8 @@ mod tests {
         let mut settings: Vec<&str> = lines
             .filter(|line| !line.starts_with('#'))
             .filter_map(|line| line.split_once('=').map(|(setting, _)| setting))
+            // It tells the server which profile this is.
+            .filter(|setting| *setting != "Environment")
             .collect();
         settings.sort_unstable();
         settings.dedup();
