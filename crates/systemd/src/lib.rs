@@ -1,5 +1,5 @@
-//! What speaks to systemd: passed sockets, notification, the store of descriptors, the journal, credentials, memory
-//! pressure, control groups.
+//! What speaks to systemd: passed sockets, notification, the store of descriptors, the journal, memory pressure,
+//! control groups.
 //!
 //! Owns the protocols, each as plain functions over datagrams and files that do not need an async runtime. Does not know
 //! settings, workers or HTTP, and writes no log. The environment is read from a snapshot ([`Environment`]), and never
@@ -9,7 +9,6 @@
 //! understood; an older manager ignores it.
 
 pub mod cgroup;
-pub mod credentials;
 mod environment;
 pub mod journal;
 pub mod notify;

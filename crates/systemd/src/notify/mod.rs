@@ -23,7 +23,7 @@ use rustix::net::{
 use rustix::process::Pid;
 use thiserror::Error;
 
-pub use state::{Access, State};
+pub use state::State;
 pub use watchdog::Watchdog;
 
 use crate::Environment;

@@ -29,25 +29,6 @@ pub enum State<'a> {
     Watchdog,
     /// The service found itself stuck: it is treated as one whose watchdog ran out, with or without `WatchdogSec=` (since 243).
     WatchdogTrigger,
-    /// Another interval for the watchdog than the unit says.
-    WatchdogInterval(Duration),
-    /// Who may speak for the service from now on (since 254).
-    NotifyAccess(Access),
-    /// The service proved healthy: the delay before a restart begins anew at `RestartSec=` (since 258).
-    RestartReset,
-}
-
-/// Who may speak for a service (`NotifyAccess=`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Nobody.
-    None,
-    /// The main process.
-    Main,
-    /// The main and the control process.
-    Exec,
-    /// Every process of the control group.
-    All,
 }
 
 /// The text of one message.
@@ -64,23 +45,9 @@ pub(super) fn text(states: &[State<'_>]) -> String {
             State::ExtendTimeout(time) => writeln!(text, "EXTEND_TIMEOUT_USEC={}", time.as_micros()),
             State::Watchdog => writeln!(text, "WATCHDOG=1"),
             State::WatchdogTrigger => writeln!(text, "WATCHDOG=trigger"),
-            State::WatchdogInterval(time) => writeln!(text, "WATCHDOG_USEC={}", time.as_micros()),
-            State::NotifyAccess(access) => writeln!(text, "NOTIFYACCESS={}", access.word()),
-            State::RestartReset => writeln!(text, "RESTART_RESET=1"),
         };
     }
     text
-}
-
-impl Access {
-    fn word(self) -> &'static str {
-        match self {
-            Access::None => "none",
-            Access::Main => "main",
-            Access::Exec => "exec",
-            Access::All => "all",
-        }
-    }
 }
 
 /// `CLOCK_MONOTONIC`, which the manager compares with the time of its signal.

@@ -27,7 +27,7 @@ pub enum Purpose {
 /// A setting that takes passed sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// The setting as its file writes it, for messages: `bind = "systemd:https"`.
+    /// The setting as its file writes it, for messages: `bind = "127.0.0.1:8000"`.
     pub setting: String,
     /// For what. Sockets of this name are meant.
     pub purpose: Purpose,
