@@ -2,14 +2,20 @@
 
 import json
 import os
+import pty
 import re
 import signal
-from threading import Thread
+import subprocess
+import sys
+from contextlib import suppress
+from threading import Event, Thread
 from urllib.parse import quote
 
 import pytest
 
+from client import Client
 from deadline import wait_until
+from server import APPS, BINARY, option_arguments
 
 # Within quotes, as Apache writes it: quotes and backslashes are escaped.
 QUOTED = r'(?:[^"\\]|\\.)*'
@@ -327,3 +333,65 @@ def test_a_reader_of_standard_output_that_is_gone(serve):
     for _ in range(50):
         assert server.get("/hello").body == b"hello"
     server.log.claim("")
+
+
+# On a terminal
+
+
+@pytest.fixture
+def on_a_terminal(tmp_path):
+    """What a server writes to a terminal while it answers one request with an error; an environment beside the own."""
+
+    def run(**environment):
+        controller, terminal = pty.openpty()
+        written, ended = [], Event()
+
+        def read():
+            # EIO: nobody has the other end any more.
+            with suppress(OSError):
+                while piece := os.read(controller, 65536):
+                    written.append(piece)
+            ended.set()
+
+        reader = Thread(target=read, daemon=True)
+        reader.start()
+        options = option_arguments({"bind": f"unix:{tmp_path}/log.sock", "chdir": APPS, "python": sys.executable})
+        server = subprocess.Popen(
+            [BINARY, "run", *options, "tracing:application"],
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=terminal,
+            env={**os.environ, "NO_COLOR": "", **environment},
+        )
+        os.close(terminal)
+        try:
+            wait_until(lambda: b"listening on" in b"".join(written), lambda: f"it listens: {written}")
+            with Client(f"{tmp_path}/log.sock") as client:
+                assert client.get("/failing").status == 500
+            wait_until(lambda: b"ValueError" in b"".join(written), lambda: f"a traceback: {written}")
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(15) == 0
+            assert ended.wait(15)
+        finally:
+            server.kill()
+            server.wait()
+            os.close(controller)
+        return b"".join(written).decode().replace("\r\n", "\n")
+
+    return run
+
+
+START = r"\x1b\[2m\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \[\d+\]\x1b\[0m"
+
+
+def test_lines_on_a_terminal_have_colours(on_a_terminal):
+    told = on_a_terminal()
+    assert re.search(rf"^{START} \x1b\[32mINFO\x1b\[0m listening on ", told, re.MULTILINE), told
+    assert re.search(rf"^{START} \x1b\[31mERROR\x1b\[0m ", told, re.MULTILINE), told
+    assert re.search(r"^  \x1b\[1;31mValueError: first line", told, re.MULTILINE), "what was raised stands out"
+
+
+def test_without_colours_where_they_are_not_wanted(on_a_terminal):
+    """no-color.org: any value that is not empty."""
+    told = on_a_terminal(NO_COLOR="1")
+    assert "listening on" in told and "\x1b" not in told

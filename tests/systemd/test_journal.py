@@ -2,6 +2,7 @@
 
 import pytest
 
+from client import Client
 from deadline import wait_until
 
 
@@ -33,7 +34,7 @@ def test_a_traceback_is_one_entry_with_its_request(shop):
     assert response.status == 500
     found = entry(shop, "LookupError: no such thing: soap")
     assert "Traceback" in found["MESSAGE"] and found["PRIORITY"] == "3"
-    assert found["HOSTLER_INSTANCE"] == "shop"
+    assert (found["HOSTLER_APP"], found["HOSTLER_INSTANCE"]) == ("shop", "shop")
     assert found["HOSTLER_GENERATION"] == "1"
     assert found["HOSTLER_WORKER"] and found["HOSTLER_REQUEST_ID"]
     assert found["_TRANSPORT"] == "journal" and found["SYSLOG_IDENTIFIER"] == "hostler"
@@ -48,8 +49,26 @@ def test_levels_of_python_are_priorities(shop):
 def test_a_request_has_its_fields(shop):
     shop.get("/warn?text=dry")
     found = entry(shop, "GET /warn?text=dry", "HOSTLER_STATUS=200")
+    assert (found["HOSTLER_WORKER"], found["HOSTLER_GENERATION"]) == ("0", "1")
     assert found["HOSTLER_METHOD"] == "GET" and found["HOSTLER_OUTCOME"] == "ok"
-    assert int(found["HOSTLER_DURATION_USEC"]) > 0 and found["HOSTLER_REQUEST_ID"]
+    assert int(found["HOSTLER_DURATION_US"]) > 0 and found["HOSTLER_REQUEST_ID"]
+
+
+def test_what_a_draining_generation_says_is_of_that_generation(shop):
+    """Both have a worker 0, and the current generation is the second by then."""
+    machine, gate = shop.machine, f"{shop.directory}/gate"
+    with Client(shop.address, timeout=60) as client:
+        client.request(f"/fail?text=late&until={gate}")
+        entry(shop, "waits: late")
+        machine.systemctl("reload", shop.service)
+        assert shop.text("/warn?text=new") == "warned"
+        machine.write(gate, "open")
+        assert client.response().status == 500
+    assert entry(shop, "careful: new")["HOSTLER_GENERATION"] == "2"
+    assert entry(shop, "GET /warn?text=new", "HOSTLER_STATUS=200")["HOSTLER_GENERATION"] == "2"
+    for text in ["LookupError: no such thing: late", "GET /fail?text=late"]:
+        found = entry(shop, text, "PRIORITY=3") if "Lookup" in text else entry(shop, text, "HOSTLER_STATUS=500")
+        assert (found["HOSTLER_WORKER"], found["HOSTLER_GENERATION"]) == ("0", "1"), found
 
 
 def test_events_have_explanations(shop):

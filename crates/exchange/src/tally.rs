@@ -1,4 +1,5 @@
-//! What the router counts of the requests of each worker's place. Not in the shared memory: no worker can change it.
+//! What the router counts of the requests of each worker's place, and which generation its process is of. Not in the shared memory: no worker can
+//! change it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,9 +25,24 @@ pub(crate) struct Counted {
     failed: AtomicU64,
     sent_bytes: AtomicU64,
     application_ns: AtomicU64,
+    /// Of the present process.
+    generation: AtomicU64,
 }
 
 impl Exchange {
+    /// Says of which generation the process is that gets the place of `worker`.
+    pub fn set_generation(&self, worker: u16, generation: u64) {
+        if let Some(counted) = self.tallies.get(usize::from(worker)) {
+            counted.generation.store(generation, Ordering::Relaxed);
+        }
+    }
+
+    /// The generation of the process in the place of `worker`, be it gone already; `None` where none was told.
+    pub fn generation(&self, worker: u16) -> Option<u64> {
+        let counted = self.tallies.get(usize::from(worker))?;
+        Some(counted.generation.load(Ordering::Relaxed)).filter(|generation| *generation > 0)
+    }
+
     /// Adds to what is counted of `worker`.
     pub fn count(&self, worker: u16, more: Tally) {
         let Some(counted) = self.tallies.get(usize::from(worker)) else { return };

@@ -42,6 +42,8 @@ pub struct AccessRecord<'a> {
     pub total: Duration,
     /// The number of the worker that had the request, as in the error log.
     pub worker: Option<u32>,
+    /// The generation of that worker.
+    pub generation: Option<u64>,
     /// How it ended: `ok`, `client_gone`, `worker_died`, `timeout` and so on.
     pub outcome: &'a str,
 }
@@ -60,8 +62,8 @@ pub enum Format {
     Combined,
     /// One JSON object a line, always with all of these keys, in this order: `time` (RFC 3339, UTC, microseconds),
     /// `remote`, `method`, `target`, `protocol`, `status`, `bytes`, `referer`, `user_agent`, `request_id`, `queue_us`,
-    /// `application_us`, `total_us`, `worker`, `outcome`. `referer`, `user_agent`, `request_id` and `worker` may be
-    /// null. Bytes that are not UTF-8 become U+FFFD.
+    /// `application_us`, `total_us`, `worker`, `generation`, `outcome`. `referer`, `user_agent`, `request_id`, `worker` and `generation` may
+    /// be null. Bytes that are not UTF-8 become U+FFFD.
     Json,
 }
 

@@ -22,6 +22,7 @@ fn record<'a>() -> AccessRecord<'a> {
         application: Duration::from_micros(1_500),
         total: Duration::from_secs(61),
         worker: Some(4711),
+        generation: Some(2),
         outcome: "ok",
     }
 }
@@ -60,7 +61,7 @@ fn json() {
         line(Format::Json, &record()),
         "{\"time\":\"2026-11-21T04:00:00.000042Z\",\"remote\":\"192.0.2.1\",\"method\":\"GET\",\"target\":\"/a?b=c\",\
          \"protocol\":\"HTTP/1.1\",\"status\":200,\"bytes\":12,\"referer\":null,\"user_agent\":\"curl/8\",\
-         \"request_id\":\"7f3a\",\"queue_us\":12,\"application_us\":1500,\"total_us\":61000000,\"worker\":4711,\
+         \"request_id\":\"7f3a\",\"queue_us\":12,\"application_us\":1500,\"total_us\":61000000,\"worker\":4711,\"generation\":2,\
          \"outcome\":\"ok\"}\n"
     );
 }

@@ -8,7 +8,7 @@
 //!
 //! The field `message` comes first, then the others as `key=value`, quoted where a value is not one plain word. The
 //! field `detail` may have many lines, which follow indented by two spaces; all is one write. The field `message_id` is for
-//! the journal and not shown. Spans are not shown.
+//! the journal and not shown. Spans are not shown; their field `generation` is for the journal as well.
 //!
 //! When the log goes to standard error, and that is the journal (`JOURNAL_STREAM`), each event is one entry with fields
 //! instead; see `journal.rs`. An entry that the journal does not take is written to standard error, as lines.
@@ -18,9 +18,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use hostler_systemd::Environment;
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::access::AccessLog;
@@ -191,9 +194,37 @@ pub(crate) enum Form {
     Entries(Entries),
 }
 
-impl<S: Subscriber> Layer<S> for Records {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let fields = Fields::of(event);
+/// The generation that a span is about.
+struct Generation(u64);
+
+/// Looks for it among the fields of a span.
+#[derive(Default)]
+struct FindGeneration(Option<u64>);
+
+impl Visit for FindGeneration {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "generation" {
+            self.0 = Some(value);
+        }
+    }
+
+    fn record_debug(&mut self, _field: &Field, _value: &dyn std::fmt::Debug) {}
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Records {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut found = FindGeneration::default();
+        attributes.record(&mut found);
+        if let (Some(generation), Some(span)) = (found.0, context.span(id)) {
+            span.extensions_mut().replace(Generation(generation));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::of(event);
+        let around = context.event_scope(event).into_iter().flatten();
+        fields.generation =
+            around.map(|span| span.extensions().get::<Generation>().map(|found| found.0)).find_map(|found| found);
         if *event.metadata().level() == Level::ERROR {
             self.last_error.set(&fields);
         }

@@ -82,6 +82,7 @@ fn a_slow_request_is_a_warning_with_its_fields() {
             application: Duration::from_millis(2500),
             total: Duration::from_secs(3),
             worker: None,
+            generation: None,
             outcome: "ok",
         });
     });

@@ -24,6 +24,8 @@ pub(crate) struct Fields {
     pub(crate) message_id: Option<String>,
     /// The level of Python's `logging`, for the journal.
     pub(crate) python_level: Option<i64>,
+    /// The generation that the spans around the event are about, for the journal.
+    pub(crate) generation: Option<u64>,
     /// The others, in their order.
     pub(crate) pairs: Vec<(&'static str, Value)>,
 }

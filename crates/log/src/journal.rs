@@ -6,11 +6,14 @@
 //! | `message_id`: 32 hexadecimal digits, or a name in `MessageId::ALL`, as `WORKER_DIED` | `MESSAGE_ID` |
 //! | `pid`, of a worker | `HOSTLER_WORKER_PID` |
 //! | `python_level`, of Python's `logging` | `PRIORITY` |
-//! | `total`, `queue`, `application`, in seconds | `HOSTLER_DURATION_USEC`, `HOSTLER_QUEUE_USEC`, `HOSTLER_APPLICATION_USEC` |
+//! | `total`, `queue`, `application`, in seconds | `HOSTLER_DURATION_US`, `HOSTLER_QUEUE_US`, `HOSTLER_APPLICATION_US` |
 //! | `worker`, `request_id`, `method`, `status` and every other | `HOSTLER_` and its name in upper case |
 //!
-//! Further there are `PRIORITY`, `SYSLOG_IDENTIFIER`, `HOSTLER_INSTANCE`, `HOSTLER_GENERATION`, and where in the source the
-//! event is: `CODE_FILE`, `CODE_LINE`, `CODE_MODULE`. The journal itself adds what is trusted (`_PID`, `_SYSTEMD_UNIT`, …).
+//! Further there are `PRIORITY`, `SYSLOG_IDENTIFIER`, the name of the instance as `HOSTLER_APP` and `HOSTLER_INSTANCE`, `HOSTLER_GENERATION`, and
+//! where in the source the event is: `CODE_FILE`, `CODE_LINE`, `CODE_MODULE`. The journal itself adds what is trusted (`_PID`, `_SYSTEMD_UNIT`, …).
+//!
+//! The generation is the one that the event names as `generation`, else that of the innermost span around it which does, else the current one: what a
+//! worker of a former generation says while that drains is of the former one.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +27,7 @@ use crate::fields::{Fields, Value};
 
 /// Times in seconds, and the field that has them in microseconds.
 const DURATIONS: [(&str, &str); 3] =
-    [("total", "HOSTLER_DURATION_USEC"), ("queue", "HOSTLER_QUEUE_USEC"), ("application", "HOSTLER_APPLICATION_USEC")];
+    [("total", "HOSTLER_DURATION_US"), ("queue", "HOSTLER_QUEUE_US"), ("application", "HOSTLER_APPLICATION_US")];
 
 /// What is known of all entries and not said with each event.
 #[derive(Debug, Default)]
@@ -51,12 +54,13 @@ impl Origin {
         self.generation.store(generation, Ordering::Relaxed);
     }
 
-    fn describe(&self, entry: &mut Entry, says_generation: bool) {
+    /// `generation` is the one that the entry is about, where that is known.
+    fn describe(&self, entry: &mut Entry, generation: Option<u64>) {
         if let Some(instance) = self.instance.get() {
-            entry.field("HOSTLER_INSTANCE", instance);
+            entry.field("HOSTLER_APP", instance).field("HOSTLER_INSTANCE", instance);
         }
-        let generation = self.generation.load(Ordering::Relaxed);
-        if generation > 0 && !says_generation {
+        let generation = generation.unwrap_or_else(|| self.generation.load(Ordering::Relaxed));
+        if generation > 0 {
             entry.field("HOSTLER_GENERATION", &generation.to_string());
         }
     }
@@ -76,7 +80,7 @@ impl Entries {
     pub(crate) fn send_request(&self, line: &str, record: &AccessRecord<'_>) -> io::Result<()> {
         let mut entry = Entry::new(Priority::Info, line);
         entry.field("SYSLOG_IDENTIFIER", "hostler");
-        self.origin.describe(&mut entry, false);
+        self.origin.describe(&mut entry, record.generation);
         let worker = record.worker.map(|worker| worker.to_string());
         let (status, bytes) = (record.status.to_string(), record.bytes.to_string());
         let fields = [
@@ -126,9 +130,11 @@ impl Entries {
                 None => entry.field("MESSAGE_ID", id),
             };
         }
-        let says_generation = fields.pairs.iter().any(|(name, _)| *name == "generation");
-        self.origin.describe(&mut entry, says_generation);
-        for (name, value) in &fields.pairs {
+        let says =
+            |(name, value): &(&'static str, Value)| (*name == "generation").then(|| value.to_string().parse().ok());
+        let said = fields.pairs.iter().find_map(says).flatten();
+        self.origin.describe(&mut entry, said.or(fields.generation));
+        for (name, value) in fields.pairs.iter().filter(|(name, _)| *name != "generation") {
             add(&mut entry, name, value);
         }
         entry

@@ -73,6 +73,11 @@ fn an_event_is_an_entry_with_fields() {
             "a worker died"
         );
         tracing::warn!(generation = 1, "late");
+        let former = tracing::error_span!("generation", generation = 1u64);
+        former.in_scope(|| {
+            tracing::error_span!("inner", port = 80).in_scope(|| tracing::warn!(worker = 0, "of a worker that drains"))
+        });
+        former.in_scope(|| tracing::warn!(generation = 3, "of another"));
     });
     assert_eq!(
         rig.entry(),
@@ -89,7 +94,8 @@ fn an_event_is_an_entry_with_fields() {
         [
             "CODE_FILE=crates/log/src/journal_tests.rs",
             "CODE_MODULE=hostler_log::journal::tests",
-            "HOSTLER_DURATION_USEC=1500",
+            "HOSTLER_APP=shop",
+            "HOSTLER_DURATION_US=1500",
             "HOSTLER_GENERATION=2",
             "HOSTLER_INSTANCE=shop",
             "HOSTLER_METHOD=GET",
@@ -104,9 +110,11 @@ fn an_event_is_an_entry_with_fields() {
             "SYSLOG_IDENTIFIER=hostler",
         ]
     );
-    let late = rig.entry();
-    let generations: Vec<_> = late.iter().filter(|line| line.starts_with("HOSTLER_GENERATION")).collect();
-    assert_eq!(generations, ["HOSTLER_GENERATION=1"]);
+    for generation in ["1", "1", "3"] {
+        let late = rig.entry();
+        let generations: Vec<_> = late.iter().filter(|line| line.starts_with("HOSTLER_GENERATION")).collect();
+        assert_eq!(generations, [&format!("HOSTLER_GENERATION={generation}")]);
+    }
     assert_eq!(rig.beside(), "");
 }
 

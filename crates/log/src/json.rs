@@ -37,6 +37,7 @@ impl Json {
         integer(out, b"application_us", Some(microseconds(record.application)));
         integer(out, b"total_us", Some(microseconds(record.total)));
         integer(out, b"worker", record.worker.map(u64::from));
+        integer(out, b"generation", record.generation);
         text(out, b"outcome", Some(record.outcome.as_bytes()));
         out.extend_from_slice(b"}\n");
     }

@@ -15,6 +15,7 @@ pub fn slow_request(record: &AccessRecord) {
         application = record.application.as_secs_f64(),
         total = record.total.as_secs_f64(),
         worker = record.worker,
+        generation = record.generation,
         outcome = record.outcome,
         "slow request"
     );

@@ -91,7 +91,8 @@ impl Connection {
         loop {
             let progress = turn.line.exchange.progress(turn.slot);
             if progress.corrupt {
-                tracing::error!(worker = progress.worker, "a worker damaged its answer in shared memory");
+                let generation = turn.line.exchange.generation(progress.worker);
+                tracing::error!(worker = progress.worker, generation, "a worker damaged its answer in shared memory");
                 return Some(self.broken(turn, stage, 502, Outcome::WorkerDied).await);
             }
             if progress.has_hints() {
@@ -304,6 +305,7 @@ impl Connection {
                     method,
                     target,
                     worker = progress.worker,
+                    generation = exchange.generation(progress.worker),
                     seconds = timeout.as_secs_f64(),
                     "{}",
                     match stage {

@@ -37,6 +37,7 @@ impl Connection {
             application: Duration::ZERO,
             total: Duration::ZERO,
             worker: None,
+            generation: None,
             outcome: outcome.name(),
         });
     }
@@ -60,6 +61,7 @@ impl Connection {
             application: Duration::ZERO,
             total: Duration::ZERO,
             worker: None,
+            generation: None,
             outcome: Outcome::Broken.name(),
         });
     }
@@ -111,6 +113,7 @@ impl Connection {
             application: if started == 0 { Duration::ZERO } else { span(started, finished) },
             total: span(queued, now),
             worker: worker.map(u32::from),
+            generation: worker.and_then(|worker| exchange.generation(worker)),
             outcome: outcome.name(),
         };
         if let Some(log) = &mut *self.local.access_log.borrow_mut() {

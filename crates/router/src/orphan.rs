@@ -71,6 +71,7 @@ impl Line {
                 method,
                 target,
                 worker = progress.worker,
+                generation = self.exchange.generation(progress.worker),
                 "{}",
                 if is_loop {
                     "the event loop that runs a request is stuck: what keeps it is interrupted"

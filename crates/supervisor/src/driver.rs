@@ -16,6 +16,7 @@ use std::time::Duration;
 use hostler_channel::{ToWorker, WorkerStart};
 use tokio::sync::{broadcast, mpsc, oneshot, watch as observing};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use self::forking::Forking;
 use self::rolling::Rolling;
@@ -323,14 +324,14 @@ impl Driver {
             Action::Notify(notice) => self.notify(notice),
             Action::Tell(change) => self.tell(change),
             Action::Rolled(rolled) => self.rolled(rolled),
-            Action::Remark(remark) => report::remark(&remark),
+            Action::Remark(remark) => self.within(report::concerns(&remark), || report::remark(&remark)),
         }
     }
 
     /// Starts a worker and its watcher; an error is for people.
     fn start_process(&mut self, worker: u16) -> Result<u32, String> {
         let of_pool = |error: io::Error| format!("the shared memory has no place for worker {worker}: {error}");
-        self.pool.prepare(worker).map_err(of_pool)?;
+        self.pool.prepare(worker, self.options.edition).map_err(of_pool)?;
         let shared = self.pool.descriptors(worker).map_err(of_pool)?;
         self.started += 1;
         let start = WorkerStart { worker, age: self.started, ..self.options.start.clone() };
@@ -348,7 +349,7 @@ impl Driver {
         })?;
         tracing::debug!(worker, pid, "a worker was started");
         let watched = Arc::new(watched);
-        tokio::spawn(watch(Arc::clone(&watched), self.messages.clone()));
+        tokio::spawn(watch(Arc::clone(&watched), self.messages.clone()).instrument(report::of(self.options.edition)));
         if let Some(place) = self.places.get_mut(usize::from(worker)) {
             place.process = Some(watched);
             place.age = age;
@@ -357,6 +358,12 @@ impl Driver {
             place.edition = self.options.edition;
         }
         Ok(pid)
+    }
+
+    /// Says something of a worker, or of all: as of the edition that it was started as.
+    fn within(&self, worker: Option<u16>, say: impl FnOnce()) {
+        let place = worker.and_then(|worker| self.places.get(usize::from(worker)));
+        report::of(place.map_or(self.options.edition, |place| place.edition)).in_scope(say);
     }
 
     fn join_group(&self, worker: u16, pid: u32) {
@@ -403,7 +410,7 @@ impl Driver {
         };
         let requests = self.pool.recover(worker, death.is_crash());
         let description = death.describe_with(requests, &ran);
-        report::death(death, requests, &description);
+        self.within(Some(worker), || report::death(death, requests, &description));
         if death.is_unasked() {
             self.failed(worker, description.clone(), None);
             self.notify(Notice::WorkerDied { worker, pid, status, requests, description });

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 /// Called from the supervisor's task: every call must return soon. `worker` is a place below
 /// [`Options::places`](crate::Options::places).
 pub trait Pool: Send + Sync {
-    /// Frees and prepares entry `worker` for a new process.
+    /// Frees and prepares entry `worker` for a new process, of this edition (see [`Options::edition`](crate::Options::edition)).
     ///
     /// # Errors
     /// When the entry cannot be used; the supervisor tries again later.
-    fn prepare(&self, worker: u16) -> io::Result<()>;
+    fn prepare(&self, worker: u16, edition: u64) -> io::Result<()>;
 
     /// The descriptors the worker inherits at 4, 5, 6 and so on: the memory, the doorbell of each router thread, that of each worker (see
     /// [`hostler_channel::descriptors`]).

@@ -1,10 +1,12 @@
 //! What the supervisor and its workers write to the error log.
 //!
-//! Messages are constant and the facts are fields, except for what workers say: their words are the message.
+//! Messages are constant and the facts are fields, except for what workers say: their words are the message. Each event stands in a span that says
+//! which generation it is about.
 
 use std::io;
 
 use hostler_channel::{LogRecord, Severity};
+use tracing::Span;
 
 use crate::ended::{Cause, Death, Ended};
 use crate::machine::Remark;
@@ -28,6 +30,11 @@ pub mod kind {
     /// All of them.
     pub const ALL: [&str; 6] =
         [WORKER_DIED, WORKER_OUT_OF_MEMORY, APPLICATION_BROKEN, APPLICATION_HEALED, ASLEEP, AWAKE];
+}
+
+/// The span of what is said of processes of this edition.
+pub(crate) fn of(edition: u64) -> Span {
+    if edition == 0 { Span::none() } else { tracing::error_span!("generation", generation = edition) }
 }
 
 /// One record of a worker, or of the keeper. `detail` holds its further lines.
@@ -54,6 +61,36 @@ pub(crate) fn unreadable(worker: Option<u16>, pid: u32, error: &io::Error) -> bo
         tracing::warn!(worker, pid, %error, "the channel of a worker broke");
     }
     one_packet
+}
+
+/// The worker that a remark is about; `None` where it is about all of them, or the keeper.
+pub(crate) fn concerns(remark: &Remark) -> Option<u16> {
+    match remark {
+        Remark::ImportFailed { worker, .. }
+        | Remark::SpawnFailed { worker, .. }
+        | Remark::BackingOff { worker, .. }
+        | Remark::SlowBoot { worker, .. }
+        | Remark::RequestTimedOut { worker }
+        | Remark::Saved { worker, .. }
+        | Remark::Stuck { worker, .. }
+        | Remark::StopOverdue { worker, .. }
+        | Remark::TerminateOverdue { worker }
+        | Remark::Recycling { worker, .. }
+        | Remark::ReplacementFailed { worker, .. } => Some(*worker),
+        Remark::KeeperImportFailed { .. }
+        | Remark::KeeperSpawnFailed { .. }
+        | Remark::KeeperDied { .. }
+        | Remark::KeeperBackingOff { .. }
+        | Remark::KeeperEndOverdue
+        | Remark::KeeperSlow { .. }
+        | Remark::Scaled { .. }
+        | Remark::Broken(_)
+        | Remark::Healed
+        | Remark::Asleep { .. }
+        | Remark::Parked
+        | Remark::Woken
+        | Remark::Awake { .. } => None,
+    }
 }
 
 /// Something the machine noticed.

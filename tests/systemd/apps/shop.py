@@ -45,6 +45,11 @@ def warn(query):
 
 
 def fail(query):
+    """With `until`, once that file is there."""
+    if "until" in query:
+        log.info("waits: %s", query["text"])
+        while not Path(query["until"]).exists():
+            time.sleep(0.01)
     raise LookupError(f"no such thing: {query['text']}")
 
 

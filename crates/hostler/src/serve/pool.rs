@@ -32,8 +32,9 @@ impl Generation {
 }
 
 impl Pool for Generation {
-    fn prepare(&self, worker: u16) -> io::Result<()> {
+    fn prepare(&self, worker: u16, edition: u64) -> io::Result<()> {
         self.exchange.prepare_worker(worker);
+        self.exchange.set_generation(worker, edition);
         Ok(())
     }
 

@@ -146,6 +146,7 @@ impl Stalls {
             if still.is_overdue(timeout, now) {
                 tracing::error!(
                     worker,
+                    generation = exchange.generation(worker),
                     seconds = timeout.as_secs_f64(),
                     "an event loop has not turned for as long as timeout: what keeps it is interrupted"
                 );
@@ -177,6 +178,7 @@ impl Stalls {
                     tracing::warn!(
                         worker,
                         pid,
+                        generation = exchange.generation(worker),
                         "the process of an idle worker has been stopped for {:.1} s",
                         lasted.as_secs_f64()
                     );
@@ -185,6 +187,7 @@ impl Stalls {
                     tracing::error!(
                         worker,
                         pid,
+                        generation = exchange.generation(worker),
                         "the process of an idle worker was stopped, by SIGSTOP or its like, and takes no requests: it is replaced"
                     );
                     supervisor.timed_out(worker, None, timeout);
@@ -204,6 +207,7 @@ impl Stalls {
                 if still.is_overdue(timeout, now) {
                     tracing::error!(
                         worker,
+                        generation = exchange.generation(worker),
                         seconds = timeout.as_secs_f64(),
                         "a worker that runs nothing has taken nothing for as long as timeout: it is replaced"
                     );

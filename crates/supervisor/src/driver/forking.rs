@@ -6,11 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use hostler_channel::{Channel, ToWorker, WorkerStart};
+use tracing::Instrument;
 
 use super::{Driver, luck};
 use crate::keeper;
 use crate::machine::{Event, WorkerSignal};
 use crate::process::{self, Process, abandon};
+use crate::report;
 use crate::tended::Tended;
 
 /// The keeper, and the workers that it is to fork.
@@ -71,7 +73,9 @@ impl Driver {
         let pid = keeper.pid;
         tracing::debug!(pid, "the keeper was started");
         let keeper = Arc::new(keeper);
-        tokio::spawn(keeper::watch(Arc::clone(&keeper), self.messages.clone()));
+        tokio::spawn(
+            keeper::watch(Arc::clone(&keeper), self.messages.clone()).instrument(report::of(self.options.edition)),
+        );
         self.forking.keeper = Some(keeper);
         Ok(pid)
     }
@@ -94,7 +98,7 @@ impl Driver {
     }
 
     fn ask_for_fork(&mut self, worker: u16) -> io::Result<()> {
-        self.pool.prepare(worker)?;
+        self.pool.prepare(worker, self.options.edition)?;
         let (channel, theirs) = Channel::pair()?;
         let age = self.started + 1;
         if let Some(keeper) = &self.forking.keeper

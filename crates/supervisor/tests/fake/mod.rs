@@ -109,7 +109,7 @@ impl Record {
 }
 
 impl Pool for Record {
-    fn prepare(&self, worker: u16) -> io::Result<()> {
+    fn prepare(&self, worker: u16, _edition: u64) -> io::Result<()> {
         self.note("prepare", worker);
         Ok(())
     }
