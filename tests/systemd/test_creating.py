@@ -67,6 +67,25 @@ def test_with_all_that_differs(machine):
     removed(machine)
 
 
+def test_each_instance_has_a_user_of_its_own(machine):
+    """systemd would name a user for the template, and so one for all: each could then control and read the others. Neither has a name that
+    makes no user's name the one of another."""
+    users = {}
+    for name in ("shop", "web", "shop.example.org", "an-instance-with-a-rather-long-name"):
+        project(machine, f"/srv/{name}")
+        machine.run("hostler", "new", name, "--directory", f"/srv/{name}", "--start")
+        with Client(str(machine.path(f"/run/hostler/{name}.sock")), timeout=30) as client:
+            assert client.get("/").status == 200
+        pid = machine.show(f"hostler@{name}.service", "MainPID")
+        users[name] = machine.run("ps", "-o", "uid=", "-p", pid).strip()
+    assert len(set(users.values())) == len(users) and "0" not in users.values(), users
+    other = ["setpriv", f"--reuid={users['web']}", f"--regid={users['web']}", "--clear-groups"]
+    refused = machine.result(*other, "hostler", "status", "--socket", "/run/hostler/shop/control.sock")
+    assert refused.returncode == 69 and "permission denied" in refused.stdout, refused
+    for name in users:
+        machine.run("hostler", "remove", name)
+
+
 def test_a_unit_of_gunicorn_becomes_an_instance(machine):
     project(machine)
     machine.write("/etc/shop.env", "FROM_FILE=yes\n")

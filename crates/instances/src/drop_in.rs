@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::name::USER_PREFIX;
+use crate::stamp::fingerprint;
 use crate::{Name, Scope, Unit};
 
 /// The addresses, where they are not the template's.
@@ -65,6 +67,9 @@ pub(crate) fn account(name: &Name, scope: Scope, account: &Account) -> Option<St
         lines.push("# A user that exists, in place of one that is made while the service runs.".to_owned());
         lines.push("DynamicUser=no".to_owned());
         lines.push(format!("User={user}"));
+    } else if scope == Scope::System && !name.makes_user() {
+        lines.push("# A user's name has no dots and is shorter than this instance's.".to_owned());
+        lines.push(format!("User={USER_PREFIX}{}", fingerprint(name.as_str())));
     }
     lines.extend(account.group.iter().map(|group| format!("Group={group}")));
     if account.sees_homes {
@@ -113,6 +118,22 @@ mod tests {
         let name = "shop".parse().unwrap();
         assert_eq!(addresses(&name, Scope::System, &[]), None);
         assert_eq!(account(&name, Scope::System, &Account::default()), None);
+    }
+
+    #[test]
+    fn a_name_that_makes_no_user_has_one_all_the_same() {
+        let user = |name: &str| {
+            let text = account(&name.parse().unwrap(), Scope::System, &Account::default()).unwrap();
+            let line = text.lines().find(|line| line.starts_with("User=")).unwrap().to_owned();
+            assert!(line.len() <= "User=".len() + 31 && !line.contains('.'), "{line}");
+            line
+        };
+        assert_ne!(user("shop.example.org"), user("blog.example.org"));
+        assert_ne!(user(&"a".repeat(30)), user(&"a".repeat(31)));
+        assert_eq!(account(&"a.b".parse().unwrap(), Scope::User, &Account::default()), None, "it runs as the user");
+        let deploy = Account { user: Some("deploy".into()), ..Account::default() };
+        let text = account(&"a.b".parse().unwrap(), Scope::System, &deploy).unwrap();
+        assert_eq!(text.matches("\nUser=").count(), 1, "{text}");
     }
 
     #[test]

@@ -7,6 +7,12 @@ use std::str::FromStr;
 /// into the 108 bytes of an address (unix(7)).
 const LONGEST: usize = 64;
 
+/// How the names of the users begin that exist while an instance of the system runs. Not `hostler-`, so that an instance called `web` is not
+/// taken for the group of the proxies.
+pub(crate) const USER_PREFIX: &str = "hostler_";
+/// systemd takes no longer name for a user.
+const USER_LONGEST: usize = 31;
+
 /// Endings that are those of the instance's files, and not part of its name.
 const ENDINGS: [&str; 4] = [".toml", ".service", ".socket", ".sock"];
 
@@ -39,7 +45,7 @@ pub enum NameError {
     /// Another character.
     #[error(
         "the name `{name}` has `{}` in it: units of systemd and paths are called by it, so take letters, digits, `-`, `_` and `.`{}",
-        character.escape_default(), suggestion.as_ref().map(|name| format!(", as in `{name}`")).unwrap_or_default()
+        shown(*character), suggestion.as_ref().map(|name| format!(", as in `{name}`")).unwrap_or_default()
     )]
     Character {
         /// The name.
@@ -65,6 +71,18 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the user that the system's template names for it (`User=hostler_%i`) is one that systemd makes (systemd.exec(5),
+    /// `DynamicUser=`; "User/Group Name Syntax" of systemd).
+    #[must_use]
+    pub fn makes_user(&self) -> bool {
+        USER_PREFIX.len() + self.0.len() <= USER_LONGEST && !self.0.contains('.')
+    }
+}
+
+/// A character as a person can read it: what is not printed is escaped.
+fn shown(character: char) -> String {
+    if character.is_control() { character.escape_default().to_string() } else { character.to_string() }
 }
 
 impl fmt::Display for Name {
@@ -130,11 +148,22 @@ mod tests {
         assert!(told("a b%c").ends_with("as in `a-b-c`"));
         assert!(told("shop@1").contains("has `@` in it"));
         assert!(told("a\nb").contains("has `\\n` in it"));
-        assert!(told("é").ends_with("take letters, digits, `-`, `_` and `.`"));
+        let accented = told("é");
+        assert!(accented.contains("has `é` in it") && accented.ends_with("take letters, digits, `-`, `_` and `.`"));
+        assert!(told("a\\b").contains("has `\\` in it"));
         assert!(told("..").contains("begins with `.`"));
         assert!(told("-x").contains("begins with `-`"));
         assert_eq!(told("shop.toml"), "the name `shop.toml` ends in .toml: give the name alone, `shop`");
         assert!(told(&"a".repeat(65)).contains("longer than 64"));
         assert!("a".repeat(64).parse::<Name>().is_ok());
+    }
+
+    #[test]
+    fn not_each_name_makes_a_user() {
+        let makes = |text: &str| text.parse::<Name>().unwrap().makes_user();
+        assert!(makes("shop") && makes("Shop-2_x") && makes(&"a".repeat(23)));
+        assert!(!makes("shop.example.org") && !makes(&"a".repeat(24)));
+        let unit = include_str!("../../../systemd/system/hostler@.service");
+        assert!(unit.contains(&format!("\nUser={USER_PREFIX}%i\n")));
     }
 }

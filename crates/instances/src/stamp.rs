@@ -66,7 +66,8 @@ fn parted(text: &str) -> Option<(&str, &str)> {
     text.split_once('\n').filter(|(line, _)| line.starts_with(BEGIN) || line.starts_with(BEGIN_CHANGED))
 }
 
-fn fingerprint(text: &str) -> String {
+/// So many hexadecimal digits of its digest.
+pub(crate) fn fingerprint(text: &str) -> String {
     let digest = Sha1::digest(text.as_bytes());
     let mut hexadecimal: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     hexadecimal.truncate(DIGITS);
