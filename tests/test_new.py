@@ -262,7 +262,22 @@ NAMES = [
     ("x" * 65, "longer than 64 characters"),
     ("a b", "as in `a-b`"),
     ("%n", "has `%` in it"),
+    ("ü", "has `ü` in it"),
 ]
+
+
+def test_who_reads_no_more_stops_nothing(site):
+    """`hostler new shop | head -1`: what is begun is done, and not with a panic."""
+    for arguments, expected in [(["new", "shop", "--directory", "/srv/shop"], True), (["remove", "shop"], False)]:
+        reading, writing = os.pipe()
+        os.close(reading)
+        ended = subprocess.run(
+            [BINARY, *arguments, "--root", site.root],
+            cwd=site.project, stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60,
+        )
+        os.close(writing)
+        assert (ended.returncode, ended.stderr) == (0, ""), ended
+        assert (SETTINGS in site.files()) == expected
 
 
 @pytest.mark.parametrize("name, words", NAMES, ids=lambda value: value[:10])

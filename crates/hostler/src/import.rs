@@ -80,7 +80,7 @@ fn print(gathered: &mut Gathered, matches: &ArgMatches) -> Result<(), Refusal> {
     }
     let head = "Written by `hostler import`. Look at it, then try it: hostler check --file FILE.toml";
     let (text, _) = compose(Path::new("import.toml"), head, &entries, &[]).map_err(Refusal::usage)?;
-    print!("{text}");
+    crate::show(text.trim_end_matches('\n'));
     tell(gathered);
     Ok(())
 }
@@ -112,15 +112,15 @@ fn write(
     let (mut instance, reason) =
         instance(&name, gathered.settings(), &directory, python.as_deref(), &options, &target)?;
     instance.account.environment_files = unit.environment_files;
-    println!(
+    crate::show(&format!(
         "{name}: {}",
         gathered.text_of("app").unwrap_or_else(|| format!("the application of {}", directory.display()))
-    );
-    println!("  runs as    {reason}");
+    ));
+    crate::show(&format!("  runs as    {reason}"));
     tell(gathered);
     install::write(&instance, &target)?;
     if !target.dry_run {
-        println!("{}", next(&instance, &target, &[]));
+        crate::show(&next(&instance, &target, &[]));
     }
     Ok(())
 }

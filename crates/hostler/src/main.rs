@@ -2,6 +2,9 @@
 //! them on; it owns the answers to bad input. What serving is stands in `serve`, what is asked of running instances in
 //! `manage`, how instances are written and taken away in `new`, `remove` and `import`.
 
+// These panic where the other end was closed.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod arguments;
 mod extension;
 mod import;
@@ -11,6 +14,7 @@ mod new;
 mod remove;
 mod serve;
 
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -121,7 +125,15 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
 
 /// A message for whoever typed the command.
 fn say(message: &str) {
-    for line in message.lines() {
-        eprintln!("hostler: {line}");
-    }
+    message.lines().for_each(|line| complain(&format!("hostler: {line}")));
+}
+
+/// Lines on standard error, as they are.
+fn complain(text: &str) {
+    let _ = writeln!(stderr().lock(), "{text}");
+}
+
+/// Lines on standard output. Who has closed it, as `head` does, wants no more; what is being done goes on.
+fn show(text: &str) {
+    let _ = writeln!(stdout().lock(), "{text}");
 }

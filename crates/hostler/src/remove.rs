@@ -54,7 +54,7 @@ fn remove(name: &Name, purge: bool, target: &Target) -> Result<(), Refusal> {
     let steps = Plan::nothing(name, places).compare(places, purge)?;
     let leftovers = if purge { leftovers(name, target) } else { Vec::new() };
     if steps.is_empty() && leftovers.is_empty() {
-        println!("nothing to remove: there are no files of {name}");
+        crate::show(&format!("nothing to remove: there are no files of {name}"));
         return Ok(());
     }
     let units = [Unit::Socket.of(name), Unit::Service.of(name)];
@@ -64,7 +64,7 @@ fn remove(name: &Name, purge: bool, target: &Target) -> Result<(), Refusal> {
     if target.dry_run {
         show::commands(&end);
         show::steps(&steps, false);
-        leftovers.iter().for_each(|path| println!("would remove {}", path.display()));
+        leftovers.iter().for_each(|path| crate::show(&format!("would remove {}", path.display())));
         show::commands(&manager.notice());
         return Ok(());
     }
@@ -85,12 +85,12 @@ fn remove(name: &Name, purge: bool, target: &Target) -> Result<(), Refusal> {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Refusal::system(format!("{}: {error}", disk.display())));
             }
-            _ => println!("removed {}", path.display()),
+            _ => crate::show(&format!("removed {}", path.display())),
         }
     }
     run(&manager.notice())?;
     if steps.iter().any(kept) {
-        println!("what was changed by hand is left: take it away yourself, or with --purge");
+        crate::show("what was changed by hand is left: take it away yourself, or with --purge");
     }
     Ok(())
 }

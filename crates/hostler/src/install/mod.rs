@@ -81,7 +81,7 @@ pub(crate) fn write(instance: &Instance, target: &Target) -> Result<bool, Refusa
         show::done(step, copy.as_deref());
     }
     if !changed {
-        println!("nothing to write: all files of {} are as they should be", instance.name);
+        crate::show(&format!("nothing to write: all files of {} are as they should be", instance.name));
     }
     run(&commands)?;
     Ok(changed)

@@ -9,12 +9,12 @@ use super::content;
 /// Steps that were not taken.
 pub(crate) fn steps(steps: &[Step], with_content: bool) {
     for step in steps {
-        println!("{}", line(step, "would "));
+        crate::show(&line(step, "would "));
         if with_content
             && !matches!(step.change, Change::Same | Change::Kept)
             && let Some(text) = content(&step.goal)
         {
-            println!("{}", indented(&text));
+            crate::show(&indented(&text));
         }
     }
 }
@@ -22,15 +22,15 @@ pub(crate) fn steps(steps: &[Step], with_content: bool) {
 /// Commands that were not run.
 pub(crate) fn commands(commands: &[Vec<String>]) {
     for command in commands {
-        println!("would run {}", command.join(" "));
+        crate::show(&format!("would run {}", command.join(" ")));
     }
 }
 
 /// A step that was taken.
 pub(crate) fn done(step: &Step, copy: Option<&Path>) {
-    println!("{}", line(step, ""));
+    crate::show(&line(step, ""));
     if let Some(copy) = copy {
-        println!("          what was there is kept as {}", copy.display());
+        crate::show(&format!("          what was there is kept as {}", copy.display()));
     }
 }
 

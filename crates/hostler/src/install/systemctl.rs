@@ -116,7 +116,7 @@ fn installed(search_path: Option<&OsStr>) -> bool {
 pub(crate) fn run(commands: &[Vec<String>]) -> Result<(), Refusal> {
     for command in commands {
         let line = command.join(" ");
-        println!("running {line}");
+        crate::show(&format!("running {line}"));
         let (program, words) = command.split_first().ok_or_else(|| Refusal::system("no command"))?;
         match Command::new(program).args(words).status() {
             Ok(status) if status.success() => {}

@@ -125,25 +125,25 @@ fn make(name: &Name, project: &Project, options: &UnitOptions, target: &Target) 
         options,
         target,
     )?;
-    println!("  runs as    {reason}");
+    crate::show(&format!("  runs as    {reason}"));
     for note in &project.notes {
-        println!("  note: {note}");
+        crate::show(&format!("  note: {note}"));
     }
     install::write(&instance, target)?;
     if !target.dry_run {
-        println!("{}", next(&instance, target, &project.statics));
+        crate::show(&next(&instance, target, &project.statics));
     }
     Ok(())
 }
 
 fn tell(name: &Name, project: &Project) {
     let framework = project.framework.map(|framework| format!(" of {framework}")).unwrap_or_default();
-    println!("{name}: an application{framework}, {}", project.application);
+    crate::show(&format!("{name}: an application{framework}, {}", project.application));
     if let Some(reason) = &project.reason {
-        println!("  found      {reason}");
+        crate::show(&format!("  found      {reason}"));
     }
-    println!("  directory  {}", project.directory.display());
-    println!("  python     {}", project.python_reason);
+    crate::show(&format!("  directory  {}", project.directory.display()));
+    crate::show(&format!("  python     {}", project.python_reason));
 }
 
 /// The instance with these settings, and as whom it runs, in words. `python` is what its interpreter really is.

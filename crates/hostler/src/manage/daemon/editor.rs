@@ -74,9 +74,8 @@ fn again() -> bool {
     if !stdin().is_terminal() {
         return false;
     }
-    eprint!("hostler: edit it again? [Y/n] ");
     // Who has closed it is asked nothing.
-    let _ = std::io::stderr().flush();
+    let _ = write!(std::io::stderr(), "hostler: edit it again? [Y/n] ").and_then(|()| std::io::stderr().flush());
     let mut line = String::new();
     matches!(stdin().read_line(&mut line), Ok(1..)) && !line.trim().to_lowercase().starts_with('n')
 }

@@ -48,12 +48,12 @@ fn tell_error(request: &Request, error: &Error, words: &str) {
             let before = if request.act == Act::Upgrade { "server" } else { "generation" };
             say(&format!("the {before} before goes on: {words}"));
             if !traceback.is_empty() {
-                eprintln!("{}", harmless(traceback).trim_end());
+                crate::complain(harmless(traceback).trim_end());
             }
         }
         Error::Conflict { difference, .. } => {
             say(words);
-            eprintln!("{}", harmless(difference).trim_end());
+            crate::complain(harmless(difference).trim_end());
         }
         Error::AuthenticationNeeded { purpose } => {
             say(&harmless(&format!("not authorized: to {purpose} takes authentication")));
