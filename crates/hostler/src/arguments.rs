@@ -262,6 +262,18 @@ mod tests {
         assert!(told("hostler site.toml").contains("`hostler serve site.toml`"));
         assert!(told("hostler run --version").starts_with("--version stands alone: use `hostler --version`"));
         assert!(told("hostler -w 4 site:app").starts_with("options follow the command, as in `hostler run -w …`"));
+        for (line, right) in [
+            ("hostler -H host list", "`hostler list -H HOST`"),
+            ("hostler --host=host status shop", "`hostler list --host HOST`"),
+            ("hostler --user list", "`hostler list --user`"),
+            ("hostler --json list", "`hostler list --json`"),
+        ] {
+            assert!(told(line).starts_with(&format!("options follow the command, as in {right}\n")), "{}", told(line));
+        }
+        assert!(
+            told("hostler new -- shop --dry-run")
+                .starts_with("unexpected argument `--dry-run`: options stand before `--`")
+        );
     }
 
     #[test]
@@ -292,6 +304,10 @@ mod tests {
         assert!(told_level.contains("loud") && told_level.contains("debug, info, warning, error"), "{told_level}");
         assert_eq!(told("hostler statsu"), "unknown command `statsu`: did you mean `status`?\nsee `hostler help`");
         assert_eq!(told("hostler top --json"), "unknown option --json\nsee `hostler help top`");
+        for line in ["stacks 1", "scale 2", "recycle 1", "log-level", "enable shop", "disable shop"] {
+            let words = format!("hostler {line} --json");
+            assert!(read(words.split(' ').map(OsString::from), &Surroundings::default()).is_ok(), "{words}");
+        }
     }
 
     #[test]

@@ -30,6 +30,18 @@ fn unknown(word: Option<&str>, command: &Command, verb: Option<&Command>) -> Str
     if !option.starts_with('-') {
         return format!("unexpected argument `{word}`");
     }
+    // After `--` all words are arguments, those that look like options as well.
+    if verb.is_some_and(|verb| names(verb).iter().any(|name| name == option)) {
+        return format!("unexpected argument `{word}`: options stand before `--`");
+    }
+    if verb.is_none()
+        && let Some(example) = ["list", "new"].into_iter().find(|name| has(command, name, option))
+    {
+        return format!(
+            "options follow the command, as in `hostler {example} {option}{}`",
+            placeholder(command, example, option)
+        );
+    }
     if let Some(answer) = gunicorn::answer(option) {
         return answer;
     }
@@ -45,6 +57,23 @@ fn unknown(word: Option<&str>, command: &Command, verb: Option<&Command>) -> Str
         return format!("options follow the command, as in `hostler run {option} …`");
     }
     format!("unknown option {option}")
+}
+
+/// Whether a command has an option.
+fn has(command: &Command, name: &str, option: &str) -> bool {
+    command.find_subcommand(name).is_some_and(|verb| names(verb).iter().any(|known| known == option))
+}
+
+/// What stands after an option of a command, where it takes a value: ` HOST`.
+fn placeholder(command: &Command, name: &str, option: &str) -> String {
+    let bare = option.trim_start_matches('-');
+    let argument = command.find_subcommand(name).and_then(|verb| {
+        verb.get_arguments().find(|one| {
+            one.get_long() == Some(bare) || one.get_short().is_some_and(|letter| bare == letter.to_string())
+        })
+    });
+    let value = argument.and_then(|one| one.get_value_names()?.first());
+    value.map(|value| format!(" {value}")).unwrap_or_default()
 }
 
 fn unknown_command(word: Option<&str>, command: &Command) -> String {
