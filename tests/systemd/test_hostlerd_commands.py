@@ -116,6 +116,41 @@ def test_root_does_all(machine, instance):
     assert "hostler list" in hostler(machine, "start", "shoe", code=UNAVAILABLE)
 
 
+def test_why_a_start_fails_is_said_while_somebody_waits(machine, instance):
+    """Whoever waits at the socket has systemd start it again at once: nothing is left of the failure then but the next one."""
+    shop = instance("shop")
+    shop.publish("broken")
+    shop.listen()
+    with machine.start("curl", "--silent", "--max-time", "100", "--unix-socket", "/run/hostler/shop.sock", "http://shop/") as waiting:
+        wait_until(lambda: "Failed to start" in shop.told(), shop.told, 60)
+        for _ in range(2):
+            said = hostler(machine, "start", "shop", code=FAILED)
+            assert "exit-code (exit status 65)" in said and "this version is broken" in said, said
+        said = hostler(machine, "doctor", "shop", code=FAILED)
+        assert "this version is broken" in said and "Failed to start" not in said, said
+        shop.publish("two")
+        hostler(machine, "start", "shop")
+        assert shop.show("ActiveState") == "active", "it serves when the command says so"
+        assert waiting.communicate()[0] == "two"
+
+
+def test_where_it_listens_is_what_its_socket_unit_says(machine, instance):
+    """Its settings file does not say it, and the default of `bind` is not where it listens."""
+    shop = instance("shop", socket_address="[Socket]\nListenStream=\nListenStream=127.0.0.1:9000\nListenStream=/run/shop.sock\n")
+    listed = lambda: json.loads(hostler(machine, "list", "--json"))[0]
+    assert (listed()["state"], listed()["binds"]) == ("configured", [])
+    shop.listen()
+    both = ["http://127.0.0.1:9000", "unix:/run/shop.sock"]
+    assert (listed()["state"], listed()["binds"]) == ("asleep", both)
+    hostler(machine, "start", "shop")
+    assert (listed()["state"], sorted(listed()["binds"])) == ("serving", both)
+    said = hostler(machine, "set", "shop", "bind=127.0.0.1:9001", code=USAGE)
+    assert "hostler@shop.socket listens" in said and "systemctl edit hostler@shop.socket" in said, said
+    hostler(machine, "set", "shop", "bind=127.0.0.1:9000", "bind=unix:/run/shop.sock")
+    hostler(machine, "restart", "shop")
+    assert "Unknown key" not in hostler(machine, "logs", "shop"), "what systemd says of the package's own units"
+
+
 def test_a_start_that_is_interrupted_is_taken_back(machine, instance):
     """Ctrl-C while the application loads: what the command started is stopped again, and it says so."""
     shop = instance(app="slow:application")

@@ -295,9 +295,10 @@ fn facts_of(path: &Path) -> FileFacts {
     let mut reading = Reading::new();
     reading.file(path, &stored.text);
     let Ok(settings) = reading.finish() else { return FileFacts::default() };
+    let said = settings::changed_keys("", &stored.text).is_some_and(|keys| keys.contains("bind"));
     FileFacts {
         application: settings.app.app.map(|application| application.to_string()).unwrap_or_default(),
-        binds: settings.bind.bind,
+        binds: said.then_some(settings.bind.bind),
     }
 }
 

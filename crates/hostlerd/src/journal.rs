@@ -29,6 +29,14 @@ const PASSED_OVER: [&str; 12] = [
     "INVOCATION_ID",
 ];
 
+/// The message id of systemd's complaints about unit files (SD_MESSAGE_INVALID_CONFIGURATION of sd-messages.h).
+const INVALID_CONFIGURATION: &str = "c772d24e9a884cbeb9ea12625c306c01";
+/// How the paths of the units end that the package brings.
+const OUR_UNITS: [&str; 2] = ["/lib/systemd/system/hostler@.", "/lib/systemd/user/hostler@."];
+
+/// So many entries more are asked for than are shown, as some are passed over.
+const PASSED_OVER_MOST: u32 = 100;
+
 /// A journalctl that runs; it ends when this is dropped.
 pub(crate) struct Journal {
     child: Child,
@@ -58,6 +66,7 @@ impl Journal {
             match entry(&mut self.output).await? {
                 None => return Ok(None),
                 Some(text) => match line(&text) {
+                    Some(line) if is_of_newer_keys(&line) => {}
                     Some(line) => return Ok(Some(line)),
                     None => tracing::debug!("an entry of the journal was not understood, or too long"),
                 },
@@ -100,8 +109,8 @@ fn arguments(kind: Kind, name: &str, filter: &LogFilter, follow: Option<String>)
             all.extend(["--merge".to_owned(), format!("_MACHINE_ID={machine}")]);
         }
     } else if let Some(lines) = filter.lines.filter(|_| filter.text.is_empty() && filter.request.is_empty()) {
-        // Else it is not known how many have to be looked at for so many that match.
-        all.push(format!("--lines={lines}"));
+        // Else it is not known how many have to be looked at for so many that match. The last so many of these are taken.
+        all.push(format!("--lines={}", lines.saturating_mul(2).saturating_add(PASSED_OVER_MOST)));
     }
     all
 }
@@ -141,6 +150,13 @@ fn line(text: &[u8]) -> Option<LogLine> {
             .filter_map(|name| Some((name.to_ascii_lowercase(), text_of(&entry, name)?)))
             .collect(),
     })
+}
+
+/// Whether it is systemd's note, at each reading of unit files, that it passes over a key of our templates: they have keys that only newer
+/// versions know, and there is nothing to be done about it. What it says of drop-ins is for whoever wrote them.
+fn is_of_newer_keys(line: &LogLine) -> bool {
+    line.fields.get("message_id").is_some_and(|id| id == INVALID_CONFIGURATION)
+        && line.fields.get("config_file").is_some_and(|file| OUR_UNITS.iter().any(|unit| file.contains(unit)))
 }
 
 /// A field is a text, or a list of bytes where it is not UTF-8, or a list of such where it stands several times: then the
@@ -191,6 +207,21 @@ mod tests {
         assert!(super::line(b"[]").is_none() && super::line(b"").is_none() && super::line(b"{}").is_none());
     }
 
+    #[test]
+    fn what_is_said_of_our_own_units_is_passed_over() {
+        let entry = |file: &str| {
+            let text = format!(
+                r#"{{"__REALTIME_TIMESTAMP":"17","MESSAGE":"x: Unknown key","MESSAGE_ID":"{INVALID_CONFIGURATION}","CONFIG_FILE":"{file}"}}"#
+            );
+            line(text.as_bytes()).unwrap()
+        };
+        assert!(is_of_newer_keys(&entry("/usr/lib/systemd/system/hostler@.service")));
+        assert!(is_of_newer_keys(&entry("/opt/h/lib/systemd/user/hostler@.socket")));
+        assert!(!is_of_newer_keys(&entry("/etc/systemd/system/hostler@shop.service.d/50-mine.conf")));
+        let other = br#"{"__REALTIME_TIMESTAMP":"17","CONFIG_FILE":"/usr/lib/systemd/system/hostler@.service"}"#;
+        assert!(!is_of_newer_keys(&line(other).unwrap()));
+    }
+
     #[tokio::test]
     async fn an_entry_that_is_too_long_is_passed_over() {
         let long = "x".repeat(ENTRY_LIMIT as usize * 2 + 5);
@@ -208,7 +239,7 @@ mod tests {
         let filter =
             LogFilter { since_us: Some(1_500_000), priority: Some(99), lines: Some(3), ..LogFilter::default() };
         let words = arguments(Kind::User, "shop", &filter, None).join(" ");
-        assert!(words.ends_with("--user-unit=hostler@shop.service --user-unit=hostler@shop.socket --since=@1.500000 --priority=7 --lines=3"), "{words}");
+        assert!(words.ends_with("--user-unit=hostler@shop.service --user-unit=hostler@shop.socket --since=@1.500000 --priority=7 --lines=106"), "{words}");
         let filter = LogFilter { text: "x".into(), lines: Some(3), cursor: "c".into(), ..filter };
         let words = arguments(Kind::System, "shop", &filter, Some("m1".to_owned())).join(" ");
         assert!(

@@ -2,6 +2,7 @@
 
 use hostler_bus::State;
 use hostler_bus::daemon::{InstanceState, Overview};
+use hostler_settings::Settings;
 
 use crate::known::Facts;
 use crate::units::Pair;
@@ -10,7 +11,8 @@ use crate::units::Pair;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileFacts {
     pub(crate) application: String,
-    pub(crate) binds: Vec<String>,
+    /// Where it says to listen; without that, `None`.
+    pub(crate) binds: Option<Vec<String>>,
 }
 
 /// What the running instance says of itself.
@@ -58,9 +60,29 @@ pub(crate) fn merge(name: &str, sources: &Sources) -> Overview {
         application: seen.map_or(file.application, |seen| seen.application.clone()),
         framework: sources.known.framework.clone(),
         python: sources.known.python.clone(),
-        binds: seen.map_or(file.binds, |seen| seen.binds.clone()),
+        binds: seen.map_or_else(|| binds(sources), |seen| seen.binds.clone()),
         generation: seen.map_or(0, |seen| seen.generation),
     }
+}
+
+/// Where one that does not run would listen: where its socket unit says, for that is what is passed to it; else where its settings file says.
+/// Nothing where the socket unit decides, and is not loaded.
+fn binds(sources: &Sources) -> Vec<String> {
+    if let Some(socket) = sources.units.socket.as_ref().filter(|socket| !socket.listen.is_empty()) {
+        return socket.listen.iter().map(|address| as_bind(address)).collect();
+    }
+    let said = sources.file.as_ref().and_then(|file| file.binds.clone());
+    let has_socket = sources.enabled.as_ref().is_some_and(|(_, socket)| !socket.is_empty());
+    match (said, has_socket) {
+        (Some(said), _) => said,
+        (None, true) => Vec::new(),
+        (None, false) => Settings::default().bind.bind,
+    }
+}
+
+/// An address of a socket unit, as an instance that runs tells its own.
+fn as_bind(address: &str) -> String {
+    if address.starts_with(['/', '@']) { format!("unix:{address}") } else { format!("http://{address}") }
 }
 
 fn starts_itself(file_state: &str) -> bool {
@@ -134,7 +156,13 @@ mod tests {
     use crate::units::Unit;
 
     fn unit(active: &str, sub: &str, result: &str) -> Option<Unit> {
-        Some(Unit { active: active.to_owned(), sub: sub.to_owned(), result: result.to_owned(), since_us: 5 })
+        Some(Unit {
+            active: active.to_owned(),
+            sub: sub.to_owned(),
+            result: result.to_owned(),
+            since_us: 5,
+            ..Unit::default()
+        })
     }
 
     fn sources(service: Option<Unit>, socket: Option<Unit>) -> Sources {
@@ -175,7 +203,7 @@ mod tests {
     fn who_runs_it_and_what_starts_it() {
         let mut by_hand = sources(None, None);
         by_hand.seen = Some(Seen { state: State::Serving, application: "a:b".to_owned(), ..Seen::default() });
-        by_hand.file = Some(FileFacts { application: "old:app".to_owned(), binds: Vec::new() });
+        by_hand.file = Some(FileFacts { application: "old:app".to_owned(), binds: None });
         let overview = merge("x", &by_hand);
         assert!(!overview.managed && overview.has_settings);
         assert_eq!((overview.application.as_str(), overview.enabled.as_str()), ("a:b", "disabled"));
@@ -186,5 +214,25 @@ mod tests {
         assert_eq!(merge("x", &by_hand).state, InstanceState::Stopped, "it is enabled, so it was meant to run");
         by_hand.enabled = None;
         assert_eq!(merge("x", &by_hand).enabled, "");
+    }
+
+    #[test]
+    fn where_it_would_listen() {
+        let mut asleep = sources(unit("inactive", "dead", ""), unit("active", "listening", ""));
+        asleep.file = Some(FileFacts::default());
+        asleep.enabled = Some(("disabled".to_owned(), "enabled".to_owned()));
+        let binds = |sources: &Sources| merge("x", sources).binds;
+        assert_eq!(binds(&asleep), [""; 0], "the socket unit says, and it is not known");
+        if let Some(socket) = &mut asleep.units.socket {
+            socket.listen = vec!["0.0.0.0:8002".to_owned(), "/run/x.sock".to_owned(), "@x".to_owned()];
+        }
+        assert_eq!(binds(&asleep), ["http://0.0.0.0:8002", "unix:/run/x.sock", "unix:@x"]);
+        asleep.file = Some(FileFacts { binds: Some(vec!["[::1]:1".to_owned()]), ..FileFacts::default() });
+        assert_eq!(binds(&asleep)[0], "http://0.0.0.0:8002", "what is passed to it counts");
+        asleep.units.socket = None;
+        assert_eq!(binds(&asleep), ["[::1]:1"]);
+        asleep.file = None;
+        asleep.enabled = None;
+        assert_eq!(binds(&asleep), ["127.0.0.1:8000"], "the default, where no systemd is");
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Unit {
     pub(crate) result: String,
     /// When its state changed, in microseconds since 1970.
     pub(crate) since_us: u64,
+    /// Where it listens, if it is a socket: Listen, as `/run/hostler/shop.sock` or `127.0.0.1:8000`.
+    pub(crate) listen: Vec<String>,
 }
 
 /// The units of one instance.
@@ -49,6 +51,8 @@ pub(crate) struct Units {
     manager: ManagerProxy<'static>,
     /// UnitFileState by unit, until unit files change.
     file_states: Arc<Mutex<HashMap<String, String>>>,
+    /// Where each socket listens, until unit files change.
+    listens: Arc<Mutex<HashMap<String, Vec<String>>>>,
     /// What was learned of a unit in that state, by its object, until that changes.
     learned: Arc<Mutex<HashMap<String, Unit>>>,
     /// How much of the system is kept from each service, until unit files change.
@@ -82,6 +86,7 @@ impl Units {
             connection: connection.clone(),
             manager,
             file_states: Arc::default(),
+            listens: Arc::default(),
             learned: Arc::default(),
             judgements: Judgements::default(),
         };
@@ -100,7 +105,7 @@ impl Units {
             .build();
         let mut managers = MessageStream::for_match_rule(managers, &connection, None).await?;
         let (states, learned, other) = (Arc::clone(&units.file_states), Arc::clone(&units.learned), Arc::clone(&news));
-        let judgements = units.judgements.clone();
+        let (judgements, listens) = (units.judgements.clone(), Arc::clone(&units.listens));
         tokio::spawn(async move {
             while let Some(Ok(message)) = changes.next().await {
                 let header = message.header();
@@ -116,6 +121,7 @@ impl Units {
                 let concerns_us = match header.member().map(|member| member.as_str()) {
                     Some("UnitFilesChanged" | "Reloading") => {
                         locked(&states).clear();
+                        locked(&listens).clear();
                         judgements.forget();
                         true
                     }
@@ -148,11 +154,13 @@ impl Units {
 
     /// What the list does not tell: since when, and why it failed. Asked for once a state.
     async fn learn(&self, id: &str, path: &OwnedObjectPath, active: String, sub: String) -> Unit {
+        let listen = if id.ends_with(".socket") { self.listen(id, path).await } else { Vec::new() };
         let known = locked(&self.learned).get(path.as_str()).cloned();
-        if let Some(known) = known.filter(|known| known.active == active && known.sub == sub) {
+        if let Some(known) = known.filter(|known| known.active == active && known.sub == sub && known.listen == listen)
+        {
             return known;
         }
-        let mut unit = Unit { active, sub, ..Unit::default() };
+        let mut unit = Unit { active, sub, listen, ..Unit::default() };
         if let Ok(values) = self.values(path, "Unit").await {
             unit.since_us = values.number("StateChangeTimestamp");
         }
@@ -162,6 +170,22 @@ impl Units {
         }
         locked(&self.learned).insert(path.to_string(), unit.clone());
         unit
+    }
+
+    /// Where the socket of an instance listens, as it was when all were last listed; nothing while it is not loaded.
+    pub(crate) fn listens(&self, name: &str) -> Vec<String> {
+        locked(&self.listens).get(&socket_of(name)).cloned().unwrap_or_default()
+    }
+
+    /// Where a socket that is loaded listens; nothing when systemd does not say.
+    async fn listen(&self, id: &str, path: &OwnedObjectPath) -> Vec<String> {
+        if let Some(known) = locked(&self.listens).get(id).cloned() {
+            return known;
+        }
+        let Ok(values) = self.values(path, "Socket").await else { return Vec::new() };
+        let listen = listened(&values);
+        locked(&self.listens).insert(id.to_owned(), listen.clone());
+        listen
     }
 
     /// Whether a unit starts by itself: UnitFileState; empty when there is no such unit file.
@@ -228,27 +252,35 @@ impl Units {
 
     /// Whether it is active now. One that is on its way to be is not.
     pub(crate) async fn is_active(&self, unit: &str) -> bool {
-        match self.manager.load_unit(unit).await {
-            Ok(path) => self.values(&path, "Unit").await.is_ok_and(|unit| unit.text("ActiveState") == "active"),
-            Err(_) => false,
-        }
+        self.state(unit).await.as_deref() == Some("active")
+    }
+
+    /// ActiveState of a unit; `None` when systemd does not say.
+    async fn state(&self, unit: &str) -> Option<String> {
+        let path = self.manager.load_unit(unit).await.ok()?;
+        self.values(&path, "Unit").await.ok().map(|unit| unit.text("ActiveState"))
     }
 
     /// All that a status shows of a socket.
     pub(crate) async fn socket(&self, name: &str) -> zbus::Result<SocketFacts> {
         let path = self.manager.load_unit(&socket_of(name)).await?;
         let (unit, socket) = (self.values(&path, "Unit").await?, self.values(&path, "Socket").await?);
-        let listen: Vec<(String, String)> =
-            socket.0.get("Listen").and_then(|value| value.try_clone().ok()?.try_into().ok()).unwrap_or_default();
         Ok(SocketFacts {
             active: unit.text("ActiveState"),
             sub: unit.text("SubState"),
             result: socket.text("Result"),
             file_state: unit.text("UnitFileState"),
-            listen: listen.into_iter().map(|(_, address)| address).collect(),
+            listen: listened(&socket),
             drop_ins: unit.number("DropInPaths"),
         })
     }
+}
+
+/// The addresses of Listen (org.freedesktop.systemd1(5)).
+fn listened(socket: &Values) -> Vec<String> {
+    let listen: Vec<(String, String)> =
+        socket.0.get("Listen").and_then(|value| value.try_clone().ok()?.try_into().ok()).unwrap_or_default();
+    listen.into_iter().map(|(_, address)| address).collect()
 }
 
 /// The words of a service's unit that settings may come from.

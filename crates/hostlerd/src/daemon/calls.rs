@@ -218,8 +218,9 @@ impl Daemon for Hostlerd {
 
     async fn validate(&self, caller: Caller, name: String, changes: Changes) -> Result<Vec<Problem>> {
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        match settings::edited(&self.stored(&name)?.text, &changes) {
-            Ok(text) => Ok(settings::problems(&text)),
+        let before = self.stored(&name)?.text;
+        match settings::edited(&before, &changes) {
+            Ok(text) => Ok(self.problems_of(&name, &before, &text)),
             Err(settings::BadChange(problems)) => Ok(problems),
         }
     }

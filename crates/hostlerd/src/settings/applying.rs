@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use hostler_bus::InstanceProxy;
-use hostler_bus::daemon::{Error, Order, Outcome, Result};
+use hostler_bus::daemon::{Error, Order, Outcome, Problem, Result};
+use hostler_instances::stamp::{Owner, owner};
 use hostler_settings::{Apply, metas};
 
 use super::file::{SIZE_LIMIT, Stored, read, replace};
 use super::history::{History, difference};
-use super::{BadChange, changed_keys, edited, problems, revision};
+use super::{BadChange, changed_keys, edited, problems, revision, unclaimed};
 use crate::daemon::Hostlerd;
 use crate::jobs::Progress;
 use crate::orders::reload;
@@ -33,6 +34,18 @@ impl Hostlerd {
 
     pub(crate) fn history_of(&self, name: &str) -> History {
         History::of(&self.scope().state, name)
+    }
+
+    /// All that is wrong with what a change would make of the file.
+    pub(crate) fn problems_of(&self, name: &str, before: &str, after: &str) -> Vec<Problem> {
+        let mut all = problems(after);
+        let passed = self.units().map(|units| units.listens(name)).unwrap_or_default();
+        // What was wrong before keeps nobody from changing something else.
+        let said = |text: &str| changed_keys("", text).is_some_and(|keys| keys.contains("bind"));
+        if said(after) && changed_keys(before, after).is_some_and(|keys| keys.contains("bind")) {
+            all.extend(unclaimed(name, after, &passed));
+        }
+        all
     }
 
     /// What an order would make of the file as it is now.
@@ -69,7 +82,7 @@ impl Hostlerd {
         if after.len() as u64 > SIZE_LIMIT {
             return Err(Error::Refused { reason: format!("the settings of {name} would be longer than 1 MiB") });
         }
-        let problems = problems(&after);
+        let problems = self.problems_of(name, &before.text, &after);
         if !problems.is_empty() {
             return Err(Error::InvalidSettings { problems });
         }
@@ -147,7 +160,7 @@ impl Hostlerd {
         let history = self.history_of(name);
         let kept = || {
             if !planned.before.revision.is_empty() {
-                history.keep(&planned.before, None, "edited by hand")?;
+                history.keep(&planned.before, None, origin(&planned.before.text))?;
             }
             std::fs::create_dir_all(path.parent().unwrap_or(path))?;
             replace(path, &stored.text)?;
@@ -177,6 +190,14 @@ impl Hostlerd {
             false => replace(path, &planned.before.text),
         };
         back().map_err(|error| cannot(path, "write", &error))
+    }
+}
+
+/// Where a text comes from that was in the file and not in the history.
+fn origin(text: &str) -> &'static str {
+    match owner(text) {
+        Owner::Ours => "made by hostler new",
+        _ => "edited by hand",
     }
 }
 

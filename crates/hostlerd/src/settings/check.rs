@@ -13,6 +13,29 @@ pub fn problems(text: &str) -> Vec<Problem> {
     reading.finish().err().map(|mistakes| told(&mistakes)).unwrap_or_default()
 }
 
+/// What is wrong with where a text says to listen, if its socket unit listens on `passed` (Listen of org.freedesktop.systemd1(5)): what is passed
+/// and nobody takes ends the start.
+pub(crate) fn unclaimed(name: &str, text: &str, passed: &[String]) -> Option<Problem> {
+    let mut reading = Reading::new();
+    reading.file(Path::new(""), text);
+    let binds = reading.finish().ok()?.bind.bind;
+    // One that no unit can have is told elsewhere.
+    let taken = hostler_instances::listen_streams(&binds).ok()?;
+    let left: Vec<&str> =
+        passed.iter().map(String::as_str).filter(|one| !taken.iter().any(|stream| is_same(stream, one))).collect();
+    let first = left.first()?;
+    let message = format!(
+        "`bind` leaves out {first}, where hostler@{name}.socket listens, and it would not start with a socket that nothing takes: change \
+         where it listens with `systemctl edit hostler@{name}.socket`, and take `bind` out"
+    );
+    Some(Problem { kind: ProblemKind::WrongValue, key: "bind".to_owned(), line: 0, message, hint: String::new() })
+}
+
+/// Whether systemd tells a `ListenStream=` so: a port alone is one of all addresses.
+fn is_same(stream: &str, told: &str) -> bool {
+    stream == told || told.strip_prefix("[::]:") == Some(stream)
+}
+
 /// Mistakes as the bus tells them.
 pub(crate) fn told(mistakes: &Mistakes) -> Vec<Problem> {
     mistakes.0.iter().map(problem).collect()
@@ -38,6 +61,23 @@ fn problem(mistake: &Mistake) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bind_that_leaves_out_what_the_socket_unit_passes() {
+        let told = |text: &str, passed: &[&str]| {
+            let passed: Vec<String> = passed.iter().map(|&one| one.to_owned()).collect();
+            unclaimed("shop", text, &passed).map(|problem| problem.message)
+        };
+        let socket = "/run/hostler/shop.sock";
+        assert_eq!(told("bind = [\"unix:/run/hostler/shop.sock\"]", &[socket]), None);
+        assert_eq!(told("bind = [\":8000\", \"unix:/run/hostler/shop.sock\"]", &[socket, "[::]:8000"]), None);
+        assert_eq!(told("bind = \"127.0.0.1:1\"", &[]), None, "it has no socket unit");
+        let message = told("bind = \"127.0.0.1:9000\"", &[socket]).unwrap();
+        assert!(
+            message.starts_with("`bind` leaves out /run/hostler/shop.sock, where hostler@shop.socket listens"),
+            "{message}"
+        );
+    }
 
     #[test]
     fn all_are_told_with_key_and_hint() {

@@ -11,7 +11,7 @@ mod schema;
 mod sources;
 
 pub use check::problems;
-pub(crate) use check::told;
+pub(crate) use check::{told, unclaimed};
 pub(crate) use edit::written;
 pub use edit::{BadChange, changed_keys, edited};
 pub use file::{Stored, read, replace, revision};

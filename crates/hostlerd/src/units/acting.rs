@@ -1,11 +1,16 @@
 //! Orders to systemd: each is a job of systemd's, which is waited for.
 
+use std::time::Duration;
+
 use futures_lite::StreamExt;
-use hostler_bus::daemon::{Error, Result};
+use hostler_bus::daemon::{Error, Result, UnitFacts};
 use zbus::zvariant::OwnedObjectPath;
 
 use super::{Units, locked, name_in, service_of, socket_of};
 use crate::systemd::ManagerProxy;
+
+/// How long the next attempt of a start that failed may take to say why it fails.
+const NEXT_FAILURE_LIMIT: Duration = Duration::from_secs(5);
 
 /// What is to be done with a unit.
 #[derive(Clone, Copy, Debug)]
@@ -40,28 +45,70 @@ impl Units {
                 cancel.manager = None;
                 return match arguments.result.as_str() {
                     "done" | "skipped" => Ok(()),
-                    result => Err(Error::Systemd { reason: self.why(unit, result).await }),
+                    result => match self.why(unit, result).await {
+                        None if matches!(verb, Verb::Start | Verb::Restart) => Ok(()),
+                        why => Err(Error::Systemd { reason: why.unwrap_or_else(|| format!("{unit}: {result}")) }),
+                    },
                 };
             }
         }
         Err(Error::Systemd { reason: format!("{unit}: systemd hung up before it was done") })
     }
 
-    async fn why(&self, unit: &str, result: &str) -> String {
+    /// Why a job of systemd's failed; `None` when the service serves all the same, as it was started once more for who waits at its socket.
+    async fn why(&self, unit: &str, result: &str) -> Option<String> {
         let told = match name_in(unit) {
-            Some((name, true)) => self.service(name).await.ok().map(|(facts, _)| {
+            Some((name, true)) => self.failed_service(name).await.map(|facts| {
+                if facts.active == "active" {
+                    return None;
+                }
+                if facts.result == "success" {
+                    return Some("it is being started once more, for a request that waits".to_owned());
+                }
                 let status =
                     if facts.status_text.is_empty() { String::new() } else { format!(": {}", facts.status_text) };
-                format!("{} (exit status {}){status}", facts.result, facts.exit_status)
+                Some(format!("{} (exit status {}){status}", facts.result, facts.exit_status))
             }),
-            Some((name, false)) => self.socket(name).await.ok().map(|facts| facts.result),
+            Some((name, false)) => self.socket(name).await.ok().map(|facts| Some(facts.result)),
             None => None,
         };
-        format!("{unit}: {result}: {}; see its log", told.unwrap_or_else(|| "systemd says no more".to_owned()))
+        let told = told.unwrap_or_else(|| Some("systemd says no more".to_owned()))?;
+        Some(format!("{unit}: {result}: {told}; see its log"))
     }
 
-    /// Forgets that it failed, and with that its start limits.
+    /// What systemd says of a service that failed to start. Whoever waits at its socket has it started again at once, and then nothing is left of
+    /// the failure: the next attempt tells as much, as soon as it has failed as well. One that comes to serve says that all is well.
+    async fn failed_service(&self, name: &str) -> Option<UnitFacts> {
+        let path = self.manager.load_unit(&service_of(name)).await.ok()?;
+        let properties = zbus::fdo::PropertiesProxy::builder(&self.connection)
+            .destination(super::SERVICE)
+            .and_then(|builder| builder.path(path))
+            .ok()?
+            .build()
+            .await
+            .ok()?;
+        let mut changes = properties.receive_properties_changed().await.ok()?;
+        let told = async {
+            loop {
+                let (facts, _) = self.service(name).await.ok()?;
+                if facts.result != "success" || facts.active == "active" {
+                    return Some(facts);
+                }
+                changes.next().await?;
+            }
+        };
+        match tokio::time::timeout(NEXT_FAILURE_LIMIT, told).await {
+            Ok(facts) => facts,
+            Err(_) => self.service(name).await.ok().map(|(facts, _)| facts),
+        }
+    }
+
+    /// Forgets that it failed, and with that its start limits. Of one that is failing at this moment systemd would forget why, and call the
+    /// start done that waits for its end.
     pub(crate) async fn reset_failed(&self, unit: &str) -> Result<()> {
+        if self.state(unit).await.as_deref() != Some("failed") {
+            return Ok(());
+        }
         match self.manager.reset_failed_unit(unit).await {
             Err(error) if !is(&error, "org.freedesktop.systemd1.NoSuchUnit") => Err(said(unit, &error)),
             _ => Ok(()),
@@ -84,6 +131,7 @@ impl Units {
     /// Has systemd read all unit files again: `systemctl daemon-reload`. `unit` is what it is done for.
     pub(crate) async fn read_again(&self, unit: &str) -> Result<()> {
         locked(&self.file_states).clear();
+        locked(&self.listens).clear();
         self.manager.reload().await.map_err(|error| said(unit, &error))
     }
 }

@@ -4,7 +4,8 @@
 use std::process::ExitCode;
 
 use hostler_bus::State;
-use hostler_bus::daemon::{Detail, InstanceProxy, InstanceState, LogFilter};
+use hostler_bus::daemon::{Detail, InstanceProxy, InstanceState, LogFilter, LogLine};
+use hostler_instances::Name;
 use serde::Serialize;
 
 use super::super::line::{Line, Tone, harmless};
@@ -17,6 +18,10 @@ use crate::FAILED;
 const SLOW_US: u64 = 1_000_000;
 /// A log is looked through for the last error this far back.
 const LOG_PERIOD_US: u64 = 24 * 3600 * 1_000_000;
+/// Who logs that a unit failed.
+const SYSTEMD: &str = "systemd";
+/// An attempt to start that failed is followed by the next within this time.
+const LATELY_US: u64 = 10_000_000;
 /// More errors than this are not asked for: the last is shown.
 const LOG_LINES: u32 = 20;
 
@@ -26,6 +31,8 @@ struct Facts {
     detail: Detail,
     /// The last message of the log that is an error; empty when there is none, or it may not be read.
     last_error: String,
+    /// Whether systemd said a moment ago that it failed: the attempt to start before this one.
+    failed_lately: bool,
     /// The words that reach this instance again: ` --user`, ` -H host`.
     words: String,
     now_us: u64,
@@ -66,10 +73,11 @@ impl Session<'_> {
             ..LogFilter::default()
         };
         // Who may not read the log is told what is known without it.
-        let last_error = match instance.read_logs(filter).await {
-            Ok(page) => page.lines.last().map(|line| line.message.clone()).unwrap_or_default(),
-            Err(_) => String::new(),
-        };
+        let page = instance.read_logs(filter).await.unwrap_or_default();
+        let last = telling(&page.lines);
+        let last_error = last.map(|line| line.message.clone()).unwrap_or_default();
+        let failed = page.lines.iter().rev().find(|line| line.identifier == SYSTEMD);
+        let failed_lately = failed.is_some_and(|line| now.saturating_sub(line.time_us) < LATELY_US);
         let mut words = match self.request.whose.user {
             Some(true) => " --user".to_owned(),
             Some(false) => " --system".to_owned(),
@@ -78,11 +86,17 @@ impl Session<'_> {
         if let Some(host) = &self.request.whose.host {
             words.push_str(&format!(" -H {host}"));
         }
-        let findings = examine(&Facts { detail: instance.status().await?, last_error, words, now_us: now });
+        let findings =
+            examine(&Facts { detail: instance.status().await?, last_error, failed_lately, words, now_us: now });
         self.print(&findings, |findings| findings.iter().enumerate().flat_map(|(at, one)| lines(at, one)).collect())?;
         let well = findings.iter().all(|finding| finding.severity == Severity::Fine);
         Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
+}
+
+/// The last error that says why: systemd's own say that a unit failed, which is known.
+fn telling(errors: &[LogLine]) -> Option<&LogLine> {
+    errors.iter().rev().find(|line| line.identifier != SYSTEMD).or(errors.last())
 }
 
 fn lines(at: usize, finding: &Finding) -> Vec<Line> {
@@ -141,6 +155,16 @@ impl Facts {
         }
     }
 
+    /// Whether it is between an attempt to start that failed and the next.
+    fn fails_now(&self) -> bool {
+        match self.detail.overview.state {
+            InstanceState::Stopping => {
+                self.detail.service.as_ref().is_some_and(|service| !matches!(service.result.as_str(), "" | "success"))
+            }
+            _ => self.failed_lately,
+        }
+    }
+
     fn ago(&self, us: u64) -> String {
         if us == 0 { String::new() } else { format!(" for {}", long(self.now_us.saturating_sub(us))) }
     }
@@ -151,6 +175,19 @@ fn standing(facts: &Facts) -> Option<Finding> {
     let (name, overview) = (facts.name(), &facts.detail.overview);
     let ago = facts.ago(overview.since_us);
     let problem = overview.problem.clone();
+    if facts.detail.service.as_ref().is_some_and(|service| service.result == "resources") && !makes_user(name) {
+        return Some(facts.find(
+            Severity::Bad,
+            format!(
+                "{name} does not start, because systemd makes no user of such a name: it has a dot, or is too long."
+            ),
+            vec![exit(facts)],
+            format!(
+                "systemctl edit hostler@{name}.service (in [Service], User=hostler_… with a name that does), then {}",
+                facts.command("start")
+            ),
+        ));
+    }
     let finding = match overview.state {
         InstanceState::Failed => return Some(failed(facts)),
         InstanceState::Broken => {
@@ -166,6 +203,13 @@ fn standing(facts: &Facts) -> Option<Finding> {
         InstanceState::Starting if !problem.is_empty() => facts.find(
             Severity::Bad,
             format!("{name} does not come up: it fails when it starts, and systemd starts it again."),
+            vec![exit(facts), facts.last_error()],
+            facts.errors(),
+        ),
+        // Somebody waits at its socket, and systemd starts it for them each time.
+        InstanceState::Starting | InstanceState::Stopping if facts.fails_now() => facts.find(
+            Severity::Bad,
+            format!("{name} does not come up: it failed a moment ago, and is started again for whoever waits."),
             vec![exit(facts), facts.last_error()],
             facts.errors(),
         ),
@@ -260,12 +304,21 @@ fn failed(facts: &Facts) -> Finding {
     facts.find(Severity::Bad, format!("{name} is down, because {why}."), vec![exit(facts), facts.last_error()], command)
 }
 
+/// Whether systemd makes a user from the name of the instance.
+fn makes_user(name: &str) -> bool {
+    name.parse::<Name>().is_ok_and(|name| name.makes_user())
+}
+
 fn exit(facts: &Facts) -> String {
     match &facts.detail.service {
-        Some(service) => format!(
-            "systemd says {} ({}), exit status {}, restarted {} times",
-            service.sub, service.result, service.exit_status, service.restarts
-        ),
+        Some(service) => {
+            let restarts = match service.restarts {
+                0 => String::new(),
+                1 => ", restarted once".to_owned(),
+                times => format!(", restarted {times} times"),
+            };
+            format!("systemd says {} ({}), exit status {}{restarts}", service.sub, service.result, service.exit_status)
+        }
         None => String::new(),
     }
 }

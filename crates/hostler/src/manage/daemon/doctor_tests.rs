@@ -78,6 +78,31 @@ fn diagnoses() -> Vec<Diagnosis> {
             "--priority error",
         ),
         (
+            with(state(InstanceState::Starting), |facts| {
+                facts.failed_lately = true;
+                facts.last_error = "boom".to_owned();
+            }),
+            Bad,
+            "started again for whoever waits",
+            "the log says: boom",
+            "--priority error",
+        ),
+        (
+            with(failed_with("exit-code", 65), |facts| facts.detail.overview.state = InstanceState::Stopping),
+            Bad,
+            "started again for whoever waits",
+            "exit status 65",
+            "--priority error",
+        ),
+        (
+            with(failed_with("resources", 0), |facts| facts.detail.overview.name = "shop.example".to_owned()),
+            Bad,
+            "no user of such a name",
+            "resources",
+            "systemctl edit hostler@shop.example.service",
+        ),
+        (failed_with("resources", 0), Bad, "its service failed", "resources", "hostler start shop"),
+        (
             with(state(InstanceState::Serving), |facts| facts.detail.silent_because = "no answer".to_owned()),
             Bad,
             "does not answer",
@@ -198,4 +223,17 @@ fn the_worst_comes_first() {
     });
     let found = examine(&both);
     assert_eq!(found.iter().map(|one| one.severity).collect::<Vec<_>>(), [Severity::Bad, Severity::Odd]);
+}
+
+#[test]
+fn the_last_error_is_the_one_that_says_why() {
+    let line = |identifier: &str, message: &str| LogLine {
+        identifier: identifier.to_owned(),
+        message: message.to_owned(),
+        ..LogLine::default()
+    };
+    let own = [line("hostler", "first"), line("hostler", "no module nosuch"), line("systemd", "Failed to start")];
+    assert_eq!(telling(&own).map(|line| line.message.as_str()), Some("no module nosuch"));
+    assert_eq!(telling(&own[2..]).map(|line| line.message.as_str()), Some("Failed to start"), "better than nothing");
+    assert_eq!(telling(&[]), None);
 }
