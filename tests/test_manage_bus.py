@@ -293,6 +293,8 @@ def test_shells_complete_verbs_and_instances(machine, tmp_path):
 
 
 def test_typing_mistakes_are_named(machine):
+    unknown = machine.ask("set", "shop", "worker=2", "--user")
+    assert unknown.code == USAGE and "hostler: unknown key `worker`" in unknown.said, "no line of the file has what was typed"
     for words, told in [
         (["scale", "shop", "x"], "it wants a whole number between 0 and 512"),
         (["recycle", "shop", "first"], "a worker is named by its number"),
@@ -306,6 +308,38 @@ def test_typing_mistakes_are_named(machine):
         assert ended.code == USAGE and told in ended.said, (words, ended)
     loud = machine.ask("log-level", "loud", "--user")
     assert loud.code == UNAVAILABLE and "debug, info, warning or error" in loud.said, loud
+
+
+def test_a_daemon_that_is_stuck_is_said_to_be(machine):
+    daemon = machine.processes[-1]
+    daemon.send_signal(signal.SIGSTOP)
+    try:
+        for words in (["list"], ["status", "shop"], ["set", "shop", "workers=2"]):
+            ended = machine.ask(*words, "--user")
+            assert ended.code == UNAVAILABLE and "hostlerd runs and has not answered for 10 seconds" in ended.said, ended
+            assert "systemctl --user restart hostlerd" in ended.said, ended
+    finally:
+        daemon.send_signal(signal.SIGCONT)
+    assert machine.ask("list", "--user").code == 0
+
+
+def test_each_answer_is_for_programs_too(running):
+    def answer(*words):
+        ended = running.ask(*words, "--user", "--json")
+        assert ended.code == 0, ended
+        return json.loads(ended.out)
+
+    assert answer("log-level", "shop") == {"log_level": "info"}
+    assert "debug" in answer("log-level", "shop", "debug")["message"]
+    assert answer("log-level", "shop") == {"log_level": "debug"}
+    assert [one["worker"] for one in answer("stacks", "shop")] == [0]
+    assert "most recent call first" in answer("stacks", "shop", "0")["stacks"]
+    running.server.log.claim("the Python stacks")
+    assert "worker 0" in answer("recycle", "shop", "0")["message"]
+    assert answer("scale", "shop", "1")["message"] == "shop is to have 1 worker"
+    socket = ["--socket", running.directory / "hostler" / "shop" / "control.sock"]
+    assert json.loads(running.ask("log-level", *socket, "--json").out) == {"log_level": "debug"}
+    assert json.loads(running.ask("scale", "1", *socket, "--json").out)["message"] == "it is to have 1 worker"
 
 
 def test_a_client_that_leaves_ends_its_stream(machine):

@@ -66,7 +66,7 @@ impl From<Absent> for Away {
             Absent::NoBus { .. } => Absence::NoBus,
             Absent::NoHost { .. } => Absence::NoHost,
             Absent::NotInstalled { .. } => Absence::NotInstalled,
-            Absent::NotStarted { .. } | Absent::Late { .. } => Absence::NotRunning,
+            Absent::NotStarted { .. } | Absent::Silent { .. } | Absent::Late { .. } => Absence::NotRunning,
         };
         Self { why, message }
     }
@@ -132,6 +132,7 @@ mod tests {
             (Absent::NoHost { host: "web".to_owned(), source: broken(std::io::ErrorKind::NotFound) }, Absence::NoHost),
             (Absent::NotInstalled { bus: "session", place: "web".to_owned() }, Absence::NotInstalled),
             (Absent::NotStarted { reason: "it failed".to_owned(), unit: "-u hostlerd" }, Absence::NotRunning),
+            (Absent::Silent { unit: "-u hostlerd", limit: LONGEST }, Absence::NotRunning),
             (Absent::Late { bus: "system", limit: LONGEST }, Absence::NotRunning),
         ];
         for (absent, why) in table {

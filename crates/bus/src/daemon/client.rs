@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use zbus::Connection;
 use zbus::address::transport::{Transport, Unixexec};
 use zbus::connection::Builder;
-use zbus::fdo::DBusProxy;
+use zbus::fdo::{DBusProxy, PeerProxy};
 use zbus::names::WellKnownName;
 use zbus::proxy::CacheProperties;
 use zbus::zvariant::{Array, OwnedValue, Signature, Value};
@@ -22,6 +22,8 @@ use super::{
 
 /// How long a bus of this machine may take to greet, and to start the daemon (dbus-daemon gives it 25 seconds).
 const NEAR_LIMIT: Duration = Duration::from_secs(30);
+/// How long a daemon that runs may take to say that it does.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// How long one of another machine may: somebody may have to type a password.
 const FAR_LIMIT: Duration = Duration::from_secs(120);
 
@@ -38,7 +40,7 @@ pub struct Reach {
 #[derive(Debug, thiserror::Error)]
 pub enum Absent {
     /// There is no bus.
-    #[error("the {bus} bus cannot be reached: {source}")]
+    #[error("the {bus} bus cannot be reached: {source}{}", lingering(bus))]
     NoBus {
         /// `system` or `session`.
         bus: &'static str,
@@ -72,6 +74,18 @@ pub enum Absent {
         /// The words that show its log.
         unit: &'static str,
     },
+    /// It runs, and is stuck or suspended.
+    #[error(
+        "hostlerd runs and has not answered for {} seconds: `systemctl {} hostlerd` starts it anew, and no instance notices; \
+         see `journalctl {unit}`",
+        .limit.as_secs(), if unit.starts_with("--user") { "--user restart" } else { "restart" }
+    )]
+    Silent {
+        /// The words that show its log.
+        unit: &'static str,
+        /// How long was waited.
+        limit: Duration,
+    },
     /// Nobody answered in time.
     #[error("the {bus} bus did not answer within {} seconds", .limit.as_secs())]
     Late {
@@ -80,6 +94,14 @@ pub enum Absent {
         /// How long was waited.
         limit: Duration,
     },
+}
+
+/// What can be done where there is no session bus.
+fn lingering(bus: &str) -> &'static str {
+    match bus {
+        "session" => "; is this user logged in? `loginctl enable-linger` keeps its services without that",
+        _ => "",
+    }
 }
 
 impl Reach {
@@ -153,11 +175,11 @@ impl Client {
         let client = Self { connection, remote: reach.host.is_some() };
         // One that was started by hand is nothing that the bus could start.
         if bus.name_has_owner(name.clone().into()).await.unwrap_or(false) {
-            return Ok(client);
+            return client.answers(reach).await;
         }
         // StartServiceByName of the D-Bus specification; it does nothing where the name has an owner by now.
         match bus.start_service_by_name(name, 0).await {
-            Ok(_) => Ok(client),
+            Ok(_) => client.answers(reach).await,
             Err(zbus::fdo::Error::ServiceUnknown(_)) => Err(Absent::NotInstalled {
                 bus: reach.bus(),
                 place: reach.host.clone().unwrap_or_else(|| "this machine".to_owned()),
@@ -169,6 +191,21 @@ impl Client {
                 };
                 Err(Absent::NotStarted { reason, unit: reach.unit() })
             }
+        }
+    }
+
+    /// That the daemon answers: else each call would wait for ever, as some wait for a person and have no limit.
+    async fn answers(self, reach: &Reach) -> std::result::Result<Self, Absent> {
+        let limit = if reach.host.is_some() { FAR_LIMIT } else { ANSWER_LIMIT };
+        let asked = async {
+            let peer = PeerProxy::builder(&self.connection).destination(NAME)?.path("/")?.build().await?;
+            Ok::<_, zbus::Error>(peer.ping().await)
+        };
+        match tokio::time::timeout(limit, asked).await {
+            // What it says of the ping does not matter: it says something.
+            Ok(Ok(_)) => Ok(self),
+            Ok(Err(error)) => Err(reach.unreachable(error)),
+            Err(_) => Err(Absent::Silent { unit: reach.unit(), limit }),
         }
     }
 

@@ -129,7 +129,7 @@ fn tell(verb: Verb, failed: &Failed) {
                 _ => format!("not reloaded, the generation before goes on: {words}"),
             });
             if !traceback.is_empty() {
-                eprintln!("{}", harmless(traceback).trim_end());
+                crate::complain(harmless(traceback).trim_end());
             }
         }
         _ => say(&words),
@@ -163,17 +163,26 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<(), Fa
         }
         Verb::Upgrade => print(request, &instance.upgrade().await?, show::upgraded, paint),
         Verb::Stacks(Some(worker)) => {
-            write(&harmless(&within(SLOW, instance.stacks(worker)).await?));
-            Ok(())
+            let stacks = within(SLOW, instance.stacks(worker)).await?;
+            print(request, &show::Stacks { worker, stacks }, show::stacks, paint)
         }
-        Verb::Stacks(None) => all_stacks(&instance).await,
-        Verb::Scale(workers) => within(QUICK, instance.scale(workers)).await,
-        Verb::Recycle(worker) => within(SLOW, instance.recycle(worker)).await,
+        Verb::Stacks(None) => all_stacks(request, &instance, paint).await,
+        Verb::Scale(workers) => {
+            within(QUICK, instance.scale(workers)).await?;
+            done(request, format!("it is to have {}", show::workers_in_words(workers)), paint)
+        }
+        Verb::Recycle(worker) => {
+            within(SLOW, instance.recycle(worker)).await?;
+            done(request, format!("worker {worker} is replaced"), paint)
+        }
         Verb::LogLevel(None) => {
-            write(within(QUICK, instance.log_level()).await?.as_str());
-            Ok(())
+            let level = within(QUICK, instance.log_level()).await?;
+            print(request, &show::Level { log_level: level.as_str() }, show::level, paint)
         }
-        Verb::LogLevel(Some(level)) => within(QUICK, instance.set_log_level(level)).await,
+        Verb::LogLevel(Some(level)) => {
+            within(QUICK, instance.set_log_level(level)).await?;
+            done(request, format!("it logs from {level} on"), paint)
+        }
         Verb::Top => top::run(&top::Watched::Socket(instance), paint).await,
     }
 }
@@ -186,11 +195,12 @@ async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, Error>>
 }
 
 /// The stacks of every worker that has a process. One that cannot give its own does not hide those of the others.
-async fn all_stacks(instance: &InstanceProxy<'_>) -> Result<(), Failed> {
-    let mut outcome = Ok(());
+async fn all_stacks(request: &Request, instance: &InstanceProxy<'_>, paint: Paint) -> Result<(), Failed> {
+    let (mut outcome, mut all) = (Ok(()), Vec::new());
     for worker in within(QUICK, instance.workers()).await?.iter().filter(|worker| worker.pid != 0) {
         let name = show::name_of(worker);
         match within(SLOW, instance.stacks(worker.place)).await {
+            Ok(stacks) if request.json => all.push(show::Stacks { worker: worker.place, stacks }),
             Ok(stacks) => write(&format!("{name}\n{}\n", harmless(&stacks).trim_end())),
             Err(failed) => {
                 say(&format!("{name} {}", harmless(&failed.to_string())));
@@ -198,7 +208,15 @@ async fn all_stacks(instance: &InstanceProxy<'_>) -> Result<(), Failed> {
             }
         }
     }
+    if request.json {
+        print(request, &all, |_| Vec::new(), paint)?;
+    }
     outcome
+}
+
+/// That something was done at once: told to programs alone, as people see it by the silence.
+fn done(request: &Request, message: String, paint: Paint) -> Result<(), Failed> {
+    if request.json { print(request, &show::Done { message }, |_| Vec::new(), paint) } else { Ok(()) }
 }
 
 fn print<T: Serialize>(

@@ -4,7 +4,9 @@ use hostler_bus::{
     LastError, LastReload, Observed, Phase, Reloaded, Request, State, Status, Upgraded, Worker, WorkerState,
 };
 
-use super::line::{Line, Piece, Tone};
+use serde::Serialize;
+
+use super::line::{Line, Piece, Tone, harmless};
 use super::table::{self, Side};
 use super::units::{bytes, count, long, rate, time};
 
@@ -249,6 +251,40 @@ pub(super) fn upgraded(upgraded: &Upgraded) -> Vec<Line> {
 /// A worker in front of its stacks.
 pub(super) fn name_of(worker: &Worker) -> String {
     format!("worker {} (pid {}, generation {}):", worker.place, worker.pid, worker.generation)
+}
+
+/// The stacks of a worker, for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct Stacks {
+    pub(super) worker: u32,
+    pub(super) stacks: String,
+}
+
+/// `hostler stacks WORKER`.
+pub(super) fn stacks(one: &Stacks) -> Vec<Line> {
+    vec![Line::plain(&harmless(&one.stacks))]
+}
+
+/// A log level, for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct Level {
+    pub(super) log_level: &'static str,
+}
+
+/// `hostler log-level`.
+pub(super) fn level(one: &Level) -> Vec<Line> {
+    vec![Line::plain(one.log_level)]
+}
+
+/// `1 worker`, `2 workers`.
+pub(super) fn workers_in_words(workers: u32) -> String {
+    if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") }
+}
+
+/// That something was done at once, for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct Done {
+    pub(super) message: String,
 }
 
 fn state_tone(state: State) -> Tone {

@@ -36,17 +36,17 @@ pub(crate) fn commands() -> Vec<Command> {
         named(answering("workers", "List the workers")),
         named(answering("requests", "List the requests that are under way, with their age")),
         // A number alone is no name but a worker, also of the instance with that socket.
-        named(verb("stacks", "Show the Python stacks of a worker, or of all"))
+        named(answering("stacks", "Show the Python stacks of a worker, or of all"))
             .mut_arg(daemon::words::NAME, |_| name())
             .arg(worker()),
-        named(verb("scale", "Set the number of workers until the next reload"))
+        named(answering("scale", "Set the number of workers until the next reload"))
             .allow_missing_positional(true)
             .arg(count.help("How many workers there should be")),
-        named(verb("recycle", "Replace a worker; its successor is started first"))
+        named(answering("recycle", "Replace a worker; its successor is started first"))
             .allow_missing_positional(true)
             .arg(worker().required(true)),
         // A level alone is no name, also of the instance with that socket.
-        named(verb("log-level", "Show the log level, or set it until the next reload"))
+        named(answering("log-level", "Show the log level, or set it until the next reload"))
             .mut_arg(daemon::words::NAME, |_| name())
             .arg(Arg::new(LEVEL).value_parser(levels).hide_possible_values(true).help("debug, info, warning or error")),
         named(verb(

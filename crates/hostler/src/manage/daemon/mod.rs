@@ -22,6 +22,7 @@ use hostler_bus::{LogLevel, Places};
 use serde::Serialize;
 
 use super::line::{Line, Paint, harmless};
+use super::show::{self as instance_show, Done, Level, Stacks};
 use super::{Verb, now_us, top, write};
 use crate::{FAILED, INTERNAL, UNAVAILABLE, USAGE, say};
 use hostler_project::Surroundings;
@@ -302,23 +303,38 @@ impl Session<'_> {
                 self.print(&instance.workers().await?, |workers| super::show::workers(workers, now_us()))?
             }
             Act::Requests => self.print(&instance.requests().await?, |requests| super::show::requests(requests))?,
-            Act::Stacks(Some(worker)) => write(&harmless(&instance.stacks(*worker).await?)),
+            Act::Stacks(Some(worker)) => {
+                let stacks = instance.stacks(*worker).await?;
+                self.print(&Stacks { worker: *worker, stacks }, instance_show::stacks)?;
+            }
             Act::Stacks(None) => self.all_stacks(instance).await?,
-            Act::Scale(workers) => instance.scale(*workers).await?,
-            Act::Recycle(worker) => instance.recycle(*worker).await?,
-            Act::LogLevel(None) => write(instance.log_level().await?.as_str()),
-            Act::LogLevel(Some(level)) => instance.set_log_level(*level).await?,
+            Act::Scale(workers) => {
+                instance.scale(*workers).await?;
+                self.done(&format!("{name} is to have {}", instance_show::workers_in_words(*workers)), false)?;
+            }
+            Act::Recycle(worker) => {
+                instance.recycle(*worker).await?;
+                self.done(&format!("worker {worker} of {name} is replaced"), false)?;
+            }
+            Act::LogLevel(None) => {
+                let level = instance.log_level().await?;
+                self.print(&Level { log_level: level.as_str() }, instance_show::level)?;
+            }
+            Act::LogLevel(Some(level)) => {
+                instance.set_log_level(*level).await?;
+                self.done(&format!("{name} logs from {level} on"), false)?;
+            }
             Act::Top => {
                 let watched = top::Watched::Bus { client: self.client.clone(), instance: instance.clone() };
                 return top::run(&watched, self.paint).await.map(|()| ExitCode::SUCCESS).map_err(Failed::Top);
             }
             Act::Enable(true) => {
                 instance.enable().await?;
-                say(&format!("{name} is enabled; `hostler start {name}` starts it now"));
+                self.done(&format!("{name} is enabled; `hostler start {name}` starts it now"), true)?;
             }
             Act::Enable(false) => {
                 instance.disable().await?;
-                say(&format!("{name} is disabled; what runs goes on until `hostler stop {name}`"));
+                self.done(&format!("{name} is disabled; what runs goes on until `hostler stop {name}`"), true)?;
             }
             Act::Set(change) => self.set(change).await?,
             Act::Get { key, all } => self.get(key.as_deref(), *all).await?,
@@ -335,10 +351,11 @@ impl Session<'_> {
 
     /// The stacks of every worker that has a process. One that cannot give its own does not hide those of the others.
     async fn all_stacks(&self, instance: &hostler_bus::daemon::InstanceProxy<'_>) -> Result<(), Failed> {
-        let mut outcome = Ok(());
+        let (mut outcome, mut all) = (Ok(()), Vec::new());
         for worker in instance.workers().await?.iter().filter(|worker| worker.pid != 0) {
             let name = super::show::name_of(worker);
             match instance.stacks(worker.place).await {
+                Ok(stacks) if self.request.json => all.push(Stacks { worker: worker.place, stacks }),
                 Ok(stacks) => write(&format!("{name}\n{}\n", harmless(&stacks).trim_end())),
                 Err(failed @ (Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. })) => {
                     return Err(failed.into());
@@ -349,11 +366,25 @@ impl Session<'_> {
                 }
             }
         }
+        if self.request.json {
+            self.print(&all, |_| Vec::new())?;
+        }
         outcome
     }
 
     pub(super) fn print<T: Serialize>(&self, answer: &T, lines: impl FnOnce(&T) -> Vec<Line>) -> Result<(), Failed> {
         print(self.request.json, self.paint, answer, lines)
+    }
+
+    /// That something was done at once: always to a program, to people where it tells them more than they said.
+    fn done(&self, message: &str, tell: bool) -> Result<(), Failed> {
+        if self.request.json {
+            return self.print(&Done { message: message.to_owned() }, |_| Vec::new());
+        }
+        if tell {
+            say(message);
+        }
+        Ok(())
     }
 
     pub(super) fn outcome(&self, outcome: &Outcome) -> Result<(), Failed> {

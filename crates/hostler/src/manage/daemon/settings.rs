@@ -18,7 +18,7 @@ impl Session<'_> {
         let (revision, _) = self.client.settings(name).await?.text().await?;
         let problems = self.client.validate(name, change).await?;
         if !problems.is_empty() {
-            tell_problems(&problems);
+            tell_problems(&problems.into_iter().map(|problem| without_line(problem, change)).collect::<Vec<_>>());
             say(&format!("nothing was changed in the settings of {name}"));
             return Err(Failed::Told(USAGE));
         }
@@ -71,6 +71,12 @@ impl Session<'_> {
         let outcome = self.finish(job).await?;
         self.outcome(&outcome)
     }
+}
+
+/// What is wrong with what was just typed is in no line of the file.
+fn without_line(problem: Problem, change: &Change) -> Problem {
+    let typed = change.set.iter().any(|(key, _)| *key == problem.key);
+    Problem { line: if typed { 0 } else { problem.line }, ..problem }
 }
 
 pub(super) fn tell_problems(problems: &[Problem]) {

@@ -51,7 +51,7 @@ pub(super) async fn list(request: &Request, paint: Paint, surroundings: &Surroun
         return print(request.json, paint, &all, |all| table_of(all, now_us()));
     }
     // A machine without a user's daemon is nothing odd; one whose daemon does not start is.
-    for failed in absent.iter().filter(|failed| matches!(failed, Absent::NotStarted { .. } | Absent::Late { .. })) {
+    for failed in absent.iter().filter(|failed| !matches!(failed, Absent::NoBus { .. } | Absent::NotInstalled { .. })) {
         say(&failed.to_string());
     }
     print(request.json, paint, &all, |all| table_of(all, now_us()))
@@ -179,7 +179,7 @@ pub(super) fn detail(detail: &Detail, now_us: u64) -> Vec<Line> {
             .chain(service.tasks.map(|tasks| format!("{tasks} tasks")))
             .collect();
         if !amounts.is_empty() {
-            lines.push(fact("control group", &amounts.join(", ")));
+            lines.push(fact("uses", &amounts.join(", ")));
         }
         lines.push(fact("starts", &overview.enabled));
         if let Some(security) = &detail.security {
