@@ -395,3 +395,91 @@ def test_without_colours_where_they_are_not_wanted(on_a_terminal):
     """no-color.org: any value that is not empty."""
     told = on_a_terminal(NO_COLOR="1")
     assert "listening on" in told and "\x1b" not in told
+
+
+# A log that nobody takes
+
+
+@pytest.mark.parametrize("kind", ["fifo", "stdout"])
+def test_a_reader_that_stands_still_holds_up_no_request(serve, tmp_path, kind):
+    """What it does not take is kept up to a limit, then lost, counted and told; when it goes on, so does the log."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    metrics = f"{tmp_path}/m"
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(path, os.O_WRONLY) if kind == "stdout" else None
+    server = serve(
+        "tracing:application",
+        access_logfile=path if kind == "fifo" else "-",
+        stdout=writer,
+        metrics_bind=f"unix:{metrics}",
+        limit_request_line=16_000,
+    )
+
+    def lost():
+        with Client(metrics) as client:
+            text = client.get("/metrics").text
+        return int(re.search(r"^hostler_log_records_lost_total (\d+)", text, re.MULTILINE)[1])
+
+    client, asked = server.connect(), 0
+
+    def ask(count):
+        nonlocal asked
+        for _ in range(count):
+            asked += 1
+            assert client.get("/absent?" + "x" * 12_000).status == 404
+
+    ask(200)
+    assert lost() > 0
+    server.log.expect("the log .* cannot be written, records are being lost: its reader is too slow", level="WARN")
+    taken = 0
+
+    def goes_on():
+        nonlocal taken
+        try:
+            while block := os.read(reader, 1 << 20):
+                taken += block.count(b"\n")
+        except BlockingIOError:
+            ask(3)
+            return any("can be written again, lost records" in line for line in server.log.lines)
+
+    wait_until(goes_on, lambda: f"the log goes on; lines taken: {taken}")
+    server.log.expect("can be written again, lost records", level="WARN")
+    assert 0 < taken <= asked - lost()
+    # What says such things on standard error has a descriptor of its own from the first time on.
+    client.close()
+    server.take_baseline()
+    server.stop()
+    os.close(reader)
+    if writer:
+        os.close(writer)
+
+
+# A stop by force
+
+
+@pytest.mark.parametrize("how", ["at the end of graceful_timeout", "told twice"])
+@pytest.mark.parametrize("app, stream", [("pep3333:application", "/blocks?count=2"), ("asgi_plain:application", "/gated-body?")])
+def test_what_a_stop_cuts_off_is_in_the_access_log(serve, tmp_path, app, stream, how):
+    """Streams and requests that still ran had no line."""
+    path = tmp_path / "access.json"
+    twice = how == "told twice"
+    server = serve(
+        app, access_logfile=path, access_logformat="json", threads=2, graceful_timeout=60 if twice else 0.5, timeout=0
+    )
+    key = server.key()
+    client = server.connect()
+    client.request(f"{stream}&gate={key}")
+    assert client.head().status == 200
+    assert client.chunk()
+    server.send_signal(signal.SIGTERM)
+    server.log.expect("stopping", level="INFO")
+    if twice:
+        server.send_signal(signal.SIGTERM)
+    # The client stays to the end.
+    server.process.wait(20)
+    (entry,) = [json.loads(line) for line in lines(path)]
+    assert (entry["status"], entry["outcome"]) == (200, "cut_off")
+    assert entry["target"].startswith(stream) and entry["bytes"] > 0 and entry["worker"] is not None
+    server.log.claim("cut off|killed|second time|graceful_timeout|worker|gate|task")
+    server.assert_ended(0)

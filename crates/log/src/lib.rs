@@ -5,6 +5,7 @@
 
 mod access;
 mod combined;
+mod disk;
 mod error_log;
 mod escape;
 mod fields;
@@ -21,5 +22,5 @@ mod timestamp;
 pub use access::{AccessLog, AccessRecord, Format};
 pub use error_log::{ErrorLog, init_error_log};
 pub use last_error::LoggedError;
-pub use sink::{Error, Sink, Target};
+pub use sink::{Error, Sink, Target, records_lost};
 pub use slow::slow_request;

@@ -2,7 +2,8 @@
 //!
 //! A record is one write(2), so that lines never mix. What a slow reader does not take is kept up to a limit; past it,
 //! and when the place itself fails, records are lost and counted. That is said on stderr when it begins and when it
-//! ends. No caller ever waits or fails because of a log.
+//! ends, and when a disk hangs. No caller ever waits or fails because of a log, but for a tenth of a second when a disk
+//! begins to hang.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,8 +19,18 @@ use thiserror::Error;
 use crate::error_log::line_start;
 use crate::output::Output;
 
-/// How much is kept for a reader that is behind.
+/// How much is kept for a reader, or a disk, that is behind.
 const KEEP_LIMIT: usize = 1024 * 1024;
+/// A disk that has not ended a write for so long is told of.
+const HANGS: Duration = Duration::from_secs(5);
+
+/// What all logs of this process have lost.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// How many records all logs of this process have lost since its start.
+pub fn records_lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
 
 /// Where a log goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -161,6 +172,15 @@ impl Sink {
     }
 
     fn put(&self, state: &mut State, bytes: &[u8], records: u64) {
+        if state.lost.is_none() && state.output.hangs_for() >= HANGS {
+            state.lost = Some(0);
+            let seconds = HANGS.as_secs();
+            let kept = KEEP_LIMIT / 1024 / 1024;
+            let target = &state.target;
+            (self.notice)(&format!(
+                "the log {target} has taken nothing for {seconds} s: {kept} MiB is kept for it, then records are lost"
+            ));
+        }
         let behind = match self.drain(state) {
             Ok(()) if bytes.is_empty() => return,
             Ok(()) => match state.output.write(bytes) {
@@ -184,7 +204,8 @@ impl Sink {
         if behind != Errno::AGAIN {
             self.lose(state, records, &io::Error::from(behind).to_string());
         } else if state.kept_bytes + bytes.len() > KEEP_LIMIT {
-            self.lose(state, records, "its reader is too slow");
+            let disk = !state.output.hangs_for().is_zero();
+            self.lose(state, records, if disk { "its disk is too slow" } else { "its reader is too slow" });
         } else {
             state.keep(bytes, records);
         }
@@ -222,7 +243,8 @@ impl Sink {
 
     fn lose(&self, state: &mut State, records: u64, reason: &str) {
         self.dropped.fetch_add(records, Ordering::Relaxed);
-        if state.lost.is_none() {
+        LOST.fetch_add(records, Ordering::Relaxed);
+        if state.lost.is_none_or(|lost| lost == 0) {
             (self.notice)(&format!("the log {} cannot be written, records are being lost: {reason}", state.target));
         }
         *state.lost.get_or_insert(0) += records;

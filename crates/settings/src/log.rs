@@ -13,6 +13,9 @@ settings! {
     Log, "Logs";
 
     /// The file of the access log; `-` is standard output. Without it there is none.
+    /// Requests never wait for it, nor for the error log: what a disk that hangs, or the reader of a pipe, does not take is
+    /// kept up to 1 MiB, and what comes beyond is lost and counted (`hostler_log_records_lost_total`). Standard error says
+    /// when that begins and when it ends.
     access_logfile: Option<LogFile> = None, apply(Apply::Live) gunicorn("accesslog");
 
     /// The format of the access log.

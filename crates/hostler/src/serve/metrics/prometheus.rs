@@ -47,6 +47,8 @@ pub(in crate::serve) fn text(snapshot: &Snapshot) -> String {
     let relieved = &snapshot.relieved;
     text.counter("hostler_memory_pressure_total", "How often systemd said that memory is short.", relieved.told);
     let steps = [("collect", relieved.collected), ("recycle", relieved.recycled), ("sleep", relieved.slept)];
+    let lost = "Records that the access log and the error log lost, as nobody took them.";
+    text.counter("hostler_log_records_lost_total", lost, hostler_log::records_lost());
     let steps = steps.map(|(step, count)| (labels(&[("step", step)]), count as f64));
     text.samples("hostler_memory_relief_total", "counter", "What was done about it.", steps);
     let freed = "Bytes that workers gave back when they collected their garbage for it.";
