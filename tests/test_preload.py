@@ -274,8 +274,8 @@ def names(server):
 
 def test_hooks_are_called_in_order_where_they_belong(serve):
     server = preload(serve, workers=1, hooks="preload_hooks", environment={"HOOKS_OF_GUNICORN": "1"})
-    server.log.expect("the hook pre_request of preload_hooks is never called", level="WARN")
-    server.log.expect("the hook worker_abort of preload_hooks is never called", level="WARN")
+    server.log.expect("the hook pre_exec of preload_hooks is never called", level="WARN")
+    server.log.expect("the hook nworkers_changed of preload_hooks is never called", level="WARN")
     keeper, worker = keeper_of(server), ask(server)["pid"]
     server.stop()
     expected = [

@@ -26,8 +26,8 @@ for _name in (
 
 if os.environ.get("HOOKS_OF_GUNICORN"):
 
-    def pre_request(worker, req):
+    def pre_exec(server):
         raise AssertionError("never called")
 
-    def worker_abort(worker):
+    def nworkers_changed(server, new, old):
         raise AssertionError("never called")

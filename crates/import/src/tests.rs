@@ -89,7 +89,7 @@ fn a_configuration_of_gunicorn_is_run_and_the_line_wins() {
     );
     let gathered = world.gather(&["gunicorn.conf.py"]);
     assert_eq!(gathered.addresses, ["127.0.0.1:9000"]);
-    assert!(why(&gathered, "pre_request").contains("a middleware"));
+    assert!(why(&gathered, "pre_request").contains("hooks"));
     assert_eq!(why(&gathered, "own"), "nothing", "gunicorn passes over it as well");
     let line = world.gather(&["gunicorn -c gunicorn.conf.py -b :80 app:app"]);
     assert_eq!(line.addresses, [":80"]);

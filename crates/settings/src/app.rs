@@ -43,14 +43,22 @@ settings! {
     /// In a file it can be a table as well.
     env: Vec<Variable> = Vec::new(), letter('e') gunicorn("raw_env");
 
-    /// A module with functions that are called when workers start and end, by gunicorn's names for them.
+    /// A module with functions that are called as workers start and end, and around requests: gunicorn's hooks.
     /// In each worker: `post_fork(server, worker)` before the application is imported, or after the fork with `preload`;
-    /// `post_worker_init(worker)` when it is about to serve; `worker_exit(server, worker)` when it has served its last request. In
-    /// the keeper, with `preload` alone: `on_starting(server)` before the import, or `on_reload(server)` where the server was reloaded;
-    /// `when_ready(server)` after it; `pre_fork(server, worker)`; `child_exit(server, worker)` after the end of a worker, however it came;
-    /// `on_exit(server)`. A worker is not started where `pre_fork`, `post_fork` or `post_worker_init` raises; what another one raises is
-    /// logged. `server` has `pid`, `log` and `cfg`; `worker` has `pid`, `ppid`, `age`, `number`, `log` and `cfg`. The log names
-    /// gunicorn's other hooks, where the module has them: they are never called.
+    /// `post_worker_init(worker)` when it is about to serve; `worker_int(worker)` when the worker itself gets SIGINT, as by
+    /// Ctrl-C in a terminal, or SIGQUIT; `worker_abort(worker)` before a request past its `timeout` is interrupted, or what
+    /// keeps an event loop from turning, in a thread of its own; `worker_exit(server, worker)` when it has served its last
+    /// request. Around each request of a WSGI application: `pre_request(worker, req)` before the application is called, where
+    /// an exception is answered as one of the application's is; `post_request(worker, req, environ, resp)`, or with fewer
+    /// parameters, when the answer was given. For an ASGI application these two are not called: write a middleware. In the
+    /// keeper, with `preload` alone: `on_starting(server)` before the import, or `on_reload(server)` where the server was
+    /// reloaded; `when_ready(server)` after it; `pre_fork(server, worker)`; `child_exit(server, worker)` after the end of a
+    /// worker, however it came; `on_exit(server)`. A worker is not started where `pre_fork`, `post_fork` or
+    /// `post_worker_init` raises; what another one raises is logged. `server` has `pid`, `log` and `cfg`; `worker` has `pid`,
+    /// `ppid`, `age`, `number`, `log` and `cfg`; `req` has `method`, `uri`, `path`, `query`, `fragment`, `version`,
+    /// `headers`, `scheme` and `remote_addr`; `resp` has `status` (`None` where the application began no answer),
+    /// `status_code`, `headers` and `sent`. The log names gunicorn's other hooks, where the module has them: they are never
+    /// called.
     hooks: Option<ModuleName> = None;
 
     /// The part of the URL's path that belongs to the mount point: `SCRIPT_NAME`, or the scope's `root_path`.

@@ -15,7 +15,7 @@ use pyo3::types::PyModule;
 
 use crate::gone::ClientDisconnected;
 use crate::watch::Report;
-use crate::{asgi, threads};
+use crate::{asgi, hooks, threads};
 
 /// Jobs that wait while one is being done.
 const WAITING: usize = 8;
@@ -98,6 +98,9 @@ fn serve(jobs: &Receiver<Job>) {
             // Whoever is interrupted is stuck: its loop is not waited for.
             let patience = if job.interruptions.is_empty() { TURN } else { Duration::ZERO };
             add_tasks(py, &job.report, patience);
+            if !job.interruptions.is_empty() {
+                hooks::worker_abort(py);
+            }
             for interruption in &job.interruptions {
                 // It may have ended, or the application may have damaged what this needs: then the worker is replaced, as if it had not helped.
                 let _raised = raise(py, interruption);

@@ -80,6 +80,8 @@ fn work(py: Python<'_>, start: &WorkerStart, application: Application, hooks: &H
             let started =
                 event_loop.start(py, application.callable, start).unwrap_or_else(|failure| refuse(py, failure));
             hooks.post_worker_init(py).unwrap_or_else(|failure| refuse(py, failure));
+            hooks.warn_of_asgi(py, start)?;
+            hooks.listen(py)?;
             started.serve(py, side, start, || report::send(py, &ready))
         }
         _ if start.check_only => {
@@ -88,7 +90,8 @@ fn work(py: Python<'_>, start: &WorkerStart, application: Application, hooks: &H
         }
         _ => {
             hooks.post_worker_init(py).unwrap_or_else(|failure| refuse(py, failure));
-            serve(py, start, application, &loaded(None))
+            hooks.listen(py)?;
+            serve(py, start, application, hooks, &loaded(None))
         }
     };
     hooks.worker_exit(py);
@@ -171,9 +174,16 @@ pub(crate) fn prepare_interpreter(py: Python<'_>, start: &WorkerStart) -> PyResu
 }
 
 /// Maps the exchange, starts the threads, says so, and serves until retired.
-fn serve(py: Python<'_>, start: &WorkerStart, application: Application, ready: &FromWorker) -> PyResult<()> {
+fn serve(
+    py: Python<'_>,
+    start: &WorkerStart,
+    application: Application,
+    hooks: &Hooks,
+    ready: &FromWorker,
+) -> PyResult<()> {
     let side = attach(start)?;
-    let server = Py::new(py, wsgi::Server::new(side, application.callable, start))?;
+    let around = hooks.around_requests(py)?;
+    let server = Py::new(py, wsgi::Server::new(side, application.callable, around, start))?;
     let threads = start_threads(py, &server, start.threads.min(side.threads()))?;
     finish_on_sigterm(py)?;
     report::send(py, ready);

@@ -1,16 +1,16 @@
 """The application's own hooks: functions of one module, by the names that gunicorn has for them."""
 
+import inspect
 import os
+import signal
+import sys
 import types
 
 # Called where a keeper is, in this order of a server's life.
 OF_KEEPER = ("on_starting", "on_reload", "when_ready", "pre_fork", "child_exit", "on_exit")
-OF_WORKER = ("post_fork", "post_worker_init", "worker_exit")
+OF_WORKER = ("post_fork", "post_worker_init", "worker_int", "worker_abort", "worker_exit")
+OF_REQUESTS = ("pre_request", "post_request")
 NEVER = {
-    "worker_int": "workers are not interrupted: worker_exit tells of their end",
-    "worker_abort": "a request that runs too long is told in the log with the stacks of its worker",
-    "pre_request": "write a middleware of WSGI or ASGI",
-    "post_request": "write a middleware of WSGI or ASGI",
     "pre_exec": "the server is not replaced by another process",
     "nworkers_changed": "the log says it",
     "ssl_context": "a proxy in front speaks TLS",
@@ -33,8 +33,6 @@ class Log:
             self._record(severity, text, self._error(exc_info))
 
     def _error(self, exc_info):
-        import sys
-
         if not exc_info:
             return None
         if isinstance(exc_info, BaseException):
@@ -85,6 +83,47 @@ class Worker(Known):
         return "<Worker %s>" % self.pid
 
 
+class Request:
+    """What `pre_request` and `post_request` get as `req`: what a request asked for, by gunicorn's names."""
+
+    fragment = ""
+
+    def __init__(self, environ):
+        self._environ = environ
+        self.method = environ["REQUEST_METHOD"]
+        self.uri = environ["RAW_URI"]
+        self.path, _, self.query = self.uri.partition("?")
+        self.scheme = environ["wsgi.url_scheme"]
+        self.version = (1, 0) if environ["SERVER_PROTOCOL"] == "HTTP/1.0" else (1, 1)
+        self.remote_addr = (environ["REMOTE_ADDR"], int(environ.get("REMOTE_PORT", 0))) if environ["REMOTE_ADDR"] else ""
+
+    @property
+    def headers(self):
+        """Names in capital letters and values, as they stand in `environ`."""
+        return [
+            (key.removeprefix("HTTP_").replace("_", "-"), value)
+            for key, value in self._environ.items()
+            if key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH")
+        ]
+
+    def __getattr__(self, name):
+        known = "fragment, headers, method, path, query, remote_addr, scheme, uri, version"
+        raise AttributeError(f"Hostler's request object for hooks has no {name!r}; it has {known}")
+
+
+class Response(Known):
+    """What `post_request` gets as `resp`: `status`, `status_code`, `headers`, `sent` (bytes of the body that the application gave)."""
+
+
+def most_positional(function, most):
+    """How many positional arguments a function takes, up to `most`."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return most
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return min(most, sum(parameter.kind in kinds for parameter in parameters))
+
+
 class Hooks:
     """The hooks of a module; `module` is None where there is none."""
 
@@ -95,6 +134,7 @@ class Hooks:
         self.log = Log(record)
         self.configuration = types.SimpleNamespace(**configuration)
         self.here = None
+        self.arity = 4
 
     def warn(self):
         """Names what is never called."""
@@ -138,6 +178,56 @@ class Hooks:
 
     def worker_exit(self):
         self.call("worker_exit", self.server, lambda: self.here)
+
+    def listen(self):
+        """In a worker, from now on: signals that gunicorn's workers hear. What they do beside the hook stays as it is."""
+        if self.find("worker_int"):
+            # The main thread's handler; a terminal's Ctrl-C alone ends no worker, the server decides.
+            signal.signal(signal.SIGINT, lambda *_: self.interrupted())
+            signal.signal(signal.SIGQUIT, self.quit)
+
+    def quit(self, *_):
+        self.interrupted()
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGQUIT)
+
+    def interrupted(self):
+        self.call_logged("worker_int")
+
+    def abort(self):
+        """Calls `worker_abort`; None where there is none."""
+        return (lambda: self.call_logged("worker_abort")) if self.find("worker_abort") else None
+
+    def call_logged(self, name):
+        try:
+            self.call(name, lambda: self.here)
+        except BaseException as error:
+            # What it raises must not end the code that it came between, not even SystemExit.
+            self.log.error("the hook %s of %s failed: %s: %s", name, self.name, type(error).__name__, error, exc_info=error)
+
+    def has_some_for_requests(self):
+        found = self.find("post_request")
+        if found:
+            # As gunicorn has it: (worker, req), (worker, req, environ) or (worker, req, environ, resp).
+            self.arity = most_positional(found, 4)
+        return any(map(self.find, OF_REQUESTS))
+
+    def warn_of_asgi(self):
+        for name in filter(self.find, OF_REQUESTS):
+            self.log.warning("the hook %s of %s is not called for an ASGI application: write a middleware", name, self.name)
+
+    def request(self, environ):
+        return Request(environ)
+
+    def pre_request(self, request):
+        self.call("pre_request", lambda: self.here, lambda: request)
+
+    def post_request(self, request, environ, code, reason, headers, sent):
+        hook = self.find("post_request")
+        if hook is not None:
+            status = f"{code} {reason}" if code else None
+            response = Response(status=status, status_code=code or None, headers=headers, sent=sent)
+            hook(*(self.here, request, environ, response)[: self.arity])
 
     def call(self, name, *arguments):
         hook = self.find(name)

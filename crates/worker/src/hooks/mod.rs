@@ -2,18 +2,26 @@
 //!
 //! Which there are, and what they are given, is written in Python: `hooks.py`.
 
+mod request;
+
 use hostler_channel::{Severity, WorkerStart};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
 
 use crate::application::{Failure, import};
 use crate::report;
+
+pub(crate) use request::{Answered, RequestHooks};
 
 const HOOKS: &std::ffi::CStr =
     match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("hooks.py"), "\0").as_bytes()) {
         Ok(source) => source,
         Err(_) => panic!("hooks.py has a NUL"),
     };
+
+/// Calls `worker_abort`, in a worker whose module has it.
+static ABORT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// The hooks of this process; none at all where no module is set.
 pub(crate) struct Hooks(Option<(String, Py<PyAny>)>);
@@ -50,6 +58,34 @@ impl Hooks {
     /// The application is loaded, and about to serve.
     pub(crate) fn post_worker_init(&self, py: Python<'_>) -> Result<(), Failure> {
         self.call(py, "post_worker_init", ())
+    }
+
+    /// From here on signals and time-outs are told to the module, where it has hooks for them.
+    pub(crate) fn listen(&self, py: Python<'_>) -> PyResult<()> {
+        let Some((_, hooks)) = &self.0 else { return Ok(()) };
+        let hooks = hooks.bind(py);
+        hooks.call_method0("listen")?;
+        let abort = hooks.call_method0("abort")?;
+        if !abort.is_none() {
+            let _first = ABORT.set(py, abort.unbind());
+        }
+        Ok(())
+    }
+
+    /// The hooks around each request of a WSGI application; `None` where the module has none.
+    pub(crate) fn around_requests(&self, py: Python<'_>) -> PyResult<Option<RequestHooks>> {
+        let Some((module, hooks)) = &self.0 else { return Ok(None) };
+        let some = hooks.call_method0(py, "has_some_for_requests")?.is_truthy(py)?;
+        Ok(some.then(|| RequestHooks { module: module.clone(), hooks: hooks.clone_ref(py) }))
+    }
+
+    /// Says which hooks an ASGI application does without.
+    pub(crate) fn warn_of_asgi(&self, py: Python<'_>, start: &WorkerStart) -> PyResult<()> {
+        match &self.0 {
+            // Each worker would say the same.
+            Some((_, hooks)) if start.age <= 1 => hooks.call_method0(py, "warn_of_asgi").map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// The worker has served its last request.
@@ -90,6 +126,13 @@ impl Hooks {
         let Some((module, hooks)) = &self.0 else { return Ok(()) };
         let called = hooks.bind(py).call_method1(name, arguments);
         called.map(drop).map_err(|error| failure(py, name, module, &error))
+    }
+}
+
+/// A request ran past its time, and is about to be interrupted: `worker_abort`. Its own faults are logged where it is called.
+pub(crate) fn worker_abort(py: Python<'_>) {
+    if let Some(abort) = ABORT.get(py) {
+        let _logged = abort.call0(py);
     }
 }
 

@@ -240,7 +240,14 @@ impl Shared {
     pub(crate) fn fail(&self) {
         if let Some(taken) = self.lock().taken {
             self.side.flag(taken, response_flag::FAILED);
+            self.side.publish(taken);
         }
+    }
+
+    /// The head as the application laid it out, how many bytes of a body it gave, and whether the head went out.
+    pub(crate) fn given(&self) -> (Vec<u8>, u64, bool) {
+        let answer = self.lock();
+        (if answer.started { answer.head.clone() } else { Vec::new() }, answer.written, answer.sent)
     }
 
     /// Sends early hints; nothing after the head was sent.

@@ -23,6 +23,7 @@ use self::errors::Errors;
 use self::file::FileWrapper;
 use self::input::Input;
 use self::start_response::{EarlyHints, StartResponse, chunk};
+use crate::hooks::{Answered, RequestHooks};
 use crate::report::{self, id, name, report_failure};
 use crate::text::{references, type_name};
 use crate::{collect, threads};
@@ -35,6 +36,7 @@ pub(crate) struct Server {
     root_path: String,
     multithread: bool,
     multiprocess: bool,
+    hooks: Option<RequestHooks>,
 }
 
 /// What one thread uses for request after request, as long as no application keeps it.
@@ -57,13 +59,19 @@ impl Server {
 }
 
 impl Server {
-    pub(crate) fn new(side: &'static WorkerSide, application: Py<PyAny>, start: &WorkerStart) -> Self {
+    pub(crate) fn new(
+        side: &'static WorkerSide,
+        application: Py<PyAny>,
+        hooks: Option<RequestHooks>,
+        start: &WorkerStart,
+    ) -> Self {
         Self {
             side,
             application,
             root_path: start.root_path.clone(),
             multithread: start.threads > 1,
             multiprocess: start.multiprocess,
+            hooks,
         }
     }
 
@@ -127,7 +135,10 @@ impl Server {
             Ok(environ) => {
                 // The application's code, and no other, is what an exception may be raised in.
                 let _window = threads::open(py, desk.number, taken, self.side.started_ns(taken));
-                self.call(py, desk, environ, &request)
+                match &self.hooks {
+                    None => self.call(py, desk, environ, &request),
+                    Some(hooks) => self.call_between(hooks, py, desk, environ, &request),
+                }
             }
             Err(error) => Err(error.clone_ref(py)),
         };
@@ -142,6 +153,28 @@ impl Server {
         drop(environ);
         desk.renew(py, self.side)?;
         Ok(done)
+    }
+
+    /// The same, with the hooks before and after it.
+    fn call_between(
+        &self,
+        hooks: &RequestHooks,
+        py: Python<'_>,
+        desk: &Desk,
+        environ: &Bound<'_, PyDict>,
+        request: &Request<'_>,
+    ) -> PyResult<()> {
+        let asked = hooks.before(py, environ)?;
+        let served = self.call(py, desk, environ, request);
+        let (head, given, sent) = desk.answer.given();
+        if served.is_err() {
+            desk.answer.fail();
+        }
+        // The client does not wait for what follows its answer.
+        desk.answer.flush();
+        let answered = Answered { head: &head, given, replaced: served.is_err() && !sent };
+        hooks.after(py, &asked, environ, &answered, request);
+        served
     }
 
     fn call(&self, py: Python<'_>, desk: &Desk, environ: &Bound<'_, PyDict>, request: &Request<'_>) -> PyResult<()> {
