@@ -189,3 +189,30 @@ def test_a_stop_with_a_task_that_outlived_its_handler(serve):
     assert server.notes(key) in (["cancelled"], ["finished"])
     server.log.claim("outlived|task")
     server.assert_ended(0)
+
+
+def test_a_stop_waits_only_a_moment_for_a_task_that_outlived_its_handler(serve):
+    """It cost each stop nine tenths of graceful_timeout."""
+    server = serve("asgi_tasks:application", graceful_timeout=60)
+    key = server.key()
+    with server.connect() as client:
+        assert client.get(f"/outlived?key={key}").body == b"answered"
+    start = time.monotonic()
+    server.send_signal(signal.SIGTERM)
+    server.process.wait(20)
+    assert 1.9 < time.monotonic() - start < 10
+    assert server.notes(key) == ["cancelled"]
+    server.log.expect(r"a task outlived its request, and the time for such tasks: .*later.* is cancelled", level="WARN")
+    server.assert_ended(0)
+
+
+def test_a_stop_gives_a_task_that_outlived_its_handler_that_moment(serve):
+    server = serve("asgi_tasks:application", graceful_timeout=60)
+    key = server.key()
+    with server.connect() as client:
+        assert client.get(f"/outlived?key={key}").body == b"answered"
+    server.send_signal(signal.SIGTERM)
+    server.log.expect("stopping", level="INFO")
+    server.open_gate(key)
+    server.assert_ended(0)
+    assert server.notes(key) == ["finished"]

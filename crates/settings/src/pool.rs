@@ -50,7 +50,9 @@ settings! {
     boot_timeout: Duration = Duration::from_secs(120), range(1..=DAY) apply(Apply::Live);
 
     /// How long running requests may take to finish when the server stops or a worker is replaced, in seconds.
-    /// Past it they are cut off; tasks of an ASGI application are cancelled, and it has two seconds more to shut down.
+    /// Past it they are cut off; tasks of an ASGI application are cancelled, and it has two seconds more to shut down. Tasks
+    /// that its requests started and did not wait for have two seconds at a stop or a reload, then they are cancelled: nobody
+    /// waits for their end.
     graceful_timeout: Duration = Duration::from_secs(30), range(0..=DAY) apply(Apply::Live);
 
     /// How many threads serve connections; with `auto`, up to one for each core.

@@ -5,6 +5,9 @@ import weakref
 
 # How long tasks that were cancelled at the end may take to clean up, in seconds.
 LAST_MOMENT = 5
+# How long tasks that requests left running are waited for when the server stops or is reloaded, in seconds: nobody promised them anything.
+# (uvicorn cancels them at once.) A worker that is replaced alone has all of graceful_timeout, as nobody waits for its end.
+STRAY_TASKS = 2
 
 
 class StartupFailed(Exception):
@@ -133,16 +136,17 @@ def describe(task):
     return "%s (%s)" % (task.get_name(), getattr(coroutine, "__qualname__", type(coroutine).__name__))
 
 
-def finish(loop, lifespan, before, patience):
+def finish(loop, lifespan, before, patience, awaited):
     """Ends the loop after its last request: what requests left running, lifespan, what is left then, generators, threads."""
     try:
         left = {task for task in asyncio.all_tasks(loop) if task not in before}
         if left:
-            # The last tenth, or second, is the lifespan's.
-            wait = asyncio.wait(left, timeout=max(patience - 1, patience * 0.9))
+            # The last tenth, or second, of graceful_timeout is the lifespan's.
+            limit = max(patience - 1, patience * 0.9)
+            wait = asyncio.wait(left, timeout=min(STRAY_TASKS, limit) if awaited else limit)
             _, left = loop.run_until_complete(wait)
         for task in left:
-            lifespan.log("warning", "a task outlived its request, and graceful_timeout: %s is cancelled" % describe(task), None)
+            lifespan.log("warning", "a task outlived its request, and the time for such tasks: %s is cancelled" % describe(task), None)
             task.cancel()
         loop.run_until_complete(lifespan.shutdown())
         left = asyncio.all_tasks(loop)

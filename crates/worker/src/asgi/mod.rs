@@ -219,7 +219,7 @@ impl Started {
         event_loop.call_method1("remove_reader", (doorbell,))?;
         let left = side.stop_by().map(|by| Duration::from_nanos(by.saturating_sub(now_ns())));
         let patience = left.unwrap_or(start.graceful_timeout).as_secs_f64();
-        module.call_method1("finish", (event_loop, self.lifespan, before, patience))?;
+        module.call_method1("finish", (event_loop, self.lifespan, before, patience, left.is_some()))?;
         served.map(drop)
     }
 
