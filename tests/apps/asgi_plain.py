@@ -1,9 +1,11 @@
 """The plain ASGI application: it echoes, waits, pours out, sends files, and notices that its client left."""
 
+import ast
 import asyncio
 import hashlib
 import json
 import os
+from urllib.parse import unquote
 
 import gate
 from asgi_routes import TEXT, Routes, argument, read_body, respond, start, wait_gate, write
@@ -95,6 +97,16 @@ async def headers_out(scope, receive, send):
     # Any iterables will do.
     await start(send, headers=(list(pair) for pair in values))
     await write(send, bytearray(b"bytes alike"), more=False)
+
+
+@application.add
+async def last_answer(scope, receive, send):
+    """Says what becomes of the connection, in an answer with a length or without one."""
+    values = ast.literal_eval(unquote(argument(scope, "values")))
+    length = [(b"content-length", b"4")] if argument(scope, "length") else []
+    await start(send, headers=[*TEXT, *length, *((b"Connection", value.encode()) for value in values)])
+    await write(send, b"sa")
+    await write(send, b"id", more=False)
 
 
 @application.add

@@ -50,7 +50,7 @@ HEADS = {
     "Content-Length is text": ("200 OK", [("Content-Length", "four")]),
     "Content-Length is negative": ("200 OK", [("Content-Length", "-4")]),
     "Content-Length twice": ("200 OK", [("Content-Length", "4"), ("Content-Length", "5")]),
-    "Connection": ("200 OK", [("Connection", "close")]),
+    "Connection": ("200 OK", [("Connection", "upgrade")]),
     "Keep-Alive": ("200 OK", [("Keep-Alive", "timeout=5")]),
     "Proxy-Authenticate": ("200 OK", [("Proxy-Authenticate", "Basic")]),
     "Proxy-Authorization": ("200 OK", [("Proxy-Authorization", "x")]),

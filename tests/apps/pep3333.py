@@ -329,6 +329,16 @@ def headers_out(environ, start_response):
 
 
 @application.add
+def last_answer(environ, start_response):
+    """Says what becomes of the connection, in an answer with a length or without one."""
+    options = [("Connection", value) for value in ast.literal_eval(argument(environ, "values"))]
+    if argument(environ, "length"):
+        return respond(start_response, "said", headers=options)
+    start_response("200 OK", [*TEXT, *options])
+    return (block for block in (b"sa", b"id"))
+
+
+@application.add
 def own_date(environ, start_response):
     return respond(start_response, "dated", headers=[("Date", "Thu, 01 Jan 1970 00:00:00 GMT"), ("Server", "mine")])
 

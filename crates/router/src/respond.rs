@@ -53,7 +53,7 @@ pub(crate) fn write_head(
     }
     let no_body = how.to_head || matches!(response.status, 204 | 304);
     status_line(out, response.status, response.reason);
-    let (mut declared, mut has_date, mut has_server) = (None, false, false);
+    let (mut declared, mut has_date, mut has_server, mut closes) = (None, false, false, false);
     let id_header = config.request_id_header.as_deref();
     for (name, value) in headers.by_ref() {
         if !name.iter().all(|byte| is_token(*byte)) || name.is_empty() || !value.iter().copied().all(is_value) {
@@ -63,7 +63,10 @@ pub(crate) fn write_head(
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"date") => has_date = true,
             6 if name.eq_ignore_ascii_case(b"server") => has_server = true,
-            10 if name.eq_ignore_ascii_case(b"connection") => continue,
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                closes |= asks_to_close(value);
+                continue;
+            }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => continue,
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 declared = Some(std::str::from_utf8(value).ok()?.parse::<u64>().ok()?);
@@ -84,7 +87,7 @@ pub(crate) fn write_head(
         (false, None) if how.http11 => Framing::Chunked,
         (false, None) => Framing::Close,
     };
-    let keep_alive = how.keep_alive && framing != Framing::Close;
+    let keep_alive = how.keep_alive && !closes && framing != Framing::Close;
     match (framing, declared) {
         (Framing::Length(length), _) => content_length(out, length),
         // What GET would have had; a 304 tells it too (RFC 9110 section 8.6).
@@ -206,6 +209,11 @@ pub(crate) fn header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 pub(crate) fn content_length(out: &mut Vec<u8>, length: u64) {
     header(out, b"Content-Length", itoa::Buffer::new().format(length).as_bytes());
+}
+
+/// Whether `close` is among the options of a connection (RFC 9110 section 7.6.1).
+fn asks_to_close(options: &[u8]) -> bool {
+    options.split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 /// What is not the version's default must be said (RFC 9112 section 9.3).

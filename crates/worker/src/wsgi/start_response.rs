@@ -100,7 +100,7 @@ impl EarlyHints {
         let mut laid_out = Vec::new();
         lay_out(103, b"Early Hints", headers.len(), &mut laid_out);
         for header in headers.iter() {
-            laid_out.extend_from_slice(&parse_header(&header)?.laid_out);
+            laid_out.extend_from_slice(&parse_hint(&header)?.laid_out);
         }
         self.answer.hint(py, &laid_out)
     }
@@ -150,8 +150,18 @@ fn parse_status(status: &Bound<'_, PyAny>) -> PyResult<(u16, Vec<u8>)> {
     Ok((code, reason.to_vec()))
 }
 
-/// One `(name, value)`.
+/// One `(name, value)` of an answer. PEP 3333 forbids `Connection`, but many applications ask for the connection to be closed, and other servers let them.
 fn parse_header(header: &Bound<'_, PyAny>) -> PyResult<Header> {
+    parse(header, |name, value| name.eq_ignore_ascii_case(b"connection") && says_whether_to_close(value))
+}
+
+/// The same of early hints, which decide nothing about the connection.
+fn parse_hint(header: &Bound<'_, PyAny>) -> PyResult<Header> {
+    parse(header, |_, _| false)
+}
+
+/// `permitted` is asked about fields that are between the server and its client.
+fn parse(header: &Bound<'_, PyAny>, permitted: fn(&[u8], &[u8]) -> bool) -> PyResult<Header> {
     let wrong =
         || PyTypeError::new_err(format!("a header of the response is {header:?}, not a tuple of two str (PEP 3333)"));
     let pair = header.cast::<PyTuple>().map_err(|_| wrong())?;
@@ -172,7 +182,7 @@ fn parse_header(header: &Bound<'_, PyAny>) -> PyResult<Header> {
             shown()
         )));
     }
-    if HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop.as_bytes())) {
+    if HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop.as_bytes())) && !permitted(name, value) {
         return Err(PyValueError::new_err(format!(
             "the header {} is between the server and its client, not the application's to set (PEP 3333)",
             shown()
@@ -183,6 +193,12 @@ fn parse_header(header: &Bound<'_, PyAny>) -> PyResult<Header> {
     let mut laid_out = Vec::with_capacity(name.len() + value.len() + 6);
     head::write_header(&mut laid_out, name, value);
     Ok(Header { laid_out, content_length })
+}
+
+/// Whether these options of a connection are `close` and `keep-alive`, and no others.
+fn says_whether_to_close(options: &[u8]) -> bool {
+    let mut options = options.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    options.all(|option| option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive"))
 }
 
 fn length(value: &[u8]) -> PyResult<u64> {
