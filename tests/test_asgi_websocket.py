@@ -14,6 +14,7 @@ import websockets.sync.client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import processes
+from client import Client
 from deadline import let_pass, wait_until
 from server import APPS
 from websocket_frames import BINARY, HANDSHAKE, TEXT, frame, opened, read_close, read_frame
@@ -484,6 +485,51 @@ def test_a_handshake_past_the_time_limit_is_504(serve):
     key = server.key()
     assert refused(server, f"/slow-accept?gate={key}").status_code == 504
     server.log.claim("slow-accept|timeout")
+
+
+# How many
+
+
+def test_quiet_websockets_take_no_room_from_requests(serve, tmp_path):
+    """They were counted with the requests: with as many open as limit_concurrency said, every request got 503."""
+    server = serve("asgi_sockets:application", limit_concurrency=1, limit_websockets=3, metrics_bind=f"unix:{tmp_path}/m")
+    with connect(server) as first, connect(server) as second:
+        with connect(server):
+            response = refused(server, "/echo")
+            assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+            assert b"limit_websockets" in response.body
+            with Client(f"{tmp_path}/m") as client:
+                told = client.get("/metrics").text.splitlines()
+            assert {"hostler_websockets 3", "hostler_websockets_limit 3", "hostler_requests_limit 1"} <= set(told)
+            for _ in range(3):
+                assert server.get("/hello").status == 200
+
+        def has_room():
+            try:
+                with connect(server) as third:
+                    third.send("third")
+                    return third.recv(SECONDS)
+            except InvalidStatus:
+                return None
+
+        assert wait_until(has_room, "room for another WebSocket") == "third"
+        for websocket in (first, second):
+            websocket.send("still there")
+            assert websocket.recv(SECONDS) == "still there"
+
+
+def test_requests_take_no_room_from_websockets(serve):
+    server = serve("asgi_sockets:application", limit_concurrency=1, limit_websockets=1)
+    key = server.key()
+    with server.connect() as client:
+        client.request(f"/gated?gate={key}")
+        server.wait_notes(key)
+        assert server.get("/hello").status == 503
+        with connect(server) as websocket:
+            websocket.send("a")
+            assert websocket.recv(SECONDS) == "a"
+        server.open_gate(key)
+        assert client.response().status == 200
 
 
 # WSGI

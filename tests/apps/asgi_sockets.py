@@ -203,6 +203,20 @@ async def gated_read(scope, receive, send):
 
 
 @application.add
+async def hello(scope, receive, send):
+    await respond(send, b"hello")
+
+
+@application.add
+async def gated(scope, receive, send):
+    """A request that runs until the gate opens."""
+    key = argument(scope, "gate")
+    gate.note(key, "asked")
+    await wait_gate(key)
+    await respond(send, b"gated")
+
+
+@application.add
 async def slow_accept(scope, receive, send):
     key = argument(scope, "gate")
     gate.note(key, "asked")

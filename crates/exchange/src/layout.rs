@@ -20,8 +20,10 @@ pub struct Config {
     pub threads: u32,
     /// Router threads.
     pub router_threads: u32,
-    /// Requests in flight, queued and running, at most.
+    /// Requests in flight, queued and running, at most; open WebSockets among them.
     pub slots: u32,
+    /// How many of the slots are for WebSockets, and no others.
+    pub websockets: u32,
     /// Bytes for the head of a request; a multiple of the page size.
     pub head_size: u32,
     /// Bytes of the ring for a request's body; a power of two.
@@ -45,11 +47,12 @@ impl Config {
     /// # Errors
     /// Names the first that does not fit.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let rules: [(&'static str, u32, bool, &'static str); 7] = [
+        let rules: [(&'static str, u32, bool, &'static str); 8] = [
             ("workers", self.workers, (1..=1024).contains(&self.workers), "1 to 1024"),
             ("threads", self.threads, (1..=u32::from(MAX_THREADS)).contains(&self.threads), "1 to 64"),
             ("router_threads", self.router_threads, (1..=64).contains(&self.router_threads), "1 to 64"),
-            ("slots", self.slots, (1..=16_384).contains(&self.slots), "1 to 16384"),
+            ("slots", self.slots, (1..=32_768).contains(&self.slots), "1 to 32768"),
+            ("websockets", self.websockets, self.websockets < self.slots, "less than slots"),
             (
                 "head_size",
                 self.head_size,
@@ -81,7 +84,7 @@ pub(crate) struct Header {
 }
 
 /// Says what the memory is, and which layout: change it with the layout.
-pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"hostler3");
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"hostler4");
 
 /// Offsets in bytes from the start of the memory.
 #[derive(Debug, Clone, Copy)]
@@ -159,12 +162,13 @@ mod tests {
 
     #[test]
     fn areas_do_not_overlap_and_are_aligned() {
-        for slots in [1, 63, 64, 65, 4096, 16_384] {
+        for slots in [1, 63, 64, 65, 4096, 32_768] {
             let config = Config {
                 workers: 3,
                 threads: 2,
                 router_threads: 2,
                 slots,
+                websockets: 0,
                 head_size: 4096,
                 request_ring: 16,
                 response_ring: 64,
@@ -193,6 +197,7 @@ mod tests {
             threads: 1,
             router_threads: 1,
             slots: 1,
+            websockets: 0,
             head_size: 4096,
             request_ring: 16,
             response_ring: 16,
@@ -201,6 +206,7 @@ mod tests {
         for bad in [
             Config { request_ring: 24, ..good },
             Config { slots: 0, ..good },
+            Config { websockets: 1, ..good },
             Config { threads: 65, ..good },
             Config { head_size: 100, ..good },
         ] {

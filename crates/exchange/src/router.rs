@@ -46,6 +46,9 @@ pub(crate) struct Producer {
     pub(crate) sequences: Vec<u32>,
     /// Slots that are in use: none is freed twice, whatever stands in its state word.
     used: Vec<bool>,
+    /// Slots that are in use for a WebSocket, and how many these are.
+    websocket: Vec<bool>,
+    websockets: u32,
     /// Slots whose request crashed a worker.
     pub(crate) blamed: Vec<bool>,
     /// Slots that were used since their pages were last given back.
@@ -112,8 +115,18 @@ impl Producer {
         let used = std::mem::take(&mut self.used[slot as usize]);
         if used {
             self.free.push(slot);
+            self.websockets -= u32::from(std::mem::take(&mut self.websocket[slot as usize]));
         }
         used
+    }
+
+    /// Whether there is room for one more: WebSockets, which may be open for days, and requests are counted apart.
+    fn has_room(&self, config: &Config, websocket: bool) -> bool {
+        if websocket {
+            return self.websockets < config.websockets;
+        }
+        let used = config.slots as usize - self.free.len();
+        used - (self.websockets as usize) < (config.slots - config.websockets) as usize
     }
 }
 
@@ -134,6 +147,8 @@ impl Exchange {
                 free: (0..config.slots).rev().collect(),
                 sequences: vec![0; config.slots as usize],
                 used: vec![false; config.slots as usize],
+                websocket: vec![false; config.slots as usize],
+                websockets: 0,
                 blamed: vec![false; config.slots as usize],
                 touched: vec![false; config.slots as usize],
             }),
@@ -161,21 +176,35 @@ impl Exchange {
 
     // ---- Requests -------------------------------------------------------------------------------------------------------
 
-    /// Puts a request into the queue; `None` when every slot is in use, or the head is too long for a slot.
+    /// Puts a request into the queue; `None` when every slot for requests is in use, or the head is too long for a slot.
     ///
     /// `body` is what is there of it; the rest follows by [`Exchange::write_body`]. It must fit the request ring. Workers are not woken:
     /// see [`Exchange::wake_worker`].
     pub fn submit(&self, thread: u32, head: &[u8], body: &[u8], end: RequestEnd) -> Option<Submitted> {
+        self.put(thread, head, body, end, false)
+    }
+
+    /// The same for the handshake of a WebSocket, which takes one of the slots for these.
+    pub fn submit_websocket(&self, thread: u32, head: &[u8]) -> Option<Submitted> {
+        self.put(thread, head, b"", RequestEnd::Open, true)
+    }
+
+    fn put(&self, thread: u32, head: &[u8], body: &[u8], end: RequestEnd, websocket: bool) -> Option<Submitted> {
         if head.len() > self.memory.config.head_size as usize || body.len() > self.memory.config.request_ring as usize {
             return None;
         }
         let mut producer = self.producer();
+        if !producer.has_room(&self.memory.config, websocket) {
+            return None;
+        }
         let number = producer.free.pop()?;
         let place = number as usize;
         let sequence = producer.sequences[place].wrapping_add(1);
         producer.sequences[place] = sequence;
         producer.touched[place] = true;
         producer.used[place] = true;
+        producer.websocket[place] = websocket;
+        producer.websockets += u32::from(websocket);
         producer.blamed[place] = false;
         let slot = self.slot(number);
         self.memory.head(number).write_end(head);

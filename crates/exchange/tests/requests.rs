@@ -13,6 +13,7 @@ fn exchange() -> Exchange {
         threads: 1,
         router_threads: 1,
         slots: 4,
+        websockets: 0,
         head_size: 4096,
         request_ring: 16,
         response_ring: 16,

@@ -17,6 +17,7 @@ const TINY: Config = Config {
     threads: 2,
     router_threads: 1,
     slots: 2,
+    websockets: 0,
     head_size: 4096,
     request_ring: 16,
     response_ring: 32,
@@ -131,6 +132,29 @@ fn a_full_exchange_refuses_and_recovers() {
         side.thread(0).finish(taken);
     }
     assert!(exchange.release(second.slot) && exchange.release(again.slot));
+    assert_eq!(exchange.in_flight(), 0);
+}
+
+#[test]
+fn websockets_and_requests_take_no_room_from_each_other() {
+    let exchange = Exchange::create(Config { slots: 3, websockets: 2, ..TINY }).unwrap();
+    let request = || exchange.submit(0, b"", b"", RequestEnd::Complete).map(|submitted| submitted.slot);
+    let websocket = || exchange.submit_websocket(0, b"").map(|submitted| submitted.slot);
+    let open = [websocket().unwrap(), websocket().unwrap()];
+    assert_eq!(websocket(), None);
+    let running = request().unwrap();
+    assert_eq!(request(), None);
+    // What is freed is room for its own kind again, and for no other.
+    assert!(exchange.cancel(open[1]) && !exchange.cancel(open[1]));
+    assert_eq!(request(), None);
+    let again = websocket().unwrap();
+    assert_eq!(websocket(), None);
+    assert!(exchange.cancel(running));
+    assert_eq!(websocket(), None);
+    let last = request().unwrap();
+    for slot in [open[0], again, last] {
+        assert!(exchange.cancel(slot));
+    }
     assert_eq!(exchange.in_flight(), 0);
 }
 

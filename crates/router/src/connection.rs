@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::local::Local;
 use crate::page::Page;
 use crate::presence::Presence;
-use crate::request::{Asked, Begun, OVERLOADED, begin};
+use crate::request::{Asked, Begun, OVERLOADED, TOO_MANY_WEBSOCKETS, begin};
 use crate::stream::{Detached, Peer, Stream};
 use crate::turn::Outcome;
 
@@ -255,7 +255,7 @@ impl Connection {
         let outcome = if refusal.status == 503 { Outcome::Overloaded } else { Outcome::Refused };
         self.local.counts.ended(refusal.status, outcome, None, None);
         self.log_refused(refusal.status, outcome);
-        if refusal != OVERLOADED {
+        if refusal != OVERLOADED && refusal != TOO_MANY_WEBSOCKETS {
             tracing::debug!(peer = %self.peer.remote, status = refusal.status, reason = refusal.reason, "a request was refused");
         }
         let page = Page {

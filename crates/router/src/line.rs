@@ -136,9 +136,16 @@ impl Line {
 
     // ---- Slots -------------------------------------------------------------------------------------------------------------
 
-    /// Puts a request into the queue; `None` when all slots are in use.
+    /// Puts a request into the queue; `None` when all slots for requests are in use.
     pub(crate) fn submit(&self, presence: &Rc<Presence>, head: &[u8], body: &[u8], end: RequestEnd) -> Option<u32> {
         let slot = self.exchange.submit(self.thread, head, body, end)?.slot;
+        self.own(slot, Owner::Connection(Rc::clone(presence)));
+        Some(slot)
+    }
+
+    /// The same for the handshake of a WebSocket; `None` when as many are open as may be.
+    pub(crate) fn submit_websocket(&self, presence: &Rc<Presence>, head: &[u8]) -> Option<u32> {
+        let slot = self.exchange.submit_websocket(self.thread, head)?.slot;
         self.own(slot, Owner::Connection(Rc::clone(presence)));
         Some(slot)
     }

@@ -22,7 +22,11 @@ impl Connection {
         let line = self.local.line();
         let held = self.local.held.borrow().as_ref().is_some_and(|held| held.answers_all());
         let served = !held && (self.opening.is_none() || line.exchange.serves_websockets());
-        let slot = if served { line.submit(&self.presence, &request.head, &request.body, request.end) } else { None };
+        let slot = match &self.opening {
+            _ if !served => None,
+            Some(_) => line.submit_websocket(&self.presence, &request.head),
+            None => line.submit(&self.presence, &request.head, &request.body, request.end),
+        };
         let Some(slot) = slot else {
             return Some(
                 self.fail(turn, 503, "The server could not keep this request over a change.", Outcome::Overloaded)

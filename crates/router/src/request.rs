@@ -30,6 +30,10 @@ pub(crate) const OVERLOADED: Refusal =
 
 /// A request that was begun.
 #[derive(Debug)]
+/// All slots for WebSockets are.
+pub(crate) const TOO_MANY_WEBSOCKETS: Refusal =
+    Refusal { status: 503, reason: "limit_websockets WebSockets are open already" };
+
 pub(crate) struct Begun {
     pub(crate) asked: Asked,
     /// Its handshake, when it asks for WebSocket.
@@ -103,8 +107,12 @@ pub(crate) fn begin(
     };
     let mut laid_out = local.head.borrow_mut();
     laid_out.clear();
-    let id = lay_out(local, config, peer, &head, opening.is_some(), &mut laid_out)?;
-    let slot = line.submit(presence, &laid_out, first, end).ok_or(OVERLOADED)?;
+    let id = lay_out(local, config, peer, &head, &said, opening.is_some(), &mut laid_out)?;
+    let slot = if opening.is_some() {
+        line.submit_websocket(presence, &laid_out).ok_or(TOO_MANY_WEBSOCKETS)?
+    } else {
+        line.submit(presence, &laid_out, first, end).ok_or(OVERLOADED)?
+    };
     local.defer_wake(&line);
     let turn = Turn {
         line,

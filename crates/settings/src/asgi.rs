@@ -22,6 +22,11 @@ settings! {
     /// nothing is served. A startup that the application itself says has failed is an error with both.
     lifespan: Lifespan = Lifespan::Auto, also("asgi-lifespan") gunicorn("asgi_lifespan");
 
+    /// How many WebSockets may be open at once; a handshake beyond them is answered with 503.
+    /// They are counted apart from the requests of `limit_concurrency`, of which they take no place. One that is quiet needs
+    /// about 10 KiB of memory, and a descriptor.
+    limit_websockets: u32 = 2048, range(0..=16_384);
+
     /// The longest WebSocket message that a client may send, in bytes after decompression; 0 is without limit.
     /// At a longer one the WebSocket is closed with 1009.
     websocket_max_size: u64 = 16 * MIB, range(0..=TIB) apply(Apply::Live);

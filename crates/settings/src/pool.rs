@@ -59,7 +59,7 @@ settings! {
     router_threads: CountOrAuto = CountOrAuto::Auto, range(1..=64) apply(Apply::Restart);
 
     /// How many requests may run and wait for a worker at once; more are answered with 503.
-    /// An open WebSocket or stream counts as one for as long as it lasts.
+    /// A stream counts as one for as long as it lasts; WebSockets are counted apart, by `limit_websockets`.
     limit_concurrency: u32 = 1024, range(1..=16_384);
 
     /// Shared memory for the body of each request on its way to a worker.

@@ -87,6 +87,10 @@ impl Desk {
         Snapshot {
             configured: self.configured(),
             statistics,
+            limits: {
+                let settings = &self.instance.current().served.settings;
+                (settings.pool.limit_concurrency, settings.asgi.limit_websockets)
+            },
             observed: self.observed(),
             restarts: self.instance.restarts(),
             relieved: self.instance.relieved.counts(),

@@ -30,7 +30,8 @@ pub(super) fn exchange(settings: &Settings, workers: u16, router_threads: u32) -
         workers: u32::from(workers),
         threads: pool.threads,
         router_threads,
-        slots: pool.limit_concurrency,
+        slots: pool.limit_concurrency + settings.asgi.limit_websockets,
+        websockets: settings.asgi.limit_websockets,
         head_size: HEAD_AREA,
         // Their range ends at 16 MiB.
         request_ring: pool.request_buffer as u32,

@@ -19,7 +19,7 @@ use hostler_exchange::{
 use hostler_listener::{Options, bind_all};
 use tokio::sync::mpsc;
 
-use crate::{Config, Router, RouterEvent, TrustedPeers, Underscores, WebSocketConfig};
+use crate::{Config, ForwardedHeaders, Router, RouterEvent, TrustedPeers, Underscores, WebSocketConfig};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,6 +58,7 @@ fn exchange(workers: u32, router_threads: u32) -> Arc<Exchange> {
         threads: 2,
         router_threads,
         slots: 32,
+        websockets: 0,
         head_size: 64 * 1024,
         request_ring: 4096,
         response_ring: 4096,
@@ -276,6 +277,7 @@ fn config() -> Config {
         timeout: Some(patience),
         underscores: Underscores::Drop,
         trusted: TrustedPeers(Arc::new(|_| false)),
+        forwarded: ForwardedHeaders::default(),
         request_id_header: None,
         server_header: false,
         slow_request: None,

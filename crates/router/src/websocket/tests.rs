@@ -17,7 +17,7 @@ use hostler_listener::{Options, bind_all};
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::mpsc;
 
-use crate::{Config, Router, TrustedPeers, Underscores};
+use crate::{Config, ForwardedHeaders, Router, TrustedPeers, Underscores};
 
 const RING: usize = 16 * 1024;
 
@@ -141,7 +141,8 @@ impl Served {
                 workers: 1,
                 threads: 1,
                 router_threads: 1,
-                slots: 4,
+                slots: 8,
+                websockets: 4,
                 head_size: 64 * 1024,
                 request_ring: ring,
                 response_ring: ring,
@@ -226,6 +227,7 @@ fn config() -> Config {
         timeout: Some(Duration::from_secs(5)),
         underscores: Underscores::Drop,
         trusted: TrustedPeers(Arc::new(|_| false)),
+        forwarded: ForwardedHeaders::default(),
         request_id_header: None,
         server_header: false,
         slow_request: None,

@@ -19,6 +19,8 @@ pub(super) struct Snapshot {
     pub(super) configured: Configured,
     pub(super) observed: Observed,
     pub(super) statistics: Statistics,
+    /// How many requests may be in flight, and how many WebSockets may be open.
+    pub(super) limits: (u32, u32),
     /// Of all generations, those that are gone among them.
     pub(super) restarts: Restarts,
     pub(super) workers: Vec<WorkerSnapshot>,

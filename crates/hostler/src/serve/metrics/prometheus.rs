@@ -11,7 +11,7 @@ const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 /// All of it.
 pub(in crate::serve) fn text(snapshot: &Snapshot) -> String {
-    let Snapshot { configured, observed, statistics, restarts, .. } = snapshot;
+    let Snapshot { configured, observed, statistics, restarts, limits, .. } = snapshot;
     let mut text = Text(String::new());
     let about = labels(&[
         ("version", &observed.version),
@@ -33,6 +33,9 @@ pub(in crate::serve) fn text(snapshot: &Snapshot) -> String {
     );
     text.gauge("hostler_connections", "Connections that are open.", statistics.connections as f64);
     text.gauge("hostler_websockets", "WebSockets that are open.", statistics.websockets as f64);
+    let (requests, websockets) = *limits;
+    text.gauge("hostler_requests_limit", "Requests that may wait or run (limit_concurrency).", f64::from(requests));
+    text.gauge("hostler_websockets_limit", "WebSockets that may be open (limit_websockets).", f64::from(websockets));
     text.counter("hostler_connections_accepted_total", "Connections that were accepted.", statistics.accepted);
     text.counter("hostler_received_bytes_total", "Bytes of request bodies and messages.", statistics.bytes_in);
     text.counter("hostler_sent_bytes_total", "Bytes of answers.", statistics.bytes_out);
@@ -44,11 +47,11 @@ pub(in crate::serve) fn text(snapshot: &Snapshot) -> String {
     text.samples("hostler_request_outcomes_total", "counter", "How requests ended.", outcomes);
     let causes = restarts.by_cause().map(|(cause, count)| (labels(&[("cause", cause)]), count as f64));
     text.samples("hostler_worker_restarts_total", "counter", "Workers that were replaced.", causes);
+    let lost = "Records that the access log and the error log lost, as nobody took them.";
+    text.counter("hostler_log_records_lost_total", lost, hostler_log::records_lost());
     let relieved = &snapshot.relieved;
     text.counter("hostler_memory_pressure_total", "How often systemd said that memory is short.", relieved.told);
     let steps = [("collect", relieved.collected), ("recycle", relieved.recycled), ("sleep", relieved.slept)];
-    let lost = "Records that the access log and the error log lost, as nobody took them.";
-    text.counter("hostler_log_records_lost_total", lost, hostler_log::records_lost());
     let steps = steps.map(|(step, count)| (labels(&[("step", step)]), count as f64));
     text.samples("hostler_memory_relief_total", "counter", "What was done about it.", steps);
     let freed = "Bytes that workers gave back when they collected their garbage for it.";
