@@ -362,7 +362,7 @@ impl Connection {
 
     /// The answer was sent whole.
     async fn finish(&mut self, turn: &mut Turn, status: u16) -> After {
-        self.log(turn, status, Outcome::Ok);
+        turn.log(status, Outcome::Ok);
         // A refused handshake has no body, though its slot waited for records: its worker hears that nobody listens.
         if turn.body.is_done() && self.opening.is_none() {
             turn.line.leave(turn.slot, self.local.clock());
@@ -450,7 +450,7 @@ impl Connection {
         let page = Page { status, reason, http11: turn.http11, to_head: turn.to_head, keep_alive, id: id.as_bytes() };
         self.local.out.borrow_mut().clear();
         turn.sent = page.write(&self.local, &turn.config, &mut self.local.out.borrow_mut());
-        self.log(turn, status, outcome);
+        turn.log(status, outcome);
         match outcome {
             _ if turn.taken_back => {}
             Outcome::TimedOut => turn.line.cancel(turn.slot, self.local.clock()),
@@ -468,13 +468,13 @@ impl Connection {
         if framing == Framing::Close {
             self.stream.reset_at_close();
         }
-        self.log(turn, status, outcome);
+        turn.log(status, outcome);
         turn.line.give_up(turn.slot, self.local.clock());
         After::Cut
     }
 
     fn interrupted(&mut self, turn: &mut Turn, _: Interrupted) -> After {
-        self.log(turn, 499, Outcome::ClientGone);
+        turn.log(499, Outcome::ClientGone);
         turn.line.give_up(turn.slot, self.local.clock());
         After::Cut
     }

@@ -47,7 +47,7 @@ impl Connection {
         let (Some(record), Some(log)) = (&unserved.record, &mut *self.local.access_log.borrow_mut()) else { return };
         let id = unserved.id.show();
         log.record(&AccessRecord {
-            remote: self.remote(),
+            remote: &record.remote,
             method: &record.method,
             target: &record.target,
             version: version(unserved.http11),
@@ -69,15 +69,18 @@ impl Connection {
     fn remote(&self) -> &str {
         if self.peer.remote.is_empty() { "unix" } else { &self.peer.remote }
     }
+}
 
+impl Turn {
     /// Counts and records the end of a request. The slot must still be the request's, unless it was taken back.
-    pub(crate) fn log(&self, turn: &Turn, status: u16, outcome: Outcome) {
-        let exchange = &turn.line.exchange;
-        let (queued, started, finished) = exchange.times(turn.slot);
+    pub(crate) fn log(&self, status: u16, outcome: Outcome) {
+        self.ended.set(true);
+        let exchange = &self.line.exchange;
+        let (queued, started, finished) = exchange.times(self.slot);
         // Mostly the worker is done, and has looked at the clock already.
-        let now = if finished == 0 || turn.record.is_some() { now_ns() } else { finished };
+        let now = if finished == 0 || self.record.is_some() { now_ns() } else { finished };
         let finished = if finished == 0 { now } else { finished };
-        let was_run = started != 0 && !turn.taken_back;
+        let was_run = started != 0 && !self.taken_back;
         let queue = was_run.then(|| started.saturating_sub(queued));
         let application = (was_run && status != 101).then(|| finished.saturating_sub(started));
         self.local.counts.ended(status, outcome, queue, application);
@@ -85,26 +88,26 @@ impl Connection {
             let failed = status >= 500 || matches!(outcome, Outcome::CutOff | Outcome::Failed | Outcome::WorkerDied);
             exchange.note_wait(queued, started);
             exchange.count(
-                exchange.progress(turn.slot).worker,
+                exchange.progress(self.slot).worker,
                 Tally {
                     requests: 1,
                     failed: u64::from(failed),
-                    sent_bytes: turn.sent,
+                    sent_bytes: self.sent,
                     application_ns: application.unwrap_or(0),
                 },
             );
         }
-        let Some(record) = &turn.record else { return };
+        let Some(record) = &self.record else { return };
         let span = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from));
-        let id = turn.id.show();
-        let worker = (started != 0).then(|| exchange.progress(turn.slot).worker);
+        let id = self.id.show();
+        let worker = (started != 0).then(|| exchange.progress(self.slot).worker);
         let access = AccessRecord {
-            remote: self.remote(),
+            remote: &record.remote,
             method: &record.method,
             target: &record.target,
-            version: version(turn.http11),
+            version: version(self.http11),
             status,
-            bytes: turn.sent,
+            bytes: self.sent,
             referer: record.referer.as_deref(),
             user_agent: record.user_agent.as_deref(),
             request_id: Some(id.as_str()).filter(|id| !id.is_empty()),
@@ -120,7 +123,7 @@ impl Connection {
             log.record(&access);
         }
         // A WebSocket is not slow because it is long.
-        if status != 101 && turn.config.slow_request.is_some_and(|limit| access.total > limit) {
+        if status != 101 && self.config.slow_request.is_some_and(|limit| access.total > limit) {
             hostler_log::slow_request(&access);
         }
     }

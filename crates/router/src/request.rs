@@ -1,5 +1,6 @@
 //! From a head on the wire to a request in the queue.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub(crate) struct Unserved {
 
 /// Parses a head, and puts the request into the queue with what is there of its body; `None` when the head is not complete.
 pub(crate) fn begin(
-    local: &Local,
+    local: &Rc<Local>,
     peer: &Peer,
     presence: &Rc<Presence>,
     buffer: &[u8],
@@ -86,7 +87,7 @@ pub(crate) fn begin(
     if let Some(held) = &*local.held.borrow()
         && held.answers(&head)
     {
-        let unserved = unserved(local, config, Arc::clone(held), &head, logged);
+        let unserved = unserved(local, config, Arc::clone(held), &head, peer, logged);
         return Ok(Some(Begun { asked: Asked::Held(unserved), opening: None, used: head.length }));
     }
     let opening = Opening::check(&line, &head)?;
@@ -121,6 +122,7 @@ pub(crate) fn begin(
         to_head: head.method == "HEAD",
         idempotent: matches!(head.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),
         http11: head.version == Version::Http11,
+        local: Rc::clone(local),
         keep_alive: head.keep_alive,
         awaits_continue: head.expect_continue && !body.is_done() && first.is_empty(),
         body,
@@ -129,7 +131,9 @@ pub(crate) fn begin(
         sent: 0,
         began: local.clock(),
         id,
-        record: logged.then(|| Box::new(record(&head))),
+        record: logged.then(|| Box::new(record(&head, peer))),
+        status: 0,
+        ended: Cell::new(false),
     };
     Ok(Some(Begun { asked: Asked::Served(turn), opening, used: head.length + first.len() }))
 }
@@ -226,7 +230,14 @@ fn id_of(local: &Local, config: &Config, head: &Head<'_, '_>) -> RequestId {
 }
 
 /// What is to be known of a request that is only answered. Its body is not looked at.
-fn unserved(local: &Local, config: &Config, held: Arc<Held>, head: &Head<'_, '_>, logged: bool) -> Unserved {
+fn unserved(
+    local: &Local,
+    config: &Config,
+    held: Arc<Held>,
+    head: &Head<'_, '_>,
+    peer: &Peer,
+    logged: bool,
+) -> Unserved {
     let has_body = !matches!(head.framing, Framing::None | Framing::Length(0));
     Unserved {
         held,
@@ -236,7 +247,7 @@ fn unserved(local: &Local, config: &Config, held: Arc<Held>, head: &Head<'_, '_>
         takes_json: takes_json(head),
         keep_alive: head.keep_alive && !has_body,
         id: id_of(local, config, head),
-        record: (logged && !asks_about_failure(head)).then(|| Box::new(record(head))),
+        record: (logged && !asks_about_failure(head)).then(|| Box::new(record(head, peer))),
     }
 }
 
@@ -261,12 +272,13 @@ fn host_and_port(host: &[u8], https: bool) -> (&[u8], u16) {
 }
 
 /// What the access log will want to know.
-fn record(head: &Head<'_, '_>) -> Record {
+fn record(head: &Head<'_, '_>, peer: &Peer) -> Record {
     let find = |name: &str| {
         head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.to_vec())
     };
     Record {
         received: SystemTime::now(),
+        remote: if peer.remote.is_empty() { "unix".into() } else { peer.remote.clone() },
         method: head.method.to_owned(),
         target: head.target.raw.to_owned(),
         referer: find("referer"),

@@ -58,6 +58,7 @@ impl Connection {
         };
         let Some(written) = written else { return Ok(None) };
         turn.keep_alive = written.keep_alive;
+        turn.status = written.status;
         let mut framing = written.framing;
         let first = there.min(STEP);
         if first > 0 {

@@ -1,5 +1,6 @@
 //! One request and its answer on a connection: what is known of it between its head and its end.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -7,10 +8,12 @@ use crate::body::Body;
 use crate::config::Config;
 use crate::id::RequestId;
 use crate::line::Line;
+use crate::local::Local;
 
 /// A request in flight.
 #[derive(Debug)]
 pub(crate) struct Turn {
+    pub(crate) local: Rc<Local>,
     /// Where it is run. It may move on when that line has no workers any more.
     pub(crate) line: Rc<Line>,
     /// How it is treated, to its end.
@@ -37,12 +40,28 @@ pub(crate) struct Turn {
     pub(crate) id: RequestId,
     /// For the logs, when somebody wants them.
     pub(crate) record: Option<Box<Record>>,
+    /// The status that was sent; 0 before.
+    pub(crate) status: u16,
+    /// Its end was counted and recorded.
+    pub(crate) ended: Cell<bool>,
+}
+
+impl Drop for Turn {
+    /// An answer that nobody brought to an end was cut off with its connection, when the server was stopped by force.
+    fn drop(&mut self) {
+        if !self.ended.get() {
+            let status = if self.status == 0 { 503 } else { self.status };
+            self.log(status, Outcome::CutOff);
+        }
+    }
 }
 
 /// What the access log tells of a request.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) received: SystemTime,
+    /// The client's address: the peer's, or what a trusted proxy told; `unix` without one.
+    pub(crate) remote: Box<str>,
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) referer: Option<Vec<u8>>,
@@ -57,7 +76,7 @@ pub(crate) enum Outcome {
     ClientGone,
     /// The body was refused, or did not come.
     BadBody,
-    /// The application failed after its head was sent, or gave less than it declared.
+    /// The application failed after its head was sent, or gave less than it declared; or the server was stopped before the answer was whole.
     CutOff,
     /// The application failed before.
     Failed,

@@ -35,11 +35,12 @@ impl Connection {
     /// was asked for.
     pub(crate) async fn websocket(&mut self, turn: &mut Turn, progress: ResponseProgress) -> Option<After> {
         let mut socket = self.open(turn, progress)?;
+        turn.status = 101;
         self.local.counts.websocket_opened();
         let Ended { after, outcome } = poll_fn(|context| socket.poll(self, context)).await;
         self.local.counts.websocket_closed();
         turn.sent = socket.sent();
-        self.log(turn, 101, outcome);
+        turn.log(101, outcome);
         turn.line.give_up(turn.slot, self.local.clock());
         Some(after)
     }
