@@ -176,6 +176,14 @@ def test_forwarded_allow_ips_also_of_a_connection_that_is_open(shop):
         assert {before, kept.get("/", headers=headers).header("scheme")} == {"http", "https"}
 
 
+def test_forwarded_headers_also_of_a_connection_that_is_open(shop):
+    headers = [("X-Forwarded-Proto", "https")]
+    with shop.server.connect() as kept:
+        assert kept.get("/", headers=headers).header("scheme") == "https"
+        shop.set("forwarded_headers=x-forwarded-for")
+        assert kept.get("/", headers=headers).header("scheme") == "http"
+
+
 def test_request_id_header_and_server_header(shop):
     assert shop.server.get("/").header("x-request-id") and not shop.server.get("/").header("server")
     shop.set("request_id_header=X-Trace", "server_header=true")

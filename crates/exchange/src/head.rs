@@ -35,9 +35,9 @@ pub struct Request<'a> {
     pub content_length: Option<u64>,
     /// The method.
     pub method: &'a [u8],
-    /// The peer's address, as text; empty for a unix socket.
+    /// The client's address, as text: the peer's, or what a trusted proxy told. Empty for a unix socket.
     pub remote: &'a [u8],
-    /// The peer's port; 0 for a unix socket.
+    /// The client's port; 0 where it is not known, as for a unix socket.
     pub remote_port: u16,
     /// The name or address the request came to.
     pub server: &'a [u8],

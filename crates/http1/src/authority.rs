@@ -9,7 +9,8 @@ use crate::characters::{hexadecimal_digit, is_host};
 ///
 /// User information (`user@host`) is none of it: RFC 9110 section 4.2.4 has it treated as an error. Neither are
 /// a zone of an IPv6 address and the never used `IPvFuture`. An empty host is not valid here.
-pub(crate) fn is_valid(authority: &[u8]) -> bool {
+#[must_use]
+pub fn is_valid(authority: &[u8]) -> bool {
     match authority {
         [] | [b':', ..] => false,
         [b'[', rest @ ..] => is_bracketed(rest),

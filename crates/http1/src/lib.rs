@@ -21,6 +21,7 @@ mod refusal;
 mod target;
 mod trailer;
 
+pub use authority::is_valid as is_authority;
 pub use chunked::{ChunkedDecoder, Decoded};
 pub use fields::Framing;
 pub use head::{Head, Version, parse_head};

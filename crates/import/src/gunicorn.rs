@@ -124,7 +124,7 @@ pub(crate) const RULES: &[Rule] = &[
     alone("permit_unconventional_http_version --permit-unconventional-http-version", Without(STRICT)),
     alone("casefold_http_method --casefold-http-method", Without(STRICT)),
     valued("forwarder_headers --forwarder-headers", Without("root_path says where the application is mounted")),
-    valued("secure_scheme_headers", Without("of a trusted proxy, X-Forwarded-Proto is taken")),
+    valued("secure_scheme_headers", Without("of a trusted proxy, X-Forwarded-Proto is taken: forwarded_headers")),
     valued("asgi_disconnect_grace_period --asgi-disconnect-grace-period", Needless("graceful_timeout holds for all")),
     valued("control_socket --control-socket", Needless("`hostler status` finds its own")),
     valued("control_socket_mode --control-socket-mode", Needless("it is for the instance's user and root")),

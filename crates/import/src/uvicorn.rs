@@ -113,7 +113,7 @@ fn access_log(gathered: &mut Gathered, _: &Given) -> Result<(), String> {
 }
 
 fn no_proxy(gathered: &mut Gathered, _: &Given) -> Result<(), String> {
-    gathered.set("forwarded_allow_ips", toml_edit::Array::new().into())
+    gathered.set("forwarded_headers", toml_edit::Array::new().into())
 }
 
 fn factory(gathered: &mut Gathered, _: &Given) -> Result<(), String> {

@@ -90,7 +90,7 @@ pub(crate) const RULES: &[Rule] = &[
     alone("lazy --lazy lazy-apps --lazy-apps", Needless("each worker imports the application, unless preload is set")),
     alone(
         "log-x-forwarded-for --log-x-forwarded-for",
-        Without("the access log has the peer; of a trusted proxy, X-Forwarded-Proto is taken"),
+        Needless("the access log has the client that a trusted proxy tells: forwarded_allow_ips"),
     ),
     valued(
         "logformat --logformat log-format --log-format",

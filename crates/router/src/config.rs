@@ -24,8 +24,10 @@ pub struct Config {
     pub timeout: Option<Duration>,
     /// What becomes of headers with an underscore in their name.
     pub underscores: Underscores,
-    /// Whose `X-Forwarded-Proto` is believed.
+    /// Whose word about the client behind them is believed.
     pub trusted: TrustedPeers,
+    /// Which of their headers are.
+    pub forwarded: ForwardedHeaders,
     /// The header that carries a request's id; `None` for no ids.
     pub request_id_header: Option<String>,
     /// Whether answers name the server.
@@ -60,6 +62,21 @@ pub enum Underscores {
     Refuse,
     /// Passed on.
     Pass,
+}
+
+/// The headers of trusted peers that are believed about the client behind them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ForwardedHeaders {
+    /// `X-Forwarded-For`.
+    pub x_for: bool,
+    /// `X-Forwarded-Proto`.
+    pub x_proto: bool,
+    /// `X-Forwarded-Host`.
+    pub x_host: bool,
+    /// `X-Forwarded-Port`.
+    pub x_port: bool,
+    /// `Forwarded` (RFC 7239), whose word comes before that of the others.
+    pub forwarded: bool,
 }
 
 /// Peers that are believed about the client they forward for. Peers on unix sockets always are.

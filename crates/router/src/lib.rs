@@ -10,6 +10,7 @@ mod config;
 mod configuring;
 mod connection;
 mod counts;
+mod forwarded;
 mod held;
 mod histogram;
 mod id;
@@ -41,7 +42,7 @@ use hostler_listener::Bound;
 use hostler_log::AccessLog;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-pub use config::{Config, TrustedPeers, Underscores, WebSocketConfig};
+pub use config::{Config, ForwardedHeaders, TrustedPeers, Underscores, WebSocketConfig};
 pub use counts::Statistics;
 
 pub use held::{FAILURE_HEADER, Held};

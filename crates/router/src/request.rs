@@ -13,6 +13,7 @@ use hostler_http1::{Framing, Head, Refusal, Version, parse_head, percent_decode_
 use crate::body::Body;
 use crate::config::{Config, Underscores};
 use crate::connection::Opening;
+use crate::forwarded::{Forwarded, without_port};
 use crate::held::{Held, asks_about_failure, shows_page, takes_json};
 use crate::id::RequestId;
 use crate::local::Local;
@@ -29,12 +30,12 @@ const LONGEST_ID: usize = 128;
 pub(crate) const OVERLOADED: Refusal =
     Refusal { status: 503, reason: "limit_concurrency requests are in flight already" };
 
-/// A request that was begun.
-#[derive(Debug)]
 /// All slots for WebSockets are.
 pub(crate) const TOO_MANY_WEBSOCKETS: Refusal =
     Refusal { status: 503, reason: "limit_websockets WebSockets are open already" };
 
+/// A request that was begun.
+#[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) asked: Asked,
     /// Its handshake, when it asks for WebSocket.
@@ -83,11 +84,16 @@ pub(crate) fn begin(
     let Some(head) = parse_head(buffer, &config.head_limits, &mut scratch[..fields])? else {
         return Ok(None);
     };
+    let said = if peer.trusted {
+        Forwarded::read(head.headers, config.forwarded, &config.trusted)
+    } else {
+        Forwarded::default()
+    };
     let logged = local.access_log.borrow().is_some() || config.slow_request.is_some();
     if let Some(held) = &*local.held.borrow()
         && held.answers(&head)
     {
-        let unserved = unserved(local, config, Arc::clone(held), &head, peer, logged);
+        let unserved = unserved(local, config, Arc::clone(held), &head, peer, said, logged);
         return Ok(Some(Begun { asked: Asked::Held(unserved), opening: None, used: head.length }));
     }
     let opening = Opening::check(&line, &head)?;
@@ -116,13 +122,13 @@ pub(crate) fn begin(
     };
     local.defer_wake(&line);
     let turn = Turn {
+        local: Rc::clone(local),
         line,
         config: Rc::clone(config),
         slot,
         to_head: head.method == "HEAD",
         idempotent: matches!(head.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),
         http11: head.version == Version::Http11,
-        local: Rc::clone(local),
         keep_alive: head.keep_alive,
         awaits_continue: head.expect_continue && !body.is_done() && first.is_empty(),
         body,
@@ -131,7 +137,7 @@ pub(crate) fn begin(
         sent: 0,
         began: local.clock(),
         id,
-        record: logged.then(|| Box::new(record(&head, peer))),
+        record: logged.then(|| Box::new(record(&head, peer, said))),
         status: 0,
         ended: Cell::new(false),
     };
@@ -144,6 +150,7 @@ fn lay_out(
     config: &Config,
     peer: &Peer,
     head: &Head<'_, '_>,
+    said: &Forwarded,
     websocket: bool,
     to: &mut Vec<u8>,
 ) -> Result<RequestId, Refusal> {
@@ -156,18 +163,23 @@ fn lay_out(
     };
     let id_header = config.request_id_header.as_deref();
     let id = id_of(local, config, head);
-    let (mut https, mut trailers) = (false, false);
+    let https = said.https.unwrap_or(false);
+    let mut trailers = false;
     for header in head.headers {
-        if peer.trusted && header.name.eq_ignore_ascii_case("x-forwarded-proto") {
-            https = header.value.eq_ignore_ascii_case(b"https");
-        }
         trailers |= header.name.eq_ignore_ascii_case("te") && accepts_trailers(header.value);
     }
     let shown = id.show();
     // An absolute target's authority is the host, whatever Host says (RFC 9112 section 3.2.2).
-    let host = head.target.authority.or(head.host).unwrap_or_default();
+    let asked = head.target.authority.or(head.host).unwrap_or_default();
+    let told = said.host(asked, https);
+    let replacement = told.as_deref().or(head.target.authority);
+    let host = replacement.unwrap_or(asked);
     let (server, server_port) =
         if peer.server.is_empty() { host_and_port(host, https) } else { (peer.server.as_bytes(), peer.server_port) };
+    let (remote, remote_port) = match &said.client {
+        Some(client) => (client.as_bytes(), said.client_port),
+        None => (peer.remote.as_bytes(), peer.remote_port),
+    };
     let request = Request {
         version: if head.version == Version::Http11 { 11 } else { 10 },
         https,
@@ -176,8 +188,8 @@ fn lay_out(
         trailers,
         content_length: if let Framing::Length(length) = head.framing { Some(length) } else { None },
         method: head.method.as_bytes(),
-        remote: peer.remote.as_bytes(),
-        remote_port: peer.remote_port,
+        remote,
+        remote_port,
         server,
         server_port,
         id: shown.as_bytes(),
@@ -204,13 +216,13 @@ fn lay_out(
         // `Proxy` would become HTTP_PROXY, which libraries take for the way out (CVE-2016-5385, "httpoxy").
         let replaced = id_header.is_some_and(|id| name.eq_ignore_ascii_case(id))
             || name.eq_ignore_ascii_case("proxy")
-            || (head.target.authority.is_some() && name.eq_ignore_ascii_case("host"));
+            || (replacement.is_some() && name.eq_ignore_ascii_case("host"));
         if !replaced {
             writer.header(name.as_bytes(), header.value);
         }
     }
-    if let Some(authority) = head.target.authority {
-        writer.header(b"Host", authority);
+    if let Some(host) = replacement {
+        writer.header(b"Host", host);
     }
     if let Some(name) = id_header {
         writer.header(name.as_bytes(), shown.as_bytes());
@@ -236,6 +248,7 @@ fn unserved(
     held: Arc<Held>,
     head: &Head<'_, '_>,
     peer: &Peer,
+    said: Forwarded,
     logged: bool,
 ) -> Unserved {
     let has_body = !matches!(head.framing, Framing::None | Framing::Length(0));
@@ -247,7 +260,7 @@ fn unserved(
         takes_json: takes_json(head),
         keep_alive: head.keep_alive && !has_body,
         id: id_of(local, config, head),
-        record: (logged && !asks_about_failure(head)).then(|| Box::new(record(head, peer))),
+        record: (logged && !asks_about_failure(head)).then(|| Box::new(record(head, peer, said))),
     }
 }
 
@@ -265,20 +278,20 @@ fn is_sane_id(value: &[u8]) -> bool {
 
 /// The server as a client on a unix socket named it.
 fn host_and_port(host: &[u8], https: bool) -> (&[u8], u16) {
-    let colon = host.iter().rposition(|byte| *byte == b':').filter(|at| !host[*at..].contains(&b']'));
-    let (name, port) = colon.map_or((host, None), |at| (&host[..at], std::str::from_utf8(&host[at + 1..]).ok()));
+    let name = without_port(host);
+    let port = host.get(name.len() + 1..).and_then(|port| std::str::from_utf8(port).ok());
     let name: &[u8] = if name.is_empty() { b"localhost" } else { name };
     (name, port.and_then(|port| port.parse().ok()).unwrap_or(if https { 443 } else { 80 }))
 }
 
 /// What the access log will want to know.
-fn record(head: &Head<'_, '_>, peer: &Peer) -> Record {
+fn record(head: &Head<'_, '_>, peer: &Peer, said: Forwarded) -> Record {
     let find = |name: &str| {
         head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.to_vec())
     };
     Record {
         received: SystemTime::now(),
-        remote: if peer.remote.is_empty() { "unix".into() } else { peer.remote.clone() },
+        remote: said.client.unwrap_or_else(|| if peer.remote.is_empty() { "unix".into() } else { peer.remote.clone() }),
         method: head.method.to_owned(),
         target: head.target.raw.to_owned(),
         referer: find("referer"),

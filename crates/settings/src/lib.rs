@@ -45,7 +45,9 @@ pub use reading::{Explained, Reading, metas};
 pub use service::Service;
 pub use value::Value;
 pub use values::application::Application;
-pub use values::choice::{AccessLogFormat, EventLoop, HeaderMap, Interface, Lifespan, LogLevel, Profile, ReloadEngine};
+pub use values::choice::{
+    AccessLogFormat, EventLoop, ForwardedHeader, HeaderMap, Interface, Lifespan, LogLevel, Profile, ReloadEngine,
+};
 pub use values::count::CountOrAuto;
 pub use values::log_file::LogFile;
 pub use values::mode::{Mode, Owner};

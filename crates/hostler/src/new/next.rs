@@ -107,8 +107,8 @@ fn nginx(instance: &Instance, target: &Target, statics: &[Statics]) -> String {
     };
     text.push_str(&format!(
         "location / {{\n    proxy_pass http://{server};\n    proxy_http_version 1.1;\n    proxy_set_header Connection \"\";\n    \
-         proxy_set_header Host $host;\n    proxy_set_header X-Forwarded-Proto $scheme;\n    \
-         proxy_set_header X-Request-Id $request_id;\n}}\n"
+         proxy_set_header Host $host;\n    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n    \
+         proxy_set_header X-Forwarded-Proto $scheme;\n    proxy_set_header X-Request-Id $request_id;\n}}\n"
     ));
     text
 }

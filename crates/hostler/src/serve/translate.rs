@@ -6,9 +6,9 @@ use std::time::Duration;
 use hostler_channel::{EventLoop, Interface, Lifespan, WorkerStart};
 use hostler_exchange::Config as ExchangeConfig;
 use hostler_log::{ErrorLog, Format, Sink, Target, init_error_log};
-use hostler_router::{Config as RouterConfig, TrustedPeers, Underscores, WebSocketConfig};
+use hostler_router::{Config as RouterConfig, ForwardedHeaders, TrustedPeers, Underscores, WebSocketConfig};
 use hostler_settings::{
-    AccessLogFormat, EventLoop as EventLoopSetting, HeaderMap, Interface as InterfaceSetting, Life,
+    AccessLogFormat, EventLoop as EventLoopSetting, ForwardedHeader, HeaderMap, Interface as InterfaceSetting, Life,
     Lifespan as LifespanSetting, Log, LogFile, LogLevel, Settings,
 };
 use hostler_supervisor::{Options as SupervisorOptions, Recycling, Scaling};
@@ -65,6 +65,16 @@ pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
             HeaderMap::Dangerous => Underscores::Pass,
         },
         trusted: TrustedPeers(Arc::new(move |peer| peers.iter().any(|trusted| trusted.contains(peer)))),
+        forwarded: {
+            let believes = |header| http.forwarded_headers.contains(&header);
+            ForwardedHeaders {
+                x_for: believes(ForwardedHeader::For),
+                x_proto: believes(ForwardedHeader::Proto),
+                x_host: believes(ForwardedHeader::Host),
+                x_port: believes(ForwardedHeader::Port),
+                forwarded: believes(ForwardedHeader::Standard),
+            }
+        },
         request_id_header: http.request_id_header.as_ref().map(|name| name.as_str().to_owned()),
         server_header: http.server_header,
         websocket: WebSocketConfig {

@@ -89,6 +89,22 @@ choice! {
 }
 
 choice! {
+    /// A header field in which proxies tell about the client that they forward for.
+    ForwardedHeader {
+        /// Its address.
+        For = "x-forwarded-for",
+        /// The scheme that it used.
+        Proto = "x-forwarded-proto",
+        /// The host that it asked for.
+        Host = "x-forwarded-host",
+        /// The port that it connected to.
+        Port = "x-forwarded-port",
+        /// All of these (RFC 7239).
+        Standard = "forwarded",
+    }
+}
+
+choice! {
     /// The least severity that goes to the error log.
     LogLevel {
         /// All that helps in finding a mistake of the server.

@@ -113,9 +113,11 @@ impl Scopes {
         if !request.remote.is_empty() {
             let client = (self.values.get(py, request.remote)?, request.remote_port);
             scope.set_item(intern!(py, "client"), client)?;
-            scope.set_item(intern!(py, "server"), self.server(py, request)?)?;
-        } else if !request.socket.is_empty() {
+        }
+        if !request.socket.is_empty() {
             scope.set_item(intern!(py, "server"), (utf8(py, request.socket)?, py.None()))?;
+        } else if !request.remote.is_empty() {
+            scope.set_item(intern!(py, "server"), self.server(py, request)?)?;
         }
         scope.set_item(intern!(py, "extensions"), self.extensions[usize::from(request.websocket)].bind(py).copy()?)?;
         if request.websocket {
