@@ -21,12 +21,34 @@ const PAGE_LIMIT: u32 = 5_000;
 /// What is held at once: the texts of so many bytes, the latest.
 const BYTES_LIMIT: usize = 16 << 20;
 
-/// A part of the log.
+/// A part of the log: the last lines, or the first that follow a cursor, so that who goes on from page to page misses none.
 pub(crate) async fn page(kind: Kind, name: &str, filter: &LogFilter) -> Result<LogPage> {
     let lines = filter.lines.unwrap_or(LINES).min(PAGE_LIMIT);
-    read(kind, name, &LogFilter { lines: Some(lines), ..filter.clone() })
-        .await
-        .map_err(|reason| Error::Refused { reason })
+    let read = if filter.cursor.is_empty() {
+        read(kind, name, &LogFilter { lines: Some(lines), ..filter.clone() }).await
+    } else {
+        read_on(kind, name, filter, lines).await
+    };
+    read.map_err(|reason| Error::Refused { reason })
+}
+
+/// The first lines behind the cursor that match. What follows the last of them is left for the next page.
+async fn read_on(kind: Kind, name: &str, filter: &LogFilter, most: u32) -> std::result::Result<LogPage, String> {
+    let all = LogFilter { lines: None, ..filter.clone() };
+    let mut journal = Journal::open(kind, name, &all, false).map_err(|error| format!("journalctl: {error}"))?;
+    let (mut page, mut bytes) = (LogPage { lines: Vec::new(), cursor: filter.cursor.clone() }, 0);
+    while page.lines.len() < most as usize && bytes < BYTES_LIMIT {
+        let Some(line) = journal.next().await.map_err(|error| format!("journalctl: {error}"))? else {
+            journal.end().await?;
+            break;
+        };
+        page.cursor.clone_from(&line.cursor);
+        if matches(&line, filter) {
+            bytes += line.message.len();
+            page.lines.push(line);
+        }
+    }
+    Ok(page)
 }
 
 /// The last lines that match, the oldest first.

@@ -342,7 +342,11 @@ fn streams_pass_as_descriptors() {
         place.write("shop", "");
         // What stands in for the journal: its first call is the page, its second follows.
         let journalctl = place.path().join("journalctl");
-        let script = "#!/bin/sh\ncase \"$*\" in *--follow*) n=2;; *) n=1;; esac\n\
+        let script = "#!/bin/sh\n\
+             case \"$*\" in *--after-cursor=c*--lines*) exit 1;; *--after-cursor=c7*) for n in 8 9 10; do\n\
+             echo '{\"__REALTIME_TIMESTAMP\":\"'$n'\",\"MESSAGE\":\"line '$n'\",\"__CURSOR\":\"c'$n'\"}'\n\
+             done; exit;; *--after-cursor=c10*) exit;; esac\n\
+             case \"$*\" in *--follow*) n=2;; *) n=1;; esac\n\
              echo '{\"__REALTIME_TIMESTAMP\":\"'$n'\",\"MESSAGE\":\"line '$n'\",\"__CURSOR\":\"c'$n'\"}'\n\
              case $n in 2) exec cat /proc/self/fd/0 - < \"$0.fifo\";; esac\n";
         std::fs::write(&journalctl, script).unwrap();
@@ -357,6 +361,14 @@ fn streams_pass_as_descriptors() {
         let instance = client.instance("shop").await;
         let page = instance.read_logs(LogFilter::default()).await.unwrap();
         assert_eq!((page.lines[0].message.as_str(), page.cursor.as_str()), ("line 1", "c1"));
+        // From a cursor on, page follows page and no line is left out; a cursor that nothing follows stays.
+        let mut cursor = "c7".to_owned();
+        for (messages, last) in [(vec!["line 8", "line 9"], "c9"), (vec![], "c10")] {
+            let page = instance.read_logs(LogFilter { cursor, lines: Some(2), ..LogFilter::default() }).await.unwrap();
+            assert_eq!(page.lines.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), messages);
+            assert_eq!(page.cursor, last);
+            cursor = "c10".to_owned();
+        }
         let lines =
             |fd: zbus::zvariant::OwnedFd| BufReader::new(UnixStream::from(std::os::fd::OwnedFd::from(fd))).lines();
         let mut log = lines(instance.logs(LogFilter { follow: true, ..LogFilter::default() }).await.unwrap());

@@ -29,7 +29,8 @@ pub struct LogFilter {
     /// The id of a request that the line is about.
     #[serde(with = "wire")]
     pub request: String,
-    /// At most the last so many lines of what is there; 500 when it is left out, 100,000 at most.
+    /// At most the last so many lines of what is there; 500 when it is left out, 100,000 at most. `ReadLogs` gives 5,000 at
+    /// most, and with a cursor the first so many that follow it.
     #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
     pub lines: Option<u32>,
     /// Only what follows this cursor of an earlier line.
