@@ -10,6 +10,7 @@
 //!   commands  the one list of what can be done, for menus, shortcuts and the palette
 //!   views   draw model and state, and answer with orders; widgets are what several of them use
 //!   theme   the tokens: colours, sizes, fonts, icons
+//!   secrets   what texts of settings do not show before one asks
 //!   screen_reader   egui's accessible tree on the accessibility bus
 //! ```
 
@@ -21,6 +22,7 @@ pub mod commands;
 pub mod draft;
 pub mod model;
 pub mod screen_reader;
+pub mod secrets;
 pub mod state;
 pub mod theme;
 pub mod views;

@@ -32,10 +32,16 @@ const fn of_shop(name: &'static str, tab: Tab) -> Scene {
 }
 
 /// All of them.
-pub(crate) const ALL: [Scene; 18] = [
+pub(crate) const ALL: [Scene; 19] = [
     scene("list", example::world, Shown::All),
     scene("list-machine", example::world, Shown::Machine(example::system)),
     of_shop("overview", Tab::Overview),
+    Scene {
+        name: "overview-closer",
+        world: example::world,
+        shown: Shown::Instance("shop", Tab::Overview),
+        input: closer,
+    },
     of_shop("workers", Tab::Workers),
     of_shop("requests", Tab::Requests),
     of_shop("logs", Tab::Logs),
@@ -80,6 +86,11 @@ fn palette(frame: u32) -> Vec<Event> {
         4 => vec![Event::Text("re".to_owned())],
         _ => Vec::new(),
     }
+}
+
+/// A quarter of the time.
+fn closer(frame: u32) -> Vec<Event> {
+    if matches!(frame, 2 | 4) { press(Key::Equals, Modifiers::ALT) } else { Vec::new() }
 }
 
 fn shortcuts(frame: u32) -> Vec<Event> {

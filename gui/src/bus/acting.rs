@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hostler_bus::daemon::{Change, Client, Error, Followed, JobPath, NewInstance, Outcome};
-use tokio::sync::Notify;
+use hostler_bus::daemon::{Change, Client, Error, Followed, JobKind, JobPath, NewInstance, Outcome};
+use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
+use super::ledger::{Call, Ledger};
 use super::session::Line;
+use super::signals::Job;
 use super::{Action, Event, Progress};
 use crate::model::{Failure, FailureKind};
 
 /// An answer that takes longer is taken for a person who is being asked for a password.
-const AUTHORIZING_AFTER: Duration = Duration::from_millis(300);
+pub(super) const AUTHORIZING_AFTER: Duration = Duration::from_millis(300);
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ enum Begun {
 enum Came {
     Outcome(Outcome),
     Text(String),
+    /// The job is followed already.
+    Followed,
 }
 
 /// The wish to cancel a job.
@@ -61,6 +65,7 @@ pub(super) struct Actions {
     line: Line,
     tasks: JoinSet<Result<Came, Failure>>,
     known: HashMap<Id, Known>,
+    ledger: Arc<watch::Sender<Ledger>>,
 }
 
 struct Known {
@@ -68,18 +73,30 @@ struct Known {
     action: Action,
     cancel: Arc<Cancel>,
     abort: AbortHandle,
+    /// Whether it is a job of somebody else's.
+    adopted: bool,
 }
 
 impl Actions {
     pub(super) fn new(line: Line) -> Self {
-        Self { line, tasks: JoinSet::new(), known: HashMap::new() }
+        Self { line, tasks: JoinSet::new(), known: HashMap::new(), ledger: Arc::default() }
     }
 
     /// Begins one.
     pub(super) fn begin(&mut self, name: String, work: Work) {
         let (cancel, action) = (Arc::<Cancel>::default(), work.action());
-        let abort = self.tasks.spawn(act(self.line.clone(), name.clone(), work, Arc::clone(&cancel)));
-        self.known.insert(abort.id(), Known { name, action, cancel, abort });
+        let call = Call::begin(&self.ledger, &name);
+        let abort = self.tasks.spawn(act(self.line.clone(), call, work, Arc::clone(&cancel)));
+        self.known.insert(abort.id(), Known { name, action, cancel, abort, adopted: false });
+    }
+
+    /// Follows a job of somebody else's as one of ours; one of ours is followed already.
+    pub(super) fn adopt(&mut self, job: Job) {
+        let Some(action) = action_of(job.kind) else { return };
+        let (cancel, name) = (Arc::<Cancel>::default(), job.instance.clone());
+        let ledger = Arc::clone(&self.ledger);
+        let abort = self.tasks.spawn(adopted(self.line.clone(), ledger, job, action.clone(), Arc::clone(&cancel)));
+        self.known.insert(abort.id(), Known { name, action, cancel, abort, adopted: true });
     }
 
     /// Cancels what is done to an instance: its job, or the call that has not come to one.
@@ -87,7 +104,7 @@ impl Actions {
         for known in self.known.values().filter(|known| known.name == name) {
             if known.cancel.has_job.load(Ordering::Relaxed) {
                 known.cancel.wished.notify_one();
-            } else {
+            } else if !known.adopted {
                 known.abort.abort();
             }
         }
@@ -109,13 +126,16 @@ impl Actions {
 
     fn ended(&mut self, id: Id, result: Result<Came, Failure>) -> Option<Event> {
         let Known { name, action, .. } = self.known.remove(&id)?;
+        if matches!(result, Ok(Came::Followed)) {
+            return None;
+        }
         let key = self.line.key(&name);
         Some(match (action, result) {
             (Action::Stacks(worker), Ok(Came::Text(text))) => Event::Stacks(key, worker, Ok(text)),
-            (Action::Stacks(worker), Ok(Came::Outcome(_))) => Event::Stacks(key, worker, Ok(String::new())),
+            (Action::Stacks(worker), Ok(_)) => Event::Stacks(key, worker, Ok(String::new())),
             (Action::Stacks(worker), Err(failure)) => Event::Stacks(key, worker, Err(failure)),
             (action, Ok(Came::Outcome(outcome))) => Event::Ended(key, action, Ok(outcome)),
-            (action, Ok(Came::Text(_))) => Event::Ended(key, action, Ok(Outcome::default())),
+            (action, Ok(_)) => Event::Ended(key, action, Ok(Outcome::default())),
             (action, Err(failure)) => Event::Ended(key, action, Err(failure)),
         })
     }
@@ -132,6 +152,8 @@ impl Actions {
             }
         }
         self.tasks.abort_all();
+        // What was not told to have begun is not told to be lost.
+        self.known.retain(|_, known| !known.adopted || known.cancel.has_job.load(Ordering::Relaxed));
         for id in self.known.keys().copied().collect::<Vec<Id>>() {
             let failure = Failure {
                 kind: FailureKind::Lost,
@@ -156,8 +178,8 @@ fn stopped(error: &JoinError) -> Failure {
     Failure { message, ..Failure::default() }
 }
 
-async fn act(line: Line, name: String, work: Work, cancel: Arc<Cancel>) -> Result<Came, Failure> {
-    let action = work.action();
+async fn act(line: Line, called: Call, work: Work, cancel: Arc<Cancel>) -> Result<Came, Failure> {
+    let (action, name) = (work.action(), called.name.clone());
     let begun = {
         let call = begin(&line.client, &name, work);
         tokio::pin!(call);
@@ -179,9 +201,61 @@ async fn act(line: Line, name: String, work: Work, cancel: Arc<Cancel>) -> Resul
         Begun::Done => Ok(Came::Outcome(Outcome::default())),
         Begun::Job(path) => {
             cancel.has_job.store(true, Ordering::Relaxed);
+            if is_told(&action) {
+                called.began(&path);
+            }
+            drop(called);
             Ok(Came::Outcome(follow(&line, &name, &action, path, &cancel).await?))
         }
     }
+}
+
+/// Follows a job, unless it turns out to be one of ours.
+async fn adopted(
+    line: Line,
+    ledger: Arc<watch::Sender<Ledger>>,
+    job: Job,
+    action: Action,
+    cancel: Arc<Cancel>,
+) -> Result<Came, Failure> {
+    let Job { path, instance: name, .. } = job;
+    let mut told = ledger.subscribe();
+    let is_clear = |ledger: &Ledger| ledger.jobs.contains(&path) || !ledger.calls.contains_key(&name);
+    // Its sender is in `ledger`.
+    let _ = told.wait_for(is_clear).await;
+    let mut is_new = false;
+    ledger.send_modify(|ledger| is_new = !ledger.jobs.remove(&path) && ledger.adopted.insert(path.clone()));
+    if !is_new {
+        return Ok(Came::Followed);
+    }
+    cancel.has_job.store(true, Ordering::Relaxed);
+    line.outbox.put(Event::Begun(line.key(&name), action.clone())).await;
+    let outcome = follow(&line, &name, &action, path.clone(), &cancel).await;
+    ledger.send_modify(|ledger| {
+        ledger.adopted.remove(&path);
+    });
+    Ok(Came::Outcome(outcome?))
+}
+
+/// The action that a job is, where one can be told from the other. What is done to settings, and what makes an instance or
+/// takes it away, is seen in these themselves.
+fn action_of(kind: JobKind) -> Option<Action> {
+    Some(match kind {
+        JobKind::Start => Action::Start,
+        JobKind::Stop => Action::Stop,
+        JobKind::Restart => Action::Restart,
+        JobKind::Reload => Action::Reload,
+        JobKind::Rollback => Action::Rollback,
+        JobKind::Upgrade => Action::Upgrade,
+        JobKind::Wake => Action::Wake,
+        JobKind::Sleep => Action::Sleep,
+        JobKind::Apply | JobKind::Undo | JobKind::Create | JobKind::Remove | JobKind::Unknown => return None,
+    })
+}
+
+/// Whether the jobs of an action are adopted, so that ours have to be told from those of others.
+fn is_told(action: &Action) -> bool {
+    JobKind::ALL.iter().any(|kind| action_of(*kind).as_ref() == Some(action))
 }
 
 async fn begin(client: &Client, name: &str, work: Work) -> Result<Begun, Error> {
@@ -198,6 +272,7 @@ async fn begin(client: &Client, name: &str, work: Work) -> Result<Begun, Error> 
         Action::Restart => instance.restart().await?,
         Action::Reload => instance.reload().await?,
         Action::Rollback => instance.rollback().await?,
+        Action::Upgrade => instance.upgrade().await?,
         Action::Wake => instance.wake().await?,
         Action::Sleep => instance.sleep().await?,
         Action::Apply { revision, change } => {
@@ -209,6 +284,7 @@ async fn begin(client: &Client, name: &str, work: Work) -> Result<Begun, Error> 
         Action::Enable(true) => return instance.enable().await.map(|()| Begun::Done),
         Action::Enable(false) => return instance.disable().await.map(|()| Begun::Done),
         Action::Scale(workers) => return instance.scale(workers).await.map(|()| Begun::Done),
+        Action::SetLogLevel(level) => return instance.set_log_level(level).await.map(|()| Begun::Done),
         Action::Recycle(worker) => return instance.recycle(worker).await.map(|()| Begun::Done),
         Action::Stacks(worker) => return instance.stacks(worker).await.map(Begun::Text),
         Action::Create => {

@@ -61,10 +61,11 @@ pub(super) fn reach_of(order: &Order) -> Option<&Reach> {
         Order::Refresh(key)
         | Order::Act(key, _)
         | Order::Cancel(key)
+        | Order::AskLogLevel(key)
         | Order::FollowLogs(key, _)
         | Order::EndLogs(key)
         | Order::Validate { key, .. } => Some(&key.reach),
-        Order::Observe(..) | Order::Shown(_) => None,
+        Order::Observe(..) | Order::Shown(_) | Order::Choose(_) => None,
     }
 }
 
@@ -77,6 +78,7 @@ pub(super) fn not_connected(order: Order) -> Option<Event> {
     };
     match order {
         Order::Act(key, Action::Stacks(worker)) => Some(Event::Stacks(key, worker, Err(failure))),
+        Order::AskLogLevel(key) => Some(Event::LogLevel(key, Err(failure))),
         Order::Act(key, action) => Some(Event::Ended(key, action, Err(failure))),
         Order::Create { reach, name, .. } => {
             Some(Event::Ended(InstanceKey { reach, name }, Action::Create, Err(failure)))

@@ -4,20 +4,24 @@
 mod absence;
 mod acting;
 mod background;
+mod ledger;
 mod logs;
 mod machine;
 mod observing;
 mod outbox;
+mod portal;
 mod session;
 mod signals;
 mod thread;
 mod words;
 
+use std::path::PathBuf;
+
 use hostler_bus::daemon::{
     Change, Detail, LogFilter, LogLine, NewInstance, Outcome, Overview, Problem, Reach, RevisionInfo, SettingInfo,
     SettingValue,
 };
-use hostler_bus::{Request, Worker};
+use hostler_bus::{LogLevel, Request, Worker};
 
 use crate::model::{Failure, InstanceKey, Sample};
 
@@ -48,6 +52,8 @@ pub enum Order {
     Act(InstanceKey, Action),
     /// Cancel the job that does something to an instance.
     Cancel(InstanceKey),
+    /// Ask for the least severity that an instance logs.
+    AskLogLevel(InstanceKey),
     /// Follow the log from now on; replaces the stream that there was.
     FollowLogs(InstanceKey, LogFilter),
     /// End the stream of the log.
@@ -61,6 +67,8 @@ pub enum Order {
         /// The change.
         change: Change,
     },
+    /// Have the person choose files in the desktop's own dialog; another one in the place of the one before.
+    Choose(ChoiceWish),
     /// Make a new instance. What becomes of it is told of as of [`Action::Create`].
     Create {
         /// On which machine.
@@ -72,6 +80,30 @@ pub enum Order {
         /// What it is beside them.
         options: NewInstance,
     },
+}
+
+/// What the person is to choose in the desktop's own dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChoiceWish {
+    /// Its number, which comes back with the answer.
+    pub number: u64,
+    /// What is chosen.
+    pub kind: ChoiceKind,
+    /// The title of the dialog.
+    pub title: String,
+    /// Where it begins.
+    pub folder: PathBuf,
+}
+
+/// What is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChoiceKind {
+    /// A folder.
+    Folder,
+    /// Files, one or several.
+    Files,
+    /// A file to write to, with the name that is proposed. The dialog asks before an existing one is taken.
+    Save(String),
 }
 
 /// A part of an instance that is kept fresh while it is on screen.
@@ -102,6 +134,8 @@ pub enum Action {
     Reload,
     /// Bring the previous generation back.
     Rollback,
+    /// Start the program of its server anew.
+    Upgrade,
     /// Start the service of one that sleeps.
     Wake,
     /// Stop the service, leave the socket.
@@ -110,6 +144,8 @@ pub enum Action {
     Enable(bool),
     /// Set the number of workers.
     Scale(u32),
+    /// Set the least severity that it logs.
+    SetLogLevel(LogLevel),
     /// Replace a worker.
     Recycle(u32),
     /// Ask for a worker's Python stacks.
@@ -183,12 +219,16 @@ pub enum Event {
     Status(InstanceKey, u64, Result<Box<Detail>, Failure>),
     /// What was measured before the window was opened, and what happened then; the oldest first.
     Past(InstanceKey, Vec<Sample>, Vec<hostler_bus::Event>),
+    /// The answer to what is asked for a part is waiting for polkit's dialog, or no longer.
+    Asking(InstanceKey, Part, bool),
     /// Its workers.
     Workers(InstanceKey, Result<Vec<Worker>, Failure>),
     /// Its requests in flight.
     Requests(InstanceKey, Result<Vec<Request>, Failure>),
     /// A worker's stacks.
     Stacks(InstanceKey, u32, Result<String, Failure>),
+    /// The least severity that it logs.
+    LogLevel(InstanceKey, Result<LogLevel, Failure>),
     /// Its settings.
     Settings(InstanceKey, Result<Settings, Failure>),
     /// The mistakes of a draft.
@@ -199,8 +239,13 @@ pub enum Event {
     Logged(InstanceKey, Vec<LogLine>),
     /// The stream of its log ended; with a reason, if not as ordered.
     LogsEnded(InstanceKey, Option<Failure>),
+    /// Somebody else does something to an instance: a job was begun that is none of ours. It goes on as an action of
+    /// ours does.
+    Begun(InstanceKey, Action),
     /// An action is waiting for polkit's dialog, or no longer.
     Authorizing(InstanceKey, Action, bool),
+    /// What was chosen in the desktop's own dialog, by its number; nothing where it was closed.
+    Chosen(u64, Result<Vec<PathBuf>, Failure>),
     /// How far an action's job is.
     Progress(InstanceKey, Action, Progress),
     /// The job that should have been cancelled goes on.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use zbus::proxy::MethodFlags;
 use zbus::zvariant::{DynamicDeserialize, DynamicType};
 
+use super::acting::AUTHORIZING_AFTER;
 use super::session::{Line, Task};
 use super::{Event, Part, Settings};
 use crate::model::{Clock, Failure, FailureKind, Sample};
@@ -130,34 +131,35 @@ impl Asker {
         // A view that shows workers beside other things is no reason to ask for a password.
         let fetch = move |runs, insisted| workers(client.clone(), name.clone(), runs, insisted);
         let key = self.line.key(&self.name);
-        self.keep(Pace::Moves, false, fetch, move |result| Event::Workers(key.clone(), result)).await;
+        self.keep(Part::Workers, Pace::Moves, false, fetch, move |result| Event::Workers(key.clone(), result)).await;
     }
 
     async fn requests(self) {
         let (client, name) = (self.line.client.clone(), self.name.clone());
         let fetch = move |runs, interactive| requests(client.clone(), name.clone(), runs, interactive);
         let key = self.line.key(&self.name);
-        self.keep(Pace::Moves, true, fetch, move |result| Event::Requests(key.clone(), result)).await;
+        self.keep(Part::Requests, Pace::Moves, true, fetch, move |result| Event::Requests(key.clone(), result)).await;
     }
 
     async fn settings(self) {
         let (client, name) = (self.line.client.clone(), self.name.clone());
         let fetch = move |_, interactive| settings(client.clone(), name.clone(), interactive);
         let key = self.line.key(&self.name);
-        self.keep(Pace::Rests, true, fetch, move |result| Event::Settings(key.clone(), result)).await;
+        self.keep(Part::Settings, Pace::Rests, true, fetch, move |result| Event::Settings(key.clone(), result)).await;
     }
 
     async fn history(self) {
         let (client, name) = (self.line.client.clone(), self.name.clone());
         let fetch = move |_, interactive| history(client.clone(), name.clone(), interactive);
         let key = self.line.key(&self.name);
-        self.keep(Pace::Rests, true, fetch, move |result| Event::History(key.clone(), result)).await;
+        self.keep(Part::History, Pace::Rests, true, fetch, move |result| Event::History(key.clone(), result)).await;
     }
 
     /// Fetches for ever. `fetch` is told whether the instance runs, and whether a person may be asked for a password;
     /// the first time they may be if `asks_first`, later only if they insist.
     async fn keep<T, F>(
         self,
+        part: Part,
         pace: Pace,
         asks_first: bool,
         fetch: impl Fn(bool, bool) -> F,
@@ -170,7 +172,7 @@ impl Asker {
         loop {
             let Ok(pulse) = pulses.wait_for(|pulse| pulse.shown).await.map(|pulse| *pulse) else { return };
             let interactive = insisted.replace(pulse.insisted) != Some(pulse.insisted);
-            let result = in_time(interactive, fetch(pulse.runs, interactive)).await;
+            let result = self.answer(part, interactive, fetch(pulse.runs, interactive)).await;
             let refused = matches!(&result, Err(failure) if failure.kind == FailureKind::NotPermitted);
             self.line.outbox.put(tell(result)).await;
             let moves = pace == Pace::Moves && !refused;
@@ -178,6 +180,28 @@ impl Asker {
                 return;
             }
         }
+    }
+
+    /// Waits for an answer, and tells where a person is being asked for a password meanwhile.
+    async fn answer<T>(
+        &self,
+        part: Part,
+        interactive: bool,
+        asking: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Failure> {
+        // The user's own daemon asks nobody.
+        if !interactive || self.line.reach.user {
+            return in_time(interactive, asking).await;
+        }
+        tokio::pin!(asking);
+        if let Ok(answer) = tokio::time::timeout(AUTHORIZING_AFTER, &mut asking).await {
+            return answer.map_err(Failure::from);
+        }
+        let key = self.line.key(&self.name);
+        self.line.outbox.put(Event::Asking(key.clone(), part, true)).await;
+        let answer = asking.await;
+        self.line.outbox.put(Event::Asking(key, part, false)).await;
+        answer.map_err(Failure::from)
     }
 
     /// The status: streamed while it runs, if a descriptor can be passed.

@@ -15,7 +15,7 @@ use super::acting::{Actions, Work};
 use super::machine::Wishes;
 use super::observing::Observation;
 use super::outbox::Outbox;
-use super::signals::{Signal, Signals, change};
+use super::signals::{Job, Signal, Signals, change};
 use super::{Event, Link, Order, background, logs};
 use crate::model::{Failure, InstanceKey};
 
@@ -71,6 +71,8 @@ struct First {
     version: String,
     schema: Vec<SettingInfo>,
     overviews: Vec<Overview>,
+    /// What is under way; a daemon of an older version may not say.
+    jobs: Vec<Job>,
 }
 
 /// A session.
@@ -86,6 +88,8 @@ pub(super) struct Session<'a> {
     actions: Actions,
     followers: HashMap<String, Task>,
     drafts: HashMap<String, Task>,
+    /// The question for a log level; a later one takes its place.
+    level: Option<Task>,
     _background: Task,
 }
 
@@ -106,6 +110,7 @@ impl<'a> Session<'a> {
             others,
             followers: HashMap::new(),
             drafts: HashMap::new(),
+            level: None,
         }
     }
 
@@ -171,7 +176,9 @@ impl<'a> Session<'a> {
                 let manager = client.manager().await?;
                 manager.watch().await?;
                 let version = manager.version().await?;
-                Ok::<First, Error>(First { version, schema: manager.schema().await?, overviews: manager.list().await? })
+                let (schema, overviews) = (manager.schema().await?, manager.list().await?);
+                let jobs = Job::all(&client).await.unwrap_or_default();
+                Ok::<First, Error>(First { version, schema, overviews, jobs })
             };
             match tokio::time::timeout(LIST_LIMIT, asking).await {
                 Ok(first) => first.map_err(|error| Away::refused(&error)),
@@ -194,6 +201,7 @@ impl<'a> Session<'a> {
             }
         }
         self.observe();
+        first.jobs.into_iter().for_each(|job| self.actions.adopt(job));
     }
 
     /// Takes a signal; answers why the daemon is away, if it is.
@@ -202,6 +210,10 @@ impl<'a> Session<'a> {
         let (name, event) = match signal {
             Signal::Left => return Some(Away::left(&reach)),
             Signal::Cut => return Some(Away::cut(&reach)),
+            Signal::Job(job) => {
+                self.actions.adopt(job);
+                return None;
+            }
             Signal::Added(overview) => {
                 let name = overview.name.clone();
                 self.overviews.insert(name.clone(), overview.clone());
@@ -241,6 +253,13 @@ impl<'a> Session<'a> {
             Order::Act(key, action) => self.actions.begin(key.name, Work::Act(action)),
             Order::Create { name, change, options, .. } => self.actions.begin(name, Work::Create(change, options)),
             Order::Cancel(key) => self.actions.cancel(&key.name),
+            Order::AskLogLevel(key) => {
+                let line = self.line.clone();
+                self.level = Some(Task::spawn(async move {
+                    let asking = async { line.client.known_instance(&key.name).await?.log_level().await };
+                    line.outbox.put(Event::LogLevel(key.clone(), asking.await.map_err(Failure::from))).await;
+                }));
+            }
             // Else it is followed when the list is there.
             Order::FollowLogs(key, _) if self.ready => self.follow(key.name),
             Order::EndLogs(key) => {
@@ -257,7 +276,7 @@ impl<'a> Session<'a> {
                 });
                 self.drafts.insert(name, asking);
             }
-            Order::FollowLogs(..) | Order::Connect(_) | Order::Disconnect(_) => {}
+            Order::FollowLogs(..) | Order::Connect(_) | Order::Disconnect(_) | Order::Choose(_) => {}
         }
     }
 

@@ -3,18 +3,48 @@
 use std::collections::HashMap;
 
 use futures_util::StreamExt;
-use hostler_bus::daemon::{Client, InstanceState, NAME, Overview, PATH, name_of};
-use zbus::fdo::{DBusProxy, NameOwnerChangedStream};
+use hostler_bus::daemon::{Client, InstanceState, JobKind, JobPath, JobState, NAME, Overview, PATH, name_of};
+use zbus::fdo::{DBusProxy, NameOwnerChangedStream, ObjectManagerProxy};
 use zbus::message::{Message, Type};
-use zbus::names::{BusName, OwnedUniqueName, WellKnownName};
+use zbus::names::{BusName, OwnedInterfaceName, OwnedUniqueName, WellKnownName};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 use zbus::{MatchRule, MessageStream};
 
 const INSTANCE: &str = "org.hostler.Hostler1.Instance";
+const JOB: &str = "org.hostler.Hostler1.Job";
 /// How many signals may wait to be looked at. Beyond it the connection is not read, which holds up answers as well.
 const QUEUE_LIMIT: usize = 4096;
 
 type Properties = HashMap<String, OwnedValue>;
+
+/// A job that does something to an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Job {
+    pub(super) path: JobPath,
+    pub(super) kind: JobKind,
+    pub(super) instance: String,
+}
+
+impl Job {
+    /// One from the interfaces of its object; none where that is no job, or one that has ended.
+    pub(super) fn read(path: JobPath, all: &mut HashMap<String, Properties>) -> Option<Self> {
+        let mut properties = all.remove(JOB)?;
+        let mut text = |name| properties.remove(name).and_then(|value| String::try_from(value).ok());
+        let state = JobState::from(text("State")?);
+        let (kind, instance) = (JobKind::from(text("Kind")?), text("Instance")?);
+        (state == JobState::Running).then_some(Self { path, kind, instance })
+    }
+
+    /// Those that are under way.
+    pub(super) async fn all(client: &Client) -> zbus::Result<Vec<Self>> {
+        let objects = ObjectManagerProxy::builder(client.connection()).destination(NAME)?.path(PATH)?.build().await?;
+        let objects = objects.get_managed_objects().await?.into_iter();
+        let named = |all: HashMap<OwnedInterfaceName, Properties>| -> HashMap<String, Properties> {
+            all.into_iter().map(|(name, properties)| (name.to_string(), properties)).collect()
+        };
+        Ok(objects.filter_map(|(path, all)| Self::read(path, &mut named(all))).collect())
+    }
+}
 
 /// What the daemon signalled.
 #[derive(Debug)]
@@ -25,6 +55,8 @@ pub(super) enum Signal {
     Changed(String, Properties),
     /// One is gone.
     Gone(String),
+    /// A job was begun.
+    Job(Job),
     /// The daemon left the bus, or another one took its name.
     Left,
     /// The connection is cut.
@@ -98,6 +130,9 @@ impl Signals {
             }
             "InterfacesAdded" => {
                 let (path, mut all) = body.deserialize::<(OwnedObjectPath, HashMap<String, Properties>)>().ok()?;
+                if let Some(job) = Job::read(path.clone(), &mut all) {
+                    return Some(Signal::Job(job));
+                }
                 let mut overview = Overview { name: name_of(path.as_str())?, ..Overview::default() };
                 change(&mut overview, all.remove(INSTANCE)?);
                 Some(Signal::Added(overview))

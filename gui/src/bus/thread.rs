@@ -10,13 +10,18 @@ use tokio::task::AbortHandle;
 
 use super::machine::{self, Wishes};
 use super::outbox::Outbox;
-use super::{Bus, Event, Order};
+use super::session::Task;
+use super::{Bus, ChoiceWish, Event, Order, portal};
 
 /// How daemons are reached.
 #[async_trait]
 pub trait Connect: Send + Sync + 'static {
     /// Connects to the daemon of a [`Reach`], and has it started where it does not run.
     async fn connect(&self, reach: &Reach) -> Result<Client, Absent>;
+    /// Connects to the bus of the person's session, where the desktop's portal is.
+    async fn session(&self) -> zbus::Result<zbus::Connection> {
+        zbus::Connection::session().await
+    }
 }
 
 /// The buses of this machine, and of others over ssh(1).
@@ -46,7 +51,8 @@ pub fn start(wake: impl Fn() + Send + Sync + 'static) -> Thread {
 pub fn start_over(connect: Arc<dyn Connect>, wake: impl Fn() + Send + Sync + 'static) -> Thread {
     let (orders, receiver) = unbounded_channel();
     let outbox = Arc::new(Outbox::new());
-    let hub = Hub { connect, outbox: Arc::clone(&outbox), machines: HashMap::new(), wishes: Wishes::default() };
+    let hub =
+        Hub { connect, outbox: Arc::clone(&outbox), machines: HashMap::new(), wishes: Wishes::default(), choice: None };
     let spawned = std::thread::Builder::new().name("hostler-bus".to_owned()).spawn(move || run(hub, receiver, wake));
     if let Err(error) = spawned {
         tracing::error!(%error, "the thread that talks to hostlerd cannot be started: nothing will be shown");
@@ -91,6 +97,8 @@ struct Hub {
     machines: HashMap<Reach, Machine>,
     /// What a machine is told that is connected later.
     wishes: Wishes,
+    /// The desktop's dialog that is open.
+    choice: Option<Task>,
 }
 
 struct Machine {
@@ -116,6 +124,7 @@ impl Hub {
                         let _ = machine.orders.send(order.clone());
                     }
                 }
+                Order::Choose(wish) => self.choose(wish),
                 order => self.hand_on(order).await,
             }
         }
@@ -132,6 +141,14 @@ impl Hub {
         let task = machine::run(reach.clone(), Arc::clone(&self.connect), Arc::clone(&self.outbox), receiver, wishes);
         let task = tokio::spawn(task).abort_handle();
         self.machines.insert(reach, Machine { orders, task });
+    }
+
+    fn choose(&mut self, wish: ChoiceWish) {
+        let (connect, outbox) = (Arc::clone(&self.connect), Arc::clone(&self.outbox));
+        self.choice = Some(Task::spawn(async move {
+            let number = wish.number;
+            outbox.put(Event::Chosen(number, portal::choose(connect, wish).await)).await;
+        }));
     }
 
     /// Hands an order to its machine; one for a machine that nobody connected to fails.

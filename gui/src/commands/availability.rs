@@ -108,8 +108,10 @@ impl Command {
             Self::Start | Self::Wake | Self::Reload | Self::Restart | Self::Sleep | Self::Stop => {
                 self.of_actions(scene)
             }
-            Self::Rollback | Self::Scale | Self::Cancel | Self::Enable | Self::Disable | Self::Remove => {
-                self.of_actions(scene)
+            Self::Rollback | Self::Upgrade | Self::Scale | Self::LogLevel | Self::Cancel => self.of_actions(scene),
+            Self::Enable | Self::Disable | Self::Remove => self.of_actions(scene),
+            Self::ZoomPlotsIn | Self::ZoomPlotsOut | Self::PlotsEarlier | Self::PlotsLater | Self::PlotsWhole => {
+                self.of_plots(scene)
             }
             _ => Availability::Available,
         }
@@ -148,6 +150,17 @@ impl Command {
         }
     }
 
+    /// What changes the part of the range that the plots show.
+    fn of_plots(self, scene: &Scene<'_>) -> Availability {
+        let is_shown = scene.subject.is_some() && scene.state.selected.as_ref() == scene.subject;
+        if !is_shown || scene.state.tab != Tab::Overview {
+            return Availability::Unavailable("no plots are shown; open the overview of an instance".to_owned());
+        }
+        let needs_part = matches!(self, Self::ZoomPlotsOut | Self::PlotsLater | Self::PlotsWhole);
+        let is_zoomed = scene.state.passing.overview.is_zoomed();
+        Availability::when(!needs_part || is_zoomed, "the plots show the whole range")
+    }
+
     /// What is done to an instance.
     fn of_actions(self, scene: &Scene<'_>) -> Availability {
         let (Some(key), Some(instance)) = (scene.subject, scene.instance()) else { return no_instance() };
@@ -184,7 +197,8 @@ impl Command {
             Self::Restart if is_down => Some("it is not running; start it"),
             Self::Restart if state == Is::Asleep => Some("it is asleep; wake it"),
             Self::Sleep if state == Is::Asleep => Some("it is asleep"),
-            Self::Sleep | Self::Scale if !serves => Some("it does not serve"),
+            Self::Sleep | Self::Scale | Self::Upgrade if !serves => Some("it does not serve"),
+            Self::LogLevel if !serves && state != Is::Reloading => Some("it does not serve"),
             Self::Reload if !matches!(state, Is::Serving | Is::Broken | Is::Reloading) => Some("it does not run"),
             Self::Rollback if !serves => Some("it does not run"),
             Self::Rollback if overview.generation < 2 => Some("no generation served before this one"),

@@ -40,8 +40,12 @@ pub enum Command {
     Stop,
     /// Bring its previous generation back.
     Rollback,
+    /// Start the program of its server anew.
+    Upgrade,
     /// Set the number of its workers.
     Scale,
+    /// Set the least severity that it logs.
+    LogLevel,
     /// Cancel what is being done to it.
     Cancel,
     /// Let it start by itself.
@@ -66,6 +70,16 @@ pub enum Command {
     NextInstance,
     /// Show the one before.
     PreviousInstance,
+    /// Show half of the time of the plots.
+    ZoomPlotsIn,
+    /// Show twice the time.
+    ZoomPlotsOut,
+    /// Show what was before.
+    PlotsEarlier,
+    /// Show what came after.
+    PlotsLater,
+    /// Show the whole range of the plots.
+    PlotsWhole,
     /// Start the marked instances.
     StartMarked,
     /// Reload them.
@@ -116,7 +130,7 @@ pub enum Command {
 
 impl Command {
     /// All, in the order of menus.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 58] = [
         Self::New,
         Self::Import,
         Self::Start,
@@ -126,7 +140,9 @@ impl Command {
         Self::Sleep,
         Self::Stop,
         Self::Rollback,
+        Self::Upgrade,
         Self::Scale,
+        Self::LogLevel,
         Self::Cancel,
         Self::Enable,
         Self::Disable,
@@ -145,6 +161,11 @@ impl Command {
         Self::ShowAll,
         Self::NextInstance,
         Self::PreviousInstance,
+        Self::ZoomPlotsIn,
+        Self::ZoomPlotsOut,
+        Self::PlotsEarlier,
+        Self::PlotsLater,
+        Self::PlotsWhole,
         Self::StartMarked,
         Self::ReloadMarked,
         Self::RestartMarked,

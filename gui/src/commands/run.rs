@@ -9,7 +9,7 @@ use crate::model::{InstanceKey, World};
 use crate::state::State;
 use crate::views::dialogs::Dialog;
 use crate::views::shell::Pane;
-use crate::views::{Stage, filter, new};
+use crate::views::{Stage, filter, new, overview};
 
 /// Carries a command out, about a certain instance or the one that is shown. One that cannot be had does nothing.
 pub fn run(command: Command, subject: Option<&InstanceKey>, context: &Context, stage: &mut Stage<'_>) {
@@ -51,6 +51,7 @@ impl Command {
             Self::Sleep => Action::Sleep,
             Self::Stop | Self::StopMarked => Action::Stop,
             Self::Rollback => Action::Rollback,
+            Self::Upgrade => Action::Upgrade,
             Self::Enable => Action::Enable(true),
             Self::Disable => Action::Enable(false),
             _ => return None,
@@ -68,6 +69,10 @@ fn about_one(command: Command, key: InstanceKey, context: &Context, stage: &mut 
         Command::Scale => {
             let observed = instance.status().map(|status| status.observed.workers_wanted);
             stage.state.passing.dialog = Some(Dialog::Scale { key, workers: observed.unwrap_or(1) });
+        }
+        Command::LogLevel => {
+            stage.order(Order::AskLogLevel(key.clone()));
+            stage.state.passing.dialog = Some(Dialog::LogLevel { key, level: None });
         }
         Command::Cancel => stage.order(Order::Cancel(key)),
         Command::Browse => {
@@ -94,8 +99,13 @@ fn about_one(command: Command, key: InstanceKey, context: &Context, stage: &mut 
 
 fn about_all(command: Command, context: &Context, stage: &mut Stage<'_>) {
     let maker = Scene::new(stage.world, stage.state).maker().cloned();
-    let state = &mut *stage.state;
+    let (now, state) = (stage.now, &mut *stage.state);
     match command {
+        Command::ZoomPlotsIn => overview::change(state, overview::Change::Closer, now),
+        Command::ZoomPlotsOut => overview::change(state, overview::Change::Wider, now),
+        Command::PlotsEarlier => overview::change(state, overview::Change::Earlier, now),
+        Command::PlotsLater => overview::change(state, overview::Change::Later, now),
+        Command::PlotsWhole => overview::change(state, overview::Change::Whole, now),
         Command::New | Command::Import => {
             let Some(reach) = maker else { return };
             if command == Command::New { new::open(state, reach) } else { new::open_import(state, reach) }

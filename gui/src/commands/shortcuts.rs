@@ -42,6 +42,11 @@ impl Command {
             Self::ShowAll => list![ALT Home],
             Self::NextInstance => list![ALT ArrowDown, CTRL PageDown],
             Self::PreviousInstance => list![ALT ArrowUp, CTRL PageUp],
+            Self::ZoomPlotsIn => list![ALT Plus, ALT Equals],
+            Self::ZoomPlotsOut => list![ALT Minus],
+            Self::PlotsEarlier => list![ALT ArrowLeft],
+            Self::PlotsLater => list![ALT ArrowRight],
+            Self::PlotsWhole => list![NONE Escape],
             Self::MarkAll => list![CTRL_SHIFT A],
             Self::AddHost => list![CTRL_SHIFT N],
             Self::Refresh => list![NONE F5, CTRL R],
@@ -84,11 +89,14 @@ pub fn shown_shortcut(context: &Context, command: Command) -> Option<String> {
 pub fn take(context: &Context, scene: &Scene<'_>) -> Vec<Command> {
     let is_text_edited = context.text_edit_focused();
     let is_dialog_open = context.memory(|memory| memory.top_modal_layer().is_some());
+    let is_menu_open = egui::Popup::is_any_open(context);
     let mut all: Vec<(KeyboardShortcut, Command)> = Command::ALL
         .into_iter()
         .filter(|command| command.passes_dialogs() || !is_dialog_open)
         .flat_map(|command| command.shortcuts().iter().map(move |shortcut| (*shortcut, command)))
         .filter(|(shortcut, _)| !is_text_edited || !is_typing(shortcut))
+        // Escape is first of all what closes a menu.
+        .filter(|(shortcut, _)| !is_menu_open || shortcut.logical_key != Key::Escape)
         .collect();
     all.sort_by_key(|(shortcut, _)| std::cmp::Reverse(modifier_count(shortcut.modifiers)));
     let mut called = Vec::new();

@@ -207,3 +207,45 @@ fn marked_instances_take_what_they_can_and_the_rest_are_told() {
     assert_eq!(started, [Order::Act(example::key("blog"), Action::Start)]);
     assert!(state.marked.is_empty());
 }
+
+#[test]
+fn the_plots_are_zoomed_by_commands_where_they_are_shown() {
+    let mut world = example::world();
+    let mut state = State { selected: Some(example::key("shop")), tab: Tab::Overview, ..State::default() };
+    let can =
+        |command: Command, state: &State, world: &World| command.availability(&Scene::new(world, state)).is_available();
+    assert!(can(Command::ZoomPlotsIn, &state, &world));
+    assert!(!can(Command::PlotsWhole, &state, &world), "Escape is left to others while there is nothing to go back to");
+    let run = |command: Command, state: &mut State, world: &mut World| {
+        assert!(orders(command, "shop", state, world).is_empty());
+        state.passing.overview.is_zoomed()
+    };
+    assert!(run(Command::ZoomPlotsIn, &mut state, &mut world));
+    assert!(run(Command::PlotsLater, &mut state, &mut world));
+    assert!(!run(Command::ZoomPlotsOut, &mut state, &mut world));
+    assert!(run(Command::PlotsEarlier, &mut state, &mut world));
+    assert!(!run(Command::PlotsWhole, &mut state, &mut world));
+    state.tab = Tab::Logs;
+    assert!(!can(Command::ZoomPlotsIn, &state, &world));
+}
+
+#[test]
+fn upgrade_is_ordered_and_the_log_level_is_asked_for_first() {
+    let mut world = example::world();
+    let mut state = shop();
+    assert_eq!(
+        orders(Command::Upgrade, "shop", &mut state, &mut world),
+        [Order::Act(example::key("shop"), Action::Upgrade)]
+    );
+    assert_eq!(orders(Command::LogLevel, "shop", &mut state, &mut world), [Order::AskLogLevel(example::key("shop"))]);
+    assert_eq!(state.passing.dialog, Some(Dialog::LogLevel { key: example::key("shop"), level: None }));
+    for command in [Command::Upgrade, Command::LogLevel] {
+        assert!(orders(command, "blog", &mut state, &mut world).is_empty(), "{command:?}: it does not run");
+    }
+    assert_eq!(command_line(Command::LogLevel, &world).as_deref(), Some("hostler log-level shop --system"));
+    assert_eq!(command_line(Command::Upgrade, &world).as_deref(), Some("hostler upgrade shop --system"));
+}
+
+fn command_line(command: Command, world: &World) -> Option<String> {
+    command.hostler(&Scene::about(world, &State::default(), &example::key("shop")))
+}

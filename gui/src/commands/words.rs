@@ -58,7 +58,11 @@ impl Command {
     pub fn words(self) -> Words {
         let (group, icon, title, help) = match self {
             Self::Start | Self::Wake | Self::Reload | Self::Restart | Self::Sleep | Self::Stop => self.living(),
-            Self::Rollback | Self::Scale | Self::Cancel | Self::Enable | Self::Disable => self.living(),
+            Self::Rollback | Self::Upgrade | Self::Scale | Self::LogLevel | Self::Cancel => self.living(),
+            Self::Enable | Self::Disable => self.living(),
+            Self::ZoomPlotsIn | Self::ZoomPlotsOut | Self::PlotsEarlier | Self::PlotsLater | Self::PlotsWhole => {
+                self.plotting()
+            }
             Self::Browse | Self::CopyAddress | Self::Favourite | Self::Mark | Self::Remove => self.having(),
             Self::Show(_) | Self::ShowAll | Self::NextInstance | Self::PreviousInstance => self.showing(),
             Self::StartMarked | Self::ReloadMarked | Self::RestartMarked | Self::StopMarked => self.marked(),
@@ -102,6 +106,16 @@ impl Command {
             Self::Sleep => (Icon::Moon, "Sleep", "Stop its service. The next request starts it."),
             Self::Stop => (Icon::Square, "Stop", "Stop its socket and its service, after what it runs."),
             Self::Rollback => (Icon::Undo2, "Roll Back", "Bring the generation back that served before."),
+            Self::Upgrade => (
+                Icon::PackageCheck,
+                "Upgrade",
+                "Start the program of its server anew, as after an update. No request is lost.",
+            ),
+            Self::LogLevel => (
+                Icon::SlidersHorizontal,
+                "Set Log Level…",
+                "Set the least severity that it logs until the next reload.",
+            ),
             Self::Scale => (Icon::Scaling, "Set Workers…", "Set the number of workers until the next reload."),
             Self::Cancel => (Icon::X, "Cancel", "Cancel what is being done to it, as far as that can be."),
             Self::Enable => (Icon::Power, "Start Automatically", "Let it start with the system or the session."),
@@ -135,6 +149,18 @@ impl Command {
             Self::ShowAll => (Icon::ListTree, "All Instances", "Show all instances in a table."),
             Self::NextInstance => (Icon::ArrowDown, "Next Instance", "Show the next instance of the sidebar."),
             _ => (Icon::ArrowUp, "Previous Instance", "Show the instance above in the sidebar."),
+        };
+        (Group::View, icon, title, help)
+    }
+
+    /// Which part of the range the plots show.
+    fn plotting(self) -> (Group, Icon, &'static str, &'static str) {
+        let (icon, title, help) = match self {
+            Self::ZoomPlotsIn => (Icon::ZoomIn, "Plots: Look Closer", "Show half of the time, around the kept moment."),
+            Self::ZoomPlotsOut => (Icon::ZoomOut, "Plots: More Time", "Show twice the time, up to the chosen range."),
+            Self::PlotsEarlier => (Icon::ChevronLeft, "Plots: Earlier", "Show what was before what the plots show."),
+            Self::PlotsLater => (Icon::ChevronRight, "Plots: Later", "Show what came after what the plots show."),
+            _ => (Icon::Maximize2, "Plots: Whole Range", "Show the whole range up to now again."),
         };
         (Group::View, icon, title, help)
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use hostler_bus::daemon::{Detail, InstanceState, Overview, Problem, Reach, RevisionInfo};
-use hostler_bus::{Request, Worker};
+use hostler_bus::{LogLevel, Request, Worker};
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, Happening, Loaded, LogBook, Renewal, Samples};
-use crate::bus::{Action, Progress, Settings};
+use crate::bus::{Action, Part, Progress, Settings};
 
 /// Which instance of all machines.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub struct Instance {
     pub requests: Loaded<Vec<Request>>,
     /// Python stacks by the worker's place.
     pub stacks: BTreeMap<u32, Loaded<String>>,
+    /// The least severity that it logs, as far as somebody asked.
+    pub log_level: Loaded<LogLevel>,
     /// Its settings.
     pub settings: Loaded<Settings>,
     /// The mistakes of the last draft that was looked through, with its number.
@@ -45,6 +47,8 @@ pub struct Instance {
     pub history: Loaded<Vec<RevisionInfo>>,
     /// Its log.
     pub log: LogBook,
+    /// The parts whose answers wait for polkit's dialog.
+    pub asking: Vec<Part>,
     /// What is being done to it.
     pub running: Option<Running>,
     /// What takes back what is being done, with the word for it, as far as that is known from how it was before.
@@ -79,6 +83,25 @@ impl Instance {
     #[must_use]
     pub fn status(&self) -> Option<&hostler_bus::Status> {
         self.detail.value()?.instance.as_ref()
+    }
+
+    /// Notes what somebody else does to it.
+    pub(super) fn begun_by_others(&mut self, action: Action, now_us: u64) {
+        if self.running.is_some() {
+            return;
+        }
+        self.dismiss_failure();
+        let is_noticed = self.renewal.as_ref().is_some_and(|renewal| renewal.ended.is_none());
+        if matches!(action, Action::Reload | Action::Rollback) && !is_noticed {
+            self.renew(now_us);
+        }
+        self.running = Some(Running { action, since_us: now_us, authorizing: false, progress: Progress::default() });
+    }
+
+    /// Whether polkit waits for the person before a part can be seen.
+    #[must_use]
+    pub fn asks_for(&self, part: Part) -> bool {
+        self.asking.contains(&part)
     }
 
     /// Whether its settings are being changed.

@@ -1,6 +1,7 @@
 //! What is known of the world: machines, instances, their parts. It changes by events alone and knows nothing of
 //! windows, so each change can be tried without one.
 
+mod choice;
 mod clock;
 mod course;
 mod failure;
@@ -25,6 +26,7 @@ use hostler_bus::daemon::{Reach, SettingInfo};
 
 use crate::bus::{Absence, Link};
 
+pub use choice::Choice;
 pub use clock::Clock;
 pub use course::{Course, Renewal, Step, StepState};
 pub use failure::{Failure, FailureKind};
@@ -46,6 +48,8 @@ pub struct World {
     pub toasts: Vec<Toast>,
     /// The new instance that was ordered last, until its view is left.
     pub making: Option<Making>,
+    /// The dialog of the desktop's that was asked for last.
+    pub choice: Option<Choice>,
     /// How many toasts there ever were.
     toasted: u64,
 }

@@ -1,4 +1,4 @@
-//! What was measured of an instance over time, for plots: the last five minutes as it was measured, the last hour by ten
+//! What was measured of an instance over time, for plots: the last ten minutes as it was measured, the last hour by ten
 //! seconds, the last day by the minute.
 
 use std::collections::VecDeque;
@@ -7,8 +7,9 @@ use hostler_bus::{Observed, Status};
 
 const SECOND_US: u64 = 1_000_000;
 const MINUTE_US: u64 = 60 * SECOND_US;
-/// How many samples are kept as they were measured: five minutes by the second.
-const FINE_LIMIT: usize = 300;
+/// How many samples are kept as they were measured: ten minutes by the second, so that what is looked at closely is still
+/// there when it is older than five.
+const FINE_LIMIT: usize = 600;
 /// How many by ten seconds: an hour.
 const MIDDLE_LIMIT: usize = 360;
 /// How many by the minute: a day.
@@ -35,6 +36,8 @@ pub struct Sample {
     pub ready: u32,
     /// Memory of the whole instance in bytes.
     pub memory_bytes: u64,
+    /// How many processors the whole instance used, 1 for one core throughout; none where that was not counted.
+    pub cpu: Option<f64>,
 }
 
 impl Sample {
@@ -60,6 +63,8 @@ impl From<hostler_bus::Sample> for Sample {
             busy: span.workers_busy,
             ready: span.workers_ready,
             memory_bytes: span.memory_bytes,
+            // The server alone uses some, so 0 is that of an instance of an older version.
+            cpu: (span.seconds > 0.0 && span.cpu_seconds > 0.0).then(|| span.cpu_seconds / span.seconds),
         }
     }
 }
@@ -80,6 +85,7 @@ struct Counted {
     /// The server process that counts.
     pid: u32,
     responses: [u64; 5],
+    cpu_seconds: f64,
 }
 
 impl Default for Samples {
@@ -94,18 +100,21 @@ impl Default for Samples {
 }
 
 impl Samples {
-    /// Those of the last five minutes, the oldest first.
+    /// Those of the last ten minutes, the oldest first; of an instance that is looked at more rarely, of a longer time.
     pub fn fine(&self) -> impl DoubleEndedIterator<Item = &Sample> + ExactSizeIterator {
         self.fine.iter()
     }
 
-    /// Those that fit a plot of so many microseconds, the oldest first: the finest that reach so far. The first ones may be
+    /// Those that fit a plot that begins at a moment, the oldest first: the finest that reach so far. The first ones may be
     /// older than that.
     #[must_use]
-    pub fn over(&self, span_us: u64) -> &VecDeque<Sample> {
-        match span_us {
+    pub fn since(&self, first_us: u64, now_us: u64) -> &VecDeque<Sample> {
+        // An instance that is younger than the span has a plot as others have.
+        let reaches = |samples: &VecDeque<Sample>| samples.front().is_some_and(|sample| sample.at_us <= first_us);
+        match now_us.saturating_sub(first_us) {
             0..=300_000_000 => &self.fine,
-            300_000_001..=3_600_000_000 => &self.middle.samples,
+            0..=600_000_000 if reaches(&self.fine) => &self.fine,
+            0..=3_600_000_000 => &self.middle.samples,
             _ => &self.coarse.samples,
         }
     }
@@ -120,10 +129,11 @@ impl Samples {
     pub fn take_status(&mut self, at_us: u64, status: &Status) {
         let observed = &status.observed;
         let responses = responses(observed);
-        let counted = self.counted.replace(Counted { at_us, pid: observed.pid, responses });
+        let now = Counted { at_us, pid: observed.pid, responses, cpu_seconds: observed.cpu_seconds };
+        let before = self.counted.replace(now).filter(|before| before.pid == observed.pid && before.at_us < at_us);
         self.push(Sample {
             at_us,
-            rates: rates(counted, at_us, observed, responses),
+            rates: rates(before, at_us, observed, responses),
             p50_us: observed.p50_us,
             p95_us: observed.p95_us,
             p99_us: observed.p99_us,
@@ -131,6 +141,7 @@ impl Samples {
             busy: observed.workers_busy,
             ready: observed.workers_ready,
             memory_bytes: observed.memory_bytes,
+            cpu: before.and_then(|before| cpu(before, at_us, observed.cpu_seconds)),
         });
     }
 
@@ -178,12 +189,18 @@ fn responses(observed: &Observed) -> [u64; 5] {
 
 /// Requests answered a second since the look before, by class; without one, as the instance says of the last minute.
 fn rates(before: Option<Counted>, at_us: u64, observed: &Observed, now: [u64; 5]) -> [f64; 5] {
-    if let Some(before) = before.filter(|before| before.pid == observed.pid && before.at_us < at_us) {
+    if let Some(before) = before {
         let seconds = (at_us - before.at_us) as f64 / 1e6;
         return std::array::from_fn(|class| now[class].saturating_sub(before.responses[class]) as f64 / seconds);
     }
     let all: u64 = now.iter().sum();
     now.map(|class| if all == 0 { 0.0 } else { observed.requests_per_second * class as f64 / all as f64 })
+}
+
+/// How many processors were used since the look before; none where the instance, an older one, does not count that.
+fn cpu(before: Counted, at_us: u64, cpu_seconds: f64) -> Option<f64> {
+    let seconds = (at_us - before.at_us) as f64 / 1e6;
+    (cpu_seconds > 0.0).then(|| (cpu_seconds - before.cpu_seconds).max(0.0) / seconds)
 }
 
 /// Samples by steps of the same length.
@@ -231,6 +248,10 @@ fn merge(step: &Sample, merged: u32, sample: Sample) -> Sample {
         busy: step.busy.max(sample.busy),
         ready: sample.ready,
         memory_bytes: step.memory_bytes.max(sample.memory_bytes),
+        cpu: match (step.cpu, sample.cpu) {
+            (Some(before), Some(now)) => Some(mean(before, now)),
+            (before, now) => now.or(before),
+        },
     }
 }
 
@@ -263,10 +284,10 @@ mod tests {
         for (second, rate) in [(10, 1.0), (11, 2.0), (12, 6.0), (20, 9.0)] {
             samples.push(sample(second, rate, second * 100));
         }
-        let middle: Vec<Sample> = samples.over(HOUR).iter().copied().collect();
+        let middle: Vec<Sample> = samples.since(0, HOUR).iter().copied().collect();
         assert_eq!(seconds(middle.iter()), [12, 20]);
         assert!((middle[0].rate() - 3.0).abs() < 1e-9 && (middle[1].rate() - 9.0).abs() < 1e-9);
-        assert_eq!((middle[0].p99_us, samples.over(DAY).len(), samples.fine().len()), (1200, 1, 4));
+        assert_eq!((middle[0].p99_us, samples.since(0, DAY).len(), samples.fine().len()), (1200, 1, 4));
         // What is not later is passed over.
         samples.push(sample(20, 99.0, 0));
         assert_eq!(samples.fine().len(), 4);
@@ -279,7 +300,7 @@ mod tests {
             samples.push(sample(second, 1.0, 1));
         }
         assert_eq!(samples.fine().len(), FINE_LIMIT);
-        let kept = [MINUTES_5, HOUR, 6 * HOUR, DAY].map(|span_us| samples.over(span_us).len());
+        let kept = [MINUTES_5, HOUR, 6 * HOUR, DAY].map(|span_us| samples.since(0, span_us).len());
         assert_eq!(kept, [FINE_LIMIT, MIDDLE_LIMIT, COARSE_LIMIT, COARSE_LIMIT]);
     }
 
@@ -292,11 +313,11 @@ mod tests {
         samples.take_past(Vec::new());
         samples.take_past((0..=100).map(|step| sample(step * 10, 1.0, 1)).collect());
         assert_eq!(seconds(samples.fine()).last_chunk(), Some(&[980, 990, 1000, 1001, 1002]));
-        assert_eq!(seconds(samples.over(HOUR).iter()).last_chunk(), Some(&[990, 1002]));
-        let before = seconds(samples.over(HOUR).iter());
+        assert_eq!(seconds(samples.since(0, HOUR).iter()).last_chunk(), Some(&[990, 1002]));
+        let before = seconds(samples.since(0, HOUR).iter());
         // The same once more changes nothing.
         samples.take_past((0..=100).map(|step| sample(step * 10, 1.0, 1)).collect());
-        assert_eq!(seconds(samples.over(HOUR).iter()), before);
+        assert_eq!(seconds(samples.since(0, HOUR).iter()), before);
         assert_eq!(samples.fine().len(), 103);
     }
 
@@ -316,6 +337,16 @@ mod tests {
         assert_eq!(rate(6, 1, 160), Some(10));
         assert_eq!(rate(7, 2, 3), Some(7), "another process counts anew");
         assert_eq!(rate(8, 2, 3), Some(0));
+        // Processor time alike: half a core, then an instance that does not count it.
+        let used = |cpu_seconds| Status {
+            observed: Observed { pid: 3, cpu_seconds, ..Observed::default() },
+            ..Status::default()
+        };
+        let mut processors = Samples::default();
+        for (second, seconds, cpu) in [(1, 10.0, None), (3, 11.0, Some(0.5)), (4, 11.0, Some(0.0)), (5, 0.0, None)] {
+            processors.take_status(second * SECOND_US, &used(seconds));
+            assert_eq!(processors.last().and_then(|sample| sample.cpu), cpu, "second {second}");
+        }
         // By class, where the instance tells them apart.
         let classes = |ok, failed| {
             let mut status = status(2, 0);

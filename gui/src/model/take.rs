@@ -9,6 +9,7 @@ impl World {
     /// Takes an event, and answers with what is to be asked for because of it.
     pub fn take(&mut self, event: Event, now_us: u64) -> Vec<Order> {
         self.take_making(&event);
+        self.take_choice(&event);
         match event {
             Event::Link(reach, link) => self.on_machine(&reach, |machine| {
                 if !matches!(link, Link::Ready(_)) {
@@ -56,6 +57,13 @@ impl World {
             Event::Stacks(key, worker, result) => {
                 self.on_instance(&key, |instance| instance.stacks.entry(worker).or_default().take(result));
             }
+            Event::Asking(key, part, waits) => self.on_instance(&key, |instance| {
+                instance.asking.retain(|other| *other != part);
+                if waits {
+                    instance.asking.push(part);
+                }
+            }),
+            Event::LogLevel(key, result) => self.on_instance(&key, |instance| instance.log_level.take(result)),
             // While a change is tried, the file may hold what is taken back a moment later; the bus reads it again at the end.
             Event::Settings(key, result) => self.on_instance(&key, |instance| {
                 if !instance.is_changing() {
@@ -79,6 +87,7 @@ impl World {
                 instance.log.following = false;
                 instance.log.ended = failure;
             }),
+            Event::Begun(key, action) => self.on_instance(&key, |instance| instance.begun_by_others(action, now_us)),
             Event::Authorizing(key, action, waits) => {
                 self.on_action(&key, &action, |running| running.authorizing = waits);
             }
@@ -89,6 +98,8 @@ impl World {
                 let text = format!("{} goes on: {}", key.name, failure.headline());
                 self.toast(ToastTone::Plain, text, Some(key), None, now_us);
             }
+            // Each is taken above.
+            Event::Chosen(..) => {}
             Event::Ended(key, action, result) => self.take_end(&key, action, result, now_us),
         }
         Vec::new()
@@ -102,6 +113,9 @@ impl World {
         }
         self.on_instance(key, |instance| {
             instance.renewed(&action, &result, now_us);
+            if let (Action::SetLogLevel(level), Ok(_)) = (&action, &result) {
+                instance.log_level.take(Ok(*level));
+            }
             // Another action may have begun before this one ended.
             if instance.running.as_ref().is_none_or(|running| running.action == action) {
                 instance.running = None;
@@ -115,10 +129,12 @@ impl World {
     /// Notes that an order was sent, so that a button shows at once that it was pressed.
     pub fn ordered(&mut self, order: &Order, now_us: u64) {
         self.ordered_making(order, now_us);
+        self.ordered_choice(order);
         match order {
             Order::Act(key, Action::Stacks(worker)) => {
                 self.on_instance(key, |instance| instance.stacks.entry(*worker).or_default().ask());
             }
+            Order::AskLogLevel(key) => self.on_instance(key, |instance| instance.log_level.ask()),
             Order::Act(key, action) => self.on_instance(key, |instance| {
                 instance.taken_back = instance.taking_back(action);
                 instance.dismiss_failure();
@@ -133,6 +149,8 @@ impl World {
                 });
             }),
             Order::Observe(Some(key), parts) => self.on_instance(key, |instance| {
+                // Nobody waits for what is not looked at any more.
+                instance.asking.retain(|part| parts.contains(part));
                 for part in parts {
                     match part {
                         Part::Status => instance.detail.ask(),

@@ -128,6 +128,10 @@ impl Instance {
                 let former = self.status()?.observed.workers_wanted;
                 (former != *workers && former > 0).then_some(("Undo", Action::Scale(former)))
             }
+            Action::SetLogLevel(level) => {
+                let former = self.log_level.value().copied().filter(|former| former != level)?;
+                Some(("Undo", Action::SetLogLevel(former)))
+            }
             _ => None,
         }
     }
@@ -160,6 +164,8 @@ fn done(name: &str, action: &Action) -> String {
         Action::Restart => format!("{name} is restarted"),
         Action::Reload => format!("{name} is reloaded"),
         Action::Rollback => format!("the former generation of {name} serves again"),
+        Action::Upgrade => format!("the new server of {name} serves"),
+        Action::SetLogLevel(level) => format!("{name} logs what is {level} or worse", level = level.as_str()),
         Action::Wake => format!("{name} is awake"),
         Action::Sleep => format!("{name} is asleep"),
         Action::Apply { .. } => format!("the settings of {name} are changed"),
@@ -181,6 +187,8 @@ fn not_done(name: &str, action: &Action) -> String {
         Action::Restart => format!("{name} was not restarted"),
         Action::Reload => format!("{name} was not reloaded"),
         Action::Rollback => format!("{name} was not rolled back"),
+        Action::Upgrade => format!("the server of {name} was not upgraded"),
+        Action::SetLogLevel(_) => format!("the log level of {name} was not changed"),
         Action::Wake => format!("{name} was not woken"),
         Action::Sleep => format!("{name} was not put to sleep"),
         Action::Apply { .. } => format!("the settings of {name} were not changed"),

@@ -2,6 +2,7 @@
 
 use hostler_bus::daemon::Reach;
 
+use super::install;
 use crate::bus::Absence;
 use crate::theme::icon::Icon;
 use crate::widgets::figures;
@@ -51,12 +52,17 @@ pub fn advice(why: Absence, reach: &Reach) -> Advice {
             "This has to work without a password, and Hostler has to be installed there:",
             reach.host.as_ref().map(|host| format!("ssh {host} systemd-stdio-bridge")),
         ),
-        Absence::NotInstalled => (
-            Icon::PackageX,
-            "Hostler is not installed here",
-            "Install its package, then retry:",
-            Some(at("sudo apt install hostler")),
-        ),
+        Absence::NotInstalled => {
+            let command = install::command(reach);
+            let next = match (&reach.host, &command) {
+                (None, Some(_)) => "Install its package, then retry:",
+                (None, None) => "Install its package with the package manager of this computer, then retry.",
+                (Some(_), _) => "Install its package with the package manager of that machine, then retry.",
+            };
+            let title =
+                if reach.host.is_some() { "Hostler is not installed there" } else { "Hostler is not installed here" };
+            (Icon::PackageX, title, next, command)
+        }
         Absence::NotRunning => (
             Icon::CircleAlert,
             "The daemon does not run",

@@ -10,7 +10,7 @@ use crate::theme::{Tokens, icon};
 /// The menu of one instance, in groups.
 const ABOUT_ONE: [&[Command]; 5] = [
     &[Command::Start, Command::Wake, Command::Reload, Command::Restart, Command::Sleep, Command::Stop],
-    &[Command::Scale, Command::Rollback, Command::Cancel],
+    &[Command::Scale, Command::LogLevel, Command::Rollback, Command::Upgrade, Command::Cancel],
     &[Command::Browse, Command::CopyAddress],
     &[Command::Favourite, Command::Mark, Command::Enable, Command::Disable],
     &[Command::Remove],
@@ -66,6 +66,7 @@ fn begins_part(command: Command) -> bool {
         Is::Enable,
         Is::Remove,
         Is::ShowAll,
+        Is::ZoomPlotsIn,
         Is::MarkAll,
         Is::Refresh,
     ];

@@ -4,6 +4,7 @@ pub mod absence;
 pub mod dialogs;
 pub mod filter;
 pub mod history;
+mod install;
 pub mod instance;
 pub mod list;
 pub mod logs;
@@ -79,6 +80,8 @@ pub struct Kept {
 pub struct Passing {
     /// The log's.
     pub logs: logs::Passing,
+    /// The overview's: the part of the range that is looked at.
+    pub overview: overview::Passing,
     /// The workers'.
     pub workers: workers::Passing,
     /// The history's.

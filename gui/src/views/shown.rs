@@ -1,7 +1,7 @@
 //! The instance that is shown, apart from what a view changes while it draws.
 
 use super::Stage;
-use crate::bus::{Action, Order};
+use crate::bus::{Action, Link, Order};
 use crate::model::{Instance, InstanceKey};
 use crate::state::State;
 use crate::theme::Tokens;
@@ -13,6 +13,8 @@ pub struct Shown<'a> {
     pub key: &'a InstanceKey,
     /// What is known of it.
     pub instance: &'a Instance,
+    /// The version of the daemon that it was told by, which is the installed one; none while that is away.
+    pub version: Option<&'a str>,
     /// The theme.
     pub tokens: &'static Tokens,
     /// Now, in microseconds since 1970 (UTC).
@@ -32,7 +34,11 @@ impl Stage<'_> {
     pub fn with_shown(&mut self, draw: impl FnOnce(Shown<'_>, &mut State, &mut Vec<Order>)) {
         let Some(key) = self.state.selected.clone() else { return };
         let Some(instance) = self.world.instance(&key) else { return };
-        let shown = Shown { key: &key, instance, tokens: self.tokens, now: self.now };
+        let version = match self.world.machine(&key.reach).map(|machine| &machine.link) {
+            Some(Link::Ready(version)) => Some(version.as_str()),
+            _ => None,
+        };
+        let shown = Shown { key: &key, instance, version, tokens: self.tokens, now: self.now };
         draw(shown, self.state, self.orders);
     }
 }

@@ -2,6 +2,8 @@
 
 use egui::{FontId, RichText, Sense, TextStyle, Ui, Vec2};
 
+use super::{reveal, text};
+use crate::secrets;
 use crate::theme::{Size, Tokens};
 
 /// What a line of a difference says.
@@ -52,8 +54,19 @@ pub fn show_counts(ui: &mut Ui, tokens: &Tokens, difference: &str) {
     }
 }
 
-/// Draws it whole.
+/// Draws it whole; its secrets where one asks.
 pub fn show(ui: &mut Ui, tokens: &Tokens, difference: &str) {
+    let Some(masked) = secrets::masked(difference) else { return draw(ui, tokens, difference) };
+    let what = ("difference", difference);
+    ui.horizontal(|ui| {
+        reveal::button(ui, what, "the secrets of this difference");
+        let words = if reveal::is_shown(ui, what) { "Secrets are shown." } else { "Secrets are hidden." };
+        ui.label(text::small(tokens, words));
+    });
+    draw(ui, tokens, if reveal::is_shown(ui, what) { difference } else { &masked });
+}
+
+fn draw(ui: &mut Ui, tokens: &Tokens, difference: &str) {
     egui::Frame::new().fill(tokens.sunken).corner_radius(Size::CORNER).inner_margin(Size::TIGHT).show(ui, |ui| {
         ui.set_min_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 0.0;

@@ -31,6 +31,16 @@ pub fn count(number: u64) -> String {
     }
 }
 
+/// A share, or processors in per cent of one core: `0 %`, `2.5 %`, `84 %`, `312 %`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    match share * 100.0 {
+        percent if percent < 0.05 => "0 %".to_owned(),
+        percent if percent < 9.95 => format!("{percent:.1} %"),
+        percent => format!("{percent:.0} %"),
+    }
+}
+
 /// A size in bytes: `0 B`, `812 KiB`, `312 MiB`, `1.20 GiB`.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {

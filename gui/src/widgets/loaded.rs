@@ -2,7 +2,7 @@
 
 use egui::{Role, Sense, Ui, UiBuilder, Vec2};
 
-use super::{empty, text};
+use super::{empty, spinner, text};
 use crate::model::{Failure, FailureKind, Loaded};
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
@@ -20,6 +20,20 @@ pub fn show<T>(ui: &mut Ui, tokens: &Tokens, what: &str, loaded: &Loaded<T>, con
         Some(value) => content(ui, value),
         None => awaited(ui, tokens, what),
     }
+}
+
+/// That polkit's dialog waits for the person before something can be seen.
+pub fn authorizing(ui: &mut Ui, tokens: &Tokens, what: &str) {
+    let name = format!("Waiting for authorisation to see {what}");
+    let builder = UiBuilder::new().accessibility_role(Role::Status).accessibility_label(&name);
+    ui.scope_builder(builder, |ui| {
+        ui.horizontal(|ui| {
+            spinner::show(ui, 15.0, tokens.caution);
+            ui.label(egui::RichText::new(format!("{name}…")).color(tokens.caution));
+        });
+        ui.label(text::small(tokens, "The desktop asks for a password in a window of its own."));
+        ui.add_space(Size::GAP);
+    });
 }
 
 /// A few pale lines where the value will be.

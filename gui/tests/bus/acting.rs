@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hostler_bus::LogLevel;
 use hostler_bus::daemon::{Change, Error, InstanceState, NewInstance, Outcome, Reach};
 use hostler_manager::bus::{Action, Bus as _, Event, Order, Part, Progress};
 use hostler_manager::model::{Failure, FailureKind, InstanceKey};
@@ -213,5 +214,95 @@ fn of_drafts_only_the_last_is_looked_through() {
             .await;
         assert_eq!((draft, problems.unwrap()[0].key.as_str()), (30, "workers"));
         assert_eq!(played.called_for("validate"), 1);
+    });
+}
+
+#[test]
+fn what_others_do_is_followed_and_can_be_cancelled() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Bus::start(directory.path());
+        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let _daemon = played.serve(&bus).await;
+        let connection = zbus::connection::Builder::address(bus.address.as_str()).unwrap().build().await.unwrap();
+        let other = hostler_bus::daemon::Client::over(connection, &super::reach()).await.unwrap();
+        let shop = other.instance("shop").await.unwrap();
+        // One that was begun before the window was there.
+        shop.reload().await.unwrap();
+        played.job_begun.notified().await;
+        let window = Window::connected(&bus).await;
+        let begun = |event| if let Event::Begun(found, action) = event { Some((found, action)) } else { None };
+        assert_eq!(window.until(begun).await, (key("shop"), Action::Reload));
+        played.end_job(Ok(Outcome { generation: Some(4), ..Outcome::default() }));
+        let (action, result) = ended(&window).await;
+        assert_eq!((action, result.unwrap().generation), (Action::Reload, Some(4)));
+        // One that is begun now, and cancelled here.
+        shop.restart().await.unwrap();
+        played.job_begun.notified().await;
+        assert_eq!(window.until(begun).await, (key("shop"), Action::Restart));
+        window.thread.send(Order::Cancel(key("shop")));
+        let (action, result) = ended(&window).await;
+        assert_eq!((action, result.unwrap_err().kind), (Action::Restart, FailureKind::Cancelled));
+        assert_eq!(played.called_for("cancel"), 1);
+        // One of our own is told as ours alone, though it is signalled as well.
+        for _ in 0..5 {
+            window.thread.send(Order::Act(key("shop"), Action::Upgrade));
+            played.job_begun.notified().await;
+            played.end_job(Ok(Outcome::default()));
+            let mut foreign = 0;
+            let action = window
+                .until(|event| {
+                    foreign += u32::from(matches!(event, Event::Begun(..)));
+                    if let Event::Ended(_, action, Ok(_)) = event { Some(action) } else { None }
+                })
+                .await;
+            assert_eq!((action, foreign), (Action::Upgrade, 0));
+        }
+    });
+}
+
+#[test]
+fn the_log_level_is_asked_for_and_set() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Bus::start(directory.path());
+        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        *played.level.lock().unwrap() = LogLevel::Info;
+        let _daemon = played.serve(&bus).await;
+        let window = Window::connected(&bus).await;
+        let level = |event| if let Event::LogLevel(_, level) = event { Some(level) } else { None };
+        window.thread.send(Order::AskLogLevel(key("shop")));
+        assert_eq!(window.until(level).await, Ok(LogLevel::Info));
+        window.thread.send(Order::Act(key("shop"), Action::SetLogLevel(LogLevel::Debug)));
+        assert_eq!(ended(&window).await, (Action::SetLogLevel(LogLevel::Debug), Ok(Outcome::default())));
+        window.thread.send(Order::AskLogLevel(key("shop")));
+        assert_eq!(window.until(level).await, Ok(LogLevel::Debug));
+        *played.refusal.lock().unwrap() = Some(Error::Refused { reason: "it does not run".to_owned() });
+        window.thread.send(Order::AskLogLevel(key("shop")));
+        assert_eq!(window.until(level).await.unwrap_err().message, "it does not run");
+    });
+}
+
+#[test]
+fn that_a_password_is_asked_for_before_something_is_seen_is_said() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Bus::start(directory.path());
+        let played = Played::new(vec![overview("shop", InstanceState::Stopped)]);
+        let password = Arc::new(Notify::new());
+        *played.password.lock().unwrap() = Some(Arc::clone(&password));
+        let _daemon = played.serve(&bus).await;
+        let window = Window::open(&bus);
+        let reach = Reach { user: false, host: None };
+        let shop = InstanceKey { reach: reach.clone(), name: "shop".to_owned() };
+        window.thread.send(Order::Connect(reach));
+        window.ready().await;
+        window.thread.send(Order::Observe(Some(shop), vec![Part::History]));
+        let asks = |event| if let Event::Asking(_, part, waits) = event { Some((part, waits)) } else { None };
+        assert_eq!(window.until(asks).await, (Part::History, true));
+        password.notify_one();
+        assert_eq!(window.until(asks).await, (Part::History, false));
+        let history = window.until(|event| if let Event::History(_, result) = event { Some(result) } else { None });
+        assert!(history.await.is_ok());
     });
 }

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hostler_bus::daemon::{
-    Absent, Caller, Changes, Client, Daemon, Detail, Error, InstanceState, JobState, LogFilter, LogLine, LogPage,
-    MetricsLine, NewInstance, Order, Outcome, Overview, Problem, Reach, Report, Result, RevisionInfo, SettingInfo,
-    SettingValue, Tree,
+    Absent, Caller, Changes, Client, Daemon, Detail, Error, InstanceState, JobKind, JobState, LogFilter, LogLine,
+    LogPage, MetricsLine, NewInstance, Order, Outcome, Overview, Problem, Reach, Report, Result, RevisionInfo,
+    SettingInfo, SettingValue, Tree,
 };
 use hostler_bus::{LogLevel, Observed, Request, Sample, Samples, Status, Worker};
 use hostler_manager::bus::Connect;
@@ -80,6 +80,10 @@ impl Connect for Way {
             Err(source) => Err(Absent::NoBus { bus: "session", source: Box::new(source) }),
         }
     }
+
+    async fn session(&self) -> zbus::Result<Connection> {
+        Builder::address(self.0.as_str())?.build().await
+    }
 }
 
 /// What the test plays.
@@ -104,6 +108,7 @@ pub(crate) struct Played {
     pub(crate) log_lines: Mutex<u64>,
     pub(crate) log_sent: watch::Sender<u64>,
     pub(crate) log_filters: Mutex<Vec<LogFilter>>,
+    pub(crate) level: Mutex<LogLevel>,
     tree: Mutex<Option<Tree>>,
 }
 
@@ -163,7 +168,7 @@ impl Played {
         Detail { overview, instance: runs.then_some(status), revision, ..Detail::default() }
     }
 
-    async fn job(&self, instance: &str) -> Result<u64> {
+    async fn job(&self, instance: &str, kind: JobKind) -> Result<u64> {
         let password = self.password.lock().unwrap().clone();
         if let Some(password) = password {
             password.notified().await;
@@ -171,7 +176,7 @@ impl Played {
         if let Some(refusal) = self.refusal.lock().unwrap().clone() {
             return Err(refusal);
         }
-        let report = Report { instance: instance.to_owned(), state: JobState::Running, ..Report::default() };
+        let report = Report { kind, instance: instance.to_owned(), state: JobState::Running, ..Report::default() };
         let sender = Arc::new(watch::Sender::new(report));
         let number = {
             let mut jobs = self.jobs.lock().unwrap();
@@ -235,11 +240,11 @@ impl Daemon for Played {
     async fn create(&self, _: Caller, name: String, changes: Changes, _: NewInstance) -> Result<u64> {
         self.count("create");
         *self.last_changes.lock().unwrap() = Some(changes);
-        self.job(&name).await
+        self.job(&name, JobKind::Create).await
     }
     async fn remove(&self, _: Caller, name: String) -> Result<u64> {
         self.count("remove");
-        self.job(&name).await
+        self.job(&name, JobKind::Remove).await
     }
     async fn schema(&self) -> Result<Vec<SettingInfo>> {
         self.count("schema");
@@ -279,8 +284,15 @@ impl Daemon for Played {
     }
     async fn begin(&self, _: Caller, name: String, order: Order) -> Result<u64> {
         self.count("begin");
+        let kind = match order {
+            Order::Reload => JobKind::Reload,
+            Order::Restart => JobKind::Restart,
+            Order::Upgrade => JobKind::Upgrade,
+            Order::Stop => JobKind::Stop,
+            _ => JobKind::Unknown,
+        };
         *self.last_order.lock().unwrap() = Some(order);
-        self.job(&name).await
+        self.job(&name, kind).await
     }
     async fn cancel(&self, _: Caller, job: u64) -> Result<()> {
         self.count("cancel");
@@ -301,10 +313,13 @@ impl Daemon for Played {
         self.answer()
     }
     async fn log_level(&self, _: Caller, _: String) -> Result<LogLevel> {
-        Ok(LogLevel::Info)
+        self.answer()?;
+        Ok(*self.level.lock().unwrap())
     }
-    async fn set_log_level(&self, _: Caller, _: String, _: LogLevel) -> Result<()> {
-        self.answer()
+    async fn set_log_level(&self, _: Caller, _: String, level: LogLevel) -> Result<()> {
+        self.answer()?;
+        *self.level.lock().unwrap() = level;
+        Ok(())
     }
     async fn logs(&self, _: Caller, _: String, filter: LogFilter) -> Result<OwnedFd> {
         self.count("logs");
@@ -314,9 +329,20 @@ impl Daemon for Played {
         tokio::spawn(send_log(self.log_sent.clone(), *self.log_lines.lock().unwrap(), filter, ours));
         Ok(theirs.into())
     }
-    async fn read_logs(&self, _: Caller, _: String, _: LogFilter) -> Result<LogPage> {
+    async fn read_logs(&self, _: Caller, _: String, filter: LogFilter) -> Result<LogPage> {
         self.count("read_logs");
-        Ok(LogPage::default())
+        self.answer()?;
+        self.log_filters.lock().unwrap().push(filter.clone());
+        let (count, most) = (*self.log_lines.lock().unwrap(), u64::from(filter.lines.unwrap_or(500).min(5_000)));
+        // As hostlerd does: the last lines, or the first that follow the cursor.
+        let numbers = match filter.cursor.parse::<u64>() {
+            Ok(last) => last + 1..count.min(last + 1 + most),
+            Err(_) => count.saturating_sub(most)..count,
+        };
+        let lines: Vec<LogLine> = numbers.map(line).collect();
+        let cursor = lines.last().map_or(filter.cursor, |line| line.cursor.clone());
+        self.log_sent.send_modify(|sent| *sent += lines.len() as u64);
+        Ok(LogPage { lines, cursor })
     }
     async fn metrics(&self, _: Caller, _: String, _: u32) -> Result<OwnedFd> {
         self.count("metrics");
@@ -342,8 +368,12 @@ impl Daemon for Played {
     async fn validate_text(&self, _: Caller, _: String, _: String) -> Result<Vec<Problem>> {
         Ok(Vec::new())
     }
-    async fn history(&self, _: Caller, _: String) -> Result<Vec<RevisionInfo>> {
+    async fn history(&self, caller: Caller, _: String) -> Result<Vec<RevisionInfo>> {
         self.count("history");
+        let password = self.password.lock().unwrap().clone().filter(|_| caller.interactive);
+        if let Some(password) = password {
+            password.notified().await;
+        }
         let revision = self.revision.lock().unwrap().clone();
         Ok(vec![RevisionInfo { revision, current: true, ..RevisionInfo::default() }])
     }

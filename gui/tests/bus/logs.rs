@@ -1,8 +1,8 @@
 //! The log, whole and bounded.
 
-use hostler_bus::daemon::{Error, InstanceState, LogFilter, LogLine};
+use hostler_bus::daemon::{Error, InstanceState, LogFilter, LogLine, Reach};
 use hostler_manager::bus::{Bus as _, Event, Order};
-use hostler_manager::model::FailureKind;
+use hostler_manager::model::{FailureKind, InstanceKey};
 
 use super::fake::{Bus, Played, line};
 use super::{Window, key, overview, run};
@@ -94,5 +94,46 @@ fn a_log_that_is_refused_says_why() {
         window.thread.send(Order::FollowLogs(key("shop"), LogFilter { follow: true, ..LogFilter::default() }));
         let end = window.until(|event| if let Event::LogsEnded(_, why) = event { Some(why) } else { None }).await;
         assert_eq!(end.unwrap().kind, FailureKind::NotPermitted);
+    });
+}
+
+#[test]
+fn where_no_descriptor_passes_the_log_comes_page_by_page_and_whole() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Bus::start(directory.path());
+        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        *played.log_lines.lock().unwrap() = 300;
+        let _daemon = played.serve(&bus).await;
+        let window = Window::open(&bus);
+        // Another machine, as far as the bus thread knows.
+        let reach = Reach { user: true, host: Some("web1".to_owned()) };
+        let shop = InstanceKey { reach: reach.clone(), name: "shop".to_owned() };
+        window.thread.send(Order::Connect(reach));
+        window.ready().await;
+        let filter = LogFilter { follow: true, lines: Some(200), ..LogFilter::default() };
+        window.thread.send(Order::FollowLogs(shop.clone(), filter));
+        let mut lines = Vec::new();
+        while lines.len() < 200 {
+            lines.extend(window.until(logged).await);
+        }
+        assert_eq!(lines, (100..300).map(line).collect::<Vec<LogLine>>());
+        // More at once than a page holds.
+        *played.log_lines.lock().unwrap() = 12_345;
+        while lines.len() < 12_245 {
+            let batch = window.until(logged).await;
+            assert!(batch.len() <= 1000);
+            lines.extend(batch);
+        }
+        assert!(
+            lines.iter().zip(100..).all(|(found, number)| *found == line(number)),
+            "no line is left out or told twice"
+        );
+        let filters = played.log_filters.lock().unwrap().clone();
+        assert!(filters[1..].iter().all(|filter| filter.lines == Some(5_000) && !filter.cursor.is_empty()));
+        assert_eq!(played.called_for("logs"), 0);
+        window.thread.send(Order::EndLogs(shop));
+        let end = window.until(|event| if let Event::LogsEnded(_, why) = event { Some(why) } else { None }).await;
+        assert_eq!(end, None);
     });
 }

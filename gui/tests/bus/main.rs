@@ -6,6 +6,7 @@ mod acting;
 mod fake;
 mod logs;
 mod observing;
+mod portal;
 
 use std::future::Future;
 use std::sync::Arc;

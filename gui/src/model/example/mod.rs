@@ -220,6 +220,7 @@ fn sample(at_us: u64, number: u64) -> Sample {
         busy: (2.2 * wave * noise) as u32,
         ready: 4,
         memory_bytes: 312 * 1024 * 1024 + (4e6 * (second / 61.0).sin()) as u64,
+        cpu: Some(0.12 + rate * 0.009),
     }
 }
 

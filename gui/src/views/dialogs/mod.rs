@@ -2,6 +2,7 @@
 //! it. Esc closes each, Enter does what the main button says.
 
 mod add_host;
+mod log_level;
 mod marked;
 mod notices;
 mod remove;
@@ -9,6 +10,7 @@ mod scale;
 mod shortcuts;
 
 use egui::{Align, Button, Context, Frame, Id, Key, Layout, Margin, Modal, RichText, Role, Ui, WidgetInfo};
+use hostler_bus::LogLevel;
 
 use super::Stage;
 use crate::commands::Command;
@@ -40,6 +42,13 @@ pub enum Dialog {
         /// How many.
         workers: u32,
     },
+    /// Set the least severity that is logged.
+    LogLevel {
+        /// By which.
+        key: InstanceKey,
+        /// What is chosen; none while the one of now stands.
+        level: Option<LogLevel>,
+    },
     /// Do something to the marked ones.
     Marked {
         /// What.
@@ -69,6 +78,7 @@ pub fn show(context: &Context, stage: &mut Stage<'_>) {
         Dialog::AddHost { host, user } => add_host::show(context, stage, host, user),
         Dialog::Remove { key, typed } => remove::show(context, stage, key, typed),
         Dialog::Scale { key, workers } => scale::show(context, stage, key, workers),
+        Dialog::LogLevel { key, level } => log_level::show(context, stage, key, level),
         Dialog::Marked { command } => marked::show(context, stage, *command),
         Dialog::Notices => notices::show(context, stage),
         Dialog::Shortcuts => shortcuts::show(context, stage),

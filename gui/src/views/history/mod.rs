@@ -13,7 +13,7 @@ use hostler_bus::daemon::RevisionInfo;
 use self::entry::{Entry, Kind};
 use super::Stage;
 use super::shown::Shown;
-use crate::bus::Order;
+use crate::bus::{Order, Part};
 use crate::model::Loaded;
 use crate::state::State;
 use crate::theme::Size;
@@ -39,10 +39,20 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     stage.with_shown(|shown, state, orders| {
         filter(ui, shown, state);
         ui.add_space(Size::GAP);
+        let asks = shown.instance.asks_for(Part::History);
+        if asks {
+            loaded::authorizing(ui, shown.tokens, "the changes of its settings");
+        }
         // What is known of reloads and restarts needs no answer.
         match &shown.instance.history {
             Loaded::Never | Loaded::Awaited if shown.instance.happenings.is_empty() => {
-                loaded::awaited(ui, shown.tokens, "the history");
+                if !asks {
+                    loaded::awaited(ui, shown.tokens, "the history");
+                }
+            }
+            Loaded::Never | Loaded::Awaited if !asks => {
+                ui.label(text::muted(shown.tokens, "Waiting for the changes of its settings…"));
+                list(ui, shown, &[], state, orders);
             }
             Loaded::Failed(_, None) if shown.instance.happenings.is_empty() => {
                 loaded::show(ui, shown.tokens, "the history", &shown.instance.history, |_, _| {});

@@ -72,3 +72,29 @@ fn nothing_and_failures_are_said() {
     harness.get_by_label("Reload failed");
     harness.get_by_label_contains("The changes of its settings do not come");
 }
+
+#[test]
+fn a_password_is_waited_for_while_what_is_known_is_shown() {
+    let harness = trial::of("shop", DARK, show, |trial| {
+        trial.instance().history = Loaded::Awaited;
+        trial.instance().asking = vec![crate::bus::Part::History];
+    });
+    harness.get_by_label("Waiting for authorisation to see the changes of its settings");
+    harness.get_by_label("Reload failed");
+}
+
+#[test]
+fn differences_hide_their_secrets() {
+    let mut harness = trial::of("shop", DARK, show, |trial| {
+        let Loaded::Here(revisions) = &mut trial.instance().history else { panic!("the history is here") };
+        revisions[0].current = true;
+        revisions[0].difference = "@@ -1 +1 @@\n-DB_PASSWORD = \"old\"\n+DB_PASSWORD = \"new\"\n".to_owned();
+    });
+    harness.get_by_label("+DB_PASSWORD = \"••••••\"");
+    harness.get_by_label("Reveal the secrets of this difference").click();
+    harness.run();
+    harness.get_by_label("+DB_PASSWORD = \"new\"");
+    harness.get_by_label("Hide the secrets of this difference").click();
+    harness.run();
+    assert!(harness.query_by_label_contains("\"new\"").is_none());
+}

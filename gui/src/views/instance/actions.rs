@@ -29,26 +29,30 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, room: 
         }
         return;
     }
-    let wanted = main(instance.state());
+    let Offer { main, beside: others } = offer(instance.state());
+    let moving = moving(instance.state());
     let workers = instance.status().map(|status| (status.observed.workers_ready, status.observed.workers_wanted));
     let takes_keys = stage.state.passing.shell.takes_keys(Pane::Actions);
     let mut chosen = None;
     let beside = ((room - LEAST) / BESIDE).max(0.0) as usize;
-    let spare = room - LEAST - BESIDE * wanted.len().saturating_sub(1) as f32;
-    for (index, command) in wanted.iter().enumerate().take(1 + beside).rev() {
+    let spare = room - LEAST - BESIDE * others.len() as f32;
+    // From right to left; what there is no room for is in the menu.
+    let shown = others.iter().take(beside).rev().chain(main.iter());
+    let first = main.or_else(|| others.first().copied());
+    for command in shown {
         let scene = Scene::about(stage.world, stage.state, key);
         let availability = command.availability(&scene);
         let words = command.words();
         let response = ui
             .add_enabled_ui(availability.is_available(), |ui| {
-                if index == 0 {
+                if main == Some(*command) {
                     button::primary(ui, tokens, Some(words.icon), words.title)
                 } else {
                     button::plain(ui, words.icon, words.title)
                 }
             })
             .inner;
-        if takes_keys && index == 0 {
+        if takes_keys && first == Some(*command) {
             response.request_focus();
         }
         let keys = commands::shown_shortcut(ui.ctx(), *command);
@@ -56,6 +60,10 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, room: 
         if response.on_hover_text(help).on_disabled_hover_text(availability.reason()).clicked() {
             chosen = Some(*command);
         }
+    }
+    if let Some(words) = moving {
+        ui.label(RichText::new(words).color(tokens.moving));
+        spinner::show(ui, 15.0, tokens.moving);
     }
     if let Some((ready, wanted)) = workers
         && Command::Scale.availability(&Scene::about(stage.world, stage.state, key)).is_available()
@@ -73,16 +81,39 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, room: 
     }
 }
 
-/// What is offered in a state, the main thing first.
-fn main(state: InstanceState) -> &'static [Command] {
-    match state {
-        InstanceState::Serving | InstanceState::Broken => &[Command::Reload, Command::Restart, Command::Stop],
-        InstanceState::Asleep => &[Command::Wake, Command::Stop],
-        InstanceState::Stopped | InstanceState::Configured => &[Command::Start],
-        InstanceState::Failed => &[Command::Start, Command::Show(crate::state::Tab::Logs)],
-        InstanceState::Starting | InstanceState::Reloading | InstanceState::Unknown => &[Command::Stop],
-        InstanceState::Stopping => &[],
-    }
+/// What is offered in a state.
+struct Offer {
+    /// What one would do next; none where there is nothing but to wait, or to end it.
+    main: Option<Command>,
+    /// What one may do as well.
+    beside: &'static [Command],
+}
+
+fn offer(state: InstanceState) -> Offer {
+    use Command::{Reload, Restart, Start, Stop, Wake};
+    const LOGS: Command = Command::Show(crate::state::Tab::Logs);
+    let (main, beside): (Option<Command>, &'static [Command]) = match state {
+        InstanceState::Serving | InstanceState::Broken => (Some(Reload), &[Restart, Stop]),
+        InstanceState::Asleep => (Some(Wake), &[Stop]),
+        InstanceState::Stopped | InstanceState::Configured => (Some(Start), &[]),
+        InstanceState::Failed => (Some(Start), &[LOGS]),
+        // Whoever asked for it knows why; one may ask anew, and what loads is thrown away for that.
+        InstanceState::Reloading => (None, &[Reload, Stop]),
+        InstanceState::Starting => (None, &[LOGS, Stop]),
+        InstanceState::Stopping => (None, &[LOGS]),
+        InstanceState::Unknown => (None, &[Stop]),
+    };
+    Offer { main, beside }
+}
+
+/// What goes on by itself, or because somebody else asked for it.
+fn moving(state: InstanceState) -> Option<&'static str> {
+    Some(match state {
+        InstanceState::Reloading => "Reloading…",
+        InstanceState::Starting => "Starting…",
+        InstanceState::Stopping => "Stopping…",
+        _ => return None,
+    })
 }
 
 /// What is being done, how far it is, and for how long; answers whether it is to be cancelled. From right to left.

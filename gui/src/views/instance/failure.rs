@@ -10,7 +10,7 @@ use crate::state::Tab;
 use crate::theme::icon::Icon;
 use crate::theme::{Size, Tokens};
 use crate::views::Stage;
-use crate::widgets::{button, glyph, text, traceback};
+use crate::widgets::{button, diff, glyph, text, traceback};
 
 /// The height that a traceback takes at most.
 const EVIDENCE: f32 = 132.0;
@@ -105,6 +105,11 @@ fn evidence(ui: &mut Ui, tokens: &Tokens, failure: &Failure) {
             glyph::show(ui, Icon::FileCodeCorner, 14.0, tokens.muted);
             ui.label(RichText::new(place).monospace().color(tokens.text));
         });
+    }
+    if failure.kind == FailureKind::Conflict {
+        // What somebody else made of the settings file.
+        diff::show(ui, tokens, &failure.detail);
+        return;
     }
     traceback::show(ui, tokens, "evidence", &failure.detail, EVIDENCE);
 }

@@ -1,5 +1,5 @@
-//! Writing the lines that are shown to a file. The file is written on a thread of its own, whole or not at all, and never
-//! over another one.
+//! Writing the lines that are shown to a file. The file is written on a thread of its own, whole or not at all, and over
+//! another one only where the person said so in the desktop's own dialog.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -11,11 +11,13 @@ use hostler_bus::daemon::LogLine;
 
 use super::Stage;
 use super::reading::Reading;
+use crate::bus::ChoiceKind;
 use crate::model::InstanceKey;
 use crate::model::logs::{as_json, as_text};
 use crate::theme::icon::Icon;
 use crate::theme::{Size, Tokens};
 use crate::views::dialogs::{self, Outcome};
+use crate::widgets::chooser::{self, Chooser};
 use crate::widgets::{button, figures, spinner, text};
 
 /// How a line is written.
@@ -49,7 +51,10 @@ pub struct Export {
     open: bool,
     /// Where to.
     path: String,
+    /// The path whose file may be replaced: the desktop's dialog asked.
+    agreed: Option<String>,
     form: Form,
+    chooser: Chooser,
     course: Arc<Mutex<Course>>,
 }
 
@@ -58,6 +63,7 @@ impl Export {
     pub(super) fn open(&mut self, name: &str, now_us: u64) {
         self.open = true;
         self.path = default_path(name, now_us, self.form);
+        (self.agreed, self.chooser) = (None, Chooser::default());
         self.set_course(Course::Idle);
     }
 
@@ -74,9 +80,10 @@ impl Export {
     fn begin(&self, context: &egui::Context, lines: Vec<Arc<LogLine>>) {
         self.set_course(Course::Writing);
         let (path, form) = (PathBuf::from(self.path.trim()), self.form);
+        let replaces = self.agreed.as_deref() == Some(self.path.trim());
         let (course, context) = (Arc::clone(&self.course), context.clone());
         let work = move || {
-            let ended = match write(&path, form, &lines) {
+            let ended = match write(&path, form, &lines, replaces) {
                 Ok(bytes) => Course::Written(path, bytes),
                 Err(error) => Course::Failed(told(&path, &error)),
             };
@@ -90,11 +97,10 @@ impl Export {
 }
 
 /// Draws the dialog, while it is open.
-pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &mut Reading) {
+pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Reading) {
     if !reading.export.open {
         return;
     }
-    let Some(instance) = stage.world.instance(key) else { return };
     let tokens = stage.tokens;
     let count = reading.index.len();
     let mut save = false;
@@ -106,7 +112,7 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &
         ui.add_space(Size::GAP);
         let course = export.course();
         let writes = matches!(course, Course::Writing);
-        ui.add_enabled_ui(!writes, |ui| save = form(ui, export));
+        ui.add_enabled_ui(!writes, |ui| save = form(ui, stage, export));
         ui.add_space(Size::GAP);
         told_course(ui, tokens, &course);
         ui.add_space(Size::GAP);
@@ -122,7 +128,7 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &
         })
         .inner
     });
-    if save {
+    if save && let Some(instance) = stage.world.instance(key) {
         let rows = (0..count).filter_map(|place| reading.index.row(place));
         let lines = rows.filter_map(|row| instance.log.shared(row.number).cloned()).collect();
         reading.export.begin(ui.ctx(), lines);
@@ -133,10 +139,24 @@ pub(super) fn show(ui: &mut Ui, stage: &Stage<'_>, key: &InstanceKey, reading: &
 }
 
 /// Where to, and how; answers whether Enter was pressed.
-fn form(ui: &mut Ui, export: &mut Export) -> bool {
+fn form(ui: &mut Ui, stage: &mut Stage<'_>, export: &mut Export) -> bool {
+    if let Some(path) = export.chooser.take(stage.world).and_then(|paths| paths.into_iter().next()) {
+        export.path = path.display().to_string();
+        export.agreed = Some(export.path.clone());
+        if export.path.ends_with(".jsonl") {
+            export.form = Form::JsonLines;
+        }
+    }
     let label = ui.label("File");
-    let field = TextEdit::singleline(&mut export.path).desired_width(f32::INFINITY);
-    let response = ui.add(field).labelled_by(label.id);
+    let response = chooser::line(ui, |ui| {
+        let typed = PathBuf::from(export.path.trim());
+        let name = typed.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let wish = |number| chooser::wish(number, ChoiceKind::Save(name), "Save the log", &typed);
+        stage.orders.extend(export.chooser.button(ui, stage.tokens, stage.world, wish));
+        ui.add(TextEdit::singleline(&mut export.path).desired_width(f32::INFINITY))
+    });
+    let response = response.labelled_by(label.id);
+    export.chooser.explain(ui, stage.tokens);
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     ui.add_space(Size::TIGHT);
     ui.horizontal(|ui| {
@@ -186,14 +206,28 @@ fn with_ending(path: &str, form: Form) -> String {
     }
 }
 
-/// Writes the lines; answers with how many bytes there are. What was begun and failed is taken away again.
-fn write(path: &Path, form: Form, lines: &[Arc<LogLine>]) -> io::Result<u64> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    let written = write_lines(file, form, lines);
+/// Writes the lines; answers with how many bytes there are. What was begun and failed is taken away again. A file that is to
+/// be replaced stays until the new one is whole.
+fn write(path: &Path, form: Form, lines: &[Arc<LogLine>], replaces: bool) -> io::Result<u64> {
+    let begun = if replaces { beside(path) } else { path.to_path_buf() };
+    let file = OpenOptions::new().write(true).create_new(true).open(&begun)?;
+    let written = write_lines(file, form, lines).and_then(|bytes| {
+        if replaces {
+            std::fs::rename(&begun, path)?;
+        }
+        Ok(bytes)
+    });
     if written.is_err() {
-        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_file(&begun);
     }
     written
+}
+
+/// Where the successor of a file is written.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.part", std::process::id()));
+    path.with_file_name(name)
 }
 
 fn write_lines(file: File, form: Form, lines: &[Arc<LogLine>]) -> io::Result<u64> {
@@ -232,14 +266,18 @@ mod tests {
         let path = directory.join("shop.jsonl");
         let line = |message: &str| Arc::new(LogLine { message: message.to_owned(), ..LogLine::default() });
         let lines = [line("one"), line("two\nlines")];
-        let bytes = write(&path, Form::JsonLines, &lines).unwrap();
+        let bytes = write(&path, Form::JsonLines, &lines, false).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!((text.len() as u64, text.lines().count()), (bytes, 2));
-        let again = write(&path, Form::Text, &lines).unwrap_err();
+        let again = write(&path, Form::Text, &lines, false).unwrap_err();
         assert!(told(&path, &again).ends_with("is there already: choose another name"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "what was there is untouched");
         let nowhere = directory.join("no").join("such");
-        assert!(told(&nowhere, &write(&nowhere, Form::Text, &lines).unwrap_err()).contains("no such directory"));
+        assert!(told(&nowhere, &write(&nowhere, Form::Text, &lines, false).unwrap_err()).contains("no such directory"));
+        assert!(write(&nowhere, Form::Text, &lines, true).is_err());
+        write(&path, Form::Text, &lines[..1], true).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().ends_with("one\n"), "where the person said so it is replaced");
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1, "nothing is left beside it");
         std::fs::remove_dir_all(&directory).unwrap();
     }
 

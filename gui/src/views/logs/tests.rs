@@ -6,7 +6,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use hostler_bus::daemon::LogLine;
 
 use super::{Reading, show};
-use crate::bus::Order;
+use crate::bus::{ChoiceKind, Event, Order};
 use crate::model::logs::LIMIT;
 use crate::model::{Failure, FailureKind, Loaded, LogBook, Severity, example};
 use crate::views::trial::{self, DARK, Trial};
@@ -394,6 +394,14 @@ fn the_dialog_of_saving_names_a_file() {
     harness.get_by_label("JSON lines").click();
     harness.run();
     assert!(harness.get_by_label("File").value().unwrap_or_default().ends_with(".jsonl"));
+    harness.get_by_label("Browse…").click();
+    harness.run();
+    let Some(Order::Choose(wish)) = harness.state().orders.last().cloned() else { panic!("nothing was ordered") };
+    assert!(matches!(wish.kind, ChoiceKind::Save(name) if name.starts_with("shop-20")));
+    let chosen = Event::Chosen(wish.number, Ok(vec!["/srv/logs/shop.log".into()]));
+    harness.state_mut().world.take(chosen, example::NOW_US);
+    harness.run();
+    assert_eq!(harness.get_by_label("File").value().as_deref(), Some("/srv/logs/shop.log"));
     harness.get_by_label("Cancel").click();
     harness.run();
     assert!(harness.query_by_label("JSON lines").is_none());

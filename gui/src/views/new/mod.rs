@@ -15,6 +15,7 @@ use super::Stage;
 use crate::state::State;
 use crate::theme::Size;
 use crate::theme::icon::Icon;
+use crate::widgets::chooser::Chooser;
 use crate::widgets::{button, text};
 
 use finding::{Awaited, Found, Source};
@@ -45,6 +46,8 @@ struct Dialog {
     /// The folders that are offered, and for what.
     folders: (String, Vec<String>),
     listing: Option<Awaited<(String, Vec<String>)>>,
+    /// The desktop's own dialog.
+    chooser: Chooser,
     found: Option<Found>,
     /// Whether it was ordered; the model knows how far it is.
     ordered: bool,
@@ -74,6 +77,7 @@ fn begin(state: &mut State, reach: Reach, imports: bool) {
         wrong: None,
         folders: Default::default(),
         listing: None,
+        chooser: Chooser::default(),
         found: None,
         ordered: false,
     });

@@ -6,6 +6,7 @@ use hostler_import::Loss;
 use super::draft::Field;
 use super::finding::Found;
 use super::{Dialog, Stage};
+use crate::secrets::hidden;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
 use crate::widgets::{button, command_line, facts, text};
@@ -50,7 +51,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, dialog: &mut Dialog) -> b
 /// What was found, what is to be known, what is lost.
 fn told(ui: &mut Ui, stage: &Stage<'_>, found: &Found) {
     for (name, value) in &found.facts {
-        facts::text(ui, stage.tokens, name, value);
+        facts::text(ui, stage.tokens, name, &hidden(value));
     }
     let line = |ui: &mut Ui, icon: Icon, color, words: &str| {
         ui.horizontal_top(|ui| {

@@ -1,12 +1,13 @@
 //! The first step: on which machine, and from what.
 
-use egui::{Key, RichText, ScrollArea, TextEdit, Ui};
+use egui::{Key, Response, RichText, ScrollArea, TextEdit, Ui};
 
 use super::finding::{self, Awaited, Found};
 use super::{Dialog, Stage};
+use crate::bus::ChoiceKind;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{button, text};
+use crate::widgets::{button, chooser, text};
 
 /// How tall the list of folders may become.
 const FOLDERS_HEIGHT: f32 = 180.0;
@@ -59,11 +60,38 @@ fn machines(ui: &mut Ui, stage: &Stage<'_>, dialog: &mut Dialog) {
     });
 }
 
+/// A field of which text it is, with the desktop's own dialog at its end.
+fn field(ui: &mut Ui, stage: &mut Stage<'_>, dialog: &mut Dialog, words: &str, hint: &str) -> Response {
+    let label = ui.label(words);
+    let imports = dialog.imports;
+    if let Some(paths) = dialog.chooser.take(stage.world) {
+        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        if imports {
+            dialog.words = shlex::try_join(paths.iter().map(String::as_str)).unwrap_or_default();
+        } else if let [folder, ..] = paths.as_slice() {
+            dialog.folder = folder.clone();
+        }
+    }
+    let response = chooser::line(ui, |ui| {
+        let typed = std::path::PathBuf::from(if imports { "" } else { dialog.folder.trim() });
+        let begin = dialog.surroundings.absolute(&typed);
+        let (kind, title) = if imports {
+            (ChoiceKind::Files, "What the other server was told")
+        } else {
+            (ChoiceKind::Folder, "Folder of the project")
+        };
+        let wish = |number| chooser::wish(number, kind, title, &begin);
+        stage.orders.extend(dialog.chooser.button(ui, stage.tokens, stage.world, wish));
+        let text = if imports { &mut dialog.words } else { &mut dialog.folder };
+        ui.add(TextEdit::singleline(text).desired_width(f32::INFINITY).hint_text(hint))
+    });
+    dialog.chooser.explain(ui, stage.tokens);
+    response.labelled_by(label.id)
+}
+
 /// The folder; whether Enter was pressed.
-fn folder(ui: &mut Ui, stage: &Stage<'_>, dialog: &mut Dialog) -> bool {
-    let label = ui.label("Folder of the project");
-    let field = TextEdit::singleline(&mut dialog.folder).desired_width(f32::INFINITY).hint_text("/srv/shop");
-    let response = ui.add(field).labelled_by(label.id);
+fn folder(ui: &mut Ui, stage: &mut Stage<'_>, dialog: &mut Dialog) -> bool {
+    let response = field(ui, stage, dialog, "Folder of the project", "/srv/shop");
     if ui.memory(|memory| memory.focused().is_none()) {
         response.request_focus();
     }
@@ -108,12 +136,9 @@ fn list(ui: &mut Ui, stage: &Stage<'_>, dialog: &mut Dialog) {
 }
 
 /// What another server was told; whether Enter was pressed.
-fn words(ui: &mut Ui, stage: &Stage<'_>, dialog: &mut Dialog) -> bool {
-    let label = ui.label("Files, or a command line");
-    let field = TextEdit::singleline(&mut dialog.words)
-        .desired_width(f32::INFINITY)
-        .hint_text("/etc/systemd/system/shop.service, gunicorn.conf.py, or: gunicorn -w 4 shop.wsgi");
-    let response = ui.add(field).labelled_by(label.id);
+fn words(ui: &mut Ui, stage: &mut Stage<'_>, dialog: &mut Dialog) -> bool {
+    let hint = "/etc/systemd/system/shop.service, gunicorn.conf.py, or: gunicorn -w 4 shop.wsgi";
+    let response = field(ui, stage, dialog, "Files, or a command line", hint);
     if let Some(path) = ui.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_path_buf())) {
         dialog.words = path.display().to_string();
     }

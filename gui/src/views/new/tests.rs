@@ -4,7 +4,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
 use super::*;
-use crate::bus::{Action, Event, Order, Progress};
+use crate::bus::{Action, ChoiceKind, Event, Order, Progress};
 use crate::model::{Failure, FailureKind, InstanceKey, World, example};
 use crate::theme;
 
@@ -148,4 +148,49 @@ fn an_empty_folder_says_what_to_do() {
     harness.get_by_label("Cancel").click();
     harness.run();
     assert!(harness.state().state.passing.new.open.is_none());
+}
+
+/// Answers the desktop's dialog that was asked for last.
+fn answer(harness: &mut Harness<'static, Window>, result: Result<Vec<std::path::PathBuf>, Failure>) {
+    let choice = harness.state().world.choice.clone().expect("a dialog was asked for");
+    harness.state_mut().world.take(Event::Chosen(choice.number, result), example::NOW_US);
+    harness.run_steps(3);
+}
+
+#[test]
+fn a_folder_is_chosen_in_the_desktops_dialog() {
+    let folder = project();
+    let mut harness = window(false);
+    harness.run_steps(3);
+    harness.get_by_label("Browse…").click();
+    harness.run_steps(3);
+    let Some(Order::Choose(wish)) = harness.state().orders.last().cloned() else { panic!("nothing was ordered") };
+    assert_eq!((wish.kind, wish.title.as_str()), (ChoiceKind::Folder, "Folder of the project"));
+    harness.get_by_label("Choosing…");
+    let typed =
+        |harness: &Harness<'static, Window>| harness.state().state.passing.new.open.as_ref().unwrap().folder.clone();
+    let before = typed(&harness);
+    answer(&mut harness, Ok(Vec::new()));
+    assert_eq!(typed(&harness), before, "a dialog that was closed changes nothing");
+    harness.get_by_label("Browse…").click();
+    harness.run_steps(3);
+    answer(&mut harness, Ok(vec![folder.path().to_owned()]));
+    assert_eq!(typed(&harness), folder.path().display().to_string());
+    harness.get_by_label("Browse…").click();
+    harness.run_steps(3);
+    let failure = Failure { message: "no portal answers. Type the path.".to_owned(), ..Failure::default() };
+    answer(&mut harness, Err(failure));
+    harness.get_by_label_contains("no portal answers. Type the path.");
+    harness.get_by_label("Folder of the project");
+}
+
+#[test]
+fn files_of_another_server_are_chosen_in_the_desktops_dialog() {
+    let mut harness = window(true);
+    harness.run_steps(3);
+    harness.get_by_label("Browse…").click();
+    harness.run_steps(3);
+    answer(&mut harness, Ok(vec!["/srv/my shop/a.ini".into(), "/srv/b.ini".into()]));
+    let words = harness.state().state.passing.new.open.as_ref().unwrap().words.clone();
+    assert_eq!(words, "'/srv/my shop/a.ini' /srv/b.ini");
 }

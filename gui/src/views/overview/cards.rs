@@ -17,6 +17,8 @@ const LOW: f32 = 56.0;
 const LEAST: f32 = 150.0;
 /// Below this width, two cards stand beside each other.
 const NARROW: f32 = 520.0;
+/// Over which time server errors are counted: five minutes.
+const ERRORS_OF_US: u64 = 300_000_000;
 /// How many samples a sparkline shows.
 const POINTS: usize = 120;
 
@@ -110,7 +112,8 @@ fn figures_of(shown: Shown<'_>, status: &Status) -> Vec<Figure> {
         let values: Vec<f64> = shown.instance.samples.fine().rev().take(POINTS).map(value).collect();
         values.into_iter().rev().collect()
     };
-    let share = error_share(shown.instance.samples.fine());
+    let since_us = shown.now.saturating_sub(ERRORS_OF_US);
+    let share = error_share(shown.instance.samples.fine().filter(|sample| sample.at_us > since_us));
     let queue_waits = observed.queued > 0;
     let card = |icon, title, figure, note, color, alarm, course| Figure {
         icon,
@@ -170,7 +173,7 @@ fn figures_of(shown: Shown<'_>, status: &Status) -> Vec<Figure> {
         card(
             Icon::TriangleAlert,
             "Server errors",
-            percent(share),
+            error_percent(share),
             "of the last 5 minutes".to_owned(),
             3,
             (share >= 0.01).then_some(tokens.bad),
@@ -196,13 +199,8 @@ fn error_share<'a>(samples: impl Iterator<Item = &'a Sample>) -> f64 {
     if all > 0.0 { errors / all } else { 0.0 }
 }
 
-fn percent(share: f64) -> String {
-    match share * 100.0 {
-        0.0 => "0 %".to_owned(),
-        percent if percent < 0.1 => "< 0.1 %".to_owned(),
-        percent if percent < 9.95 => format!("{percent:.1} %"),
-        percent => format!("{percent:.0} %"),
-    }
+fn error_percent(share: f64) -> String {
+    if share > 0.0 && share < 0.001 { "< 0.1 %".to_owned() } else { figures::percent(share) }
 }
 
 #[cfg(test)]
@@ -218,7 +216,7 @@ mod tests {
         assert!((error_share(samples.iter()) - 0.05).abs() < 1e-9);
         assert!(error_share([].iter()).abs() < 1e-9);
         for (share, text) in [(0.0, "0 %"), (0.0005, "< 0.1 %"), (0.05, "5.0 %"), (0.42, "42 %")] {
-            assert_eq!(percent(share), text);
+            assert_eq!(error_percent(share), text);
         }
     }
 }

@@ -4,11 +4,13 @@ mod cards;
 mod face;
 mod facts;
 mod lately;
+mod outdated;
 mod plots;
 mod scale;
 #[cfg(test)]
 mod tests;
 mod track;
+mod zoom;
 
 use egui::{ScrollArea, Ui};
 use hostler_bus::daemon::InstanceState;
@@ -21,6 +23,7 @@ use crate::state::State;
 use crate::theme::Size;
 use crate::widgets::loaded;
 pub use track::Range;
+pub use zoom::{Change, Passing};
 
 /// From this width on, things stand beside each other.
 const WIDE: f32 = 660.0;
@@ -31,6 +34,11 @@ const WIDE: f32 = 660.0;
 pub struct Kept {
     /// How much time the plots show.
     pub range: Range,
+}
+
+/// Changes which part of the range the plots show.
+pub fn change(state: &mut State, change: Change, now_us: u64) {
+    state.passing.overview.change(change, state.views.overview.range, now_us);
 }
 
 /// Draws it.
@@ -51,6 +59,7 @@ fn parts(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mut Vec<Orde
     if state_runs && matches!(shown.instance.detail, Loaded::Never | Loaded::Awaited) {
         loaded::awaited(ui, shown.tokens, "its figures");
     }
+    outdated::show(ui, shown, orders);
     if let Some(status) = shown.instance.status() {
         cards::show(ui, shown, status);
     }

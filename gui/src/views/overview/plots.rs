@@ -1,61 +1,136 @@
-//! The plots: requests, latency, work, memory, over the same span of time, with one cursor for all.
+//! The plots: requests, latency, work, processors, memory, over the same span of time, with one cursor for all.
 
 mod chart;
+mod pointer;
 mod series;
+mod tooltip;
 
-use egui::{Id, Ui};
+use egui::{Align, Layout, RichText, Ui};
 use jiff::tz::TimeZone;
 
-use self::chart::{Chart, Span};
+use self::chart::{Chart, Scene};
+use super::scale::second_mark;
 use super::track::{Range, Track};
+use super::zoom::Input;
 use crate::state::State;
 use crate::theme::Size;
+use crate::theme::icon::Icon;
+use crate::views::logs;
 use crate::views::shown::Shown;
-use crate::widgets::text;
+use crate::widgets::{button, text};
+
+/// From this width on, three plots stand beside each other.
+const THREE: f32 = 1_040.0;
 
 /// Draws the choice of the range, and the plots.
 pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
-    let range = &mut state.views.overview.range;
-    ui.horizontal(|ui| {
-        ui.label(text::title("Activity"));
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| choose(ui, range));
-    });
-    let id = Id::unique("the cursor of the overview's plots");
-    let cursor: Option<f64> = ui.data(|data| data.get_temp(id)).unwrap_or_default();
-    let track = Track::new(&shown.instance.samples, *range, shown.now);
     let zone = TimeZone::system();
-    let span = Span { range: *range, now_us: shown.now, zone: &zone, cursor };
-    let columns = if ui.available_width() < super::WIDE { 1 } else { 2 };
-    let mut hovered = None;
-    let charts: Vec<Chart> = series::charts(&track);
-    for row in charts.chunks(columns) {
-        ui.columns(columns, |ui| {
-            for (ui, chart) in ui.iter_mut().zip(row) {
-                hovered = hovered.or(chart.show(ui, shown, &track, span));
+    choices(ui, shown, state, &zone);
+    let range = state.views.overview.range;
+    let looking = &state.passing.overview;
+    let span = looking.span(range, shown.now);
+    let track = Track::new(&shown.instance.samples, span, shown.now);
+    let over = if looking.is_zoomed() {
+        format!("from {}", span.words(&zone).replace('–', "to"))
+    } else {
+        format!("over {}", range.words())
+    };
+    let scene = Scene {
+        span,
+        over: &over,
+        zone: &zone,
+        cursor: looking.cursor(),
+        kept: looking.kept(),
+        drawn: looking.drawn(),
+        zoomed: looking.is_zoomed(),
+    };
+    let mut input = None;
+    let mut charts = series::charts(&track).into_iter();
+    for columns in rows(ui.available_width()) {
+        let row: Vec<Chart> = charts.by_ref().take(*columns).collect();
+        ui.columns(*columns, |ui| {
+            for (ui, chart) in ui.iter_mut().zip(&row) {
+                input = input.or(chart.show(ui, shown, &track, scene));
             }
         });
     }
-    if let Some(pointed) = hovered.filter(|pointed| pointed.clicked) {
-        crate::views::logs::show_since(state, (pointed.moment.max(0.0) * 1e6) as u64);
+    let before = state.passing.overview.clone();
+    let looking = &mut state.passing.overview;
+    looking.leave();
+    if let Some(input) = input {
+        looking.take(input, range, shown.now);
     }
-    let hovered = hovered.map(|pointed| pointed.moment);
-    if hovered != cursor {
-        ui.data_mut(|data| data.insert_temp(id, hovered));
+    // The other plots show what one of them was told.
+    if *looking != before {
         ui.ctx().request_repaint();
+    }
+    if let Some(Input::Opens(moment)) = input {
+        open_log(state, moment);
     }
 }
 
-fn choose(ui: &mut Ui, range: &mut Range) {
+/// How many plots stand in each row: processors and memory beside each other.
+fn rows(width: f32) -> &'static [usize] {
+    match width {
+        width if width >= THREE => &[2, 3],
+        width if width >= super::WIDE => &[1, 2, 2],
+        _ => &[1; 5],
+    }
+}
+
+/// The title and the ranges; below them the moment and the part of the range that are looked at, or how to choose them.
+fn choices(ui: &mut Ui, shown: Shown<'_>, state: &mut State, zone: &TimeZone) {
+    let range = state.views.overview.range;
+    ui.horizontal(|ui| {
+        ui.label(text::title("Activity"));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| choose(ui, state));
+    });
+    ui.horizontal(|ui| {
+        ui.set_height(Size::ROW);
+        let looking = &mut state.passing.overview;
+        if looking.is_zoomed() {
+            ui.label(text::strong(looking.span(range, shown.now).words(zone)));
+            let back = button::plain(ui, Icon::ZoomOut, &format!("Back to {}", range.title()));
+            if back.on_hover_text(format!("Show all of {}  (Escape)", range.words())).clicked() {
+                looking.reset();
+            }
+        }
+        let Some(kept) = looking.kept() else {
+            if !looking.is_zoomed() {
+                let hint = "Draw over a plot to look closer. Click to keep a moment.";
+                ui.add(egui::Label::new(text::small(shown.tokens, hint)).truncate());
+            }
+            return;
+        };
+        ui.label(text::muted(shown.tokens, format!("At {}", second_mark(kept, zone))));
+        if button::icon_only(ui, Icon::X, "Let go of this moment").clicked() {
+            looking.release();
+        }
+        let log = button::plain(ui, Icon::ScrollText, "Log from here");
+        if log.on_hover_text("Show the lines of the log from this moment on  (Enter)").clicked() {
+            open_log(state, kept);
+        }
+    });
+}
+
+fn open_log(state: &mut State, moment: f64) {
+    logs::show_since(state, (moment.max(0.0) * 1e6) as u64);
+}
+
+fn choose(ui: &mut Ui, state: &mut State) {
     ui.spacing_mut().item_spacing.x = 2.0;
+    let (range, looking) = (&mut state.views.overview.range, &mut state.passing.overview);
     for each in Range::ALL.into_iter().rev() {
-        let button = egui::Button::selectable(*range == each, text_of(each)).min_size(egui::Vec2::new(46.0, Size::ROW));
+        let chosen = *range == each && !looking.is_zoomed();
+        let button = egui::Button::selectable(chosen, text_of(each)).min_size(egui::Vec2::new(46.0, Size::ROW));
         let response = ui.add(button).on_hover_text(format!("Show {}", each.words()));
         if response.clicked() {
             *range = each;
+            looking.reset();
         }
     }
 }
 
-fn text_of(range: Range) -> egui::RichText {
-    egui::RichText::new(range.title()).size(Size::SMALL + 0.5)
+fn text_of(range: Range) -> RichText {
+    RichText::new(range.title()).size(Size::SMALL + 0.5)
 }

@@ -4,7 +4,7 @@ use egui_plot::GridMark;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::track::Range;
+use super::zoom::Span;
 use crate::widgets::figures;
 
 /// How many lines an axis of values has, about.
@@ -22,6 +22,8 @@ pub(super) enum Quantity {
     Bytes,
     /// How many.
     Count,
+    /// Processors, shown in per cent of one core.
+    Cores,
 }
 
 impl Quantity {
@@ -33,6 +35,7 @@ impl Quantity {
             Self::Time => figures::duration(value as u64),
             Self::Bytes => figures::bytes(value as u64),
             Self::Count => figures::count(value as u64),
+            Self::Cores => figures::percent(value),
         }
     }
 
@@ -52,6 +55,7 @@ impl Quantity {
             Self::Bytes if value < 1024.0 * MIB => (value / MIB, "MiB"),
             Self::Bytes => (value / MIB / 1024.0, "GiB"),
             Self::Count => (value, ""),
+            Self::Cores => (value * 100.0, "%"),
         };
         let digits = format!("{value:.2}");
         let digits = digits.trim_end_matches('0').trim_end_matches('.');
@@ -78,6 +82,7 @@ impl Scale {
             Quantity::Bytes if most >= 1024.0 * MIB => (1024.0 * MIB, MIB),
             Quantity::Bytes => (MIB, MIB),
             Quantity::Count => (1.0, 4.0),
+            Quantity::Cores => (0.01, 0.1),
         };
         let most = (most * 1.08).max(least) / unit;
         let mut step = round_up(most / LINES);
@@ -103,23 +108,43 @@ fn round_up(value: f64) -> f64 {
     digit * power
 }
 
-/// The lines of the time axis: at whole minutes or hours of local time, in seconds since 1970.
+/// How far apart the lines of the time axis may be, in seconds.
+const STEPS: [i64; 16] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800];
+/// How many there are at most.
+const TIMES: f64 = 6.0;
+
+/// Between two lines of the time axis, in seconds.
+fn time_step(span: Span) -> i64 {
+    STEPS.into_iter().find(|step| span.length() / *step as f64 <= TIMES + 1e-6).unwrap_or(28_800)
+}
+
+/// The lines of the time axis: at whole seconds, minutes or hours of local time, in seconds since 1970.
 #[must_use]
-pub(super) fn time_marks(range: Range, now_us: u64, zone: &TimeZone) -> Vec<GridMark> {
-    let now = i64::try_from(now_us / 1_000_000).unwrap_or(i64::MAX);
+pub(super) fn time_marks(span: Span, zone: &TimeZone) -> Vec<GridMark> {
+    let now = span.last.floor() as i64;
     let Ok(moment) = Timestamp::from_second(now) else { return Vec::new() };
     let offset = i64::from(zone.to_offset(moment).seconds());
-    let (length, step) = (range.seconds() as i64, range.step() as i64);
-    let first = (now - length + offset).div_euclid(step) + 1;
+    let step = time_step(span);
+    let first = (span.first.ceil() as i64 + offset).div_euclid(step) + 1;
     let last = (now + offset).div_euclid(step);
     (first..=last).map(|number| GridMark { value: (number * step - offset) as f64, step_size: step as f64 }).collect()
 }
 
-/// A moment at the time axis: `15:02`.
+/// A moment at the time axis, as exact as its lines: `15:02`, `15:02:30`.
 #[must_use]
-pub(super) fn time_mark(seconds: f64, zone: &TimeZone) -> String {
+pub(super) fn time_mark(seconds: f64, step_seconds: f64, zone: &TimeZone) -> String {
+    clock(seconds, if step_seconds < 60.0 { "%H:%M:%S" } else { "%H:%M" }, zone)
+}
+
+/// A moment to the second: `15:02:07`.
+#[must_use]
+pub(super) fn second_mark(seconds: f64, zone: &TimeZone) -> String {
+    clock(seconds, "%H:%M:%S", zone)
+}
+
+fn clock(seconds: f64, form: &str, zone: &TimeZone) -> String {
     match Timestamp::from_second(seconds.round() as i64) {
-        Ok(moment) => moment.to_zoned(zone.clone()).strftime("%H:%M").to_string(),
+        Ok(moment) => moment.to_zoned(zone.clone()).strftime(form).to_string(),
         Err(_) => String::new(),
     }
 }
@@ -127,6 +152,7 @@ pub(super) fn time_mark(seconds: f64, zone: &TimeZone) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::overview::track::Range;
 
     #[test]
     fn axes_end_at_round_numbers_and_have_room() {
@@ -136,6 +162,8 @@ mod tests {
             (Quantity::Time, 64_000.0, 80_000.0, 20_000.0),
             (Quantity::Bytes, 312.0 * MIB, 400.0 * MIB, 100.0 * MIB),
             (Quantity::Count, 1.0, 4.0, 1.0),
+            (Quantity::Cores, 0.7, 0.8, 0.2),
+            (Quantity::Cores, 3.4, 4.0, 1.0),
         ] {
             let scale = Scale::new(quantity, most);
             assert!(scale.top >= most, "{quantity:?}");
@@ -155,6 +183,8 @@ mod tests {
             (Quantity::Bytes, 300.0 * MIB, "300 MiB"),
             (Quantity::Bytes, 2048.0 * MIB, "2 GiB"),
             (Quantity::Count, 4.0, "4"),
+            (Quantity::Cores, 0.05, "5 %"),
+            (Quantity::Cores, 4.0, "400 %"),
         ] {
             assert_eq!(quantity.mark(value), text);
         }
@@ -165,10 +195,14 @@ mod tests {
         // 2026-11-21 15:00:20 UTC, half past the hour in a zone of five and a half hours.
         let now_us = 1_795_273_220_000_000;
         let zone = TimeZone::fixed(jiff::tz::Offset::from_seconds(19_800).expect("an offset"));
-        let labels = |range| -> Vec<String> {
-            time_marks(range, now_us, &zone).iter().map(|mark| time_mark(mark.value, &zone)).collect()
+        let labels = |span| -> Vec<String> {
+            let marks = time_marks(span, &zone);
+            marks.iter().map(|mark| time_mark(mark.value, mark.step_size, &zone)).collect()
         };
-        assert_eq!(labels(Range::Minutes5), ["20:26", "20:27", "20:28", "20:29", "20:30"]);
-        assert_eq!(labels(Range::Day), ["00:00", "04:00", "08:00", "12:00", "16:00", "20:00"]);
+        assert_eq!(labels(Span::of(Range::Minutes5, now_us)), ["20:26", "20:27", "20:28", "20:29", "20:30"]);
+        assert_eq!(labels(Span::of(Range::Day, now_us)), ["00:00", "04:00", "08:00", "12:00", "16:00", "20:00"]);
+        let now = now_us as f64 / 1e6;
+        let close = Span { first: now - 40.0, last: now };
+        assert_eq!(labels(close), ["20:29:50", "20:30:00", "20:30:10", "20:30:20"]);
     }
 }

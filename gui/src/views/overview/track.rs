@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::zoom::Span;
 use crate::model::{Sample, Samples};
 
 const SECOND_US: u64 = 1_000_000;
@@ -56,26 +57,6 @@ impl Range {
             Self::Day => 86_400,
         }
     }
-
-    /// Between the labels of the time axis, in seconds.
-    #[must_use]
-    pub fn step(self) -> u64 {
-        match self {
-            Self::Minutes5 => 60,
-            Self::Hour => 600,
-            Self::Hours6 => 3_600,
-            Self::Day => 14_400,
-        }
-    }
-
-    /// How far apart two samples may be to belong together: two and a half times what is usual, which is up to 10 seconds
-    /// in the last hour, and a minute before.
-    fn gap_us(self) -> u64 {
-        match self {
-            Self::Minutes5 | Self::Hour => 25 * SECOND_US,
-            _ => 150 * SECOND_US,
-        }
-    }
 }
 
 /// The samples of a span of time, in runs without gaps, the oldest first.
@@ -85,13 +66,14 @@ pub(super) struct Track {
 }
 
 impl Track {
-    /// Those of the range that ends now.
+    /// Those of a span.
     #[must_use]
-    pub(super) fn new(samples: &Samples, range: Range, now_us: u64) -> Self {
-        let span_us = range.seconds() * SECOND_US;
-        let first = now_us.saturating_sub(span_us);
-        let within = |sample: &&Sample| sample.at_us >= first && sample.at_us <= now_us + SECOND_US;
-        Self::cut(samples.over(span_us).iter().filter(within), range.gap_us())
+    pub(super) fn new(samples: &Samples, span: Span, now_us: u64) -> Self {
+        let (first, last) = (micros(span.first), micros(span.last));
+        let within = |sample: &&Sample| sample.at_us >= first && sample.at_us <= last + SECOND_US;
+        // Two and a half times as far apart as is usual: up to 10 seconds in the last hour, a minute before.
+        let gap = if now_us.saturating_sub(first) <= 3_600 * SECOND_US + SECOND_US { 25 } else { 150 };
+        Self::cut(samples.since(first, now_us).iter().filter(within), gap * SECOND_US)
     }
 
     fn cut<'a>(samples: impl Iterator<Item = &'a Sample>, gap_us: u64) -> Self {
@@ -163,9 +145,18 @@ impl Track {
     }
 }
 
+/// To whole milliseconds, so that a range is as long as it says.
+fn micros(seconds: f64) -> u64 {
+    (seconds.max(0.0) * 1e3).round() as u64 * 1_000
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn track(samples: &Samples, range: Range, now_us: u64) -> Track {
+        Track::new(samples, Span::of(range, now_us), now_us)
+    }
 
     fn samples(seconds: impl IntoIterator<Item = u64>) -> Samples {
         let mut samples = Samples::default();
@@ -183,7 +174,7 @@ mod tests {
     #[test]
     fn a_pause_in_measuring_is_a_gap() {
         let samples = samples((1_000..1_010).chain(1_060..1_065));
-        let track = Track::new(&samples, Range::Minutes5, 1_070 * SECOND_US);
+        let track = track(&samples, Range::Minutes5, 1_070 * SECOND_US);
         assert_eq!(track.runs().map(<[Sample]>::len).collect::<Vec<_>>(), [10, 5]);
         assert_eq!(track.at(1_003.2).map(|sample| sample.busy), Some(1_003));
         assert_eq!(track.at(1_030.0), None, "nothing was measured then");
@@ -193,15 +184,15 @@ mod tests {
     #[test]
     fn what_is_older_than_the_range_is_left_out() {
         let samples = samples([1_000, 1_290, 1_295, 1_299]);
-        assert_eq!(Track::new(&samples, Range::Minutes5, 1_400 * SECOND_US).samples().count(), 3);
-        assert!(Track::new(&samples, Range::Minutes5, 9_000 * SECOND_US).is_empty());
+        assert_eq!(track(&samples, Range::Minutes5, 1_400 * SECOND_US).samples().count(), 3);
+        assert!(track(&samples, Range::Minutes5, 9_000 * SECOND_US).is_empty());
     }
 
     #[test]
     fn longer_ranges_have_longer_steps() {
         let samples = samples(60_000..60_290);
         for (range, steps) in [(Range::Minutes5, 290), (Range::Hour, 29), (Range::Hours6, 5), (Range::Day, 5)] {
-            let track = Track::new(&samples, range, 60_290 * SECOND_US);
+            let track = track(&samples, range, 60_290 * SECOND_US);
             assert_eq!(track.samples().count(), steps, "{range:?}");
             assert_eq!(track.samples().next_back().map(|sample| sample.busy), Some(60_289));
             assert_eq!(track.runs().count(), 1);
@@ -209,8 +200,20 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_the_range_has_the_finest_samples_that_reach_so_far() {
+        let samples = samples(60_000..67_200);
+        let now = 67_200.0;
+        for (ago, length, steps) in [(500.0, 60.0, 61), (3_000.0, 600.0, 60), (7_000.0, 1_800.0, 30)] {
+            let span = Span { first: now - ago, last: now - ago + length };
+            let track = Track::new(&samples, span, 67_200 * SECOND_US);
+            assert!(track.samples().count().abs_diff(steps) <= 1, "{ago}: {}", track.samples().count());
+            assert_eq!(track.runs().count(), 1);
+        }
+    }
+
+    #[test]
     fn a_line_is_cut_where_it_has_no_value() {
-        let track = Track::new(&samples([1_000, 1_001, 1_003, 1_005, 1_006]), Range::Minutes5, 1_010 * SECOND_US);
+        let track = track(&samples([1_000, 1_001, 1_003, 1_005, 1_006]), Range::Minutes5, 1_010 * SECOND_US);
         let lines = track.lines(|sample| (sample.p50_us > 0).then_some(1.0));
         assert_eq!(lines, [vec![[1_001.0, 1.0], [1_003.0, 1.0], [1_005.0, 1.0]]]);
     }

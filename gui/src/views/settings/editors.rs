@@ -5,9 +5,10 @@ use egui::{Button, ComboBox, FontSelection, RichText, Role, TextEdit, TextStyle,
 use hostler_bus::daemon::{Form, SettingInfo};
 
 use crate::draft::{join, measure, shown, split, units};
+use crate::secrets;
 use crate::theme::Tokens;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{button, switch, text};
+use crate::widgets::{button, reveal, switch, text};
 
 /// The width of a field for a number.
 const NUMBER: f32 = 84.0;
@@ -204,6 +205,17 @@ fn choice(ui: &mut Ui, info: &SettingInfo, word: &str) -> Option<String> {
     (chosen != word).then_some(chosen)
 }
 
+/// A field whose secret is not shown. What is not seen is not changed.
+fn hidden(ui: &mut Ui, masked: &str, name: &str, width: f32) {
+    let mut shown = masked;
+    let field = TextEdit::singleline(&mut shown)
+        .id_salt((name, "hidden"))
+        .desired_width(width)
+        .font(FontSelection::Style(TextStyle::Monospace))
+        .margin(egui::Margin::symmetric(8, 5));
+    ui.add(field).on_hover_text("Reveal it to change it").accessible_name(name);
+}
+
 fn list(ui: &mut Ui, info: &SettingInfo, words: &[String]) -> Option<Vec<String>> {
     let mut typed: Option<Vec<String>> = None;
     ui.spacing_mut().item_spacing.y = 4.0;
@@ -212,10 +224,22 @@ fn list(ui: &mut Ui, info: &SettingInfo, words: &[String]) -> Option<Vec<String>
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             let name = format!("{} {}", info.key, place + 1);
-            let beside = if may_edit { 52.0 } else { 18.0 };
+            let masked = secrets::masked(word);
+            let beside = if may_edit { 52.0 } else { 18.0 } + if masked.is_some() { 28.0 } else { 0.0 };
             let width = (ui.available_width() - beside).min(TEXT_MOST);
-            if let Some(word) = field(ui, word, &name, (&info.key, place), width, "") {
-                typed.get_or_insert_with(|| words.to_vec())[place] = word;
+            let what = (&info.key, word);
+            match &masked {
+                Some(masked) if !reveal::is_shown(ui, what) => hidden(ui, masked, &name, width),
+                _ => {
+                    if let Some(word) = field(ui, word, &name, (&info.key, place), width, "") {
+                        // Who types it sees it.
+                        reveal::set(ui, (&info.key, &word), true);
+                        typed.get_or_insert_with(|| words.to_vec())[place] = word;
+                    }
+                }
+            }
+            if masked.is_some() {
+                reveal::button(ui, what, &name);
             }
             if may_edit && button::icon_only(ui, Icon::X, &format!("Take {name} away")).clicked() {
                 typed.get_or_insert_with(|| words.to_vec()).remove(place);

@@ -36,7 +36,9 @@ pub(super) fn show(ui: &mut Ui, tokens: &Tokens, editing: &mut Editing, form: &F
 
 /// Draws it as a menu, where there is no room at the side.
 pub(super) fn menu(ui: &mut Ui, editing: &mut Editing, form: &Form<'_>) {
-    let at_group = editing.at_group.clone();
+    // Before the form was drawn once, nobody has scrolled.
+    let first = || titles(form).first().copied().unwrap_or_default().to_owned();
+    let at_group = if editing.at_group.is_empty() { first() } else { editing.at_group.clone() };
     let combo = ComboBox::from_id_salt("setting groups").selected_text(&at_group).width(120.0).show_ui(ui, |ui| {
         for title in titles(form) {
             if ui.selectable_label(at_group == title, title).clicked() {

@@ -28,7 +28,7 @@ use egui::{Key, Modifiers, Ui};
 use hostler_bus::daemon::{Problem, SettingInfo};
 
 use super::Stage;
-use crate::bus::{Action, Order, Settings};
+use crate::bus::{Action, Order, Part, Settings};
 use crate::model::{Instance, InstanceKey, Loaded};
 use crate::theme::Size;
 use crate::theme::icon::Icon;
@@ -171,6 +171,7 @@ fn instead(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) -> bool {
             let words = "The settings are read as soon as the connection is there again.";
             empty::show(ui, tokens, Icon::Unplug, "Not connected", words, |_| {});
         }
+        _ if instance.asks_for(Part::Settings) => crate::widgets::loaded::authorizing(ui, tokens, "the settings"),
         _ => crate::widgets::loaded::awaited(ui, tokens, "the settings"),
     }
     true

@@ -6,6 +6,7 @@ use hostler_bus::daemon::{Applied, Origin, SettingInfo, SettingValue};
 
 use super::{Editing, Form, editors};
 use crate::draft::{Clash, shown, units, words};
+use crate::secrets::hidden;
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
 use crate::widgets::{button, markdown, text};
@@ -134,7 +135,7 @@ fn problems(ui: &mut Ui, tokens: &Tokens, form: &Form<'_>, info: &SettingInfo) {
         } else {
             format!("{message}. Take {hint}.")
         };
-        let words = format!("{}  {told}", icon::text(Icon::CircleAlert));
+        let words = format!("{}  {}", icon::text(Icon::CircleAlert), hidden(&told));
         ui.add(Label::new(RichText::new(words).size(12.5).color(tokens.bad)).wrap());
     }
 }
@@ -151,8 +152,8 @@ fn decide(ui: &mut Ui, tokens: &Tokens, editing: &mut Editing, info: &SettingInf
         let words = format!(
             "{}  Meanwhile somebody set it to {} (it was {}).",
             icon::text(Icon::GitMerge),
-            clash.theirs.as_ref().unwrap_or(&unset),
-            clash.before.as_ref().unwrap_or(&unset)
+            hidden(clash.theirs.as_ref().unwrap_or(&unset)),
+            hidden(clash.before.as_ref().unwrap_or(&unset))
         );
         ui.add(Label::new(RichText::new(words).size(12.5).color(tokens.caution)).wrap());
         ui.horizontal(|ui| {

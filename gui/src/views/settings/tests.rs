@@ -316,3 +316,65 @@ fn drafts_are_kept_while_another_instance_is_shown() {
     harness.run();
     assert_eq!(value(&harness, "threads"), "8");
 }
+
+/// The settings with variables of which two are secrets.
+fn with_secrets(trial: &mut Trial) {
+    let Loaded::Here(settings) = &mut trial.instance().settings else { panic!("the settings are here") };
+    let text = "env = [\"SECRET_KEY=s3cret\", \"DATABASE_URL=postgres://shop:pw99@db/shop\", \"PORT=80\"]\n";
+    settings.text.push_str(text);
+    let value = settings.values.iter_mut().find(|value| value.key == "env").expect("there are variables");
+    value.value = text.trim().strip_prefix("env = ").map(str::to_owned);
+    value.origin = hostler_bus::daemon::Origin::File;
+}
+
+#[test]
+fn secrets_are_shown_when_one_asks() {
+    let mut harness = trial::of("shop", TALL, show, with_secrets);
+    assert_eq!(value(&harness, "env 1"), "SECRET_KEY=••••••");
+    assert_eq!(value(&harness, "env 2"), "DATABASE_URL=postgres://shop:••••••@db/shop");
+    assert_eq!(value(&harness, "env 3"), "PORT=80");
+    assert!(harness.query_by_label("Reveal env 3").is_none());
+    harness.get_by_label("Reveal env 1").click();
+    harness.run();
+    assert_eq!(value(&harness, "env 1"), "SECRET_KEY=s3cret");
+    // Who changes it goes on seeing it.
+    replace(&mut harness, "env 1", "SECRET_KEY=other");
+    assert_eq!(value(&harness, "env 1"), "SECRET_KEY=other");
+    harness.get_by_label("Review…").click();
+    harness.run();
+    let seen = |harness: &Harness<'static, Trial>, word: &str| harness.query_all_by_label_contains(word).count();
+    assert_eq!(seen(&harness, "s3cret") + seen(&harness, "pw99"), 0, "nor are they in the difference");
+    harness.get_by_label("Reveal the secrets of this difference").click();
+    harness.run();
+    assert!(seen(&harness, "s3cret") > 0);
+}
+
+#[test]
+fn the_file_is_shown_without_its_secrets() {
+    let mut harness = trial::of("shop", DARK, show, |trial| {
+        with_secrets(trial);
+        let key = example::key("shop");
+        trial.state.passing.settings.editings.entry(key).or_default().raw = true;
+    });
+    assert!(harness.query_by_label_contains("pw99").is_none());
+    harness.get_by_label("Reveal the secrets of the file").click();
+    harness.run();
+    harness.get_by_label_contains("pw99");
+}
+
+#[test]
+fn the_first_frame_names_a_group() {
+    // So narrow that the groups are a menu; each frame is looked at.
+    let narrow = (egui::Theme::Dark, [720.0, 700.0]);
+    let mut harness = trial::of("shop", narrow, show, |trial| trial.state.selected = None);
+    harness.state_mut().state.selected = Some(example::key("shop"));
+    for _ in 0..4 {
+        harness.step();
+        assert_eq!(choice(&harness, "Group of settings"), "The application");
+    }
+    let asks = trial::of("shop", DARK, show, |trial| {
+        trial.instance().settings = Loaded::Awaited;
+        trial.instance().asking = vec![crate::bus::Part::Settings];
+    });
+    asks.get_by_label("Waiting for authorisation to see the settings");
+}

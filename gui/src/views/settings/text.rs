@@ -4,9 +4,10 @@ use egui::text::{LayoutJob, TextFormat};
 use egui::{Color32, FontId, Label, ScrollArea, Ui};
 
 use crate::bus::Settings;
+use crate::secrets;
 use crate::theme::icon::Icon;
 use crate::theme::{Size, Tokens};
-use crate::widgets::{button, empty, text};
+use crate::widgets::{button, empty, reveal, text};
 
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, tokens: &Tokens, settings: &Settings) {
@@ -15,6 +16,7 @@ pub(super) fn show(ui: &mut Ui, tokens: &Tokens, settings: &Settings) {
         empty::show(ui, tokens, Icon::FileX, "No settings file", words, |_| {});
         return;
     }
+    let (masked, what) = (secrets::masked(&settings.text), ("settings file", &settings.text));
     let path = settings.values.iter().find(|value| value.line > 0).map(|value| value.file.as_str());
     ui.horizontal(|ui| {
         if let Some(path) = path {
@@ -25,7 +27,14 @@ pub(super) fn show(ui: &mut Ui, tokens: &Tokens, settings: &Settings) {
         if button::icon_only(ui, Icon::Copy, "Copy the file").clicked() {
             ui.ctx().copy_text(settings.text.clone());
         }
+        if masked.is_some() {
+            reveal::button(ui, what, "the secrets of the file");
+        }
     });
+    let shown = match &masked {
+        Some(masked) if !reveal::is_shown(ui, what) => masked,
+        _ => &settings.text,
+    };
     let frame = egui::Frame::new().fill(tokens.sunken).corner_radius(Size::CORNER).inner_margin(Size::PAD);
     frame.show(ui, |ui| {
         ScrollArea::both().auto_shrink(false).id_salt("settings file").show(ui, |ui| {
@@ -36,7 +45,7 @@ pub(super) fn show(ui: &mut Ui, tokens: &Tokens, settings: &Settings) {
                 let numbers = LayoutJob::simple(numbers, font, tokens.muted.gamma_multiply(0.7), f32::INFINITY);
                 ui.add(Label::new(numbers).selectable(false).extend());
                 ui.add_space(Size::GAP);
-                ui.add(Label::new(colored(tokens, &settings.text)).extend());
+                ui.add(Label::new(colored(tokens, shown)).extend());
             });
         });
     });

@@ -3,10 +3,11 @@
 use egui::{Key, Modifiers, Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use hostler_bus::daemon::{InstanceState, Reach};
+use hostler_bus::LogLevel;
+use hostler_bus::daemon::{InstanceState, Outcome, Reach};
 
 use super::show;
-use crate::bus::{Action, Link, Order, Part, Progress};
+use crate::bus::{Action, Event, Link, Order, Part, Progress};
 use crate::model::{Failure, FailureKind, Running, ToastTone, World, example};
 use crate::state::Tab;
 use crate::views::dialogs::Dialog;
@@ -97,6 +98,8 @@ fn the_buttons_follow_the_state_and_turn_into_progress() {
         ("blog", "Start", vec![]),
         ("billing", "Start", vec!["Logs"]),
         ("jobs", "Reload", vec!["Restart", "Stop"]),
+        ("api", "Reload", vec!["Stop"]),
+        ("webhooks", "Stop", vec!["Logs"]),
     ] {
         let harness = shown(name, |_| {});
         for button in [main].into_iter().chain(others) {
@@ -114,6 +117,69 @@ fn the_buttons_follow_the_state_and_turn_into_progress() {
     harness.get_by_role_and_label(Role::Button, "Cancel").click();
     harness.run();
     assert_eq!(orders(&harness)[1], Order::Cancel(example::key("shop")));
+}
+
+#[test]
+fn what_others_do_is_followed_and_can_be_cancelled() {
+    for look in trial::looks() {
+        // Nobody knows who reloads it: that it does is said, and nothing is recommended.
+        let mut harness = trial::of("api", look, super::show, |_| {});
+        harness.get_by_label("Reloading…");
+        harness.get_by_role_and_label(Role::Button, "Reload").click();
+        harness.run();
+        assert_eq!(orders(&harness), [act("api", Action::Reload)]);
+    }
+    let mut harness = shown("api", |trial| {
+        let key = example::key("api");
+        trial.world.take(Event::Begun(key.clone(), Action::Reload), example::NOW_US);
+        let progress = Progress { stage: "importing".to_owned(), fraction: 0.5 };
+        trial.world.take(Event::Progress(key, Action::Reload, progress), example::NOW_US);
+    });
+    assert!(harness.query_all_by_label("Reloading…").count() > 0);
+    assert!(harness.query_by_role_and_label(Role::Button, "Reload").is_none());
+    harness.get_by_role_and_label(Role::Button, "Cancel").click();
+    harness.run();
+    assert_eq!(orders(&harness), [Order::Cancel(example::key("api"))]);
+    let failure = Failure { message: "it does not import".to_owned(), ..Failure::default() };
+    let ended = Event::Ended(example::key("api"), Action::Reload, Err(failure));
+    harness.state_mut().world.take(ended, example::NOW_US);
+    harness.run();
+    assert!(harness.query_all_by_label("Reload failed").count() > 0);
+}
+
+#[test]
+fn the_log_level_is_set_by_hand() {
+    let mut harness = shown("shop", |trial| {
+        trial.state.passing.dialog = Some(Dialog::LogLevel { key: example::key("shop"), level: None });
+    });
+    harness.get_by_role_and_label(Role::Dialog, "Log level of shop");
+    harness.get_by_label("Waiting for its level of now");
+    let told = Event::LogLevel(example::key("shop"), Ok(LogLevel::Info));
+    harness.state_mut().world.take(told, example::NOW_US);
+    harness.run();
+    harness.get_by_role_and_label(Role::RadioButton, "Debug: all that helps to understand one worker").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Set log level").click();
+    harness.run();
+    assert_eq!(orders(&harness), [act("shop", Action::SetLogLevel(LogLevel::Debug))]);
+    let ended = Event::Ended(example::key("shop"), Action::SetLogLevel(LogLevel::Debug), Ok(Outcome::default()));
+    harness.state_mut().world.take(ended, example::NOW_US);
+    harness.run();
+    assert!(harness.query_all_by_label_contains("shop logs what is debug or worse").count() > 0);
+    harness.get_by_label("Undo").click();
+    harness.run();
+    assert_eq!(orders(&harness)[1], act("shop", Action::SetLogLevel(LogLevel::Info)));
+}
+
+#[test]
+fn escape_goes_back_to_the_whole_range_of_the_plots() {
+    let mut harness = shown("shop", |_| {});
+    harness.key_press_modifiers(Modifiers::ALT, Key::Equals);
+    harness.run();
+    assert!(harness.state().state.passing.overview.is_zoomed());
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(!harness.state().state.passing.overview.is_zoomed());
 }
 
 #[test]

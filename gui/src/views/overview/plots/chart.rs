@@ -1,15 +1,17 @@
-//! One plot: its title and legend, its lines and areas, the events, and what the pointer is over.
+//! One plot: its title and legend, its lines and areas, the events, and the moment that is looked at.
 
-use egui::{Align2, FontId, Layout, Pos2, Rect, Response, RichText, Role, Tooltip, Ui, Vec2};
-use egui_plot::{AxisHints, FilledArea, Line, LineStyle, Plot, PlotUi, VLine};
+use egui::{Align2, FontId, Layout, Pos2, Rect, Response, RichText, Role, Ui, Vec2};
+use egui_plot::{AxisHints, FilledArea, Line, LineStyle, Plot, PlotPoint, PlotTransform, PlotUi, VLine};
 use jiff::tz::TimeZone;
 
+use super::{pointer, tooltip};
 use crate::model::{Happening, Sample};
 use crate::theme::{Size, Tokens, icon};
 use crate::views::overview::scale::{Quantity, Scale, time_mark, time_marks};
-use crate::views::overview::track::{Range, Track};
+use crate::views::overview::track::Track;
+use crate::views::overview::zoom::{Input, Span};
 use crate::views::shown::Shown;
-use crate::widgets::{card, figures, happening, text};
+use crate::widgets::{card, happening, text};
 
 /// How high the plot itself is.
 const HEIGHT: f32 = 132.0;
@@ -58,80 +60,110 @@ pub(super) struct Chart {
     pub(super) series: Vec<Series>,
 }
 
-/// The span of time that all plots show.
+/// What all plots show alike.
 #[derive(Clone, Copy)]
-pub(super) struct Span<'a> {
-    /// How long it is.
-    pub(super) range: Range,
-    /// When it ends.
-    pub(super) now_us: u64,
+pub(super) struct Scene<'a> {
+    /// The span of time.
+    pub(super) span: Span,
+    /// The same in words: `over the last 5 minutes`.
+    pub(super) over: &'a str,
     /// Whose times are written.
     pub(super) zone: &'a TimeZone,
-    /// Where the pointer is, in seconds since 1970, whichever plot it is over.
+    /// The moment whose values are shown, whichever plot the pointer is over.
     pub(super) cursor: Option<f64>,
+    /// The moment that is kept on screen.
+    pub(super) kept: Option<f64>,
+    /// The span that is being drawn.
+    pub(super) drawn: Option<Span>,
+    /// Whether Escape has a meaning here.
+    pub(super) zoomed: bool,
 }
 
-/// Where the pointer is over a plot.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pointed {
-    /// The moment, in seconds since 1970.
-    pub(super) moment: f64,
-    /// Whether it was clicked there.
-    pub(super) clicked: bool,
-}
-
-impl Span<'_> {
-    fn seconds(&self) -> (f64, f64) {
-        let end = self.now_us as f64 / 1e6;
-        (end - self.range.seconds() as f64, end)
+impl Scene<'_> {
+    /// Where a moment is across the plot's own rectangle; none outside of it.
+    pub(super) fn place(&self, frame: Rect, moment: f64) -> Option<f32> {
+        self.span.part(moment).map(|part| frame.left() + frame.width() * part as f32)
     }
 }
 
 impl Chart {
-    /// Draws it, and answers where the pointer is over it, if it is.
-    pub(super) fn show(&self, ui: &mut Ui, shown: Shown<'_>, track: &Track, span: Span<'_>) -> Option<Pointed> {
+    /// Draws it, and answers with what the person does with it.
+    pub(super) fn show(&self, ui: &mut Ui, shown: Shown<'_>, track: &Track, scene: Scene<'_>) -> Option<Input> {
         let tokens = shown.tokens;
-        card::frame(tokens)
-            .show(ui, |ui| {
-                ui.set_min_width(ui.available_width());
-                ui.spacing_mut().item_spacing.y = 2.0;
-                let sample = match span.cursor {
-                    Some(cursor) => track.at(cursor),
-                    None => track.samples().next_back(),
+        let drawing = card::frame(tokens).show(ui, |ui| {
+            ui.set_min_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = 2.0;
+            let sample = match scene.cursor {
+                Some(cursor) => track.at(cursor),
+                None => track.samples().next_back(),
+            };
+            self.legend(ui, tokens, sample);
+            ui.add_space(Size::GAP);
+            let (response, transform) = self.plot(ui, shown, track, scene);
+            let frame = *transform.frame();
+            self.describe(ui, &response, track, scene);
+            self.marks(ui, shown, scene, frame);
+            if scene.cursor.is_some() {
+                self.dots(ui, tokens, sample, &transform);
+            }
+            if let Some(drawn) = scene.drawn {
+                let edge = |moment: f64| {
+                    frame.left() + frame.width() * ((moment - scene.span.first) / scene.span.length()) as f32
                 };
-                self.legend(ui, tokens, sample);
-                ui.add_space(Size::GAP);
-                let (response, frame) = self.plot(ui, shown, track, span);
-                self.describe(ui, &response, track, span);
-                let (first, last) = span.seconds();
-                let place = |at_us: u64| {
-                    let part = (at_us as f64 / 1e6 - first) / (last - first);
-                    (0.0..=1.0).contains(&part).then(|| frame.left() + frame.width() * part as f32)
+                let range = edge(drawn.first).max(frame.left())..=edge(drawn.last).min(frame.right());
+                let chosen = Rect::from_x_y_ranges(range, frame.y_range());
+                ui.painter().rect_filled(chosen, 0.0, tokens.accent.gamma_multiply(0.22));
+            }
+            if track.is_empty() {
+                let words = format!("Nothing was measured {}", scene.over);
+                let font = FontId::proportional(Size::SMALL);
+                ui.painter().text(frame.center(), Align2::CENTER_CENTER, words, font, tokens.muted);
+            }
+            if scene.drawn.is_none()
+                && let Some(pointer) = response.hover_pos().filter(|pointer| frame.contains(*pointer))
+            {
+                let moment = pointer::moment(scene, frame, pointer);
+                let near = |happening: &&Happening| {
+                    scene.place(frame, happening.at_us as f64 / 1e6).is_some_and(|x| (x - pointer.x).abs() < NEAR)
                 };
-                let mut drawn = f32::NEG_INFINITY;
-                for happening in &shown.instance.happenings {
-                    // Of several that are at nearly the same moment, the lines are enough.
-                    let Some(x) = place(happening.at_us).filter(|x| x - drawn >= APART) else { continue };
-                    drawn = x;
-                    mark(ui, tokens, happening, Pos2::new(x, frame.top() + 7.0));
-                }
-                if track.is_empty() {
-                    let words = format!("Nothing was measured in {}", span.range.words());
-                    let font = FontId::proportional(Size::SMALL);
-                    ui.painter().text(frame.center(), Align2::CENTER_CENTER, words, font, tokens.muted);
-                }
-                let Some(pointer) = response.hover_pos().filter(|pointer| frame.contains(*pointer)) else {
-                    // By the keyboard or a screen reader, which have no pointer.
-                    return response.clicked().then_some(Pointed { moment: first, clicked: true });
-                };
-                let moment = first + f64::from((pointer.x - frame.left()) / frame.width()) * (last - first);
-                let near =
-                    |happening: &&Happening| place(happening.at_us).is_some_and(|x| (x - pointer.x).abs() < NEAR);
                 let events: Vec<&Happening> = shown.instance.happenings.iter().filter(near).collect();
-                self.tooltip(ui, tokens, &response, moment, track.at(moment), &events);
-                Some(Pointed { moment, clicked: response.clicked() })
-            })
-            .inner
+                tooltip::show(ui, tokens, &response, self, moment, track.at(moment), &events);
+            }
+            pointer::take(ui, &response, frame, track, scene)
+        });
+        drawing.inner
+    }
+
+    /// The icons of the events.
+    fn marks(&self, ui: &Ui, shown: Shown<'_>, scene: Scene<'_>, frame: Rect) {
+        let mut drawn = f32::NEG_INFINITY;
+        for happening in &shown.instance.happenings {
+            // Of several that are at nearly the same moment, the lines are enough.
+            let place = scene.place(frame, happening.at_us as f64 / 1e6);
+            let Some(x) = place.filter(|x| x - drawn >= APART) else { continue };
+            drawn = x;
+            mark(ui, shown.tokens, happening, Pos2::new(x, frame.top() + 7.0));
+        }
+    }
+
+    /// The points of its lines at the moment that is looked at.
+    fn dots(&self, ui: &Ui, tokens: &Tokens, sample: Option<&Sample>, transform: &PlotTransform) {
+        let Some(sample) = sample else { return };
+        let frame = transform.frame();
+        let mut below = 0.0;
+        for series in &self.series {
+            let Some(value) = (series.value)(sample) else { continue };
+            let height = if series.form == Form::Stacked {
+                below += value;
+                below
+            } else {
+                value
+            };
+            let place = transform.position_from_point(&PlotPoint::new(sample.at_us as f64 / 1e6, height));
+            if value > 0.0 && frame.expand(1.0).contains(place) {
+                ui.painter().circle(place, 3.0, tokens.series[series.color], (1.5, tokens.raised));
+            }
+        }
     }
 
     fn legend(&self, ui: &mut Ui, tokens: &Tokens, sample: Option<&Sample>) {
@@ -161,16 +193,15 @@ impl Chart {
         });
     }
 
-    fn plot(&self, ui: &mut Ui, shown: Shown<'_>, track: &Track, span: Span<'_>) -> (Response, Rect) {
+    fn plot(&self, ui: &mut Ui, shown: Shown<'_>, track: &Track, scene: Scene<'_>) -> (Response, PlotTransform) {
         let tokens = shown.tokens;
         let happenings = &shown.instance.happenings;
         let scale = Scale::new(self.quantity, self.most(track));
-        let (first, last) = span.seconds();
         let quantity = self.quantity;
-        let zone = span.zone.clone();
+        let zone = scene.zone.clone();
         let font = FontId::proportional(Size::SMALL - 1.0);
         let times = AxisHints::new_x()
-            .formatter(move |mark, _| time_mark(mark.value, &zone))
+            .formatter(move |mark, _| time_mark(mark.value, mark.step_size, &zone))
             .label_spacing(30.0..=40.0)
             .tick_label_color(tokens.muted)
             .tick_label_font(font.clone());
@@ -180,7 +211,7 @@ impl Chart {
             .label_spacing(10.0..=16.0)
             .tick_label_color(tokens.muted)
             .tick_label_font(font);
-        let marks = time_marks(span.range, span.now_us, span.zone);
+        let marks = time_marks(scene.span, scene.zone);
         let plot = Plot::new(self.title)
             .height(HEIGHT)
             .width(ui.available_width() - MARGIN)
@@ -201,11 +232,11 @@ impl Chart {
             .allow_boxed_zoom(false)
             .allow_axis_zoom_drag(false)
             .allow_double_click_reset(false)
-            .sense(egui::Sense::click())
+            .sense(egui::Sense::click_and_drag())
             .set_margin_fraction(Vec2::ZERO);
         // Not in the card's own layout, which would stretch it over the margin.
         let draw = |plot: &mut PlotUi<'_>| {
-            plot.set_plot_bounds_x(first..=last);
+            plot.set_plot_bounds_x(scene.span.first..=scene.span.last);
             plot.set_plot_bounds_y(0.0..=scale.top);
             self.draw_stack(plot, tokens, track);
             for series in self.series.iter().filter(|series| series.form != Form::Stacked) {
@@ -216,12 +247,15 @@ impl Chart {
                 let line = VLine::new("", happening.at_us as f64 / 1e6).color(color).width(1.0);
                 plot.vline(line.style(LineStyle::dashed_dense()).allow_hover(false));
             }
-            if let Some(cursor) = span.cursor {
+            if let Some(kept) = scene.kept {
+                plot.vline(VLine::new("", kept).color(tokens.accent).width(1.5).allow_hover(false));
+            }
+            if let Some(cursor) = scene.cursor.filter(|cursor| scene.kept != Some(*cursor)) {
                 plot.vline(VLine::new("", cursor).color(tokens.muted).width(1.0).allow_hover(false));
             }
         };
         let drawn = ui.vertical(|ui| plot.show(ui, draw)).inner;
-        (drawn.response, *drawn.transform.frame())
+        (drawn.response, drawn.transform)
     }
 
     fn draw_stack(&self, plot: &mut PlotUi<'_>, tokens: &Tokens, track: &Track) {
@@ -284,7 +318,7 @@ impl Chart {
     }
 
     /// What a screen reader says of it.
-    fn describe(&self, ui: &Ui, response: &Response, track: &Track, span: Span<'_>) {
+    fn describe(&self, ui: &Ui, response: &Response, track: &Track, scene: Scene<'_>) {
         ui.ctx().accesskit_node_builder(response.id, |node| {
             let values = self.series.iter().filter_map(|series| {
                 let value = track.samples().next_back().and_then(series.value)?;
@@ -292,52 +326,11 @@ impl Chart {
             });
             let values: Vec<String> = values.collect();
             node.set_role(Role::Figure);
-            node.set_label(format!("{} over {}", self.title, span.range.words()));
+            node.set_label(format!("{} {}", self.title, scene.over));
             node.set_description(match values.as_slice() {
                 [] => "nothing was measured".to_owned(),
                 values => format!("now {}; at most {}", values.join(", "), self.quantity.text(self.most(track))),
             });
-        });
-    }
-
-    fn tooltip(
-        &self,
-        ui: &Ui,
-        tokens: &Tokens,
-        response: &Response,
-        moment: f64,
-        sample: Option<&Sample>,
-        events: &[&Happening],
-    ) {
-        let tooltip =
-            Tooltip::always_open(ui.ctx().clone(), response.layer_id, response.id, egui::PopupAnchor::Pointer);
-        tooltip.gap(14.0).show(|ui| {
-            ui.set_max_width(280.0);
-            ui.spacing_mut().item_spacing = Vec2::new(Size::TIGHT, 2.0);
-            ui.spacing_mut().interact_size.y = 16.0;
-            ui.label(text::strong(figures::time((moment * 1e6) as u64)));
-            if sample.is_none() {
-                ui.label(text::small(tokens, "nothing was measured here"));
-            }
-            for series in self.series.iter().rev() {
-                let Some(value) = sample.and_then(series.value) else { continue };
-                ui.horizontal(|ui| {
-                    swatch(ui, tokens, series);
-                    ui.label(text::small(tokens, series.name));
-                    ui.label(RichText::new(self.quantity.text(value)).size(Size::SMALL));
-                });
-            }
-            for event in events {
-                ui.add_space(Size::TIGHT);
-                ui.horizontal(|ui| {
-                    let color = happening::color(tokens, event.kind);
-                    ui.label(RichText::new(icon::text(happening::icon(event.kind))).color(color));
-                    ui.label(RichText::new(happening::word(event.kind)).color(color));
-                });
-                ui.label(text::small(tokens, format!("{} · {}", figures::time(event.at_us), event.message)));
-            }
-            ui.add_space(Size::TIGHT);
-            ui.label(text::small(tokens, "Click for the log from here on"));
         });
     }
 }
@@ -369,7 +362,7 @@ fn steps(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
 }
 
 /// A small piece of the line as it is drawn.
-fn swatch(ui: &mut Ui, tokens: &Tokens, series: &Series) {
+pub(super) fn swatch(ui: &mut Ui, tokens: &Tokens, series: &Series) {
     let (rect, _) = ui.allocate_exact_size(Vec2::new(10.0, 10.0), egui::Sense::hover());
     let color = tokens.series[series.color];
     let middle = rect.center().y;

@@ -43,6 +43,11 @@ pub(super) fn charts(track: &Track) -> Vec<Chart> {
             ],
         },
         Chart {
+            title: "CPU",
+            quantity: Quantity::Cores,
+            series: vec![series("all processes, 100 % is one core", 0, Form::Area, |sample: &Sample| sample.cpu)],
+        },
+        Chart {
             title: "Memory",
             quantity: Quantity::Bytes,
             series: vec![series("all processes", 4, Form::Area, |sample: &Sample| {
