@@ -103,10 +103,14 @@ def test_settings_are_taken_by_the_running_instance_or_stay(running):
     assert "absent" in history[0]["refused"] and not history[0]["current"], history
     assert "not taken:" in running.ask("history", "shop", "--user").out
     undone = running.ask("undo", "shop", "--user")
-    assert undone.code == 0 and "absent" not in running.settings("shop").read_text(), undone
-    assert "workers = 2 # one" in running.settings("shop").read_text(), "an undo is a change, which is taken back"
+    assert undone.code == FAILED and "nothing to go back to" in undone.said, undone
+    [changed] = [one["revision"] for one in history if one["summary"] == "set workers"]
+    again = running.ask("undo", "shop", "--to", changed[:12], "--user")
+    assert again.code == 0 and "workers = 2 # one" in running.settings("shop").read_text(), again
+    undone = running.ask("undo", "shop", "--user")
+    assert undone.code == 0 and running.settings("shop").read_text() == before, undone
+    assert 'took back "set workers"' in undone.out and f"undo shop --to {changed[:12]}" in undone.said, undone
     running.server.log.claim("the reload failed")
-    assert running.ask("undo", "shop", "--user").code == 0 and running.settings("shop").read_text() == before
     assert running.ask("set", "shop", "--user", "app=absent:app").code == FAILED
     doctor = running.ask("doctor", "shop", "--user")
     assert doctor.code == FAILED and "its last reload failed" in doctor.out, doctor
@@ -173,11 +177,26 @@ def test_settings_are_shown_changed_and_taken_back(machine):
     assert history[0]["current"] and history[0]["user"] == os.geteuid() and "+workers = 3" in history[0]["difference"]
     shown = machine.ask("history", "shop", "--user", "--diff").out
     assert history[0]["revision"][:12] in shown and "+workers = 3 # one" in shown, shown
-    # Only the last change is taken back.
-    assert machine.ask("undo", "shop", history[1]["revision"][:12], "--user").code == TRY_AGAIN
+    first = history[1]["revision"][:12]
+    nothing = machine.ask("undo", "shop", first, "--user")
+    assert nothing.code == FAILED and f"--to {first}" in nothing.said, nothing
     assert machine.ask("undo", "shop", "ffffffffffffffff", "--user").code == USAGE
     assert machine.ask("undo", "shop", history[0]["revision"][:12], "--user").code == 0
     assert machine.settings("shop").read_text() == 'app = "shop:app"\nworkers = 1 # one\n'
+    # Of several changes one is taken back after the other, or all from one on, and each can be had again.
+    texts = {}
+    for workers in ("2", "3", "4"):
+        assert machine.ask("set", "shop", "--user", f"workers={workers}").code == 0
+        [current] = [one for one in json.loads(machine.ask("history", "shop", "--user", "--json").out) if one["current"]]
+        texts[workers] = current["revision"][:12]
+    for workers in ("3", "2", "1"):
+        assert machine.ask("undo", "shop", "--user").code == 0
+        assert f"workers = {workers} # one" in machine.settings("shop").read_text()
+    assert machine.ask("undo", "shop", "--user").code == FAILED
+    assert machine.ask("undo", "shop", "--user", "--to", texts["4"]).code == 0
+    assert "workers = 4 # one" in machine.settings("shop").read_text()
+    assert machine.ask("undo", "shop", "--user", texts["3"]).code == 0
+    assert "workers = 2 # one" in machine.settings("shop").read_text()
     assert machine.ask("set", "shop", "--user", "--unset", "workers").code == 0
     assert machine.settings("shop").read_text() == 'app = "shop:app"\n'
 

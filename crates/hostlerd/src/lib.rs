@@ -23,6 +23,7 @@ mod logs;
 mod metrics;
 mod observer;
 mod orders;
+mod patience;
 mod registry;
 mod scope;
 mod security;

@@ -28,7 +28,11 @@ pub(crate) fn stream(daemon: Hostlerd, name: String, interval_ms: u32, whole: bo
                 _ = ticks.tick() => {}
                 () = frames.left() => return,
             }
-            let Ok(mut detail) = daemon.look_again(&name, &mut units).await else { return };
+            let looked = tokio::select! {
+                looked = daemon.look_again(&name, &mut units) => looked,
+                () = frames.left() => return,
+            };
+            let Ok(mut detail) = looked else { return };
             if !whole {
                 without_words_of_logs(&mut detail);
             }

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::known::Facts;
+use crate::patience::{QUICK, within};
 use crate::registry::Seen;
 
 /// How long a list waits for instances that were found just now. Those that take longer are told of when they answer.
@@ -146,8 +147,8 @@ impl Observers {
     }
 }
 
-async fn ask(instance: &InstanceProxy<'_>) -> hostler_bus::Result<Seen> {
-    let status = instance.status().await?;
+async fn ask(instance: &InstanceProxy<'_>) -> hostler_bus::daemon::Result<Seen> {
+    let status = within(QUICK, instance.status()).await?;
     // One of a newer version may say a word that is not known here: it runs all the same.
     let state = if status.observed.state == State::Unknown { State::Serving } else { status.observed.state };
     Ok(Seen {

@@ -6,6 +6,7 @@ use hostler_bus::{InstanceProxy, Reloaded};
 use crate::authority::Right;
 use crate::daemon::Hostlerd;
 use crate::jobs::Progress;
+use crate::patience::{QUICK, within};
 use crate::settings::changed_keys;
 use crate::units::{Units, Verb, service_of, socket_of};
 
@@ -21,7 +22,7 @@ pub(crate) fn kind(order: &Order) -> JobKind {
         Order::Wake => JobKind::Wake,
         Order::Sleep => JobKind::Sleep,
         Order::Apply { .. } | Order::ApplyText { .. } => JobKind::Apply,
-        Order::Undo { .. } => JobKind::Undo,
+        Order::Undo { .. } | Order::Restore { .. } => JobKind::Undo,
     }
 }
 
@@ -85,7 +86,7 @@ impl Hostlerd {
                 units.act(&service_of(name), Verb::Stop).await?;
                 "asleep; the next request wakes it"
             }
-            Order::Apply { .. } | Order::ApplyText { .. } | Order::Undo { .. } => {
+            Order::Apply { .. } | Order::ApplyText { .. } | Order::Undo { .. } | Order::Restore { .. } => {
                 return Err(Error::Internal {
                     reason: "an order to change settings came to the wrong place".to_owned(),
                 });
@@ -142,7 +143,7 @@ async fn unless_cancelled(
         made = &mut made => return Ok(made?),
         () = progress.cancelled() => progress.at("cancelled: the next generation is thrown away", 0.9),
     }
-    if let Err(error) = instance.cancel_reload().await {
+    if let Err(error) = within(QUICK, instance.cancel_reload()).await {
         tracing::warn!(%error, "an instance does not cancel its reload, which goes on");
     }
     // It may have come to serve just before.

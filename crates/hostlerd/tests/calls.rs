@@ -131,8 +131,15 @@ async fn all_calls(client: &Client, place: &Place) {
     assert_eq!((outcome.revision.as_ref(), outcome.awaits_restart), (Some(&second), Vec::new()));
     assert!(place.text("shop").contains("workers = 4") && !place.text("shop").contains("threads"));
     assert!(instance.status().await.unwrap().awaits_restart.is_empty());
-    client.outcome(settings.undo(second).await).await.unwrap();
-    assert_eq!(place.text("shop"), before, "an undo is a change, which can be taken back");
+    assert_eq!(
+        outcome.message,
+        format!(
+            "took back \"set backlog, set workers\": the settings of shop are those of revision {} again, and are in effect",
+            &second[..12]
+        )
+    );
+    client.outcome(settings.restore(second, third).await).await.unwrap();
+    assert_eq!(place.text("shop"), before, "an undo is a change, and what it took back can be had again");
     assert_eq!(instance.status().await.unwrap().awaits_restart, ["backlog"]);
     // What takes effect at once makes no generation; where the instance refuses it the former file comes back.
     let (now, _) = settings.text().await.unwrap();
@@ -196,6 +203,41 @@ async fn made_and_removed(client: &Client, place: &Place) {
     assert!(named(client, "blog").await.is_none() && !drop_in.exists() && !place.settings("blog").exists());
     let none = manager.remove("blog".to_owned()).await.unwrap_err();
     assert_eq!(none, Error::NoInstance { name: "blog".to_owned() });
+}
+
+/// The settings of one that does not run; each of many changes is taken back in turn, and any text can be had again.
+#[test]
+fn changes_are_undone_in_turn_and_any_can_be_had_again() {
+    run(async {
+        let place = Place::new();
+        place.write("many", "workers = 1\n");
+        let client = pair(&place).await;
+        let settings = client.settings("many").await;
+        let mut revisions = vec![settings.text().await.unwrap().0];
+        for workers in ["2", "3", "4"] {
+            let now = revisions.last().unwrap().clone();
+            let job = settings.apply(now, set(&[("workers", workers.into())]), Vec::new()).await;
+            revisions.push(client.outcome(job).await.unwrap().revision.unwrap());
+        }
+        let old = settings.undo(revisions[1].clone()).await.unwrap_err();
+        assert!(
+            matches!(&old, Error::Conflict { reason, .. } if reason.contains("is not the current one of many")),
+            "{old}"
+        );
+        for text in ["workers = 3\n", "workers = 2\n", "workers = 1\n"] {
+            let (now, _) = settings.text().await.unwrap();
+            client.outcome(settings.undo(now).await).await.unwrap();
+            assert_eq!(place.text("many"), text);
+        }
+        let nothing = settings.undo(revisions[0].clone()).await.unwrap_err();
+        assert!(nothing.to_string().contains("nothing to go back to"), "{nothing}");
+        let outcome = client.outcome(settings.restore(revisions[0].clone(), revisions[3].clone()).await).await.unwrap();
+        assert_eq!((outcome.revision.as_ref(), place.text("many").as_str()), (Some(&revisions[3]), "workers = 4\n"));
+        let changed = settings.restore(revisions[0].clone(), revisions[2].clone()).await.unwrap_err();
+        assert!(matches!(changed, Error::Conflict { .. }), "{changed}");
+        let unknown = settings.restore(revisions[3].clone(), "ffff".to_owned()).await.unwrap_err();
+        assert!(unknown.to_string().contains("no revision ffff"), "{unknown}");
+    });
 }
 
 #[test]
@@ -331,6 +373,61 @@ fn a_job_is_cancelled_and_what_it_did_is_taken_back() {
         assert_eq!(settings.history().await.unwrap()[0].refused, "cancelled");
         // A job that has ended is left alone.
         assert_eq!(job.cancel().await, Ok(()));
+        server.stop().await;
+    });
+}
+
+#[test]
+fn settings_that_were_refused_never_stay_whatever_the_history_can_hold() {
+    run(async {
+        let place = Place::new();
+        place.write("shop", "workers = 1\n");
+        let fake = Instance::new(true);
+        let server = place.instance("shop", &fake);
+        let client = pair(&place).await;
+        let settings = client.settings("shop").await;
+        let (revision, _) = settings.text().await.unwrap();
+        fake.refuse("it does not import");
+        let job = settings.apply(revision.clone(), set(&[("workers", "2".into())]), Vec::new()).await;
+        fake.reload_began.notified().await;
+        // From now on nothing can be noted of the latest text.
+        let history = place.path().join("state/history/shop");
+        let mut kept: Vec<_> = std::fs::read_dir(&history).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        kept.sort();
+        let latest = kept.pop().unwrap().into_string().unwrap();
+        std::fs::create_dir(history.join(format!(".{latest}.new"))).unwrap();
+        fake.reload_may_end.as_ref().unwrap().notify_one();
+        let refused = client.outcome(job).await.unwrap_err();
+        assert!(matches!(refused, Error::Instance(hostler_bus::Error::ReloadFailed { .. })), "{refused}");
+        assert_eq!(place.text("shop"), "workers = 1\n");
+        // What cannot be kept is not written.
+        std::fs::remove_dir_all(&history).unwrap();
+        std::fs::write(&history, "").unwrap();
+        let job = settings.apply(revision, set(&[("workers", "3".into())]), Vec::new()).await;
+        let refused = client.outcome(job).await.unwrap_err();
+        assert!(refused.to_string().contains("cannot keep the history of the settings"), "{refused}");
+        assert_eq!(place.text("shop"), "workers = 1\n");
+        server.stop().await;
+    });
+}
+
+#[test]
+fn an_instance_that_is_suspended_holds_nobody_up() {
+    run(async {
+        let place = Place::new();
+        place.write("shop", "workers = 1\n");
+        let fake = Instance::new(false);
+        let server = place.instance("shop", &fake);
+        let client = pair(&place).await;
+        let instance = client.instance("shop").await;
+        assert!(instance.status().await.unwrap().instance.is_some());
+        fake.suspended.send_replace(true);
+        let (status, list) = tokio::join!(instance.status(), named(&client, "shop"));
+        let status = status.unwrap();
+        assert!(status.silent_because.contains("within 5 seconds; is it suspended?"), "{}", status.silent_because);
+        assert_eq!(list.unwrap().state, InstanceState::Serving, "as it was last known");
+        fake.suspended.send_replace(false);
+        assert!(instance.status().await.unwrap().instance.is_some());
         server.stop().await;
     });
 }

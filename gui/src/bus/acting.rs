@@ -280,6 +280,7 @@ async fn begin(client: &Client, name: &str, work: Work) -> Result<Begun, Error> 
             settings.apply(revision, change.values()?, change.unset).await?
         }
         Action::Undo { revision } => client.known_settings(name).await?.undo(revision).await?,
+        Action::Restore { revision, to } => client.known_settings(name).await?.restore(revision, to).await?,
         Action::Remove => client.manager().await?.remove(name.to_owned()).await?,
         Action::Enable(true) => return instance.enable().await.map(|()| Begun::Done),
         Action::Enable(false) => return instance.disable().await.map(|()| Begun::Done),

@@ -162,6 +162,13 @@ pub enum Action {
         /// The revision.
         revision: String,
     },
+    /// Bring the text of a revision back.
+    Restore {
+        /// The revision that the file has now.
+        revision: String,
+        /// The one that comes back.
+        to: String,
+    },
     /// Take the instance away.
     Remove,
     /// Make it; ordered with [`Order::Create`].

@@ -23,6 +23,7 @@ impl Action {
             Self::Stacks(_) => "Show stacks",
             Self::Apply { .. } => "Apply settings",
             Self::Undo { .. } => "Undo change",
+            Self::Restore { .. } => "Bring settings back",
             Self::Remove => "Remove",
             Self::Create => "Create",
         }
@@ -47,9 +48,16 @@ impl Action {
             Self::Stacks(_) => "Asking for stacks…",
             Self::Apply { .. } => "Applying settings…",
             Self::Undo { .. } => "Taking the change back…",
+            Self::Restore { .. } => "Bringing the settings back…",
             Self::Remove => "Removing…",
             Self::Create => "Making it…",
         }
+    }
+
+    /// Whether it changes settings, which may make a generation.
+    #[must_use]
+    pub fn changes_settings(&self) -> bool {
+        matches!(self, Self::Apply { .. } | Self::Undo { .. } | Self::Restore { .. })
     }
 
     /// What is said when it failed: `Reload failed`.

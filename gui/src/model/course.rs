@@ -139,7 +139,7 @@ impl Instance {
     /// Notes how an action ended that may have made a generation.
     pub(super) fn renewed(&mut self, action: &Action, result: &Result<Outcome, Failure>, now_us: u64) {
         let asked = matches!(action, Action::Reload | Action::Rollback);
-        if !asked && !matches!(action, Action::Apply { .. } | Action::Undo { .. }) {
+        if !asked && !action.changes_settings() {
             return;
         }
         let Some(renewal) = self.renewal.as_mut().filter(|renewal| renewal.ended.is_none()) else { return };
@@ -160,7 +160,7 @@ impl Instance {
     pub(super) fn notice_renewal(&mut self, now_us: u64) {
         let reloads = self.overview.state == InstanceState::Reloading;
         let ours = self.running.as_ref().is_some_and(|running| {
-            matches!(running.action, Action::Reload | Action::Rollback | Action::Apply { .. } | Action::Undo { .. })
+            matches!(running.action, Action::Reload | Action::Rollback) || running.action.changes_settings()
         });
         let last = self.status().and_then(|status| status.observed.last_reload.clone());
         if let Some(renewal) = self.renewal.as_mut().filter(|renewal| renewal.ended.is_none()) {

@@ -106,8 +106,7 @@ impl Instance {
 
     /// Whether its settings are being changed.
     pub(super) fn is_changing(&self) -> bool {
-        let action = self.running.as_ref().map(|running| &running.action);
-        matches!(action, Some(Action::Apply { .. } | Action::Undo { .. }))
+        self.running.as_ref().is_some_and(|running| running.action.changes_settings())
     }
 
     /// Whether something is being done to it that no other action may cross.

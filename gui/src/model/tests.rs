@@ -62,6 +62,7 @@ fn what_ended_is_told_with_what_takes_it_back() {
     world.take(Event::Status(key("shop"), 1, Ok(detail(7, None))), 1);
     let revision = |revision: &str| Outcome { revision: Some(revision.to_owned()), ..said("2 settings changed") };
     let undo = |revision: &str| Action::Undo { revision: revision.to_owned() };
+    let restore = |revision: &str, to: &str| Action::Restore { revision: revision.to_owned(), to: to.to_owned() };
     let apply = Action::Apply { revision: "a".to_owned(), change: Change::default() };
     let table = [
         (Action::Stop, said("shop is stopped"), "shop is stopped", Some(("Start again", Action::Start))),
@@ -72,7 +73,8 @@ fn what_ended_is_told_with_what_takes_it_back() {
         (Action::Enable(true), said(""), "shop starts by itself from now on", Some(("Undo", Action::Enable(false)))),
         (Action::Reload, said("generation 8 serves"), "generation 8 serves", Some(("Roll back", Action::Rollback))),
         (apply, revision("b"), "2 settings changed", Some(("Undo", undo("b")))),
-        (undo("b"), revision("a"), "2 settings changed", Some(("Redo", undo("a")))),
+        (undo("b"), revision("a"), "2 settings changed", Some(("Redo", restore("a", "b")))),
+        (restore("a", "b"), revision("b"), "2 settings changed", Some(("Undo", restore("b", "a")))),
         (Action::Remove, said("shop is removed"), "shop is removed", None),
     ];
     for (action, outcome, text, undo) in table {

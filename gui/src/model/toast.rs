@@ -146,7 +146,13 @@ fn undo_of(
     match action {
         Action::Reload => Some(("Roll back", Action::Rollback)),
         Action::Apply { .. } => revision().map(|revision| ("Undo", Action::Undo { revision })),
-        Action::Undo { .. } => revision().map(|revision| ("Redo", Action::Undo { revision })),
+        // To undo that would go on to the change before.
+        Action::Undo { revision: undone } => {
+            revision().map(|revision| ("Redo", Action::Restore { revision, to: undone.clone() }))
+        }
+        Action::Restore { revision: former, .. } if !former.is_empty() => {
+            revision().map(|revision| ("Undo", Action::Restore { revision, to: former.clone() }))
+        }
         _ => taken_back,
     }
 }
@@ -169,7 +175,7 @@ fn done(name: &str, action: &Action) -> String {
         Action::Wake => format!("{name} is awake"),
         Action::Sleep => format!("{name} is asleep"),
         Action::Apply { .. } => format!("the settings of {name} are changed"),
-        Action::Undo { .. } => format!("the former settings of {name} are back"),
+        Action::Undo { .. } | Action::Restore { .. } => format!("the former settings of {name} are back"),
         Action::Remove => format!("{name} is removed"),
         Action::Create => format!("{name} is there"),
         Action::Stacks(worker) => format!("the stacks of worker {worker} of {name} are here"),
@@ -193,6 +199,7 @@ fn not_done(name: &str, action: &Action) -> String {
         Action::Sleep => format!("{name} was not put to sleep"),
         Action::Apply { .. } => format!("the settings of {name} were not changed"),
         Action::Undo { .. } => format!("the settings of {name} were not taken back"),
+        Action::Restore { .. } => format!("the former settings of {name} were not brought back"),
         Action::Remove => format!("{name} was not removed"),
         Action::Create => format!("{name} was not made"),
         Action::Stacks(worker) => format!("the stacks of worker {worker} of {name} did not come"),

@@ -70,6 +70,13 @@ pub enum Order {
         /// The revision whose change is taken back; it has to be the current one.
         revision: String,
     },
+    /// Bring the text of a revision back.
+    Restore {
+        /// The revision that the file has now.
+        revision: String,
+        /// The one that comes back.
+        to: String,
+    },
 }
 
 /// What a daemon can be asked for.

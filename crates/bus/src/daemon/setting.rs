@@ -165,6 +165,9 @@ pub struct RevisionInfo {
     /// Whether it is the file's content now.
     #[serde(with = "wire")]
     pub current: bool,
+    /// Whether it is the text of an older one that came back.
+    #[serde(with = "wire")]
+    pub again: bool,
     /// Why the running instance did not take it, in one line: the file was taken back then, and undoing never comes here. Empty when it
     /// was taken.
     #[serde(with = "wire")]

@@ -85,11 +85,23 @@ impl Settings {
         self.calls.run(|daemon| async move { daemon.history(caller, name).await }).await
     }
 
-    /// Takes back what made that revision, which has to be the current one: the text before it comes back. Answers with the
-    /// job.
+    /// Takes back what made that revision, which has to be the current one: the text before it comes back. Where that was a going back
+    /// itself, this goes on from there: done again and again it walks back to the first text that is kept. Answers with the job.
     #[zbus(proxy(allow_interactive_auth))]
     async fn undo(&self, #[zbus(header)] header: Header<'_>, revision: String) -> Result<OwnedObjectPath> {
         self.begin(&header, Order::Undo { revision }).await
+    }
+
+    /// Brings the text of an older revision back, one that the history has; `revision` has to be the current one. What an Undo took
+    /// back can be had again so. Answers with the job.
+    #[zbus(proxy(allow_interactive_auth))]
+    async fn restore(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        revision: String,
+        to: String,
+    ) -> Result<OwnedObjectPath> {
+        self.begin(&header, Order::Restore { revision, to }).await
     }
 }
 

@@ -11,6 +11,7 @@ use hostler_bus::{LogLevel, Request, Samples, Worker};
 
 use super::Hostlerd;
 use crate::authority::Right;
+use crate::patience::{QUICK, SLOW, within};
 use crate::{logs, metrics, orders, settings};
 
 impl Hostlerd {
@@ -21,7 +22,7 @@ impl Hostlerd {
             return None;
         }
         let name = &overview.name;
-        let place = self.running(name).ok()?.status().await.map(|status| status.configured.error_log);
+        let place = within(QUICK, self.running(name).ok()?.status()).await.map(|status| status.configured.error_log);
         let place = match place.as_deref() {
             Ok("journal") => format!("the journal, as another unit's: see `journalctl HOSTLER_INSTANCE={name}`"),
             Ok("stderr" | "") | Err(_) => "its standard error, where it was started".to_owned(),
@@ -90,7 +91,7 @@ impl Daemon for Hostlerd {
 
     async fn samples(&self, caller: Caller, name: String, since_us: u64) -> Result<Samples> {
         self.find(&name).await?;
-        let mut samples = self.running(&name)?.samples(since_us).await?;
+        let mut samples = within(QUICK, self.running(&name)?.samples(since_us)).await?;
         if !self.reads_logs(&caller, &name).await {
             samples.events.iter_mut().for_each(|event| event.message.clear());
         }
@@ -100,23 +101,23 @@ impl Daemon for Hostlerd {
     async fn workers(&self, caller: Caller, name: String) -> Result<Vec<Worker>> {
         // A worker's entry shows the request that it runs.
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        Ok(self.running(&name)?.workers().await?)
+        within(QUICK, self.running(&name)?.workers()).await
     }
 
     async fn requests(&self, caller: Caller, name: String) -> Result<Vec<Request>> {
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        Ok(self.running(&name)?.requests().await?)
+        within(QUICK, self.running(&name)?.requests()).await
     }
 
     async fn stacks(&self, caller: Caller, name: String, worker: u32) -> Result<String> {
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        Ok(self.running(&name)?.stacks(worker).await?)
+        within(SLOW, self.running(&name)?.stacks(worker)).await
     }
 
     async fn begin(&self, caller: Caller, name: String, order: Order) -> Result<u64> {
         let kind = orders::kind(&order);
         let jobs = &self.0.jobs;
-        if let Order::Apply { .. } | Order::ApplyText { .. } | Order::Undo { .. } = order {
+        if let Order::Apply { .. } | Order::ApplyText { .. } | Order::Undo { .. } | Order::Restore { .. } = order {
             self.find(&name).await?;
             let stored = self.stored(&name)?;
             let planned = match self.plan(&name, &order) {
@@ -158,22 +159,22 @@ impl Daemon for Hostlerd {
 
     async fn scale(&self, caller: Caller, name: String, workers: u32) -> Result<()> {
         self.allowed(&caller, Right::Control, &name).await?;
-        Ok(self.running(&name)?.scale(workers).await?)
+        within(QUICK, self.running(&name)?.scale(workers)).await
     }
 
     async fn recycle(&self, caller: Caller, name: String, worker: u32) -> Result<()> {
         self.allowed(&caller, Right::Control, &name).await?;
-        Ok(self.running(&name)?.recycle(worker).await?)
+        within(SLOW, self.running(&name)?.recycle(worker)).await
     }
 
     async fn log_level(&self, _caller: Caller, name: String) -> Result<LogLevel> {
         self.find(&name).await?;
-        Ok(self.running(&name)?.log_level().await?)
+        within(QUICK, self.running(&name)?.log_level()).await
     }
 
     async fn set_log_level(&self, caller: Caller, name: String, level: LogLevel) -> Result<()> {
         self.allowed(&caller, Right::Control, &name).await?;
-        Ok(self.running(&name)?.set_log_level(level).await?)
+        within(QUICK, self.running(&name)?.set_log_level(level)).await
     }
 
     async fn logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<OwnedFd> {
@@ -231,6 +232,8 @@ impl Daemon for Hostlerd {
 
     async fn history(&self, caller: Caller, name: String) -> Result<Vec<RevisionInfo>> {
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        Ok(self.history_of(&name).list(&self.stored(&name)?.revision))
+        let (history, current) = (self.history_of(&name), self.stored(&name)?.revision);
+        history.reconcile(&current);
+        Ok(history.list(&current))
     }
 }

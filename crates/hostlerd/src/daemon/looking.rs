@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use hostler_bus::daemon::{Detail, Overview, Result, SocketFacts, UnitFacts};
 
 use super::{Hostlerd, no_instance};
+use crate::patience::{QUICK, within};
 
 /// How long a stream shows what systemd said of the units: it takes systemd far more than the instance to say it.
 const UNITS_LAST: Duration = Duration::from_secs(5);
@@ -33,7 +34,7 @@ impl Hostlerd {
     async fn detail_of(&self, overview: Overview, known: &mut LastUnits) -> Result<Detail> {
         let name = overview.name.as_str();
         let (instance, silent_because) = match self.0.observers.instance(name) {
-            Ok(instance) => match instance.status().await {
+            Ok(instance) => match within(QUICK, instance.status()).await {
                 Ok(status) => (Some(status), String::new()),
                 Err(error) => (None, error.to_string()),
             },

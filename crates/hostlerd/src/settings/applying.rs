@@ -10,11 +10,12 @@ use hostler_instances::stamp::{Owner, owner};
 use hostler_settings::{Apply, metas};
 
 use super::file::{SIZE_LIMIT, Stored, read, replace};
-use super::history::{History, difference};
+use super::history::{Former, History, difference};
 use super::{BadChange, changed_keys, edited, problems, revision, unclaimed};
 use crate::daemon::Hostlerd;
 use crate::jobs::Progress;
 use crate::orders::reload;
+use crate::patience::{QUICK, SLOW, within};
 
 /// A change that was found to be possible.
 #[derive(Clone, Debug)]
@@ -22,7 +23,12 @@ pub(crate) struct Planned {
     pub(crate) before: Stored,
     pub(crate) after: String,
     summary: String,
+    /// Where it goes back to a text: the number of that, and what is said of it.
+    back: Option<(Option<u64>, String)>,
 }
+
+/// So many digits of a revision are shown to people.
+const REVISION_DIGITS: usize = 12;
 
 impl Hostlerd {
     /// What the file holds; an empty text with an empty revision where there is none.
@@ -52,13 +58,21 @@ impl Hostlerd {
     pub(crate) fn plan(&self, name: &str, order: &Order) -> Result<Planned> {
         let before = self.stored(name)?;
         let history = self.history_of(name);
+        history.reconcile(&before.revision);
         let expected = match order {
-            Order::Apply { revision, .. } | Order::ApplyText { revision, .. } | Order::Undo { revision } => revision,
+            Order::Apply { revision, .. }
+            | Order::ApplyText { revision, .. }
+            | Order::Undo { revision }
+            | Order::Restore { revision, .. } => revision,
             _ => return Err(Error::Internal { reason: "an order that changes no settings came here".to_owned() }),
         };
         if *expected != before.revision {
-            return Err(conflict(name, &history, expected, &before));
+            return Err(match order {
+                Order::Undo { .. } if history.of_revision(expected).is_some() => not_current(name, expected, &before),
+                _ => conflict(name, &history, expected, &before),
+            });
         }
+        let mut back = None;
         let (after, summary) = match order {
             Order::Apply { changes, .. } => {
                 let after =
@@ -70,13 +84,30 @@ impl Hostlerd {
                 (hostler_instances::stamp::changed_here(&before.text, &after), words.join(", "))
             }
             Order::ApplyText { text, .. } => (text.clone(), "edited".to_owned()),
+            Order::Restore { to, .. } => {
+                let former = history.of_revision(to).ok_or_else(|| Error::Refused {
+                    reason: format!(
+                        "no revision {to} of the settings of {name} is kept; its history shows those that are"
+                    ),
+                })?;
+                let again = format!("the settings of {name} are those of revision {} again", short(to));
+                back = Some((former.again, again));
+                (former.stored.text, format!("went back to {} ({})", short(to), former.summary))
+            }
             _ => {
                 let former = history.before(expected).ok_or_else(|| Error::Refused {
                     reason: format!(
-                        "there is nothing to go back to: no settings of {name} from before revision {expected} were kept that served"
+                        "there is nothing to go back to: no settings of {name} from before revision {} were kept that served",
+                        short(expected)
                     ),
                 })?;
-                (former.text, format!("undid {expected}"))
+                let Former { stored, summary, again } = former;
+                let words = format!(
+                    "took back \"{summary}\": the settings of {name} are those of revision {} again",
+                    short(&stored.revision)
+                );
+                back = Some((again, words));
+                (stored.text, format!("took back: {summary}"))
             }
         };
         if after.len() as u64 > SIZE_LIMIT {
@@ -88,7 +119,7 @@ impl Hostlerd {
         }
         // What cannot be kept from it is told before anybody is asked for a password.
         self.confinement(name, &before.text, &after)?;
-        Ok(Planned { before, after, summary })
+        Ok(Planned { before, after, summary, back })
     }
 
     /// Does it.
@@ -130,7 +161,7 @@ impl Hostlerd {
         let (restart, reloads): (BTreeSet<String>, BTreeSet<String>) = changed.into_iter().partition(needs_restart);
         let mut outcome = Outcome { revision: Some(stored.revision.clone()), ..Outcome::default() };
         let Ok(instance) = self.running(&name) else {
-            outcome.message = format!("the settings of {name} were changed; it takes them when it starts");
+            outcome.message = format!("{}; it takes them when it starts", now.words(&name));
             return Ok(outcome);
         };
         if !reloads.is_empty() {
@@ -138,7 +169,7 @@ impl Hostlerd {
                 Ok(generation) => outcome.generation = generation,
                 Err(error) => {
                     progress.at("the instance does not take the settings: the former file comes back", 0.9);
-                    self.take_back(&name, &path, &now, &stored, &error)?;
+                    let error = self.take_back(&name, &path, &now, &stored, error);
                     self.unconfine(&name, &now).await;
                     return Err(error);
                 }
@@ -150,7 +181,7 @@ impl Hostlerd {
             _ => format!("; restart it for {}", restart.iter().cloned().collect::<Vec<_>>().join(", ")),
         };
         let effect = if reloads.is_empty() { "" } else { ", and are in effect" };
-        outcome.message = format!("the settings of {name} were changed{effect}{waits}");
+        outcome.message = format!("{}{effect}{waits}", now.words(&name));
         outcome.took_effect = reloads.into_iter().collect();
         outcome.awaits_restart = restart.into_iter().collect();
         Ok(outcome)
@@ -163,10 +194,16 @@ impl Hostlerd {
                 history.keep(&planned.before, None, origin(&planned.before.text))?;
             }
             std::fs::create_dir_all(path.parent().unwrap_or(path))?;
-            replace(path, &stored.text)?;
-            history.keep(stored, user, &planned.summary)
+            // First, so that what cannot be kept is not written, and what was written can always be had back.
+            history.begin(stored, user, &planned.summary, planned.back.as_ref().and_then(|(again, _)| *again))
         };
-        kept().map_err(|error| cannot(path, "write", &error))
+        kept().map_err(|error| cannot(path, "keep the history of", &error))?;
+        if let Err(error) = replace(path, &stored.text) {
+            note(name, history.refuse(&stored.revision, &format!("it could not be written: {error}")));
+            return Err(cannot(path, "write", &error));
+        }
+        note(name, history.settle());
+        Ok(())
     }
 
     /// Brings the former drop-ins back, as far as that goes.
@@ -176,20 +213,34 @@ impl Hostlerd {
         }
     }
 
-    /// Brings the former file back, unless somebody has changed it meanwhile.
-    fn take_back(&self, name: &str, path: &Path, planned: &Planned, stored: &Stored, why: &Error) -> Result<()> {
-        let why = why.to_string();
-        let refused = self.history_of(name).refuse(&stored.revision, why.lines().next().unwrap_or_default());
-        refused.map_err(|error| cannot(path, "note what was refused of", &error))?;
-        if self.stored(name)? != *stored {
-            tracing::warn!(name, "settings that the instance refused were changed again meanwhile; they are left");
-            return Ok(());
-        }
+    /// Brings the former file back, unless somebody has changed it meanwhile. Returns what the caller is told: why the instance did not take
+    /// the settings, and that they are in the file still where nothing could be done about that.
+    fn take_back(&self, name: &str, path: &Path, planned: &Planned, stored: &Stored, why: Error) -> Error {
         let back = || match planned.before.revision.is_empty() {
             true => std::fs::remove_file(path),
             false => replace(path, &planned.before.text),
         };
-        back().map_err(|error| cannot(path, "write", &error))
+        // The file first: a restart must not find what was refused, whatever else fails.
+        let told = match self.stored(name) {
+            Ok(now) if now != *stored => {
+                tracing::warn!(name, "settings that the instance refused were changed again meanwhile; they are left");
+                why
+            }
+            // What cannot be read may be written.
+            _ => match back() {
+                Ok(()) => why,
+                Err(error) => Error::Refused {
+                    reason: format!(
+                        "{}: the instance did not take these settings, and the former file cannot be brought back ({error}): change it by \
+                         hand, or the next restart takes them. {why}",
+                        path.display()
+                    ),
+                },
+            },
+        };
+        let words = told.to_string();
+        note(name, self.history_of(name).refuse(&stored.revision, words.lines().next().unwrap_or_default()));
+        told
     }
 }
 
@@ -201,18 +252,39 @@ fn origin(text: &str) -> &'static str {
     }
 }
 
+impl Planned {
+    /// What was done, without its effect.
+    fn words(&self, name: &str) -> String {
+        match &self.back {
+            Some((_, words)) => words.clone(),
+            None => format!("the settings of {name} were changed"),
+        }
+    }
+}
+
+/// What the history misses is no reason to leave a change half done.
+fn note(name: &str, noted: std::io::Result<()>) {
+    if let Err(error) = noted {
+        tracing::error!(name, %error, "what became of a change of settings cannot be noted in its history");
+    }
+}
+
+fn short(revision: &str) -> &str {
+    revision.get(..REVISION_DIGITS).unwrap_or(revision)
+}
+
 /// Has a running instance take these settings up: at once where all of them allow that, else with the next generation, which is told.
 async fn take_up(instance: &InstanceProxy<'_>, keys: &BTreeSet<String>, progress: &Progress) -> Result<Option<u64>> {
     let is_live = |key: &String| metas().iter().any(|meta| meta.key == *key && meta.apply == Apply::Live);
     if keys.iter().all(is_live) {
         progress.at("the instance takes the settings up", 0.3);
-        match instance.apply_settings().await {
+        match within(SLOW, instance.apply_settings()).await {
             Ok(applied) if !applied.needs_reload.iter().any(|key| keys.contains(key)) => return Ok(None),
             // A generation is being made, with the former settings.
             Ok(_) => {}
             // One that was started before there was this call.
-            Err(hostler_bus::Error::OtherVersion { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Err(Error::Instance(hostler_bus::Error::OtherVersion { .. })) => {}
+            Err(error) => return Err(error),
         }
     }
     progress.at("the instance takes the settings: the next generation is being made", 0.3);
@@ -227,9 +299,9 @@ async fn awaiting(instance: &InstanceProxy<'_>, keys: BTreeSet<String>, unread: 
     }
     let told = async {
         if unread {
-            instance.apply_settings().await?;
+            within(SLOW, instance.apply_settings()).await?;
         }
-        Ok::<_, hostler_bus::Error>(instance.status().await?.observed.awaits_restart)
+        Ok::<_, Error>(within(QUICK, instance.status()).await?.observed.awaits_restart)
     };
     match told.await {
         Ok(waiting) => keys.into_iter().filter(|key| waiting.contains(key)).collect(),
@@ -242,6 +314,15 @@ async fn awaiting(instance: &InstanceProxy<'_>, keys: BTreeSet<String>, unread: 
 
 fn needs_restart(key: &String) -> bool {
     metas().iter().any(|meta| meta.key == *key && meta.apply == Apply::Restart)
+}
+
+fn not_current(name: &str, expected: &str, now: &Stored) -> Error {
+    let (expected, now) = (short(expected), short(&now.revision));
+    let reason = format!(
+        "revision {expected} is not the current one of {name}, which is {now}: only the last change is undone; an older revision is brought \
+         back (Restore, `hostler undo {name} --to {expected}`)"
+    );
+    Error::Conflict { reason, difference: String::new() }
 }
 
 fn conflict(name: &str, history: &History, expected: &str, now: &Stored) -> Error {

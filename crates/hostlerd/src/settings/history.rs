@@ -1,7 +1,11 @@
 //! Former texts of each settings file: a directory an instance, with one file a revision.
 //!
 //! A file is named `NUMBER-REVISION`; its first line is a JSON object (when, who, why), the rest is the text. Numbers count up. At most
-//! [`KEPT`] are kept.
+//! [`KEPT`] are kept. A text is kept before it is written: one that is not in the settings file after all, because the daemon was killed,
+//! is told from the others ([`History::reconcile`]).
+//!
+//! Going back is a change as any other, and the text that came back is kept once more, with the number of the one that it is again. The next
+//! undo goes on from there: so undoing walks back, and what was undone can be had back.
 
 use std::fs;
 use std::io;
@@ -32,6 +36,23 @@ struct Head {
     /// Why the instance did not take it; empty when it did.
     #[serde(default)]
     refused: String,
+    /// The number of the text that this one is again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    again: Option<u64>,
+    /// Whether it was to be written, and nobody has said since that it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pending: bool,
+}
+
+/// A text that was kept, and what coming back to it takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// The text.
+    pub stored: Stored,
+    /// The change that is taken back, in a few words: `set workers`. Where the text is asked for by its revision: how that came about.
+    pub summary: String,
+    /// Its number, for the text that is it again; none for one that was refused.
+    pub again: Option<u64>,
 }
 
 /// One that is kept.
@@ -53,16 +74,67 @@ impl History {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&self, stored: &Stored, user: Option<u32>, summary: &str) -> io::Result<()> {
-        let all = self.all();
-        if all.iter().rev().find(|one| one.is_good()).is_some_and(|last| last.revision == stored.revision) {
+        if self.good().last().is_some_and(|(last, _)| last.revision == stored.revision) {
             return Ok(());
         }
+        self.add(stored, user, summary, None, false)
+    }
+
+    /// Keeps a text that is about to be written; [`History::settle`] says that it was. `again` is the number of the text that it is again.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin(&self, stored: &Stored, user: Option<u32>, summary: &str, again: Option<u64>) -> io::Result<()> {
+        self.add(stored, user, summary, again, true)
+    }
+
+    /// Says that the latest text is in the settings file.
+    ///
+    /// # Errors
+    /// When it cannot be written: the next look at the file says it then ([`History::reconcile`]).
+    pub fn settle(&self) -> io::Result<()> {
+        let all = self.all();
+        let Some((one, mut head, text)) =
+            all.last().and_then(|one| read(&one.path).map(|(head, text)| (one, head, text)))
+        else {
+            return Ok(());
+        };
+        head.pending = false;
+        super::file::replace(&one.path, &format!("{}\n{text}", serde_json::to_string(&head)?))
+    }
+
+    /// Looks what became of a text whose writing nobody saw the end of, given the revision of the settings file now. The daemon was killed
+    /// then.
+    pub fn reconcile(&self, current: &str) {
+        let all = self.all();
+        let Some(last) = all.last() else { return };
+        if !read(&last.path).is_some_and(|(head, _)| head.pending) {
+            return;
+        }
+        let noted = match last.revision == current {
+            true => self.settle(),
+            false => self.refuse(&last.revision, "hostlerd ended before it was in the file"),
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "what became of a change of settings cannot be noted");
+        }
+    }
+
+    fn add(
+        &self,
+        stored: &Stored,
+        user: Option<u32>,
+        summary: &str,
+        again: Option<u64>,
+        pending: bool,
+    ) -> io::Result<()> {
+        let all = self.all();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
         let at_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-        let head = serde_json::to_string(&Head { at_us, user, summary: summary.to_owned(), refused: String::new() })?;
+        let head = Head { at_us, user, summary: summary.to_owned(), refused: String::new(), again, pending };
         let number = all.last().map_or(1, |last| last.number + 1);
         let path = self.directory.join(format!("{number:08}-{}", stored.revision));
-        super::file::replace(&path, &format!("{head}\n{}", stored.text))?;
+        super::file::replace(&path, &format!("{}\n{}", serde_json::to_string(&head)?, stored.text))?;
         for old in all.iter().rev().skip(KEPT - 1) {
             // The next one tries again.
             let _ = fs::remove_file(&old.path);
@@ -80,6 +152,7 @@ impl History {
         let Some(one) = all.iter().rev().find(|one| one.revision == revision) else { return Ok(()) };
         let Some((mut head, text)) = read(&one.path) else { return Ok(()) };
         head.refused = why.replace('\n', " ");
+        head.pending = false;
         super::file::replace(&one.path, &format!("{}\n{text}", serde_json::to_string(&head)?))
     }
 
@@ -90,14 +163,43 @@ impl History {
         read(&all.iter().rev().find(|one| one.revision == revision)?.path).map(|(_, text)| text)
     }
 
-    /// The revision before that one, and its text; of several alike, the one before the latest. What was refused is passed over.
+    /// Where undoing leads from what the settings file holds now: the text before its last change. If that was a going back, the one before
+    /// the text that came back; if it is an edit that was not kept yet, what was kept last. What was refused is passed over.
     #[must_use]
-    pub fn before(&self, revision: &str) -> Option<Stored> {
-        let mut all = self.all();
-        all.retain(Kept::is_good);
-        let at = all.iter().rposition(|one| one.revision == revision)?;
-        let (_, text) = read(&all.get(at.checked_sub(1)?)?.path)?;
-        Some(Stored { revision: super::file::revision(&text), text })
+    pub fn before(&self, current: &str) -> Option<Former> {
+        let good = self.good();
+        let last = good.len().checked_sub(1)?;
+        let (earlier, summary) = match good[last].0.revision == current {
+            false => (&good[..], "an edit by hand".to_owned()),
+            true => {
+                let mut at = last;
+                while let Some(number) = good[at].1.again {
+                    // Numbers count up, so that this ends; what is not kept any more has nothing before it that is.
+                    at = good[..at].iter().rposition(|(one, _)| one.number == number)?;
+                }
+                (&good[..at], good[at].1.summary.clone())
+            }
+        };
+        let (one, _) = earlier.iter().rev().find(|(one, _)| one.revision != current)?;
+        let (_, text) = read(&one.path)?;
+        let stored = Stored { revision: one.revision.clone(), text };
+        Some(Former { stored, summary, again: Some(one.number) })
+    }
+
+    /// The latest text of a revision.
+    #[must_use]
+    pub fn of_revision(&self, revision: &str) -> Option<Former> {
+        let all = self.all();
+        let one = all.iter().rev().find(|one| one.revision == revision)?;
+        let (head, text) = read(&one.path)?;
+        let again = head.is_good().then_some(one.number);
+        Some(Former { stored: Stored { revision: one.revision.clone(), text }, summary: head.summary, again })
+    }
+
+    /// All that are not refused, the latest last.
+    fn good(&self) -> Vec<(Kept, Head)> {
+        let good = |one: Kept| read(&one.path).map(|(head, _)| (one, head)).filter(|(_, head)| head.is_good());
+        self.all().into_iter().filter_map(good).collect()
     }
 
     /// All that are kept, the latest first.
@@ -114,6 +216,7 @@ impl History {
                 summary: head.summary,
                 difference: difference(&before, &text),
                 current: false,
+                again: head.again.is_some(),
                 refused: head.refused.clone(),
             });
             // What was refused was taken back: the next change was made from the text before it.
@@ -141,9 +244,9 @@ impl History {
     }
 }
 
-impl Kept {
+impl Head {
     fn is_good(&self) -> bool {
-        read(&self.path).is_some_and(|(head, _)| head.refused.is_empty())
+        self.refused.is_empty() && !self.pending
     }
 }
 
@@ -181,8 +284,67 @@ mod tests {
         assert_eq!(told, [("set a", Some(1000), true), ("edited by hand", None, false)]);
         assert!(all[0].difference.contains("-a = 1\n+a = 2\n"), "{}", all[0].difference);
         assert_eq!(history.text(&revision("a = 1\n")).as_deref(), Some("a = 1\n"));
-        assert_eq!(history.before(&revision("a = 2\n")), Some(stored("a = 1\n")));
-        assert_eq!(history.before(&revision("a = 1\n")), None);
+        assert_eq!(before(&history, "a = 2\n"), Some(stored("a = 1\n")));
+        assert_eq!(before(&history, "a = 9\n"), Some(stored("a = 2\n")), "an edit that nobody kept yet");
+    }
+
+    fn before(history: &History, text: &str) -> Option<Stored> {
+        history.before(&revision(text)).map(|former| former.stored)
+    }
+
+    /// As a daemon does it: goes back, and keeps what came back.
+    fn go_back(history: &History, former: &Former) {
+        history.begin(&former.stored, None, "back", former.again).unwrap();
+        history.settle().unwrap();
+    }
+
+    #[test]
+    fn undoing_walks_back_and_a_revision_can_be_had_again() {
+        let state = tempfile::tempdir().unwrap();
+        let history = History::of(state.path(), "shop");
+        for number in 1..=4 {
+            history.keep(&stored(&format!("a = {number}\n")), None, &format!("set {number}")).unwrap();
+        }
+        let undo = |current: &str| {
+            let former = history.before(&revision(current))?;
+            go_back(&history, &former);
+            Some((former.stored.text, former.summary))
+        };
+        let told = |text: &str, summary: &str| Some((text.to_owned(), summary.to_owned()));
+        assert_eq!(undo("a = 4\n"), told("a = 3\n", "set 4"));
+        assert_eq!(undo("a = 3\n"), told("a = 2\n", "set 3"));
+        // A change in between is taken back first, and then it goes on.
+        history.keep(&stored("a = 7\n"), None, "set 7").unwrap();
+        assert_eq!(undo("a = 7\n"), told("a = 2\n", "set 7"));
+        assert_eq!(undo("a = 2\n"), told("a = 1\n", "set 2"));
+        assert_eq!(undo("a = 1\n"), None);
+        // All of it is still there.
+        let former = history.of_revision(&revision("a = 7\n")).unwrap();
+        assert_eq!((former.stored.text.as_str(), former.summary.as_str()), ("a = 7\n", "set 7"));
+        go_back(&history, &former);
+        assert_eq!(undo("a = 7\n"), told("a = 2\n", "set 7"));
+        assert_eq!(history.of_revision("0000"), None);
+    }
+
+    #[test]
+    fn what_was_kept_and_not_written_is_nothing_to_come_back_to() {
+        let state = tempfile::tempdir().unwrap();
+        let history = History::of(state.path(), "shop");
+        history.keep(&stored("a = 1\n"), None, "set 1").unwrap();
+        history.begin(&stored("a = 2\n"), None, "set 2", None).unwrap();
+        // The daemon is killed here, before the file is written.
+        history.reconcile(&revision("a = 1\n"));
+        let all = history.list(&revision("a = 1\n"));
+        assert_eq!(all[0].refused, "hostlerd ended before it was in the file");
+        assert!(all[1].current, "{all:?}");
+        assert_eq!(before(&history, "a = 1\n"), None);
+        // And here after it.
+        history.begin(&stored("a = 3\n"), None, "set 3", None).unwrap();
+        history.reconcile(&revision("a = 3\n"));
+        assert_eq!(before(&history, "a = 3\n"), Some(stored("a = 1\n")));
+        // What was settled is left alone, whatever a person does to the file then.
+        history.reconcile(&revision("a = 9\n"));
+        assert_eq!(before(&history, "a = 3\n"), Some(stored("a = 1\n")));
     }
 
     #[test]
@@ -199,16 +361,15 @@ mod tests {
             history.list(&revision("a = 2\n")).into_iter().map(|one| (one.refused, one.current)).collect();
         let told: Vec<_> = told.iter().map(|(refused, current)| (refused.as_str(), *current)).collect();
         assert_eq!(told, [("it does not import", false), ("", true), ("", false)]);
-        assert_eq!(history.before(&revision("a = 2\n")), Some(stored("a = 1\n")));
-        assert_eq!(history.before(&revision("a = 3\n")), None, "it is not what the file holds");
+        assert_eq!(before(&history, "a = 2\n"), Some(stored("a = 1\n")));
         history.keep(&stored("a = 4\n"), None, "set a").unwrap();
-        assert_eq!(history.before(&revision("a = 4\n")), Some(stored("a = 2\n")));
+        assert_eq!(before(&history, "a = 4\n"), Some(stored("a = 2\n")));
         let latest = history.list("").swap_remove(0);
         assert!(latest.difference.contains("-a = 2\n+a = 4\n"), "{}", latest.difference);
         // Later it is taken after all.
         history.keep(&stored("a = 3\n"), None, "set a").unwrap();
         history.keep(&stored("a = 5\n"), None, "set a").unwrap();
-        assert_eq!(history.before(&revision("a = 5\n")), Some(stored("a = 3\n")));
+        assert_eq!(before(&history, "a = 5\n"), Some(stored("a = 3\n")));
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub(crate) struct Instance {
     pub(crate) reload_may_end: Option<Notify>,
     pub(crate) cancelled: Mutex<bool>,
     pub(crate) level: Mutex<LogLevel>,
+    /// Whether it is as one that was suspended: it answers no question.
+    pub(crate) suspended: watch::Sender<bool>,
     /// Its settings file, and what that held when it was started.
     settings: Mutex<PathBuf>,
     started: Mutex<String>,
@@ -105,6 +107,7 @@ impl Instance {
             reload_may_end: reload_waits.then(Notify::new),
             cancelled: Mutex::default(),
             level: Mutex::new(LogLevel::Info),
+            suspended: watch::Sender::new(false),
             settings: Mutex::default(),
             started: Mutex::default(),
         })
@@ -122,6 +125,7 @@ impl Control for Instance {
         self.condition.subscribe()
     }
     async fn status(&self) -> hostler_bus::Result<Status> {
+        let _ = self.suspended.subscribe().wait_for(|suspended| !suspended).await;
         let Condition { state, generation } = *self.condition.borrow();
         // The one setting of these tests that waits for a restart.
         let backlog = |text: &str| text.lines().find(|line| line.starts_with("backlog")).map(ToOwned::to_owned);

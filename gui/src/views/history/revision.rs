@@ -1,6 +1,6 @@
 //! A change of the settings: who, what, the difference, and how to take it back.
 
-use egui::{Align, Layout, Ui};
+use egui::{Align, Layout, Role, Ui, WidgetInfo};
 use hostler_bus::daemon::RevisionInfo;
 
 use crate::bus::{Action, Order};
@@ -32,29 +32,65 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, info: &RevisionInfo, state: &m
                 turned.insert(info.revision.clone());
             }
         }
-        if info.current && !info.difference.is_empty() {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| undo(ui, shown, info, orders));
+        if let Some(way) = Way::of(shown, info) {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| way.show(ui, shown, orders));
         }
     });
+    if !info.refused.is_empty() {
+        ui.label(text::muted(tokens, format!("The instance did not take it: {}", info.refused)));
+    }
     if open && !info.difference.is_empty() {
         ui.add_space(Size::TIGHT);
         diff::show(ui, tokens, &info.difference);
     }
 }
 
-fn undo(ui: &mut Ui, shown: Shown<'_>, info: &RevisionInfo, orders: &mut Vec<Order>) {
-    let action = Action::Undo { revision: info.revision.clone() };
-    if shown.instance.running.as_ref().is_some_and(|running| running.action == action) {
-        ui.label(text::muted(shown.tokens, "Taking it back…"));
-        spinner::show(ui, 15.0, shown.tokens.moving);
-        return;
-    }
-    ui.add_enabled_ui(!shown.instance.is_busy(), |ui| {
-        let response = button::plain(ui, Icon::Undo2, "Undo");
-        if response.on_hover_text("Bring the settings back as they were before, and apply them").clicked() {
-            orders.push(shown.act(action));
+/// How settings go back from here.
+struct Way {
+    action: Action,
+    icon: Icon,
+    word: &'static str,
+    /// What is accessible and tells it from those of other revisions.
+    name: String,
+    hint: &'static str,
+}
+
+impl Way {
+    fn of(shown: Shown<'_>, info: &RevisionInfo) -> Option<Self> {
+        if info.current {
+            return (!info.difference.is_empty()).then(|| Self {
+                action: Action::Undo { revision: info.revision.clone() },
+                icon: Icon::Undo2,
+                word: "Undo",
+                name: "Undo".to_owned(),
+                hint: "Bring the settings back as they were before, and apply them",
+            });
         }
-    });
+        // A file that was edited by hand is at none that is listed.
+        let now = &shown.instance.detail.value()?.revision;
+        (info.revision != *now && info.refused.is_empty()).then(|| Self {
+            action: Action::Restore { revision: now.clone(), to: info.revision.clone() },
+            icon: Icon::History,
+            word: "Bring back",
+            name: format!("Bring back the settings as of {}", info.summary),
+            hint: "Bring the settings back as they were then, and apply them",
+        })
+    }
+
+    fn show(self, ui: &mut Ui, shown: Shown<'_>, orders: &mut Vec<Order>) {
+        if shown.instance.running.as_ref().is_some_and(|running| running.action == self.action) {
+            ui.label(text::muted(shown.tokens, self.action.doing()));
+            spinner::show(ui, 15.0, shown.tokens.moving);
+            return;
+        }
+        ui.add_enabled_ui(!shown.instance.is_busy(), |ui| {
+            let response = button::plain(ui, self.icon, self.word).on_hover_text(self.hint);
+            response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), &self.name));
+            if response.clicked() {
+                orders.push(shown.act(self.action));
+            }
+        });
+    }
 }
 
 /// Who made it.

@@ -37,7 +37,30 @@ fn the_change_in_force_is_taken_back() {
     harness.run();
     let action = Action::Undo { revision: "5e2b1c".to_owned() };
     assert_eq!(harness.state().orders, [Order::Act(example::key("shop"), action)]);
-    harness.get_by_label("Taking it back…");
+    harness.get_by_label("Taking the change back…");
+}
+
+#[test]
+fn an_older_one_is_brought_back() {
+    let mut harness = trial::of("shop", DARK, show, |trial| {
+        let Loaded::Here(detail) = &mut trial.instance().detail else { return };
+        detail.revision = "5e2b1c".to_owned();
+    });
+    harness.get_by_label("Bring back the settings as of set workers").click();
+    harness.run();
+    let action = Action::Restore { revision: "5e2b1c".to_owned(), to: "a91f30".to_owned() };
+    assert_eq!(harness.state().orders, [Order::Act(example::key("shop"), action)]);
+    harness.get_by_label("Bringing the settings back…");
+}
+
+#[test]
+fn what_was_not_taken_is_told_and_nothing_to_bring_back() {
+    let harness = trial::of("shop", DARK, show, |trial| {
+        let Loaded::Here(revisions) = &mut trial.instance().history else { return };
+        revisions[1].refused = "it does not import".to_owned();
+    });
+    harness.get_by_label("The instance did not take it: it does not import");
+    assert!(harness.query_by_label("Bring back the settings as of set workers").is_none());
 }
 
 #[test]

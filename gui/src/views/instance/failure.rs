@@ -87,7 +87,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
 
 /// What a failure leaves untouched.
 fn goes_on(action: &Action, state: InstanceState, generation: u64) -> Option<String> {
-    let renews = matches!(action, Action::Reload | Action::Rollback | Action::Apply { .. } | Action::Undo { .. });
+    let renews = matches!(action, Action::Reload | Action::Rollback) || action.changes_settings();
     (renews && state == InstanceState::Serving && generation > 0)
         .then(|| format!("generation {generation} goes on serving"))
 }

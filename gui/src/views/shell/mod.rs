@@ -134,7 +134,7 @@ fn parts(tab: Tab, instance: &Instance, now_us: u64) -> Vec<Part> {
         Tab::History => vec![Part::Status, Part::Settings, Part::History],
     };
     let reloads = instance.running.as_ref().is_some_and(|running| {
-        matches!(running.action, Action::Reload | Action::Rollback | Action::Apply { .. } | Action::Undo { .. })
+        matches!(running.action, Action::Reload | Action::Rollback) || running.action.changes_settings()
     });
     // Until the former generation has finished what it runs, which is after the job's end.
     let draining = instance.course(now_us).is_some_and(|course| !course.is_over());

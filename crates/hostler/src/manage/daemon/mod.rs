@@ -91,11 +91,22 @@ pub(super) enum Act {
     History {
         difference: bool,
     },
-    Undo(Option<String>),
+    Undo(Undo),
     Logs(LogFilter),
     Doctor,
     /// Words that do not go together.
     Wrong(String),
+}
+
+/// How far settings are to go back.
+#[derive(Debug, PartialEq)]
+pub(super) enum Undo {
+    /// The last change.
+    Last,
+    /// To before the revision that begins with these digits.
+    From(String),
+    /// To that very revision.
+    To(String),
 }
 
 impl Act {
@@ -340,7 +351,7 @@ impl Session<'_> {
             Act::Get { key, all } => self.get(key.as_deref(), *all).await?,
             Act::Edit => self.edit().await?,
             Act::History { difference } => self.history(*difference).await?,
-            Act::Undo(revision) => self.undo(revision.as_deref()).await?,
+            Act::Undo(undo) => self.undo(undo).await?,
             Act::Logs(filter) => self.logs(filter.clone()).await?,
             Act::Doctor => return self.doctor(instance).await,
             // They are jobs.

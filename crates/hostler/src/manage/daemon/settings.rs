@@ -6,7 +6,7 @@ use rustix::process::geteuid;
 use super::super::line::{Line, Piece, Tone, harmless};
 use super::super::table::{self, Side};
 use super::super::write;
-use super::{Failed, Session, when};
+use super::{Failed, Session, Undo, when};
 use crate::{USAGE, say};
 
 /// So many digits of a revision are shown.
@@ -47,29 +47,27 @@ impl Session<'_> {
         self.print(&revisions, |revisions| history(revisions, difference))
     }
 
-    pub(super) async fn undo(&self, revision: Option<&str>) -> Result<(), Failed> {
-        let settings = self.client.settings(&self.request.name).await?;
-        let revisions = settings.history().await?;
-        let meant = match revision {
-            // As many digits as tell it from the others.
-            Some(digits) => {
-                let mut found = revisions.iter().filter(|one| one.revision.starts_with(digits));
-                match (found.next(), found.next()) {
-                    (Some(one), None) => one.revision.clone(),
-                    (None, _) => {
-                        return Err(Failed::Usage(format!("there is no revision {digits}; see `hostler history`")));
-                    }
-                    _ => return Err(Failed::Usage(format!("several revisions begin with {digits}; give more digits"))),
-                }
+    pub(super) async fn undo(&self, undo: &Undo) -> Result<(), Failed> {
+        let name = &self.request.name;
+        let settings = self.client.settings(name).await?;
+        let (current, _) = settings.text().await?;
+        let job = match undo {
+            Undo::Last => settings.undo(current.clone()).await?,
+            Undo::To(digits) => {
+                let to = named(&settings.history().await?, digits)?.revision.clone();
+                settings.restore(current.clone(), to).await?
             }
-            None => match revisions.iter().find(|one| one.current) {
-                Some(current) => current.revision.clone(),
-                None => return Err(Failed::Local("no change of its settings was kept: nothing to undo".to_owned())),
+            Undo::From(digits) => match before(&settings.history().await?, digits)? {
+                None => settings.undo(current.clone()).await?,
+                Some(to) => settings.restore(current.clone(), to).await?,
             },
         };
-        let job = settings.undo(meant).await?;
         let outcome = self.finish(job).await?;
-        self.outcome(&outcome)
+        self.outcome(&outcome)?;
+        if !self.request.json && outcome.revision.as_ref().is_some_and(|now| *now != current) && !current.is_empty() {
+            say(&format!("`hostler undo {name} --to {}` brings back what this replaced", short(&current)));
+        }
+        Ok(())
     }
 }
 
@@ -77,6 +75,44 @@ impl Session<'_> {
 fn without_line(problem: Problem, change: &Change) -> Problem {
     let typed = change.set.iter().any(|(key, _)| *key == problem.key);
     Problem { line: if typed { 0 } else { problem.line }, ..problem }
+}
+
+fn short(revision: &str) -> String {
+    revision.chars().take(REVISION_DIGITS).collect()
+}
+
+/// The revision that begins with these digits: as many as tell it from the others. Of several times the same text, the latest.
+fn named<'a>(revisions: &'a [RevisionInfo], digits: &str) -> Result<&'a RevisionInfo, Failed> {
+    let mut found = revisions.iter().filter(|one| one.revision.starts_with(digits));
+    let one =
+        found.next().ok_or_else(|| Failed::Usage(format!("there is no revision {digits}; see `hostler history`")))?;
+    match found.all(|other| other.revision == one.revision) {
+        true => Ok(one),
+        false => Err(Failed::Usage(format!("several revisions begin with {digits}; give more digits"))),
+    }
+}
+
+/// What comes back where a revision and all after it are taken back; none for the last change, which undoing takes back.
+fn before(revisions: &[RevisionInfo], digits: &str) -> Result<Option<String>, Failed> {
+    let one = named(revisions, digits)?;
+    if one.current {
+        return Ok(None);
+    }
+    // Where it was made, and not where it came back.
+    let made = revisions.iter().find(|other| other.revision == one.revision && !other.again);
+    let one = made.unwrap_or(one);
+    let shown = short(&one.revision);
+    if !one.refused.is_empty() {
+        return Err(Failed::Local(format!("revision {shown} is not in force, it was not taken: nothing to undo")));
+    }
+    let earlier = revisions.iter().skip_while(|other| !std::ptr::eq(*other, one)).skip(1);
+    let former = earlier.filter(|other| other.refused.is_empty()).find(|other| other.revision != one.revision);
+    let former = former.ok_or_else(|| {
+        let reason =
+            format!("nothing from before revision {shown} is kept; `--to {shown}` brings that one itself back");
+        Failed::Local(reason)
+    })?;
+    Ok(Some(former.revision.clone()))
 }
 
 pub(super) fn tell_problems(problems: &[Problem]) {
@@ -126,7 +162,6 @@ fn history(revisions: &[RevisionInfo], difference: bool) -> Vec<Line> {
     let columns = [("REVISION", Side::Left), ("WHEN", Side::Left), ("BY", Side::Left), ("WHAT", Side::Left)];
     let own = geteuid().as_raw();
     let rows = revisions.iter().map(|one| {
-        let short: String = one.revision.chars().take(REVISION_DIGITS).collect();
         let by = match one.user {
             Some(user) if user == own => "you".to_owned(),
             Some(0) => "root".to_owned(),
@@ -135,7 +170,7 @@ fn history(revisions: &[RevisionInfo], difference: bool) -> Vec<Line> {
         };
         let tone = if one.current { Tone::Strong } else { Tone::Plain };
         vec![
-            Piece::new(tone, &short),
+            Piece::new(tone, &short(&one.revision)),
             Piece::new(Tone::Plain, &when::shown(one.at_us)),
             Piece::new(Tone::Plain, &by),
             match one.refused.as_str() {
@@ -197,6 +232,27 @@ mod tests {
     }
 
     #[test]
+    fn revisions_are_named_by_digits_and_have_one_before() {
+        let one = |revision: &str, refused: &str| RevisionInfo {
+            revision: revision.to_owned(),
+            refused: refused.to_owned(),
+            ..RevisionInfo::default()
+        };
+        // The latest first; the second text came back.
+        let mut all = [one("b2", ""), one("dd", "it does not import"), one("c3", ""), one("b2", ""), one("b1", "")];
+        (all[0].current, all[0].again) = (true, true);
+        assert_eq!(named(&all, "b2").unwrap().revision, "b2", "twice the same is one");
+        assert!(matches!(named(&all, "b"), Err(Failed::Usage(words)) if words.contains("more digits")));
+        assert!(matches!(named(&all, "ff"), Err(Failed::Usage(words)) if words.contains("no revision ff")));
+        assert_eq!(before(&all, "b2").unwrap(), None);
+        assert_eq!(before(&all, "c3").unwrap().as_deref(), Some("b2"));
+        all[0].current = false;
+        assert_eq!(before(&all, "b2").unwrap().as_deref(), Some("b1"), "from where it was made");
+        assert!(matches!(before(&all, "dd"), Err(Failed::Local(words)) if words.contains("not taken")));
+        assert!(matches!(before(&all, "b1"), Err(Failed::Local(words)) if words.contains("--to b1")));
+    }
+
+    #[test]
     fn history_shows_changes_where_asked() {
         let one = RevisionInfo {
             revision: "0123456789abcdef".to_owned(),
@@ -205,6 +261,7 @@ mod tests {
             summary: "set workers".to_owned(),
             difference: "-workers = 1\n+workers = 2\n".to_owned(),
             current: true,
+            again: false,
             refused: String::new(),
         };
         let shown = text(&history(std::slice::from_ref(&one), false));

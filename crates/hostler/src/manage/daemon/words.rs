@@ -8,7 +8,7 @@ use hostler_bus::LogLevel;
 use hostler_bus::daemon::{Change, LogFilter, NewInstance};
 
 use super::super::words::{LEVEL, number};
-use super::{Act, Request, Whose, names, when};
+use super::{Act, Request, Undo, Whose, names, when};
 
 pub(in crate::manage) const NAME: &str = "NAME";
 const USER: &str = "user";
@@ -19,6 +19,7 @@ const JSON: &str = "json";
 const PAIRS: &str = "KEY=VALUE";
 const KEY: &str = "KEY";
 const REVISION: &str = "REVISION";
+const TO: &str = "to";
 /// As many lines as hostlerd gives at once.
 const LINES_MOST: u32 = 100_000;
 
@@ -49,8 +50,15 @@ pub(in crate::manage) fn commands() -> Vec<Command> {
         named("history", "List what was changed in its settings")
             .arg(Arg::new("diff").long("diff").short('d').action(ArgAction::SetTrue).help("Show each change"))
             .arg(json()),
-        named("undo", "Take back the last change of its settings")
-            .arg(Arg::new(REVISION).help("The revision that is taken back, if it still is the current one"))
+        named("undo", "Take back the last change of its settings; again, the one before that")
+            .arg(Arg::new(REVISION).help("Take back this revision and all after it, as `hostler history` shows them"))
+            .arg(
+                Arg::new(TO)
+                    .long(TO)
+                    .value_name(REVISION)
+                    .conflicts_with(REVISION)
+                    .help("Bring the very text of this revision back, older or undone"),
+            )
             .arg(json()),
         logs_command(named("logs", "Show its log")).arg(json()),
         named("doctor", "Say why it is slow, asleep or failing, and what mends it").arg(json()),
@@ -244,7 +252,11 @@ pub(in crate::manage) fn request(verb: &str, matches: &ArgMatches) -> Option<Req
         "get" => Act::Get { key: text(KEY).map(|key| key.replace('-', "_")), all: flag("all") },
         "edit" => Act::Edit,
         "history" => Act::History { difference: flag("diff") },
-        "undo" => Act::Undo(text(REVISION)),
+        "undo" => Act::Undo(match (text(REVISION), text(TO)) {
+            (Some(digits), _) => Undo::From(digits),
+            (_, Some(digits)) => Undo::To(digits),
+            (None, None) => Undo::Last,
+        }),
         "logs" => Act::Logs(filter(matches)),
         "doctor" => Act::Doctor,
         _ => return None,
