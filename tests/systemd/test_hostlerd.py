@@ -94,24 +94,47 @@ def test_settings_reach_the_running_instance(machine, instance):
     assert page["lines"]["data"], "the journal has lines of it"
 
 
-def test_a_socket_that_a_limit_stopped_is_healed(machine, instance):
-    """A trigger limit that a drop-in brings back fails the socket for good; hostlerd starts it again, and says so."""
-    shop = instance(
-        socket_limit="[Socket]\nTriggerLimitIntervalSec=60\nTriggerLimitBurst=1\n",
-        service_useless="[Service]\nExecStart=\nExecStart=/bin/true\nExecReload=\nType=oneshot\nRestart=no\n",
-    )
-    machine.run("systemctl", "start", shop.socket)
+LIMITED = {
+    "socket_limit": "[Socket]\nTriggerLimitIntervalSec=60\nTriggerLimitBurst=1\n",
+    "service_useless": "[Service]\nExecStart=\nExecStart=/bin/true\nExecReload=\nType=oneshot\nRestart=no\n",
+}
+
+
+def test_a_socket_that_a_limit_stopped_is_healed_without_a_call(machine, instance):
+    """A trigger limit that a drop-in brings back fails the socket for good; systemd starts hostlerd then, which starts the socket again, says so, and
+    remembers it. One that fails again and again is left alone, until somebody starts it."""
+    shop = instance(**LIMITED)
     knock = ["curl", "--silent", "--max-time", "2", "--unix-socket", "/run/hostler/shop.sock", "http://shop/"]
 
-    def failed():
-        machine.result(*knock)
-        return machine.show(shop.socket, "ActiveState") == "failed"
+    def said(words, priority="warning"):
+        log = machine.run("journalctl", "--unit", "hostlerd", "--priority", priority, "--output", "cat", "--no-pager")
+        return log.count(words)
 
-    wait_until(failed, "the socket failed by its limit")
-    bus = Bus(machine)
-    assert bus.state() != "failed"
-    (status,) = bus.call(SHOP, "Instance", "Status")
+    def healed(times):
+        def look():
+            machine.result(*knock)
+            return said("a socket that systemd's limit had stopped was started again") >= times
+        return look
+
+    machine.run("systemctl", "stop", "hostlerd.service")
+    machine.run("systemctl", "start", shop.socket)
+    wait_until(healed(1), "the socket was started again, with nobody on the bus")
+    # The next daemon knows of it.
+    machine.run("systemctl", "stop", "hostlerd.service")
+    (status,) = Bus(machine).call(SHOP, "Instance", "Status")
     assert "systemd's limit (trigger-limit-hit)" in status["healed"]["data"][0]
+    machine.run("systemctl", "stop", "hostlerd.service")
+
+    def left_alone():
+        machine.result(*knock)
+        return said("a socket was stopped by systemd's limit again and again", "err")
+
+    wait_until(left_alone, "it is said that it is left alone")
+    assert said("was started again") == 3 and machine.show(shop.socket, "ActiveState") == "failed"
+    assert "hostler start shop" in Bus(machine).overview()["problem"]
+    machine.run("systemctl", "start", shop.socket)
+    bus = Bus(machine)
+    wait_until(lambda: bus.state() == "asleep", "it is there for who starts it")
     machine.run("systemctl", "stop", shop.socket)
 
 

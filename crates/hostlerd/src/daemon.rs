@@ -75,6 +75,7 @@ impl Hostlerd {
         };
         let watching = Watching::new(&scope, Arc::clone(&news));
         let known = Known::of(&scope.state);
+        let healer = Healer::of(&scope.state);
         Self(Arc::new(Inner {
             scope,
             authority,
@@ -89,7 +90,7 @@ impl Hostlerd {
             jobs: Jobs::default(),
             clients: Clients::default(),
             in_use: InUse::default(),
-            healer: Healer::default(),
+            healer,
             known,
             edit_locks: Mutex::default(),
         }))
@@ -150,13 +151,9 @@ impl Hostlerd {
             }
             None => None,
         };
-        if let (Some(systemd), Some(listed)) = (&inner.units, &mut units) {
-            let mut healed = false;
-            for (name, pair) in listed.iter() {
-                healed |= inner.healer.heal(systemd, name, pair).await;
-            }
-            if healed && let Ok(again) = systemd.list().await {
-                *listed = again;
+        if let (Some(systemd), Some(listed)) = (&inner.units, &units) {
+            for (name, pair) in listed {
+                inner.healer.heal(systemd, name, pair, &inner.in_use);
             }
         }
         let names: BTreeSet<String> = files
@@ -188,6 +185,7 @@ impl Hostlerd {
                 units: units.as_mut().and_then(|units| units.remove(&name)).unwrap_or_default(),
                 enabled,
                 seen,
+                left_alone: inner.healer.given_up(&name),
             };
             // A unit that is loaded and nothing else, as after `systemctl status hostler@typo`, is no instance.
             let overview = merge(&name, &sources);
@@ -196,6 +194,7 @@ impl Hostlerd {
             }
         }
         inner.known.keep_only(&all);
+        inner.healer.keep_only(&all);
         inner.overviews.send_if_modified(|known| {
             let differs = *known != all;
             if differs {

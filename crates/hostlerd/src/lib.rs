@@ -25,6 +25,7 @@ mod observer;
 mod orders;
 mod patience;
 mod registry;
+mod remembered;
 mod scope;
 mod security;
 mod service;

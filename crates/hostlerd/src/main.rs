@@ -1,5 +1,7 @@
 //! The command `hostlerd`: its words, its log, its exit code.
 
+mod log;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,8 +25,7 @@ fn main() -> ExitCode {
         }
     };
     let level = if matches.get_flag("debug") { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    // The journal has its own clock.
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().with_ansi(false).init();
+    log::begin(level);
     match scope(&matches).and_then(|scope| serve(scope, &matches)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -36,6 +36,8 @@ pub(crate) struct Sources {
     pub(crate) seen: Option<Seen>,
     /// What was known when it last ran.
     pub(crate) known: Facts,
+    /// Why its socket, which a limit of systemd's stopped, is not started again; none where that does not stand so.
+    pub(crate) left_alone: Option<String>,
 }
 
 /// What the list shows of it.
@@ -121,7 +123,8 @@ fn state(sources: &Sources) -> (InstanceState, String) {
         }),
         _ => seen.unwrap_or_else(|| match socket.as_ref().map(|unit| (unit.active.as_str(), unit)) {
             Some(("failed", unit)) => {
-                (InstanceState::Failed, format!("its socket failed ({}): nobody can connect", unit.result))
+                let more = sources.left_alone.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+                (InstanceState::Failed, format!("its socket failed ({}): nobody can connect{more}", unit.result))
             }
             Some(("active", _)) => fine(InstanceState::Asleep),
             Some(("activating", _)) => fine(InstanceState::Starting),
@@ -197,6 +200,14 @@ mod tests {
             sources.seen = seen;
             assert_eq!(merge("x", &sources).state, expected, "{sources:?}");
         }
+    }
+
+    #[test]
+    fn a_socket_that_is_left_alone_says_so() {
+        let mut failed = sources(None, unit("failed", "failed", "trigger-limit-hit"));
+        assert_eq!(merge("x", &failed).problem, "its socket failed (trigger-limit-hit): nobody can connect");
+        failed.left_alone = Some("start it".to_owned());
+        assert!(merge("x", &failed).problem.ends_with("nobody can connect; start it"));
     }
 
     #[test]
