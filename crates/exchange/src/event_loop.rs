@@ -5,7 +5,7 @@
 
 use rustix::fd::BorrowedFd;
 
-use crate::bell::Bell;
+use crate::bell::{Bell, Sleep};
 use crate::memory::now_ns;
 use crate::slot::{Phase, RequestEnd, Slot, response_flag, wish};
 use crate::staff::{WORTH_A_WAKE_UP_NS, Worker};
@@ -110,7 +110,7 @@ impl EventLoop<'_> {
         if !retired {
             entry.prepare_sleep(0);
         }
-        let stays_awake = !bell.prepare_sleep()
+        let stays_awake = !bell.prepare_sleep(Sleep::Deep)
             || side.retired() != retired
             || (!retired && side.queue().len() != 0 && side.staff().may_take(side.worker, now_ns));
         if stays_awake {
@@ -145,7 +145,7 @@ impl EventLoop<'_> {
         }
         self.entry().served.fetch_add(1, Ordering::Relaxed);
         slot.finish(taken.sequence, side.worker);
-        side.ring(taken);
+        side.tell_finished(taken);
         now
     }
 

@@ -25,6 +25,8 @@
 //! A worker whose threads block sleeps on futexes. One that is an event loop has a bell and a doorbell like a router thread's.
 //!
 //! A wake-up is a system call only when the other side sleeps: each side announces that it is about to sleep, looks again, then sleeps.
+//! A router thread that looks by itself soon announces that it *dozes*. A worker with more to do leaves answers to it and wakes it once
+//! for several.
 
 #![cfg_attr(loom, expect(dead_code, reason = "only the protocols are modelled, not what uses them"))]
 
@@ -56,10 +58,13 @@ mod sync;
 #[cfg(not(loom))]
 mod tally;
 #[cfg(not(loom))]
+mod untold;
+#[cfg(not(loom))]
 mod watching;
 #[cfg(not(loom))]
 mod worker;
 
+pub use bell::Sleep;
 #[cfg(not(loom))]
 pub use event_loop::{Awaited, EventLoop};
 #[cfg(not(loom))]

@@ -6,7 +6,7 @@
 use loom::sync::Arc;
 use loom::thread;
 
-use crate::bell::Bell;
+use crate::bell::{Bell, Left, Sleep};
 use crate::queue::{Entry, Queue};
 use crate::slot::{Phase, Slot, State};
 use crate::staff::{Staff, Worker};
@@ -124,6 +124,16 @@ struct BellWords {
 }
 
 impl BellWords {
+    fn new() -> Self {
+        Self {
+            sleeping: AtomicU32::new(0),
+            summary: [AtomicU64::new(0)],
+            news: [AtomicU64::new(0)],
+            doorbell: AtomicU32::new(0),
+            data: AtomicU32::new(0),
+        }
+    }
+
     fn bell(&self) -> Bell<'_> {
         Bell { sleeping: &self.sleeping, summary: &self.summary, news: &self.news }
     }
@@ -135,13 +145,7 @@ fn news_wakes_a_router_thread_or_keeps_it_awake() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(|| {
-        let words = Arc::new(BellWords {
-            sleeping: AtomicU32::new(0),
-            summary: [AtomicU64::new(0)],
-            news: [AtomicU64::new(0)],
-            doorbell: AtomicU32::new(0),
-            data: AtomicU32::new(0),
-        });
+        let words = Arc::new(BellWords::new());
         let ringers: Vec<_> = [1u32, 5]
             .into_iter()
             .map(|slot| {
@@ -156,7 +160,7 @@ fn news_wakes_a_router_thread_or_keeps_it_awake() {
             .collect();
         let mut heard = 0;
         words.bell().answer(|_| heard += 1);
-        let sleeps = words.bell().prepare_sleep();
+        let sleeps = words.bell().prepare_sleep(Sleep::Deep);
         for ringer in ringers {
             ringer.join().unwrap();
         }
@@ -168,6 +172,87 @@ fn news_wakes_a_router_thread_or_keeps_it_awake() {
         words.bell().answer(|_| heard += 1);
         assert_eq!(heard, 2, "no news is lost, none is told twice");
         assert_eq!(words.data.load(Ordering::Relaxed), 2);
+    });
+}
+
+#[test]
+fn what_is_left_to_a_router_thread_is_seen_before_its_next_deep_sleep_or_wakes_it() {
+    for first in [Sleep::Doze, Sleep::Deep] {
+        loom::model(move || {
+            let words = Arc::new(BellWords::new());
+            let leaver = {
+                let words = Arc::clone(&words);
+                thread::spawn(move || {
+                    let left = words.bell().leave(3);
+                    if left == Left::Asleep {
+                        words.doorbell.fetch_add(1, Ordering::Release);
+                    }
+                    left
+                })
+            };
+            let mut heard = 0;
+            if words.bell().prepare_sleep(first) {
+                // It looks by itself.
+                words.bell().awake();
+            }
+            words.bell().answer(|_| heard += 1);
+            let sleeps = words.bell().prepare_sleep(Sleep::Deep);
+            let left = leaver.join().unwrap();
+            if sleeps && heard == 0 {
+                let rung = words.doorbell.load(Ordering::Acquire);
+                assert_eq!((left, rung), (Left::Asleep, 1), "it sleeps, with news and without a ring");
+            }
+            words.bell().answer(|_| heard += 1);
+            assert_eq!(heard, 1);
+        });
+    }
+}
+
+#[test]
+fn who_was_left_news_in_a_doze_is_woken_by_the_reminder_or_has_seen_them() {
+    loom::model(|| {
+        let words = Arc::new(BellWords::new());
+        let leaver = {
+            let words = Arc::clone(&words);
+            thread::spawn(move || {
+                let wakes = match words.bell().leave(3) {
+                    Left::Asleep => true,
+                    Left::Dozing => words.bell().remind(),
+                    Left::Awake => false,
+                };
+                if wakes {
+                    words.doorbell.fetch_add(1, Ordering::Release);
+                }
+            })
+        };
+        let dozes = words.bell().prepare_sleep(Sleep::Doze);
+        leaver.join().unwrap();
+        let rung = words.doorbell.load(Ordering::Acquire);
+        assert!(!dozes || rung == 1, "it dozes, with news and without a ring");
+    });
+}
+
+#[test]
+fn a_ring_wakes_from_a_doze_beside_news_that_are_left() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let words = Arc::new(BellWords::new());
+        let leaver = {
+            let words = Arc::clone(&words);
+            thread::spawn(move || words.bell().leave(1) == Left::Asleep)
+        };
+        let ringer = {
+            let words = Arc::clone(&words);
+            thread::spawn(move || words.bell().ring(5))
+        };
+        let dozes = words.bell().prepare_sleep(Sleep::Doze);
+        let wakes = [leaver.join().unwrap(), ringer.join().unwrap()];
+        assert!(!wakes[0], "nobody sleeps deeply");
+        assert!(!dozes || wakes[1], "it dozes, with news that do not wait");
+        let mut heard = 0;
+        words.bell().answer(|_| heard += 1);
+        assert_eq!(heard, 2);
     });
 }
 

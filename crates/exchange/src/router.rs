@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::event::EventfdFlags;
 use rustix::thread::futex;
 
+use crate::bell::Sleep;
 use crate::layout::Config;
 use crate::load::Waits;
 use crate::memory::{Memory, now_ns};
@@ -580,8 +581,8 @@ impl Exchange {
     }
 
     /// Announces that `thread` is about to sleep; `false` when it must not, as there is news.
-    pub fn prepare_sleep(&self, thread: u32) -> bool {
-        self.memory.bell(thread).is_some_and(|bell| bell.prepare_sleep())
+    pub fn prepare_sleep(&self, thread: u32, sleep: Sleep) -> bool {
+        self.memory.bell(thread).is_some_and(|bell| bell.prepare_sleep(sleep))
     }
 
     /// Takes the announcement back.

@@ -71,6 +71,8 @@ pub mod response_flag {
     pub const UPGRADE: u32 = 16;
     /// Trailer fields stand in the ring after the body.
     pub const TRAILERS: u32 = 32;
+    /// With [`COMPLETE`]: the router was told of that. The worker's own note.
+    pub(crate) const TOLD: u32 = 64;
 }
 
 /// Bits of [`Slot::wishes`]: what the worker waits for.

@@ -15,6 +15,7 @@ use crate::router::ring_doorbell;
 use crate::slot::{BEGIN_AGAIN, Phase, RequestEnd, Slot, response_flag, wish};
 use crate::staff::{Sleeper, Staff, ThreadEntry, WORTH_A_WAKE_UP_NS, Worker};
 use crate::sync::{Ordering, fence};
+use crate::untold::Untold;
 
 /// An exchange, mapped by a worker process.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub struct WorkerSide {
     doorbells: Doorbells,
     /// The first thread is to look around before it sleeps.
     roused: AtomicBool,
+    pub(crate) untold: Untold,
 }
 
 /// The descriptors that ring the others.
@@ -104,7 +106,7 @@ impl WorkerSide {
                 "the exchange has no such worker, or other router threads",
             ));
         }
-        Ok(Self { memory, worker, doorbells, roused: AtomicBool::new(false) })
+        Ok(Self { memory, worker, doorbells, roused: AtomicBool::new(false), untold: Untold::default() })
     }
 
     /// How many threads the exchange has room for.
@@ -432,10 +434,13 @@ impl WorkerSide {
 
     pub(crate) fn ring(&self, taken: Taken) {
         let thread = self.slot(taken).router_thread.load(Ordering::Relaxed);
-        if let Some(bell) = self.memory.bell(thread)
-            && bell.ring(taken.slot)
-            && let Some(doorbell) = self.doorbells.routers.get(thread as usize)
-        {
+        if self.memory.bell(thread).is_some_and(|bell| bell.ring(taken.slot)) {
+            self.ring_router(thread);
+        }
+    }
+
+    pub(crate) fn ring_router(&self, thread: u32) {
+        if let Some(doorbell) = self.doorbells.routers.get(thread as usize) {
             ring_doorbell(doorbell);
         }
     }
@@ -460,12 +465,17 @@ impl Thread<'_> {
     pub(crate) fn take_entry(&self, now: Option<u64>) -> Option<Taken> {
         let side = self.side;
         let queue = side.queue();
+        let intent = &self.entry().intent;
         loop {
-            if queue.len() == 0 || side.retired() || !side.staff().may_take(side.worker, now_ns) {
+            let entry = if queue.len() == 0 || side.retired() || !side.staff().may_take(side.worker, now_ns) {
+                None
+            } else {
+                queue.pop(intent)
+            };
+            let Some(entry) = entry else {
+                side.remind();
                 return None;
-            }
-            let intent = &self.entry().intent;
-            let entry = queue.pop(intent)?;
+            };
             let won = side
                 .memory
                 .slots()
@@ -474,7 +484,9 @@ impl Thread<'_> {
             intent.store(0, Ordering::Release);
             if won {
                 let taken = Taken { slot: entry.slot, sequence: entry.sequence };
-                side.slot(taken).started_ns.store(now.unwrap_or_else(now_ns), Ordering::Relaxed);
+                let now = now.unwrap_or_else(now_ns);
+                side.slot(taken).started_ns.store(now, Ordering::Relaxed);
+                side.remind_if_late(now);
                 return Some(taken);
             }
         }
@@ -506,7 +518,7 @@ impl Thread<'_> {
             slot.rung.fetch_add(1, Ordering::AcqRel);
             let _woken = futex::wake(&slot.rung, futex::Flags::empty(), i32::MAX as u32);
         }
-        side.ring(taken);
+        side.tell_finished(taken);
         now
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_exchange::head::read_request;
-use hostler_exchange::{Exchange, RequestEnd};
+use hostler_exchange::{Exchange, RequestEnd, Sleep};
 use rustix::fd::OwnedFd;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -32,6 +32,16 @@ pub(crate) enum Owner {
     Connection(Rc<Presence>),
 }
 
+/// Whether a line's queue is guarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    Off,
+    /// The guard looks within a millisecond or two.
+    Near,
+    /// It looks later.
+    Far,
+}
+
 /// One exchange, as one router thread sees it.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -50,7 +60,7 @@ pub(crate) struct Line {
     unwoken: Cell<u32>,
     /// The thread parks with requests in the queue; told only while nobody guards it.
     pub(crate) queue_waits: Rc<Notify>,
-    pub(crate) guarded: Cell<bool>,
+    pub(crate) guard: Cell<Guard>,
     /// Nobody waits for it: its edge ends the thread's sleep, and the hook before the next one looks at the bell.
     doorbell: OnceCell<AsyncFd<OwnedFd>>,
     is_former: Cell<bool>,
@@ -78,7 +88,7 @@ impl Line {
             orphans: Cell::new(0),
             unwoken: Cell::new(0),
             queue_waits: Rc::default(),
-            guarded: Cell::new(false),
+            guard: Cell::new(Guard::Off),
             doorbell: OnceCell::new(),
             is_former: Cell::new(false),
             in_use_elsewhere: RefCell::default(),
@@ -138,7 +148,13 @@ impl Line {
 
     /// Puts a request into the queue; `None` when all slots for requests are in use.
     pub(crate) fn submit(&self, presence: &Rc<Presence>, head: &[u8], body: &[u8], end: RequestEnd) -> Option<u32> {
-        let slot = self.exchange.submit(self.thread, head, body, end)?.slot;
+        let submit = || self.exchange.submit(self.thread, head, body, end);
+        let submitted = submit().or_else(|| {
+            // Workers may be done with some of them, and that is not heard of yet.
+            self.has_orphans().then(|| self.hear_news())?;
+            submit()
+        });
+        let slot = submitted?.slot;
         self.own(slot, Owner::Connection(Rc::clone(presence)));
         Some(slot)
     }
@@ -260,12 +276,16 @@ impl Line {
         }
     }
 
-    /// Has the queue guarded while the thread sleeps, see `crate::thread::guard_queue`.
-    pub(crate) fn guard(&self) {
-        if !self.guarded.get() && self.needs_guard() {
-            self.guarded.set(true);
+    /// Has the queue guarded while the thread sleeps, see `crate::thread::guard_queue`. A thread that will be woken by the guard soon only dozes,
+    /// if there are slots enough: those that workers are done with stay in use meanwhile.
+    pub(crate) fn guard(&self) -> Sleep {
+        if self.guard.get() == Guard::Off && self.needs_guard() {
+            self.guard.set(Guard::Near);
             self.queue_waits.notify_one();
         }
+        let config = self.exchange.config();
+        let share = config.slots / config.router_threads;
+        if self.guard.get() == Guard::Near && self.in_use.get() <= share / 2 { Sleep::Doze } else { Sleep::Deep }
     }
 
     /// Whether something stands in the queue for workers that are there. One that starts looks by itself; what was taken back stays in the queue

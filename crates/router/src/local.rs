@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use hostler_exchange::{Exchange, now_ns};
+use hostler_exchange::{Exchange, Sleep, now_ns};
 use hostler_log::AccessLog;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::Notify;
@@ -211,19 +211,19 @@ impl Local {
                 return;
             }
         }
-        line.guard();
+        let sleep = line.guard();
         if !self.former.borrow().is_empty() {
-            return self.rest_with_former(&line);
+            return self.rest_with_former(&line, sleep);
         }
         loop {
-            if line.hear_news() > 0 || line.exchange.prepare_sleep(self.number) {
+            if line.hear_news() > 0 || line.exchange.prepare_sleep(self.number, sleep) {
                 return;
             }
         }
     }
 
     /// The same with former lines: the thread sleeps only when none of them has news.
-    fn rest_with_former(&self, line: &Line) {
+    fn rest_with_former(&self, line: &Line, sleep: Sleep) {
         loop {
             let mut woken = line.hear_news();
             for former in &*self.former.borrow() {
@@ -233,8 +233,8 @@ impl Local {
             }
             self.forget_finished();
             let former = self.former.borrow();
-            let mut all = std::iter::once(line).chain(former.iter().map(|line| &**line));
-            if woken > 0 || all.all(|line| line.exchange.prepare_sleep(self.number)) {
+            let sleeps = |line: &Line, sleep| line.exchange.prepare_sleep(self.number, sleep);
+            if woken > 0 || (sleeps(line, sleep) && former.iter().all(|former| sleeps(former, Sleep::Deep))) {
                 return;
             }
         }

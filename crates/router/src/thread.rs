@@ -19,7 +19,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::connection::Connection;
 use crate::counts::{Counts, Published};
-use crate::line::Line;
+use crate::line::{Guard, Line};
 use crate::load::{Load, Meter};
 use crate::local::Local;
 use crate::presence::TICK;
@@ -350,20 +350,20 @@ fn guard_queue(line: &Rc<Line>) -> impl Future<Output = ()> + use<> {
         loop {
             waits.notified().await;
             let Some(mut taken) = line.upgrade().map(|line| line.exchange.taken()) else { return };
+            let mut pause = STANDSTILL;
             loop {
-                sleep(STANDSTILL).await;
+                sleep(pause).await;
                 let Some(line) = line.upgrade() else { return };
                 if !line.needs_guard() {
-                    line.guarded.set(false);
+                    line.guard.set(Guard::Off);
                     break;
                 }
                 let now = line.exchange.taken();
                 let all_at_work = now == taken && !line.exchange.wake_worker();
                 taken = now;
-                drop(line);
-                if all_at_work {
-                    sleep(STANDSTILL * 4).await;
-                }
+                let guard;
+                (guard, pause) = if all_at_work { (Guard::Far, STANDSTILL * 5) } else { (Guard::Near, STANDSTILL) };
+                line.guard.set(guard);
             }
         }
     }

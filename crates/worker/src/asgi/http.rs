@@ -211,11 +211,12 @@ impl Http {
             side.set_head(call.taken(), self.head.len());
         }
         side.write(call.taken(), bytes);
-        if last && !self.has_trailers {
-            side.flag(call.taken(), response_flag::COMPLETE);
-        }
         self.go_on(last);
-        side.publish(call.taken());
+        if self.is_complete() {
+            side.publish_whole(call.taken());
+        } else {
+            side.publish(call.taken());
+        }
     }
 
     fn go_on(&mut self, last: bool) {

@@ -209,9 +209,10 @@ impl Shared {
         {
             if answer.fulfilled() {
                 // The client has all of it before the application is done: its connection need not wait.
-                self.side.flag(taken, response_flag::COMPLETE);
+                self.side.publish_whole(taken);
+            } else {
+                self.side.publish(taken);
             }
-            self.side.publish(taken);
         }
     }
 
