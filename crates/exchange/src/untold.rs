@@ -13,8 +13,9 @@ use crate::worker::{Taken, WorkerSide};
 /// How long answers are left, and what a request may take at most for them to be left at all; nanoseconds.
 const PATIENCE_NS: u64 = 250_000;
 
-/// How many requests must wait. Clients that wait for their answers before they ask again must not run dry meanwhile.
-const BACKLOG: u64 = 2;
+/// How many requests must wait, so that who waits for an answer waits for little more, and clients that ask again only when they have theirs
+/// do not run dry.
+const BACKLOG: u64 = 4;
 
 /// The router threads that a worker has left answers to.
 #[derive(Debug, Default)]
@@ -174,23 +175,19 @@ mod tests {
     fn answers_are_left_to_a_router_that_dozes_until_nothing_waits() {
         let exchange = exchange();
         let side = worker(&exchange, 50_000);
-        submit(&exchange, 0, 4);
-        assert!(exchange.prepare_sleep(0, Sleep::Doze));
+        submit(&exchange, 0, 1);
+        submit(&exchange, 1, 5);
+        assert!(exchange.prepare_sleep(0, Sleep::Doze) && exchange.prepare_sleep(1, Sleep::Doze));
         answer_one(&side, 0);
         answer_one(&side, 0);
-        assert!(!was_rung(&exchange, 0), "two are answered, two wait");
+        assert!(!was_rung(&exchange, 0) && !was_rung(&exchange, 1), "two are answered, four wait");
         answer_one(&side, 0);
-        assert!(was_rung(&exchange, 0), "the last one alone would not keep its clients busy");
-        assert_eq!(news(&exchange, 0), 3);
-
-        submit(&exchange, 1, 3);
-        assert!(exchange.prepare_sleep(1, Sleep::Doze));
-        answer_one(&side, 0);
-        answer_one(&side, 0);
-        assert!(!was_rung(&exchange, 1), "the fourth was router 0's");
-        // Somebody else takes the others back.
+        assert!(was_rung(&exchange, 1), "three are no backlog");
+        assert_eq!(news(&exchange, 1), 2);
+        assert!(!was_rung(&exchange, 0), "its news still wait");
         while side.event_loop().take(None).is_some() {}
-        assert!(was_rung(&exchange, 1), "the queue is empty");
+        assert!(was_rung(&exchange, 0), "the queue is empty");
+        assert!(!was_rung(&exchange, 1), "it has seen what was left");
     }
 
     #[test]
