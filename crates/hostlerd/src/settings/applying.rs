@@ -154,7 +154,7 @@ impl Hostlerd {
         let stored = Stored { revision: revision(&now.after), text: now.after.clone() };
         self.write(&name, &path, &now, &stored, user)?;
         if let Err(error) = self.confine(&name, &now.before.text, &now.after).await {
-            self.take_back(&name, &path, &now, &stored, &error)?;
+            let error = self.take_back(&name, &path, &now, &stored, error);
             self.unconfine(&name, &now).await;
             return Err(error);
         }
