@@ -197,6 +197,20 @@ def test_the_access_log_has_the_client(serve, tmp_path):
     assert found == ["1.2.3.4", "127.0.0.1", "2001:db8::1"]
 
 
+def test_the_access_log_has_the_client_of_a_request_that_found_no_room(serve, tmp_path):
+    path = tmp_path / "access.json"
+    server = serve("plain:application", access_logfile=path, access_logformat="json", limit_concurrency=1)
+    key = server.key()
+    with server.connect() as client:
+        client.request(f"/gated?gate={key}", headers=[(FOR, "1.2.3.4")])
+        server.wait_notes(key)
+        assert server.get("/path", headers=[(FOR, "5.6.7.8")]).status == 503
+        server.open_gate(key)
+        assert client.response().status == 200
+    found = {(entry["status"], entry["remote"]) for entry in map(json.loads, lines(path, 2))}
+    assert found == {(503, "5.6.7.8"), (200, "1.2.3.4")}
+
+
 def test_a_request_behind_another_on_a_connection_has_a_client_of_its_own(sides):
     believing, _, ask = sides
     with believing.connect() as kept:

@@ -6,7 +6,7 @@ use hostler_exchange::{Tally, now_ns};
 use hostler_log::AccessRecord;
 
 use crate::connection::Connection;
-use crate::request::Unserved;
+use crate::request::{Unserved, client_of};
 use crate::turn::{Outcome, Turn};
 
 /// How much of a first line that is no request is logged, in bytes.
@@ -22,8 +22,9 @@ impl Connection {
         let line = String::from_utf8_lossy(&line[..line.len().min(LONGEST_LINE)]);
         let mut words = line.trim_end().splitn(3, ' ').filter(|word| !word.is_empty());
         let mut word = || words.next().unwrap_or("-");
+        let client = client_of(&self.peer, &self.local.line().config(), self.pending.as_slice());
         log.record(&AccessRecord {
-            remote: self.remote(),
+            remote: client.as_deref().unwrap_or(self.remote()),
             method: word(),
             target: word(),
             version: word(),

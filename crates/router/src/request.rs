@@ -144,6 +144,17 @@ pub(crate) fn begin(
     Ok(Some(Begun { asked: Asked::Served(turn), opening, used: head.length + first.len() }))
 }
 
+/// The client that a trusted proxy tells of, in the head of a request that was refused; `None` where it tells of none, or the head is no head.
+pub(crate) fn client_of(peer: &Peer, config: &Config, buffer: &[u8]) -> Option<Box<str>> {
+    if !peer.trusted {
+        return None;
+    }
+    let mut scratch = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let fields = config.head_limits.fields.min(MOST_FIELDS);
+    let head = parse_head(buffer, &config.head_limits, &mut scratch[..fields]).ok()??;
+    Forwarded::read(head.headers, config.forwarded, &config.trusted).client
+}
+
 /// Lays the head out for the worker; returns the request's id.
 fn lay_out(
     local: &Local,
