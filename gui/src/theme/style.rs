@@ -39,6 +39,8 @@ fn text_styles() -> BTreeMap<TextStyle, FontId> {
 fn visuals(theme: Theme, tokens: &Tokens) -> Visuals {
     let mut visuals = theme.default_visuals();
     visuals.override_text_color = None;
+    // Fields that cannot be changed here are still read.
+    visuals.disabled_alpha = 0.62;
     visuals.weak_text_color = Some(tokens.muted);
     visuals.hyperlink_color = tokens.accent;
     visuals.faint_bg_color = tokens.panel;
