@@ -12,10 +12,11 @@ use hostler_manager::model::example;
 use hostler_manager::state::State;
 
 use crate::Arguments;
+use crate::hands::Places;
 use crate::scenes::{self, Scene};
 
-/// How many frames a scene is drawn before its picture: sizes settle within three, and the keys take two.
-const FRAMES: u32 = 8;
+/// How many frames are drawn before the first step, between two, and before the picture: sizes settle within three.
+const FRAMES: u32 = 4;
 
 /// One picture.
 pub(crate) struct Shot {
@@ -27,10 +28,10 @@ pub(crate) struct Shot {
 
 /// All that the arguments ask for.
 pub(crate) fn shots(arguments: &Arguments) -> Result<Vec<Shot>> {
-    let known = || scenes::ALL.map(|scene| scene.name).join(", ");
+    let known = || scenes::ALL.iter().map(|scene| scene.name).collect::<Vec<_>>().join(", ");
     let mut chosen = Vec::new();
     for name in &arguments.scenes {
-        let scene = scenes::ALL.into_iter().find(|scene| scene.name == name);
+        let scene = scenes::ALL.iter().copied().find(|scene| scene.name == name);
         chosen.push(scene.with_context(|| format!("there is no scene {name:?}: there are {}", known()))?);
     }
     if chosen.is_empty() {
@@ -75,13 +76,16 @@ pub(crate) struct Camera {
     drawn: u32,
     /// The picture, once it was taken.
     taken: Arc<Mutex<Option<Arc<ColorImage>>>>,
+    places: Places,
     failure: Arc<Mutex<Option<anyhow::Error>>>,
 }
 
 impl Camera {
     pub(crate) fn new(context: &Context, shots: Vec<Shot>, failure: Arc<Mutex<Option<anyhow::Error>>>) -> Self {
         let manager = Manager::over(context, Arc::new(Silence), State::default(), Vec::new());
-        let mut camera = Self { shots, manager, drawn: 0, taken: Arc::default(), failure };
+        let places = Places::default();
+        context.add_plugin(places.clone());
+        let mut camera = Self { shots, manager, drawn: 0, taken: Arc::default(), places, failure };
         camera.set_up(context);
         camera
     }
@@ -94,15 +98,19 @@ impl Camera {
             return;
         };
         let mut state = State { theme: shot.theme, ..State::default() };
-        shot.scene.choose(&mut state);
+        (shot.scene.choose)(&mut state);
         self.manager = Manager::over(context, Arc::new(Silence), state, Vec::new());
         self.manager.set_world((shot.scene.world)());
         self.manager.set_clock(example::clock());
         // What one scene left of itself, as how far it was scrolled, is nothing to the next.
-        context.memory_mut(|memory| memory.data.clear());
+        context.memory_mut(|memory| {
+            memory.data.clear();
+            if let Some(focused) = memory.focused() {
+                memory.surrender_focus(focused);
+            }
+        });
         context.all_styles_mut(|style| style.animation_time = 0.0);
-        let [width, height] = shot.size.map(f32::from);
-        context.send_viewport_cmd(ViewportCommand::InnerSize([width, height].into()));
+        context.set_zoom_factor(shot.scene.zoom);
         context.request_repaint();
     }
 
@@ -117,13 +125,41 @@ impl Camera {
         let png = picture.to_png_bytes().map_err(anyhow::Error::msg)?;
         std::fs::write(&shot.file, png).with_context(|| format!("cannot write {}", shot.file.display()))
     }
+
+    /// Gives up, as something cannot be done.
+    fn fail(&mut self, error: anyhow::Error) {
+        if let Ok(mut failure) = self.failure.lock() {
+            *failure = Some(error);
+        }
+        self.shots.clear();
+    }
 }
 
 impl eframe::App for Camera {
     fn raw_input_hook(&mut self, _context: &Context, input: &mut egui::RawInput) {
-        if let Some(shot) = self.shots.last() {
-            input.events.extend((shot.scene.input)(self.drawn));
+        let Some(shot) = self.shots.last() else { return };
+        // Where the pointer of the screen is, or was for the former scene, is nothing to this one.
+        input.events.retain(|event| !matches!(event, egui::Event::PointerMoved(_) | egui::Event::MouseMoved(_)));
+        if self.drawn == 1 {
+            input.events.push(egui::Event::PointerGone);
         }
+        let (step, rest) = (self.drawn / FRAMES, self.drawn % FRAMES);
+        let Some(step) = step.checked_sub(1).filter(|_| rest == 0).and_then(|step| shot.scene.steps.get(step as usize))
+        else {
+            return;
+        };
+        match step.events(&self.places) {
+            Ok(events) => input.events.extend(events),
+            Err(why) => {
+                let words = format!("{}: {step:?}: {why}", shot.file.display());
+                self.fail(anyhow::Error::msg(words));
+            }
+        }
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        // How the last run left its zoom is nothing to the next.
+        false
     }
 
     fn logic(&mut self, context: &Context, _frame: &mut eframe::Frame) {
@@ -134,22 +170,28 @@ impl eframe::App for Camera {
         let context = ui.ctx().clone();
         if let Some(image) = self.taken.lock().ok().and_then(|mut taken| taken.take()) {
             if let Err(error) = self.save(&image) {
-                if let Ok(mut failure) = self.failure.lock() {
-                    *failure = Some(error);
-                }
-                self.shots.clear();
+                self.fail(error);
             }
             self.set_up(&context);
         }
         self.manager.draw(ui);
         self.drawn += 1;
-        if self.drawn == FRAMES {
+        if let Some(shot) = self.shots.last().filter(|_| self.drawn == 1) {
+            // In points, which are those of the scene's zoom from this frame on.
+            let [width, height] = shot.size.map(|side| f32::from(side) / context.zoom_factor());
+            context.send_viewport_cmd(ViewportCommand::InnerSize([width, height].into()));
+        }
+        let steps = self.shots.last().map_or(0, |shot| shot.scene.steps.len() as u32);
+        if self.drawn == FRAMES * (steps + 2) {
             let taken = Arc::clone(&self.taken);
             context.request_screenshot(move |image| {
                 if let Ok(mut taken) = taken.lock() {
                     *taken = Some(image);
                 }
             });
+        }
+        if self.shots.is_empty() {
+            context.send_viewport_cmd(ViewportCommand::Close);
         }
         context.request_repaint();
     }

@@ -2,6 +2,7 @@
 //! `cargo xtask screenshots` runs. It ends by itself.
 
 mod camera;
+mod hands;
 mod scenes;
 
 use std::path::PathBuf;

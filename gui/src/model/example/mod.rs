@@ -1,6 +1,7 @@
 //! A world to look at: for tests of views and for pictures. Two machines; an instance in each state, `shop` with all its
 //! parts filled. All of it is seen at [`NOW_US`].
 
+pub mod extremes;
 mod parts;
 mod settings;
 
@@ -261,7 +262,7 @@ fn status(overview: &Overview, last: Sample) -> Status {
             workers_wanted: 4,
             workers_reason: "four were busy at once in the last minute".to_owned(),
             queued: last.queued,
-            in_flight: last.busy,
+            in_flight: 4,
             requests_total: 1_482_113,
             requests_per_second: last.rate(),
             p50_us: last.p50_us,
