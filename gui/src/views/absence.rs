@@ -84,6 +84,6 @@ pub fn advice(why: Absence, reach: &Reach) -> Advice {
 pub fn until(now_us: u64, at_us: u64) -> String {
     match at_us.saturating_sub(now_us) {
         0 => "retrying…".to_owned(),
-        left => format!("again in {}", figures::age(left.max(1_000_000))),
+        left => format!("retrying in {}", figures::age(left.max(1_000_000))),
     }
 }

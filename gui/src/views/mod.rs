@@ -6,6 +6,8 @@ pub mod filter;
 pub mod history;
 mod install;
 pub mod instance;
+#[cfg(test)]
+mod layout_tests;
 pub mod list;
 pub mod logs;
 pub mod menu;

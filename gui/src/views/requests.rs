@@ -17,9 +17,9 @@ use crate::widgets::{age, button, copy, empty, loaded, text};
 const COLUMNS: [Column; 7] = [
     Column::exact("Age", 96.0).right(),
     Column::exact("Phase", 118.0),
-    Column::exact("Method", 72.0),
-    Column::wide("Target", 200.0),
-    Column::exact("Worker", 76.0),
+    Column::exact("Method", 72.0).from(440.0),
+    Column::wide("Target", 96.0),
+    Column::exact("Worker", 76.0).from(560.0),
     Column::exact("Request id", 190.0).from(860.0),
     Column::exact("", 76.0).right(),
 ];

@@ -11,7 +11,8 @@ use crate::widgets::button;
 pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     ui.horizontal(|ui| {
         ui.set_height(28.0);
-        ui.allocate_ui_with_layout(Vec2::new(430.0, 28.0), Layout::left_to_right(Align::Center), |ui| menus(ui, stage));
+        let room = Vec2::new(430.0_f32.min(ui.available_width()), 28.0);
+        ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| menus(ui, stage));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             theme(ui, stage);
@@ -52,7 +53,8 @@ fn menus(ui: &mut Ui, stage: &mut Stage<'_>) {
 fn palette(ui: &mut Ui, stage: &mut Stage<'_>) {
     let tokens = stage.tokens;
     let width = (ui.available_width() - 8.0).clamp(0.0, 300.0);
-    if width < 120.0 {
+    // Words and keys need so much.
+    if width < 230.0 {
         if button::icon_only(ui, Icon::Search, "Command Palette").clicked() {
             commands::run(Command::Palette, None, ui.ctx(), stage);
         }

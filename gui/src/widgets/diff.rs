@@ -32,6 +32,17 @@ pub fn lines(difference: &str) -> impl Iterator<Item = (LineKind, &str)> {
     })
 }
 
+/// Where the lines after a line as `@@ -4,8 +4,9 @@` are, in words; the line itself where it is another one.
+fn place(line: &str) -> String {
+    let after = line.split(" +").nth(1).and_then(|rest| rest.split(" @@").next()).unwrap_or_default();
+    let (first, count) = after.split_once(',').unwrap_or((after, "1"));
+    match (first.parse::<u64>(), count.parse::<u64>()) {
+        (Ok(first), Ok(0 | 1)) => format!("Line {first}"),
+        (Ok(first), Ok(count)) => format!("Lines {first} to {}", first + count - 1),
+        _ => line.to_owned(),
+    }
+}
+
 /// How many lines were put in and taken out.
 #[must_use]
 pub fn counts(difference: &str) -> (usize, usize) {
@@ -72,11 +83,12 @@ fn draw(ui: &mut Ui, tokens: &Tokens, difference: &str) {
         ui.spacing_mut().item_spacing.y = 0.0;
         for (kind, line) in lines(difference) {
             let (color, fill) = match kind {
-                LineKind::Added => (tokens.good, Some(tokens.good.gamma_multiply(0.10))),
-                LineKind::Removed => (tokens.bad, Some(tokens.bad.gamma_multiply(0.10))),
+                LineKind::Added => (tokens.good, Some(tokens.tint(tokens.good))),
+                LineKind::Removed => (tokens.bad, Some(tokens.tint(tokens.bad))),
                 LineKind::Same => (tokens.muted, None),
-                LineKind::Place => (tokens.moving, None),
+                LineKind::Place => (tokens.muted, None),
             };
+            let line = if kind == LineKind::Place { &place(line) } else { line };
             let text = RichText::new(line).text_style(TextStyle::Monospace).color(color);
             let height = ui.text_style_height(&TextStyle::Monospace) + 4.0;
             let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), height), Sense::hover());
@@ -104,5 +116,9 @@ mod tests {
         assert_eq!(kinds, [Place, Same, Removed, Added, Added]);
         assert_eq!(counts(difference), (2, 1));
         assert_eq!(counts(""), (0, 0));
+        assert_eq!(place("@@ -4,8 +4,9 @@"), "Lines 4 to 12");
+        assert_eq!(place("@@ -7,0 +8,1 @@"), "Line 8");
+        assert_eq!(place("@@ -7 +8 @@ def x():"), "Line 8");
+        assert_eq!(place("@@ else"), "@@ else");
     }
 }

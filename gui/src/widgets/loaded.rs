@@ -59,22 +59,25 @@ fn failed(ui: &mut Ui, tokens: &Tokens, what: &str, failure: &Failure) {
         FailureKind::Lost => (Icon::Unplug, format!("The connection was lost before {what} came")),
         _ => (Icon::TriangleAlert, format!("{} did not come", capital(what))),
     };
-    empty::show(ui, tokens, icon, &title, &failure.message, |_| {});
+    empty::show(ui, tokens, icon, &title, &text::sentence(&failure.message), |ui| {
+        if failure.kind == FailureKind::NotPermitted {
+            ui.label(text::small(tokens, "Ask an administrator to permit it, or open it as somebody who may."));
+        }
+    });
 }
 
 /// Why it did not come again, above what there was.
 fn stale(ui: &mut Ui, tokens: &Tokens, failure: &Failure) {
-    egui::Frame::new()
-        .fill(tokens.caution.gamma_multiply(0.12))
-        .corner_radius(Size::CORNER)
-        .inner_margin(Size::GAP)
-        .show(ui, |ui| {
+    egui::Frame::new().fill(tokens.tint(tokens.caution)).corner_radius(Size::CORNER).inner_margin(Size::GAP).show(
+        ui,
+        |ui| {
             ui.set_min_width(ui.available_width());
             ui.horizontal_wrapped(|ui| {
                 ui.label(egui::RichText::new(icon::text(Icon::TriangleAlert)).color(tokens.caution));
                 ui.label(format!("As it was before; asking again failed: {}", failure.message));
             });
-        });
+        },
+    );
     ui.add_space(Size::TIGHT);
 }
 
@@ -108,7 +111,7 @@ mod tests {
         harness(Loaded::Here(4)).get_by_label("4 workers");
         let lost = harness(Loaded::Failed(failure.clone(), None));
         lost.get_by_label("The workers did not come");
-        lost.get_by_label("it went away");
+        lost.get_by_label("It went away");
         let stale = harness(Loaded::Failed(failure, Some(4)));
         stale.get_by_label("4 workers");
         stale.get_by_label_contains("asking again failed: it went away");

@@ -5,14 +5,12 @@ use egui::Role;
 use egui::accesskit::SortDirection;
 use egui::{Align, Id, Layout, Rect, Response, RichText, ScrollArea, Sense, Ui, UiBuilder, Vec2};
 
-use super::text;
+use super::{page, text};
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
 
 /// Between a cell's text and the cell's edges.
 const INSET: f32 = 8.0;
-/// What the scroll bar takes at the right.
-const BAR: f32 = 8.0;
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +120,7 @@ impl<'a> Table<'a> {
     /// Draws it: `row` is called for each visible row and fills its cells in the order of the columns.
     pub fn show(self, ui: &mut Ui, tokens: &Tokens, rows: usize, mut row: impl FnMut(&mut Row<'_>)) -> Outcome {
         let mut outcome = Outcome::default();
-        let bar = if self.scrolls { BAR } else { 0.0 };
-        let room = ui.available_width() - bar;
+        let room = ui.available_width();
         let spans = spans(self.columns, room);
         let width = spans.iter().flatten().map(|(left, width)| left + width).fold(room, f32::max);
         let builder =
@@ -153,8 +150,7 @@ impl<'a> Table<'a> {
         row: &mut impl FnMut(&mut Row<'_>),
     ) -> Outcome {
         let id = ui.scope_id();
-        let bar = if self.scrolls { BAR } else { 0.0 };
-        ui.set_max_width(width + bar);
+        ui.set_max_width(width);
         ui.spacing_mut().item_spacing.y = 0.0;
         let mut outcome = Outcome { sort_by: self.header(ui, tokens, spans, width), row: None };
         let mut draw = |ui: &mut Ui, index: usize| {
@@ -163,8 +159,10 @@ impl<'a> Table<'a> {
             }
         };
         if self.scrolls {
-            ScrollArea::vertical().auto_shrink([false, true]).show_rows(ui, self.row_height, rows, |ui, range| {
-                range.for_each(|index| draw(ui, index));
+            page::with_margin(ui, |ui, _| {
+                ScrollArea::vertical().auto_shrink([false, true]).show_rows(ui, self.row_height, rows, |ui, range| {
+                    range.for_each(|index| draw(ui, index));
+                });
             });
         } else {
             (0..rows).for_each(|index| draw(ui, index));
@@ -289,7 +287,7 @@ impl Row<'_> {
             node.set_row_index(index + 1);
         });
         if table.clicks && line.hovered() {
-            ui.painter().rect_filled(rect, Size::CORNER, tokens.hovered);
+            ui.painter().rect_filled(rect.shrink2(Vec2::new(0.0, 1.0)), Size::CORNER, tokens.hovered);
         }
         if line.has_focus() {
             let stroke = (1.5, tokens.accent);
@@ -319,7 +317,8 @@ impl Row<'_> {
 
     /// Shows it as chosen; to be called before its cells are filled.
     pub fn select(&mut self) {
-        self.ui.painter().rect_filled(self.rect, Size::CORNER, self.tokens.selected);
+        let face = self.rect.shrink2(Vec2::new(0.0, 1.0));
+        self.ui.painter().rect_filled(face, Size::CORNER, self.tokens.selected);
         self.ui.ctx().accesskit_node_builder(self.line.id, |node| node.set_selected(true));
     }
 

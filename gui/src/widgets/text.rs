@@ -25,6 +25,17 @@ pub fn small(tokens: &Tokens, text: impl Into<String>) -> RichText {
     RichText::new(text).text_style(TextStyle::Small).color(tokens.muted)
 }
 
+/// Words as a sentence of their own: with a capital, unless they begin with a name, a path or code.
+pub fn sentence(words: &str) -> String {
+    let first = words.split(' ').next().unwrap_or_default();
+    let is_word = first.chars().all(|letter| letter.is_alphabetic() || matches!(letter, '\'' | ',' | ':' | '-'));
+    let mut letters = words.chars();
+    match letters.next() {
+        Some(letter) if is_word => letter.to_uppercase().chain(letters).collect(),
+        _ => words.to_owned(),
+    }
+}
+
 /// A large figure.
 pub fn figure(text: impl Into<String>) -> RichText {
     RichText::new(text).text_style(TextStyle::Name("figure".into()))

@@ -6,7 +6,7 @@ use hostler_bus::daemon::Reach;
 use super::{Outcome, answers, window};
 use crate::commands;
 use crate::views::Stage;
-use crate::widgets::{command_line, text};
+use crate::widgets::{command_line, text, tick};
 
 pub(super) fn show(context: &Context, stage: &mut Stage<'_>, host: &mut String, user: &mut bool) -> Outcome {
     let tokens = stage.tokens;
@@ -23,8 +23,8 @@ pub(super) fn show(context: &Context, stage: &mut Stage<'_>, host: &mut String, 
             response.request_focus();
         }
         ui.add_space(8.0);
-        ui.radio_value(user, false, "The computer's instances");
-        ui.radio_value(user, true, "Your own instances there");
+        tick::radio(ui, tokens, user, false, "The computer's instances");
+        tick::radio(ui, tokens, user, true, "Your own instances there");
         ui.add_space(8.0);
         ui.label(text::small(tokens, "This has to work without a password:"));
         let shown = if host.trim().is_empty() { "HOST" } else { host.trim() };

@@ -1,6 +1,6 @@
 //! Asks for the least severity that an instance logs.
 
-use egui::{Context, RadioButton, Role, WidgetInfo};
+use egui::Context;
 use hostler_bus::LogLevel;
 
 use super::{Outcome, answers, window};
@@ -8,7 +8,7 @@ use crate::bus::{Action, Order};
 use crate::model::{InstanceKey, Loaded};
 use crate::theme::Size;
 use crate::views::Stage;
-use crate::widgets::{loaded, text};
+use crate::widgets::{loaded, text, tick};
 
 /// All, the most talkative first, with what each of them logs.
 const LEVELS: [(LogLevel, &str, &str); 4] = [
@@ -34,10 +34,7 @@ pub(super) fn show(
         for (each, word, words) in LEVELS {
             let chosen = level.or(known) == Some(each);
             ui.horizontal(|ui| {
-                let response = ui.add(RadioButton::new(chosen, word));
-                response
-                    .widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, format!("{word}: {words}")));
-                if response.clicked() {
+                if tick::choice(ui, tokens, chosen, word, &format!("{word}: {words}")).clicked() {
                     *level = Some(each);
                 }
                 let is_now = if known == Some(each) { " · now" } else { "" };

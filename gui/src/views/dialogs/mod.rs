@@ -9,7 +9,9 @@ mod remove;
 mod scale;
 mod shortcuts;
 
-use egui::{Align, Button, Context, Frame, Id, Key, Layout, Margin, Modal, RichText, Role, Ui, WidgetInfo};
+use egui::{
+    Align, Button, Context, CornerRadius, Frame, Id, Key, Layout, Margin, Modal, RichText, Role, Ui, WidgetInfo,
+};
 use hostler_bus::LogLevel;
 
 use super::Stage;
@@ -88,6 +90,20 @@ pub fn show(context: &Context, stage: &mut Stage<'_>) {
     }
 }
 
+/// The frame of a dialog.
+pub(in crate::views) fn frame(context: &Context, tokens: &Tokens) -> Frame {
+    Frame::popup(&context.global_style())
+        .inner_margin(Margin::same(20))
+        .corner_radius(CornerRadius::same(10))
+        .fill(tokens.raised)
+}
+
+/// The button at the foot of a dialog that only tells; whether it was pressed.
+fn closes(ui: &mut Ui) -> bool {
+    ui.add_space(10.0);
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.button("Close").clicked()).inner
+}
+
 /// A dialog with a title; closed by Esc and by a click beside it.
 pub(in crate::views) fn window(
     context: &Context,
@@ -96,7 +112,7 @@ pub(in crate::views) fn window(
     width: f32,
     content: impl FnOnce(&mut Ui) -> Outcome,
 ) -> Outcome {
-    let frame = Frame::popup(&context.global_style()).inner_margin(Margin::same(20)).fill(tokens.raised);
+    let frame = frame(context, tokens);
     let id = Id::unique(("dialog", title));
     let area = Modal::default_area(id).role(egui::accesskit::Role::Dialog).accessible_name(title);
     let response = Modal::new(id).area(area).frame(frame).show(context, |ui| {

@@ -2,7 +2,7 @@
 
 use egui::{Align, Context, Label, Layout, ScrollArea};
 
-use super::{Outcome, window};
+use super::{Outcome, closes, window};
 use crate::commands;
 use crate::views::{Stage, toasts};
 use crate::widgets::{glyph, text};
@@ -33,8 +33,7 @@ pub(super) fn show(context: &Context, stage: &mut Stage<'_>) -> Outcome {
                 });
             }
         });
-        ui.add_space(10.0);
-        if ui.button("Close").clicked() || goes_to.is_some() { Outcome::Closes } else { Outcome::Stays }
+        if closes(ui) || goes_to.is_some() { Outcome::Closes } else { Outcome::Stays }
     });
     if let Some(key) = goes_to {
         commands::go_to(stage.state, key);

@@ -2,7 +2,7 @@
 
 use egui::{Context, CornerRadius, Frame, Grid, Margin, RichText, ScrollArea, Stroke, Ui};
 
-use super::{Outcome, window};
+use super::{Outcome, closes, window};
 use crate::commands::{Command, Group};
 use crate::theme::Tokens;
 use crate::views::Stage;
@@ -37,8 +37,7 @@ pub(super) fn show(context: &Context, stage: &mut Stage<'_>) -> Outcome {
                 });
             },
         );
-        ui.add_space(10.0);
-        if ui.button("Close").clicked() { Outcome::Closes } else { Outcome::Stays }
+        if closes(ui) { Outcome::Closes } else { Outcome::Stays }
     })
 }
 

@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use egui::{RichText, ScrollArea, Ui};
+use egui::{RichText, Ui};
 use hostler_bus::daemon::RevisionInfo;
 
 use self::entry::{Entry, Kind};
@@ -18,7 +18,7 @@ use crate::model::Loaded;
 use crate::state::State;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{button, empty, figures, happening, loaded, text};
+use crate::widgets::{button, empty, figures, happening, loaded, page, text};
 
 /// How wide the times at the left are.
 const TIMES: f32 = 62.0;
@@ -84,7 +84,7 @@ fn filter(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
             }
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.label(text::small(shown.tokens, "times of this computer"));
+            ui.label(text::small(shown.tokens, "Local time"));
         });
     });
 }
@@ -95,8 +95,7 @@ fn list(ui: &mut Ui, shown: Shown<'_>, revisions: &[RevisionInfo], state: &mut S
         nothing(ui, shown, state);
         return;
     }
-    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        ui.set_max_width(ui.available_width() - Size::TIGHT);
+    page::show(ui, "history", |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         for day in entries.chunk_by(|one, other| figures::date(one.at_us()) == figures::date(other.at_us())) {
             if let Some(first) = day.first() {

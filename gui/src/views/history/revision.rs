@@ -1,6 +1,6 @@
 //! A change of the settings: who, what, the difference, and how to take it back.
 
-use egui::{Align, Layout, Role, Ui, WidgetInfo};
+use egui::{Align, Label, Layout, Role, Ui, WidgetInfo};
 use hostler_bus::daemon::RevisionInfo;
 
 use crate::bus::{Action, Order};
@@ -9,6 +9,9 @@ use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
 use crate::views::shown::Shown;
 use crate::widgets::{badge, button, diff, spinner, text};
+
+/// Below this width there is no room for who made it.
+const NARROW: f32 = 440.0;
 
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, info: &RevisionInfo, state: &mut State, orders: &mut Vec<Order>) {
@@ -19,10 +22,18 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, info: &RevisionInfo, state: &m
     ui.spacing_mut().interact_size.y = 22.0;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = Size::GAP;
-        ui.label(text::strong(&info.summary));
-        ui.label(text::muted(tokens, author(info)));
+        let is_narrow = ui.available_width() < NARROW;
+        ui.scope(|ui| {
+            if is_narrow {
+                ui.set_max_width(ui.available_width() * 0.3);
+            }
+            ui.add(Label::new(text::strong(&info.summary)).truncate()).on_hover_text(author(info));
+        });
+        if !is_narrow {
+            ui.label(text::muted(tokens, author(info)));
+        }
         if info.current {
-            badge::pill(ui, tokens.good, &icon::text(Icon::Check), "in force");
+            badge::pill(ui, tokens, tokens.good, &icon::text(Icon::Check), "in force");
         }
         if !info.difference.is_empty() {
             diff::show_counts(ui, tokens, &info.difference);

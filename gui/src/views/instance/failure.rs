@@ -36,7 +36,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let mut answer = None;
     ui.add_space(Size::GAP);
     Frame::new()
-        .fill(color.gamma_multiply(0.08))
+        .fill(tokens.tint(color))
         .stroke(Stroke::new(1.0, color.gamma_multiply(0.45)))
         .corner_radius(CornerRadius::same(8))
         .inner_margin(Margin::symmetric(14, 10))

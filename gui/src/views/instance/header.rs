@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use egui::{Align, CornerRadius, Frame, Label, Layout, Margin, RichText, Role, TextStyle, Ui, WidgetInfo};
+use egui::{
+    Align, Color32, CornerRadius, CursorIcon, Frame, Label, Layout, Margin, Response, RichText, Role, TextStyle, Ui,
+    WidgetInfo,
+};
 use hostler_bus::daemon::InstanceState;
 
 use super::actions;
@@ -12,10 +15,12 @@ use crate::model::{Instance, InstanceKey};
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
 use crate::views::{Stage, absence};
-use crate::widgets::{badge, button, figures, glyph, text};
+use crate::widgets::{badge, button, figures, glyph, markdown, text};
 
 /// What stands before and behind the name: the way back, the state.
 const AROUND_NAME: f32 = 150.0;
+/// Where the name begins: behind the button that leads back, and a gap.
+const NAME_LEFT: f32 = 36.0;
 /// As much as the name and what is around it may take from the buttons.
 const NAME_MOST: f32 = 470.0;
 
@@ -44,7 +49,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         let is_bad = matches!(instance.state(), InstanceState::Failed | InstanceState::Broken);
         let (color, glyph) =
             if is_bad { (tokens.bad, Icon::CircleAlert) } else { (tokens.caution, Icon::TriangleAlert) };
-        strip(ui, color, glyph, &problem);
+        strip(ui, tokens, color, glyph, &problem);
     }
     link(ui, stage, &key);
 }
@@ -84,20 +89,22 @@ fn facts(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 7.0;
         ui.spacing_mut().interact_size.y = 20.0;
-        ui.add_space(28.0);
-        ui.label(text::muted(tokens, machine));
+        // Below the name, which stands behind the way back.
+        ui.add_space(NAME_LEFT);
+        ui.scope(|ui| {
+            ui.set_max_width(ui.available_width() * 0.4);
+            ui.add(Label::new(text::muted(tokens, machine)).truncate());
+        });
         if let Some(url) = url {
             dot(ui, tokens);
-            let words = format!("{url}  {}", icon::text(Icon::ExternalLink));
-            let response = ui.link(RichText::new(words));
+            let response = address(ui, &url, Icon::ExternalLink, tokens.accent);
             response.widget_info(|| WidgetInfo::labeled(Role::Link, true, format!("Open {url} in the browser")));
             if response.on_hover_text("Open in the browser").clicked() {
                 commands::run(Command::Browse, Some(key), ui.ctx(), stage);
             }
         } else if let Some(bind) = bind {
             dot(ui, tokens);
-            let words = format!("{bind}  {}", icon::text(Icon::Copy));
-            let response = ui.link(RichText::new(words).color(tokens.muted));
+            let response = address(ui, &bind, Icon::Copy, tokens.muted);
             response.widget_info(|| WidgetInfo::labeled(Role::Link, true, format!("Copy {bind}")));
             if response.on_hover_text("Copy where it listens").clicked() {
                 ui.ctx().copy_text(bind);
@@ -127,6 +134,23 @@ fn made_of(instance: &Instance) -> Vec<String> {
     facts.into_iter().filter(|fact| !fact.is_empty()).collect()
 }
 
+/// An address with what a click on it does; what does not fit is cut.
+fn address(ui: &mut Ui, words: &str, icon: Icon, color: Color32) -> Response {
+    let galley = |words: &str| {
+        let font = TextStyle::Body.resolve(ui.style());
+        ui.painter().layout_no_wrap(words.to_owned(), font, color).size().x
+    };
+    let sign = format!("  {}", icon::text(icon));
+    let room = ui.available_width() - galley(&sign);
+    let mut shown = words.to_owned();
+    while galley(&shown) > room && shown.chars().count() > 4 {
+        shown.truncate(shown.char_indices().rev().nth(4).map_or(0, |(place, _)| place));
+        shown.push('…');
+    }
+    let response = ui.link(RichText::new(shown + &sign).color(color));
+    response.on_hover_cursor(CursorIcon::PointingHand)
+}
+
 fn dot(ui: &mut Ui, tokens: &Tokens) {
     ui.label(RichText::new("·").color(tokens.muted));
 }
@@ -139,25 +163,25 @@ fn link(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
         Link::Connecting => "Connecting. What is shown is as it was last seen.".to_owned(),
         Link::Absent { why, retry_at_us, .. } => {
             let advice = absence::advice(*why, &key.reach);
-            let next = retry_at_us.map(|at_us| format!(" Tried {}.", absence::until(stage.now, at_us)));
+            let next = retry_at_us.map(|at_us| format!(" {}.", text::sentence(&absence::until(stage.now, at_us))));
             format!("{}. What is shown is as it was last seen.{}", advice.title, next.unwrap_or_default())
         }
     };
-    strip(ui, stage.tokens.caution, Icon::Unplug, &words);
+    strip(ui, stage.tokens, stage.tokens.caution, Icon::Unplug, &words);
 }
 
 /// One line across the view that says what is the matter.
-pub(super) fn strip(ui: &mut Ui, color: egui::Color32, icon: Icon, words: &str) {
+pub(super) fn strip(ui: &mut Ui, tokens: &Tokens, color: egui::Color32, icon: Icon, words: &str) {
     ui.add_space(Size::GAP);
     Frame::new()
-        .fill(color.gamma_multiply(0.12))
+        .fill(tokens.tint(color))
         .corner_radius(CornerRadius::same(7))
         .inner_margin(Margin::symmetric(12, 7))
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.horizontal_top(|ui| {
                 glyph::show(ui, icon, 15.0, color);
-                ui.add(Label::new(RichText::new(words).color(color)).wrap());
+                ui.add(Label::new(markdown::layout(tokens, &text::sentence(words), Size::BODY, color)).wrap());
             });
         });
 }

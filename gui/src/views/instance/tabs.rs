@@ -1,7 +1,10 @@
 //! The views of an instance as tabs: what they count, and whether there is trouble in them.
 
+use std::sync::Arc;
+
 use egui::{
-    Align2, Color32, EventFilter, FontFamily, FontId, Key, Modifiers, Pos2, Role, Sense, Stroke, Ui, Vec2, WidgetInfo,
+    Align2, Color32, EventFilter, FontFamily, FontId, Galley, Key, Modifiers, Pos2, Role, Sense, Stroke, Ui, Vec2,
+    WidgetInfo,
 };
 use hostler_bus::WorkerState;
 
@@ -13,11 +16,36 @@ use crate::theme::{Size, Tokens, fonts};
 use crate::views::Stage;
 use crate::views::shell::Pane;
 
+/// How much of the tabs is shown: all that there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Density {
+    /// Icon, title, and what is counted.
+    All,
+    /// Title, and what is counted.
+    Words,
+    /// The title of the one that is shown, icons of the others.
+    Icons,
+}
+
+/// The texts of a tab, and how wide it is.
+struct Face {
+    title: Option<Arc<Galley>>,
+    count: Option<Arc<Galley>>,
+    has_icon: bool,
+    side: f32,
+    width: f32,
+}
+
 /// What a tab shows behind its title.
 struct Sign {
     words: String,
     is_trouble: bool,
 }
+
+/// Between two tabs.
+const BETWEEN: f32 = 2.0;
+/// The size of an icon.
+const ICON: f32 = 14.0;
 
 /// Draws them.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
@@ -25,13 +53,13 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let Some((_, instance)) = stage.selected() else { return };
     let signs: Vec<Option<Sign>> = Tab::ALL.into_iter().map(|tab| sign(tab, instance)).collect();
     let takes_keys = stage.state.passing.shell.takes_keys(Pane::Content);
-    let is_narrow = ui.available_width() < 700.0;
+    let faces = faces(ui, tokens, stage.state.tab, &signs);
     let mut chosen = None;
     let row = ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 2.0;
-        for (tab, sign) in Tab::ALL.into_iter().zip(&signs) {
+        ui.spacing_mut().item_spacing.x = BETWEEN;
+        for ((tab, sign), face) in Tab::ALL.into_iter().zip(&signs).zip(faces) {
             let is_on = stage.state.tab == tab;
-            let response = draw(ui, tokens, tab, is_on, sign.as_ref(), is_narrow);
+            let response = draw(ui, tokens, tab, is_on, sign.as_ref(), face);
             if is_on && takes_keys {
                 response.request_focus();
             }
@@ -70,18 +98,50 @@ fn neighbour(ui: &Ui, tab: Tab) -> Option<Tab> {
     }
 }
 
-fn draw(ui: &mut Ui, tokens: &Tokens, tab: Tab, is_on: bool, sign: Option<&Sign>, is_narrow: bool) -> egui::Response {
+/// How the tabs look: as much of them as there is room for.
+fn faces(ui: &Ui, tokens: &Tokens, current: Tab, signs: &[Option<Sign>]) -> Vec<Face> {
+    let room = ui.available_width();
+    let of = |density| -> Vec<Face> {
+        let tabs = Tab::ALL.into_iter().zip(signs);
+        tabs.map(|(tab, sign)| face(ui, tokens, tab, tab == current, sign.as_ref(), density)).collect()
+    };
+    // What fits does not depend on which tab is shown, nor on whether there is something to count, so that the tabs do
+    // not change their form from one click to the next.
+    let spare = Sign { words: "00".to_owned(), is_trouble: false };
+    let fits = |density: &Density| {
+        let widths = Tab::ALL.into_iter().zip(signs).map(|(tab, sign)| {
+            let sign = sign.as_ref().or(matches!(tab, Tab::Workers | Tab::Requests).then_some(&spare));
+            face(ui, tokens, tab, true, sign, *density).width + BETWEEN
+        });
+        widths.sum::<f32>() <= room
+    };
+    of([Density::All, Density::Words].into_iter().find(fits).unwrap_or(Density::Icons))
+}
+
+fn face(ui: &Ui, tokens: &Tokens, tab: Tab, is_on: bool, sign: Option<&Sign>, density: Density) -> Face {
     let color = if is_on { tokens.text } else { tokens.muted };
     let family = if is_on { FontFamily::Name(fonts::STRONG.into()) } else { FontFamily::Proportional };
-    let painter = ui.painter().clone();
-    let title = painter.layout_no_wrap(tab.title().to_owned(), FontId::new(Size::BODY, family), color);
+    let layout = |words: &str, font, color| ui.painter().layout_no_wrap(words.to_owned(), font, color);
+    let has_words = density != Density::Icons || is_on;
+    let title = has_words.then(|| layout(tab.title(), FontId::new(Size::BODY, family), color));
     let small = FontId::new(Size::SMALL, FontFamily::Proportional);
     let sign_color = if sign.is_some_and(|sign| sign.is_trouble) { tokens.bad } else { tokens.muted };
-    let count = sign.map(|sign| painter.layout_no_wrap(sign.words.clone(), small, sign_color));
-    let (icon_width, side) = if is_narrow { (0.0, 8.0) } else { (22.0, 10.0) };
-    let count_width = count.as_ref().map_or(0.0, |galley| galley.size().x + 6.0);
-    let size = Vec2::new(2.0 * side + icon_width + title.size().x + count_width, 34.0);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let count = sign.filter(|_| density != Density::Icons).map(|sign| layout(&sign.words, small, sign_color));
+    let has_icon = density == Density::All || !has_words;
+    let side = if density == Density::All { 10.0 } else { 8.0 };
+    let of = |galley: &Option<Arc<Galley>>| galley.as_ref().map(|galley| galley.size().x);
+    let gaps = match (has_icon, has_words) {
+        (true, true) => ICON + 8.0,
+        (true, false) => ICON,
+        (false, _) => 0.0,
+    };
+    let width = 2.0 * side + gaps + of(&title).unwrap_or_default() + of(&count).map_or(0.0, |width| width + 6.0);
+    Face { title, count, has_icon, side, width }
+}
+
+fn draw(ui: &mut Ui, tokens: &Tokens, tab: Tab, is_on: bool, sign: Option<&Sign>, face: Face) -> egui::Response {
+    let painter = ui.painter().clone();
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(face.width, 34.0), Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::Tab, true, is_on, tab.title()));
     ui.ctx().accesskit_node_builder(response.id, |node| {
         node.clear_toggled();
@@ -93,20 +153,20 @@ fn draw(ui: &mut Ui, tokens: &Tokens, tab: Tab, is_on: bool, sign: Option<&Sign>
     if response.hovered() && !is_on {
         painter.rect_filled(rect.shrink2(Vec2::new(0.0, 3.0)), 6.0, tokens.hovered);
     }
-    let mut left = rect.left() + side;
+    let mut left = rect.left() + face.side;
     let middle = rect.center().y;
-    if !is_narrow {
+    if face.has_icon {
         let glyph = icon::text(Command::Show(tab).words().icon);
-        let font = FontId::new(14.0, FontFamily::Proportional);
+        let font = FontId::new(ICON, FontFamily::Proportional);
         let tint = if is_on { tokens.accent } else { tokens.muted };
-        painter.text(Pos2::new(left + 7.0, middle), Align2::CENTER_CENTER, glyph, font, tint);
-        left += icon_width;
+        painter.text(Pos2::new(left + ICON / 2.0, middle), Align2::CENTER_CENTER, glyph, font, tint);
+        left += ICON + 8.0;
     }
-    let title_width = title.size().x;
-    painter.galley(Pos2::new(left, middle - title.size().y / 2.0), title, color);
-    if let Some(galley) = count {
-        let place = Pos2::new(left + title_width + 6.0, middle - galley.size().y / 2.0);
-        painter.galley(place, galley, sign_color);
+    let is_icon_alone = face.title.is_none();
+    for galley in [face.title, face.count].into_iter().flatten() {
+        let size = galley.size();
+        painter.galley(Pos2::new(left, middle - size.y / 2.0), galley, tokens.text);
+        left += size.x + 6.0;
     }
     let line = if is_on { tokens.accent } else { Color32::TRANSPARENT };
     painter.hline(rect.left() + 4.0..=rect.right() - 4.0, rect.bottom() - 1.0, Stroke::new(2.0, line));
@@ -114,7 +174,7 @@ fn draw(ui: &mut Ui, tokens: &Tokens, tab: Tab, is_on: bool, sign: Option<&Sign>
         let stroke = Stroke::new(1.5, tokens.accent);
         painter.rect_stroke(rect.shrink2(Vec2::new(0.0, 3.0)), 6.0, stroke, egui::StrokeKind::Inside);
     }
-    response
+    if is_icon_alone { response.on_hover_text(tab.title()) } else { response }
 }
 
 /// What is counted in a view, and whether it is trouble.

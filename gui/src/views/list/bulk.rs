@@ -7,6 +7,9 @@ use crate::theme::icon::Icon;
 use crate::views::Stage;
 use crate::widgets::{button, text};
 
+/// Below this width there is no room for words on the buttons.
+const NARROW: f32 = 500.0;
+
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let tokens = stage.tokens;
@@ -18,6 +21,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         .corner_radius(CornerRadius::same(8))
         .inner_margin(Margin::symmetric(12, 6))
         .show(ui, |ui| {
+            let is_narrow = ui.available_width() < NARROW;
             ui.horizontal(|ui| {
                 ui.label(text::strong(format!("{count} marked")));
                 ui.add_space(8.0);
@@ -30,7 +34,10 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
                 for (icon, word, command) in buttons {
                     let (able, _) = commands::able_and_not(command, stage.world, stage.state);
                     ui.add_enabled_ui(!able.is_empty(), |ui| {
-                        let response = button::plain(ui, icon, word);
+                        let response = match is_narrow {
+                            true => button::framed_icon(ui, icon, word).on_hover_text(word),
+                            false => button::plain(ui, icon, word),
+                        };
                         if response.on_disabled_hover_text("None of them can take this now.").clicked() {
                             chosen = Some(command);
                         }

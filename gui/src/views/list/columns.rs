@@ -15,15 +15,15 @@ const LINE_FROM: f32 = 800.0;
 pub(super) fn columns(width: f32) -> [table::Column; 9] {
     let requests = if width < LINE_FROM { 84.0 } else { 168.0 };
     [
-        table::Column::exact("", 34.0),
+        table::Column::exact("", 32.0),
         table::Column::exact("State", 108.0).sorts(),
-        table::Column::wide("Name", 120.0).sorts(),
+        table::Column::wide("Name", 96.0).sorts(),
         table::Column::wide("Application", 150.0).sorts().from(1000.0),
         table::Column::exact("Requests", requests).right().sorts(),
-        table::Column::exact("p95", 76.0).right().sorts(),
-        table::Column::exact("Workers", 72.0).right().sorts(),
-        table::Column::exact("Memory", 80.0).right().sorts(),
-        table::Column::exact("Since", 84.0).right().sorts().from(660.0),
+        table::Column::exact("p95", 76.0).right().sorts().from(500.0),
+        table::Column::exact("Workers", 72.0).right().sorts().from(570.0),
+        table::Column::exact("Memory", 80.0).right().sorts().from(420.0),
+        table::Column::exact("In state", 92.0).right().sorts().from(720.0),
     ]
 }
 

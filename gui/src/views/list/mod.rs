@@ -41,7 +41,7 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         ui.add_space(Size::GAP);
     }
     if filter::listed(stage.world, stage.state).is_empty() {
-        let words = "No instance is called so, or is in one of these states.";
+        let words = "No instance has this in its name and one of these states. Search for less, or show all of them.";
         let pressed = empty::show(ui, stage.tokens, Icon::SearchX, "Nothing matches", words, |ui| {
             button::plain(ui, Icon::X, "Show all").clicked()
         });
@@ -66,7 +66,7 @@ fn nothing(ui: &mut Ui, stage: &mut Stage<'_>) -> bool {
         machine.link == Link::Connecting || (matches!(machine.link, Link::Ready(_)) && !machine.listed)
     };
     if machines.iter().any(|machine| waits(&machine)) {
-        empty::show(ui, tokens, Icon::PlugZap, "Connecting…", "The instances are asked for.", |ui| {
+        empty::show(ui, tokens, Icon::PlugZap, "Connecting…", "Asking for the list of instances.", |ui| {
             spinner::show(ui, 22.0, tokens.moving);
         });
         return true;

@@ -1,6 +1,6 @@
 //! The table: a row an instance, only those that can be seen are drawn.
 
-use egui::{Label, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
+use egui::{Label, RichText, Sense, Ui, Vec2};
 
 use super::columns::{Column, columns, p95, workers};
 use crate::commands::{self, Command};
@@ -10,7 +10,7 @@ use crate::theme::icon;
 use crate::views::shell::Pane;
 use crate::views::{Stage, filter, menu, trend};
 use crate::widgets::table::{Row, Table};
-use crate::widgets::{figures, glyph, sparkline, text};
+use crate::widgets::{figures, glyph, sparkline, text, tick};
 
 /// The height of a row.
 const ROW: f32 = 36.0;
@@ -69,7 +69,7 @@ fn show_row(row: &mut Row<'_>, stage: &mut Stage<'_>, key: &InstanceKey) {
     if let Some(instance) = stage.world.instance(key) {
         row.name(&format!("{}, {}", key.name, instance.state()));
         let mut changed = false;
-        row.cell(|ui| changed = mark(ui, key, &mut is_marked));
+        row.cell(|ui| changed = mark(ui, tokens, key, &mut is_marked));
         for column in Column::ALL {
             row.cell(|ui| {
                 if column.is_figure() {
@@ -87,10 +87,8 @@ fn show_row(row: &mut Row<'_>, stage: &mut Stage<'_>, key: &InstanceKey) {
 }
 
 /// The box that marks an instance; answers whether it was pressed.
-fn mark(ui: &mut Ui, key: &InstanceKey, is_marked: &mut bool) -> bool {
-    let response = ui.checkbox(is_marked, "");
-    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, *is_marked, format!("Mark {}", key.name)));
-    response.changed()
+fn mark(ui: &mut Ui, tokens: &Tokens, key: &InstanceKey, is_marked: &mut bool) -> bool {
+    tick::check(ui, tokens, is_marked, "", &format!("Mark {}", key.name)).changed()
 }
 
 /// A cell with words.
@@ -143,6 +141,10 @@ fn figure(ui: &mut Ui, tokens: &Tokens, instance: &Instance, column: Column, now
     }
     if column == Column::Requests && words.is_some() && ui.available_width() > 76.0 {
         let line = trend::rates(&instance.samples, now);
-        sparkline::show(ui, Vec2::new(72.0, 18.0), tokens.accent, &line, "Requests a second in the last five minutes");
+        // From the left edge of the cell, so that the lines stand below each other however wide the figures are.
+        ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+            let name = "Requests a second in the last five minutes";
+            sparkline::show(ui, Vec2::new(72.0, 18.0), tokens.accent, &line, name);
+        });
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, readin
     let tokens = stage.tokens;
     let severity = Severity::of(line.priority);
     ui.horizontal(|ui| {
-        badge::pill(ui, toolbar::color(tokens, severity), severity.letter(), severity.word());
+        badge::pill(ui, tokens, toolbar::color(tokens, severity), severity.letter(), severity.word());
         ui.label(text::muted(tokens, figures::local(line.time_us, "%a %F %H:%M:%S.%6f")));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 2.0;

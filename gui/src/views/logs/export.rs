@@ -18,7 +18,7 @@ use crate::theme::icon::Icon;
 use crate::theme::{Size, Tokens};
 use crate::views::dialogs::{self, Outcome};
 use crate::widgets::chooser::{self, Chooser};
-use crate::widgets::{button, figures, spinner, text};
+use crate::widgets::{button, figures, spinner, text, tick};
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -161,7 +161,7 @@ fn form(ui: &mut Ui, stage: &mut Stage<'_>, export: &mut Export) -> bool {
     ui.add_space(Size::TIGHT);
     ui.horizontal(|ui| {
         for (form, words) in [(Form::Text, "Text"), (Form::JsonLines, "JSON lines")] {
-            if ui.radio_value(&mut export.form, form, words).changed() {
+            if tick::radio(ui, stage.tokens, &mut export.form, form, words).changed() {
                 export.path = with_ending(&export.path, form);
             }
         }

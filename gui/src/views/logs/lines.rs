@@ -219,8 +219,8 @@ fn draw(ui: &mut Ui, face: &Face, reading: &Reading, line: &LogLine, row: Row, r
     let ground = match severity {
         _ if chosen => tokens.selected,
         _ if response.contains_pointer() => tokens.hovered,
-        Severity::Error => tokens.bad.gamma_multiply(0.09),
-        Severity::Warning => tokens.caution.gamma_multiply(0.07),
+        Severity::Error => tokens.tint(tokens.bad),
+        Severity::Warning => tokens.tint(tokens.caution),
         _ => Color32::TRANSPARENT,
     };
     painter.rect_filled(rect, 0.0, ground);

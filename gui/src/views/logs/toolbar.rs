@@ -7,8 +7,8 @@ use super::{LINES, MORE_LINES, Stage, chips};
 use crate::bus::Order;
 use crate::model::logs::{Found, OFFERED};
 use crate::model::{InstanceKey, Severity};
-use crate::theme::Tokens;
 use crate::theme::icon::{self, Icon};
+use crate::theme::{Size, Tokens};
 use crate::widgets::{button, figures, text};
 
 /// What stands to the right of the search field, about.
@@ -72,7 +72,7 @@ fn search(ui: &mut Ui, stage: &mut Stage<'_>, reading: &mut Reading) {
         }
     });
     let only = reading.only_found;
-    if toggle(ui, stage.tokens, Icon::ListFilter, "Show only lines with this text", only) {
+    if button::toggle(ui, stage.tokens, Icon::ListFilter, "Show only lines with this text", only).clicked() {
         reading.only_found = !only;
         reading.search_typed();
     }
@@ -130,7 +130,9 @@ fn severity(ui: &mut Ui, tokens: &Tokens, reading: &mut Reading) {
 /// The values of fields that were seen, to choose from.
 fn filters(ui: &mut Ui, stage: &Stage<'_>, reading: &mut Reading) {
     let label = text::with_icon(Icon::Funnel, "Filter");
+    let tokens = stage.tokens;
     let menu = ui.menu_button(label, |ui| {
+        ui.spacing_mut().item_spacing = Vec2::new(Size::TIGHT, Size::TIGHT);
         let mut chosen = None;
         for name in OFFERED {
             let mut values: Vec<String> = reading.index.values(name).map(str::to_owned).collect();
@@ -138,12 +140,12 @@ fn filters(ui: &mut Ui, stage: &Stage<'_>, reading: &mut Reading) {
             if values.is_empty() {
                 continue;
             }
-            ui.label(text::small(stage.tokens, chips::in_words(name)));
+            ui.label(text::small(tokens, text::sentence(&chips::in_words(name))));
             ui.horizontal_wrapped(|ui| {
                 ui.set_max_width(220.0);
                 for value in values {
                     let current = reading.index.criteria().fields.get(name) == Some(&value);
-                    let response = ui.selectable_label(current, &value);
+                    let response = choice(ui, tokens, current, &value);
                     response.widget_info(|| {
                         let words = format!("Only {} {value}", chips::in_words(name));
                         WidgetInfo::selected(Role::Button, true, current, words)
@@ -154,10 +156,10 @@ fn filters(ui: &mut Ui, stage: &Stage<'_>, reading: &mut Reading) {
                 }
             });
         }
-        ui.label(text::small(stage.tokens, "time"));
+        ui.label(text::small(tokens, "In the last"));
         ui.horizontal(|ui| {
             for (minutes, words) in [(5, "5 min"), (15, "15 min"), (60, "1 h"), (1_440, "1 day")] {
-                if ui.selectable_label(false, words).clicked() {
+                if choice(ui, tokens, false, words).clicked() {
                     let since_us = stage.now.saturating_sub(minutes * 60_000_000);
                     reading.change(|criteria| criteria.time_us = Some(since_us..u64::MAX));
                     ui.close();
@@ -177,6 +179,17 @@ fn filters(ui: &mut Ui, stage: &Stage<'_>, reading: &mut Reading) {
     menu.response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Filter by worker, generation or time"));
 }
 
+/// One value of several, with an outline, which a menu takes from its buttons.
+fn choice(ui: &mut Ui, tokens: &Tokens, is_on: bool, words: &str) -> egui::Response {
+    let (fill, line) = if is_on { (tokens.selected, tokens.accent) } else { (tokens.raised, tokens.line) };
+    let face = Button::new(words).fill(fill).stroke(egui::Stroke::new(1.0, line)).frame_when_inactive(true);
+    ui.scope(|ui| {
+        ui.spacing_mut().button_padding = Vec2::new(8.0, 2.0);
+        ui.add(face.min_size(Vec2::new(30.0, 24.0)))
+    })
+    .inner
+}
+
 /// From right to left: what is done with the log.
 fn deeds(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Reading) {
     let tokens = stage.tokens;
@@ -189,33 +202,19 @@ fn deeds(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Re
         instance.log.clear();
         reading.go_to_end();
     }
-    if toggle(ui, tokens, Icon::ChartNoAxesColumn, "Show how many lines when", stage.state.views.logs.timeline) {
+    if button::toggle(ui, tokens, Icon::ChartNoAxesColumn, "Show how many lines when", stage.state.views.logs.timeline)
+        .clicked()
+    {
         stage.state.views.logs.timeline ^= true;
     }
-    if toggle(ui, tokens, Icon::WrapText, "Wrap long lines", stage.state.views.logs.wrap) {
+    if button::toggle(ui, tokens, Icon::WrapText, "Wrap long lines", stage.state.views.logs.wrap).clicked() {
         stage.state.views.logs.wrap ^= true;
     }
     let paused = reading.paused_at.is_some();
     let (glyph, name) = if paused { (Icon::Play, "Go on") } else { (Icon::Pause, "Pause") };
-    if toggle(ui, tokens, glyph, name, paused) {
+    if button::toggle(ui, tokens, glyph, name, paused).clicked() {
         reading.set_paused(!paused);
     }
-}
-
-/// A button that is an icon alone and stays pressed.
-fn toggle(ui: &mut Ui, tokens: &Tokens, glyph: Icon, name: &str, on: bool) -> bool {
-    let color = if on { tokens.accent } else { tokens.text };
-    let button = Button::new(RichText::new(icon::text(glyph)).size(15.0).color(color))
-        .fill(if on { tokens.selected } else { egui::Color32::TRANSPARENT })
-        .stroke(egui::Stroke::NONE)
-        .min_size(Vec2::splat(26.0));
-    ui.scope(|ui| {
-        ui.spacing_mut().button_padding = Vec2::splat(4.0);
-        let response = ui.add(button);
-        response.widget_info(|| WidgetInfo::selected(Role::Button, true, on, name));
-        response.on_hover_text(name).clicked()
-    })
-    .inner
 }
 
 /// How a severity is drawn.

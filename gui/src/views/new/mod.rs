@@ -11,7 +11,7 @@ use egui::{Modal, Ui};
 use hostler_bus::daemon::Reach;
 use hostler_project::Surroundings;
 
-use super::Stage;
+use super::{Stage, dialogs};
 use crate::state::State;
 use crate::theme::Size;
 use crate::theme::icon::Icon;
@@ -88,10 +88,11 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let Some(mut dialog) = stage.state.passing.new.open.take() else { return };
     let title = if dialog.imports { "Import from another server" } else { "New instance" };
     let mut close = false;
-    let modal = Modal::new(egui::Id::unique("new instance")).show(ui.ctx(), |ui| {
+    let frame = dialogs::frame(ui.ctx(), stage.tokens);
+    let modal = Modal::new(egui::Id::unique("new instance")).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(WIDTH.min(ui.ctx().content_rect().width() - 64.0));
         ui.horizontal(|ui| {
-            ui.label(text::title(title));
+            ui.label(text::title(title).size(17.0));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 close |= button::icon_only(ui, Icon::X, "Close").clicked();
             });

@@ -9,7 +9,7 @@ use super::{Dialog, Stage};
 use crate::secrets::hidden;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{button, command_line, facts, text};
+use crate::widgets::{button, command_line, facts, text, tick};
 
 const PROFILES: [(&str, &str); 3] = [
     ("standard", "standard: for nearly all"),
@@ -79,6 +79,7 @@ fn told(ui: &mut Ui, stage: &Stage<'_>, found: &Found) {
 
 fn form(ui: &mut Ui, stage: &Stage<'_>, found: &mut Found, user: bool, problems: &[(Field, String)]) {
     let draft = &mut found.draft;
+    let tick = |ui: &mut Ui, is_on: &mut bool, words: &str| tick::check(ui, stage.tokens, is_on, words, words);
     Grid::new("new instance").num_columns(2).spacing([Size::PAD, Size::GAP]).show(ui, |ui| {
         let line = |ui: &mut Ui, label: &str, hint: &str, value: &mut String, field: Option<Field>| {
             let label = ui.label(text::muted(stage.tokens, label));
@@ -113,15 +114,15 @@ fn form(ui: &mut Ui, stage: &Stage<'_>, found: &mut Found, user: bool, problems:
                 .labelled_by(label.id);
             ui.end_row();
             ui.label("");
-            ui.checkbox(&mut draft.sees_homes, "It may read what is below /home");
+            tick(ui, &mut draft.sees_homes, "It may read what is below /home");
             ui.end_row();
         }
         ui.label("");
         let with = if user { "Listen each time you log in" } else { "Listen after each boot" };
-        ui.checkbox(&mut draft.enable, with);
+        tick(ui, &mut draft.enable, with);
         ui.end_row();
         ui.label("");
-        ui.checkbox(&mut draft.start, "Listen from now on");
+        tick(ui, &mut draft.start, "Listen from now on");
         ui.end_row();
     });
 }

@@ -146,7 +146,7 @@ fn figures_of(shown: Shown<'_>, status: &Status) -> Vec<Figure> {
         card(
             Icon::Cpu,
             "Workers",
-            format!("{} / {}", observed.workers_busy, observed.workers_ready),
+            format!("{} of {}", observed.workers_busy, observed.workers_ready),
             workers_note(status),
             1,
             (observed.workers_ready < observed.workers_wanted).then_some(tokens.caution),
@@ -185,7 +185,7 @@ fn figures_of(shown: Shown<'_>, status: &Status) -> Vec<Figure> {
 fn workers_note(status: &Status) -> String {
     let (least, most) = (status.configured.workers_min, status.configured.workers_max);
     let bounds = if least == most { least.to_string() } else { format!("{least}–{most}") };
-    format!("busy of ready · {bounds}")
+    format!("busy · set to {bounds}")
 }
 
 fn short_time(microseconds: u64) -> String {

@@ -12,7 +12,7 @@ mod tests;
 mod track;
 mod zoom;
 
-use egui::{ScrollArea, Ui};
+use egui::Ui;
 use hostler_bus::daemon::InstanceState;
 
 use super::Stage;
@@ -21,7 +21,7 @@ use crate::bus::Order;
 use crate::model::Loaded;
 use crate::state::State;
 use crate::theme::Size;
-use crate::widgets::loaded;
+use crate::widgets::{loaded, page};
 pub use track::Range;
 pub use zoom::{Change, Passing};
 
@@ -44,8 +44,7 @@ pub fn change(state: &mut State, change: Change, now_us: u64) {
 /// Draws it.
 pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     stage.with_shown(|shown, state, orders| {
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            ui.set_max_width(ui.available_width() - Size::TIGHT);
+        page::show(ui, "overview", |ui| {
             ui.spacing_mut().item_spacing.y = Size::PAD;
             parts(ui, shown, state, orders);
             ui.add_space(Size::GAP);

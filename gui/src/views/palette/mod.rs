@@ -108,7 +108,7 @@ fn field(ui: &mut Ui, stage: &mut Stage<'_>) {
 fn list(ui: &mut Ui, tokens: &Tokens, found: &[Entry], place: usize, height: f32, has_moved: bool) -> Option<usize> {
     if found.is_empty() {
         ui.add_space(28.0);
-        ui.vertical_centered(|ui| ui.label(text::muted(tokens, "Nothing is called so.")));
+        ui.vertical_centered(|ui| ui.label(text::muted(tokens, "Nothing matches. Try a shorter word.")));
         ui.add_space(28.0);
         return None;
     }
@@ -184,7 +184,11 @@ fn foot(ui: &mut Ui, tokens: &Tokens, entry: Option<&Entry>) {
                     });
                 }
                 None => {
-                    ui.label(text::small(tokens, "Only here: there is no command of hostler for it."));
+                    let words = match entry {
+                        Some(_) => "Only in this window: there is no command for a terminal.",
+                        None => "The command for a terminal stands here.",
+                    };
+                    ui.label(text::small(tokens, words));
                 }
             }
         });

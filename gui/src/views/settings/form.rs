@@ -1,12 +1,12 @@
 //! The groups with their settings, one below the other.
 
-use egui::{Align, ScrollArea, Stroke, Ui};
+use egui::{Align, Stroke, Ui};
 use hostler_bus::daemon::{Origin, SettingInfo, SettingValue};
 
 use super::{Editing, Form, groups, setting};
 use crate::theme::icon::Icon;
 use crate::theme::{Size, Tokens};
-use crate::widgets::{button, card, empty, text};
+use crate::widgets::{button, card, empty, page, text};
 
 /// Draws them.
 pub(super) fn show(ui: &mut Ui, tokens: &'static Tokens, editing: &mut Editing, form: &Form<'_>) {
@@ -21,7 +21,7 @@ pub(super) fn show(ui: &mut Ui, tokens: &'static Tokens, editing: &mut Editing, 
         return;
     }
     let jump = editing.jump.take();
-    ScrollArea::vertical().auto_shrink(false).id_salt("settings").show(ui, |ui| {
+    page::show(ui, "settings", |ui| {
         ui.spacing_mut().item_spacing.y = Size::GAP;
         let top = ui.clip_rect().top();
         let mut at_group = None;

@@ -125,6 +125,7 @@ fn draw(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, editing: &mut Edi
     let mut orders = Vec::new();
     ui.spacing_mut().item_spacing.y = Size::TIGHT;
     toolbar::show(ui, tokens, editing, &form, instance, wants_search);
+    ui.add_space(Size::TIGHT);
     if editing.raw {
         text::show(ui, tokens, settings);
         return orders;

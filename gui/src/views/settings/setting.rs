@@ -143,7 +143,7 @@ fn problems(ui: &mut Ui, tokens: &Tokens, form: &Form<'_>, info: &SettingInfo) {
 /// What somebody else made of the setting meanwhile.
 fn decide(ui: &mut Ui, tokens: &Tokens, editing: &mut Editing, info: &SettingInfo, clash: &Clash) {
     let frame = egui::Frame::new()
-        .fill(tokens.caution.gamma_multiply(0.10))
+        .fill(tokens.tint(tokens.caution))
         .corner_radius(Size::CORNER)
         .inner_margin(egui::Margin::symmetric(10, 8));
     frame.show(ui, |ui| {

@@ -42,7 +42,7 @@ pub(super) fn show(ui: &mut Ui, tokens: &Tokens, settings: &Settings) {
                 let count = settings.text.lines().count();
                 let numbers = (1..=count).map(|number| format!("{number:>3}\n")).collect::<String>();
                 let font = FontId::monospace(Size::BODY - 1.0);
-                let numbers = LayoutJob::simple(numbers, font, tokens.muted.gamma_multiply(0.7), f32::INFINITY);
+                let numbers = LayoutJob::simple(numbers, font, tokens.muted, f32::INFINITY);
                 ui.add(Label::new(numbers).selectable(false).extend());
                 ui.add_space(Size::GAP);
                 ui.add(Label::new(colored(tokens, shown)).extend());

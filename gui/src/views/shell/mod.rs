@@ -70,6 +70,9 @@ impl Passing {
     }
 }
 
+/// The least width of the sidebar. It has at most a third of a narrow window.
+const SIDEBAR_LEAST: f32 = 200.0;
+
 /// Draws it.
 pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     take_keys(ui.ctx(), stage);
@@ -80,7 +83,7 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         egui::Panel::left("sidebar")
             .frame(Frame::new().fill(tokens.panel))
             .default_size(290.0)
-            .size_range(220.0..=460.0)
+            .size_range(SIDEBAR_LEAST..=(ui.available_width() * 0.34).clamp(SIDEBAR_LEAST, 460.0))
             .show(ui, |ui| super::sidebar::show(ui, stage));
     }
     let margin = Margin { left: Size::WIDE as i8, right: Size::WIDE as i8, top: 14, bottom: 12 };

@@ -63,7 +63,7 @@ fn what_is_not_there_says_what_to_do() {
         harness.get_by_label("This user, not installed");
         harness.get_by_label("This computer, not running");
         harness.get_by_label("web1.example.net, not reached");
-        harness.get_by_label("again in 8 s");
+        harness.get_by_label("retrying in 8 s");
         harness.get_by_label("Copy `ssh web1.example.net systemd-stdio-bridge`");
         let retry = harness.get_all_by_label("Retry now").next().expect("there is a button to retry");
         retry.click();

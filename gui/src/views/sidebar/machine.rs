@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use egui::{
-    Align, Color32, CornerRadius, Frame, Key, Layout, Margin, Modifiers, RichText, Role, Sense, Stroke, StrokeKind, Ui,
-    Vec2, WidgetInfo,
+    Align, Color32, CornerRadius, Frame, Key, Label, Layout, Margin, Modifiers, RichText, Role, Sense, Stroke,
+    StrokeKind, Ui, Vec2, WidgetInfo,
 };
 use hostler_bus::daemon::Reach;
 
@@ -19,6 +19,8 @@ use crate::widgets::{button, command_line, glyph, spinner, text};
 
 /// The height of a title.
 const TITLE: f32 = 34.0;
+/// Below this width a title has no room for more than a number.
+const NARROW: f32 = 236.0;
 
 /// Draws the title, and what is to be said of the link.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, reach: &Reach, stops: &mut Vec<Stop>) {
@@ -61,18 +63,28 @@ fn title(ui: &mut Ui, stage: &mut Stage<'_>, reach: &Reach, stops: &mut Vec<Stop
     let title = machine.title();
     let is_connecting = machine.link == Link::Connecting;
     let mut inner = ui.new_child(
-        egui::UiBuilder::new().max_rect(face.shrink2(Vec2::new(8.0, 0.0))).layout(Layout::left_to_right(Align::Center)),
+        egui::UiBuilder::new()
+            .max_rect(face.shrink2(Vec2::new(10.0, 0.0)))
+            .layout(Layout::left_to_right(Align::Center)),
     );
     inner.spacing_mut().item_spacing.x = 6.0;
     let chevron = if is_folded { Icon::ChevronRight } else { Icon::ChevronDown };
     glyph::show(&mut inner, chevron, 13.0, tokens.muted);
     glyph::show(&mut inner, icon, 14.0, tokens.muted);
-    inner.label(text::strong(title).size(12.5));
     inner.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        ui.label(RichText::new(&state).small().color(color));
+        // The number says enough where there is little room.
+        let words = if face.width() < NARROW {
+            state.trim_end_matches(|letter: char| !letter.is_ascii_digit())
+        } else {
+            &state
+        };
+        ui.label(RichText::new(if words.is_empty() { &state } else { words }).small().color(color));
         if is_connecting {
             spinner::show(ui, 12.0, tokens.moving);
         }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.add(Label::new(text::strong(title).size(12.5)).selectable(false).truncate());
+        });
     });
     let folds = ui.ctx().pointer_interact_pos().is_some_and(|position| position.x < face.left() + 26.0);
     let fold_key = response.has_focus()
@@ -153,9 +165,12 @@ fn notice(ui: &mut Ui, stage: &mut Stage<'_>, reach: &Reach) {
 /// Says that the search or the filter shows none of a machine's instances.
 pub(super) fn nothing_found(ui: &mut Ui, stage: &mut Stage<'_>, total: usize) {
     let tokens = stage.tokens;
-    card(ui, tokens, |ui| {
-        ui.label(text::small(tokens, format!("None of {total} matches.")));
-        if button::plain(ui, Icon::X, "Show all").clicked() {
+    ui.horizontal(|ui| {
+        ui.add_space(38.0);
+        ui.spacing_mut().item_spacing.x = 6.0;
+        ui.label(text::small(tokens, "No match"));
+        let response = ui.link(RichText::new(format!("Show all {total}")).small());
+        if response.clicked() {
             stage.state.search.clear();
             stage.state.states.clear();
         }

@@ -30,6 +30,9 @@ pub struct Kept {
     pub folded: BTreeSet<Reach>,
 }
 
+/// The width of both buttons at the foot, with their words.
+const FOOT: f32 = 252.0;
+
 /// A row that can have the keys, with its place.
 struct Stop {
     id: Id,
@@ -45,13 +48,17 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let bottom = Frame::new().inner_margin(Margin::symmetric(10, 8));
     egui::Panel::bottom("sidebar foot").frame(bottom).show_separator_line(true).show(ui, |ui| {
         ui.set_width(ui.available_width());
+        let is_narrow = ui.available_width() < FOOT;
         ui.horizontal(|ui| {
             for (icon, words, command) in
                 [(Icon::FilePlus, "New instance…", Command::New), (Icon::Server, "Add host…", Command::AddHost)]
             {
                 let availability = command.availability(&Scene::new(stage.world, stage.state));
-                let response =
-                    ui.add_enabled_ui(availability.is_available(), |ui| button::plain(ui, icon, words)).inner;
+                let draw = |ui: &mut Ui| match command {
+                    Command::AddHost if is_narrow => button::framed_icon(ui, icon, words),
+                    _ => button::plain(ui, icon, words),
+                };
+                let response = ui.add_enabled_ui(availability.is_available(), draw).inner;
                 let response = response.on_hover_text(command.words().help);
                 if response.on_disabled_hover_text(availability.reason()).clicked() {
                     commands::run(command, None, ui.ctx(), stage);

@@ -124,7 +124,7 @@ fn check_rect(rect: Rect) -> Rect {
 fn paint(ui: &Ui, tokens: &Tokens, row: &Row, face: Rect, line: &[f64]) {
     let mut painter = ui.painter_at(face);
     if !row.is_reached {
-        painter.multiply_opacity(0.55);
+        painter.multiply_opacity(0.7);
     }
     let (upper, lower) = (face.top() + 14.5, face.top() + 31.0);
     let (glyph, color) = match (row.is_marking, row.is_marked) {

@@ -1,13 +1,13 @@
 //! The head of the sidebar: the search field, the filter by state, the order.
 
-use egui::{Button, CornerRadius, Key, Popup, PopupCloseBehavior, RichText, Role, TextEdit, Ui, Vec2, WidgetInfo};
+use egui::{Key, Popup, PopupCloseBehavior, RichText, TextEdit, Ui, Vec2};
 use hostler_bus::daemon::InstanceState;
 
 use crate::state::{Sort, State};
 use crate::theme::Tokens;
 use crate::theme::icon::{self, Icon};
 use crate::views::Stage;
-use crate::widgets::{button, text};
+use crate::widgets::{button, text, tick};
 
 /// The orders, with their words.
 const SORTS: [(Sort, &str); 4] = [
@@ -25,14 +25,16 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         search(ui, stage);
         let chosen = stage.state.states.len();
         let name = if chosen == 0 { "Filter by state".to_owned() } else { format!("Filter by state: {chosen} chosen") };
-        let filter = toggle(ui, tokens, Icon::ListFilter, &name, chosen > 0);
+        let filter = button::toggle(ui, tokens, Icon::ListFilter, &name, chosen > 0);
         Popup::menu(&filter).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
             states(ui, tokens, stage.state);
         });
-        let order = toggle(ui, tokens, Icon::ArrowUpDown, "Sort", stage.state.sort != Sort::Name);
+        let order = button::toggle(ui, tokens, Icon::ArrowUpDown, "Sort", stage.state.sort != Sort::Name);
         Popup::menu(&order).show(|ui| {
             for (sort, words) in SORTS {
-                ui.radio_value(&mut stage.state.sort, sort, words);
+                if tick::radio(ui, tokens, &mut stage.state.sort, sort, words).clicked() {
+                    ui.close();
+                }
             }
         });
     });
@@ -58,28 +60,14 @@ fn search(ui: &mut Ui, stage: &mut Stage<'_>) {
     }
 }
 
-/// A small button that shows that what it opens is not as usual.
-fn toggle(ui: &mut Ui, tokens: &Tokens, glyph: Icon, name: &str, is_on: bool) -> egui::Response {
-    let color = if is_on { tokens.accent } else { tokens.muted };
-    let fill = if is_on { tokens.selected } else { egui::Color32::TRANSPARENT };
-    let face = Button::new(RichText::new(icon::text(glyph)).size(15.0).color(color))
-        .fill(fill)
-        .stroke(egui::Stroke::NONE)
-        .corner_radius(CornerRadius::same(6))
-        .min_size(Vec2::splat(28.0));
-    let response = ui.add(face);
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
-    response.on_hover_text(name)
-}
-
 fn states(ui: &mut Ui, tokens: &Tokens, state: &mut State) {
     ui.set_min_width(190.0);
+    ui.spacing_mut().item_spacing.y = 2.0;
     ui.label(text::small(tokens, "Show only instances that are"));
     for one in InstanceState::ALL {
         let mut is_chosen = state.states.contains(one);
         let words = RichText::new(format!("{}  {}", icon::text(icon::state(*one)), one.as_str()));
-        let response = ui.checkbox(&mut is_chosen, words.color(tokens.state(*one)));
-        response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, is_chosen, one.as_str()));
+        let response = tick::check(ui, tokens, &mut is_chosen, words.color(tokens.state(*one)), one.as_str());
         if response.changed() {
             state.states.retain(|other| other != one);
             if is_chosen {

@@ -62,12 +62,12 @@ const fn measure(setting: &'static str, needed_by: &'static str, closed: [bool; 
 }
 
 const COLUMNS: [Column; 6] = [
-    Column::exact("Measure", 184.0),
-    Column::wide("Who needs it open", 130.0),
-    Column::exact("strict", 78.0),
-    Column::exact("standard", 78.0),
-    Column::exact("compat", 78.0),
-    Column::exact("If open", 64.0).right(),
+    Column::wide("Measure", 140.0),
+    Column::wide("Who needs it open", 130.0).from(540.0),
+    Column::exact("strict", 72.0),
+    Column::exact("standard", 76.0),
+    Column::exact("compat", 72.0),
+    Column::exact("If open", 64.0).right().from(540.0),
 ];
 
 /// Draws it.
@@ -116,7 +116,7 @@ fn judged(ui: &mut Ui, tokens: &Tokens, current: Option<&Security>) {
         };
         ui.label(text::figure(format!("{:.1}", current.exposure)).color(color));
         ui.label(text::muted(tokens, "of 10 exposed"));
-        badge::pill(ui, color, &icon::text(Icon::ShieldCheck), &current.rating.to_lowercase());
+        badge::pill(ui, tokens, color, &icon::text(Icon::ShieldCheck), &current.rating.to_lowercase());
         ui.label(match current.profile.as_str() {
             "changed" => "its units were changed beyond Hostler's profiles".to_owned(),
             profile => format!("profile {profile}"),

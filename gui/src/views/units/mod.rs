@@ -7,7 +7,7 @@ mod starting;
 mod tests;
 mod unit;
 
-use egui::{ScrollArea, Ui};
+use egui::Ui;
 use hostler_bus::daemon::Detail;
 
 use super::Stage;
@@ -15,7 +15,7 @@ use super::shown::Shown;
 use crate::bus::Order;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{command_line, empty, loaded};
+use crate::widgets::{command_line, empty, loaded, page};
 
 /// From this width on, things stand beside each other.
 const WIDE: f32 = 660.0;
@@ -28,8 +28,7 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
                 by_hand(ui, shown);
                 return;
             }
-            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-                ui.set_max_width(ui.available_width() - Size::TIGHT);
+            page::show(ui, "units", |ui| {
                 ui.spacing_mut().item_spacing.y = Size::PAD;
                 parts(ui, shown, detail, orders);
                 ui.add_space(Size::GAP);

@@ -85,11 +85,13 @@ pub(super) fn socket(ui: &mut Ui, shown: Shown<'_>, detail: &Detail) {
 
 fn head(ui: &mut Ui, tokens: &Tokens, title: &str, active: &str, sub: &str) {
     ui.horizontal(|ui| {
-        ui.label(text::title(title));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let (sign, color) = state_signs(tokens, active);
             let words = if sub.is_empty() || sub == active { active.to_owned() } else { format!("{active} · {sub}") };
-            badge::pill(ui, color, &icon::text(sign), &words);
+            badge::pill(ui, tokens, color, &icon::text(sign), &words);
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                ui.add(egui::Label::new(text::title(title)).truncate()).on_hover_text(title);
+            });
         });
     });
 }

@@ -81,5 +81,5 @@ fn no_workers_say_why() {
         .get_by_label("Waiting for the workers");
     let failure = Failure { message: "it does not answer".to_owned(), ..Failure::default() };
     trial::of("shop", DARK, show, |trial| trial.instance().workers = Loaded::Failed(failure, None))
-        .get_by_label("it does not answer");
+        .get_by_label("It does not answer");
 }

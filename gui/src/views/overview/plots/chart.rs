@@ -114,8 +114,10 @@ impl Chart {
                 let chosen = Rect::from_x_y_ranges(range, frame.y_range());
                 ui.painter().rect_filled(chosen, 0.0, tokens.accent.gamma_multiply(0.22));
             }
-            if track.is_empty() {
-                let words = format!("Nothing was measured {}", scene.over);
+            if self.series.iter().all(|series| track.lines(series.value).is_empty()) {
+                let is_idle = self.quantity == Quantity::Time && !track.is_empty();
+                let what = if is_idle { "No request ended" } else { "Nothing was measured" };
+                let words = format!("{what} {}", scene.over);
                 let font = FontId::proportional(Size::SMALL);
                 ui.painter().text(frame.center(), Align2::CENTER_CENTER, words, font, tokens.muted);
             }
