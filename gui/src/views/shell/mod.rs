@@ -70,6 +70,8 @@ impl Passing {
     }
 }
 
+/// The width of the sidebar, as long as nobody chose another one.
+const SIDEBAR: f32 = 290.0;
 /// The least width of the sidebar. It has at most a third of a narrow window.
 const SIDEBAR_LEAST: f32 = 200.0;
 
@@ -80,10 +82,13 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let bar = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(10, 6));
     egui::Panel::top("top bar").frame(bar).show(ui, |ui| super::top_bar::show(ui, stage));
     if !stage.state.views.sidebar.hidden {
-        egui::Panel::left("sidebar")
+        let most = (ui.available_width() * 0.34).clamp(SIDEBAR_LEAST, 460.0);
+        // What the person chose in a wide window is not lost while it is narrow, or all is larger for a while.
+        let id = if most < SIDEBAR { "narrow sidebar" } else { "sidebar" };
+        egui::Panel::left(id)
             .frame(Frame::new().fill(tokens.panel))
-            .default_size(290.0)
-            .size_range(SIDEBAR_LEAST..=(ui.available_width() * 0.34).clamp(SIDEBAR_LEAST, 460.0))
+            .default_size(SIDEBAR)
+            .size_range(SIDEBAR_LEAST..=most)
             .show(ui, |ui| super::sidebar::show(ui, stage));
     }
     let margin = Margin { left: Size::WIDE as i8, right: Size::WIDE as i8, top: 14, bottom: 12 };
