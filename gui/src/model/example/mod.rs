@@ -147,8 +147,14 @@ fn overview(name: &str, state: InstanceState, problem: &str) -> Overview {
     }
 }
 
+/// How many minutes longer than the `shop` each one is in its state; that is the eighth.
+const SINCE: [u64; 9] = [41, 3, 11_520, 194, 2_870, 30_244, 17, 0, 57];
+/// How much more memory than the `shop` each one has, in MiB.
+const MEMORY: [i64; 9] = [0, -143, 0, 0, 0, -205, 96, 0, 0];
+
 fn instance(name: &str, state: InstanceState, problem: &str, number: u64) -> Instance {
-    let overview = overview(name, state, problem);
+    let mut overview = overview(name, state, problem);
+    overview.since_us -= SINCE[number as usize % SINCE.len()] * 60 * SECOND;
     let runs = matches!(state, InstanceState::Serving | InstanceState::Reloading | InstanceState::Broken);
     let mut instance = Instance { overview: overview.clone(), ..Default::default() };
     if !runs {
@@ -220,7 +226,8 @@ fn sample(at_us: u64, number: u64) -> Sample {
         queued: if wave > 1.4 { 3 } else { 0 },
         busy: (2.2 * wave * noise) as u32,
         ready: 4,
-        memory_bytes: 312 * 1024 * 1024 + (4e6 * (second / 61.0).sin()) as u64,
+        memory_bytes: ((312 + MEMORY[number as usize % MEMORY.len()]) as u64) * 1024 * 1024
+            + (4e6 * (second / 61.0).sin()) as u64,
         cpu: Some(0.12 + rate * 0.009),
     }
 }
