@@ -69,8 +69,11 @@ def test_a_file_that_the_service_does_not_follow_is_told_of_and_mended_by_comman
 
 
 def test_links_of_a_person_are_left_alone_where_no_setting_speaks_of_them(shop):
-    shop.use_profile("compat")
-    shop.machine.run("hostler", "set", "shop", "threads=2")
+    machine = shop.machine
+    machine.path(DROP_INS).mkdir(parents=True, exist_ok=True)
+    machine.run("ln", "--symbolic", "/usr/lib/hostler/profiles/compat.conf", LINKS["profile"])
+    machine.systemctl("daemon-reload")
+    machine.run("hostler", "set", "shop", "threads=2")
     assert links(shop) == {"profile": "compat"}
     shop.systemctl("restart", shop.service)
     assert shop.text() == "one"

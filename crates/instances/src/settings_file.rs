@@ -87,7 +87,7 @@ mod tests {
     fn a_file_says_what_its_keys_are_and_can_be_read() {
         let entries = [Entry::new("app", "shop:app"), Entry::new("workers", 2).note("As gunicorn had it.")];
         let text = compose(Path::new("x"), "A shop.", &entries, &[("workers", ""), ("threads", "4"), ("no_such", "")]);
-        let text = text.unwrap();
+        let (text, _) = text.unwrap();
         assert!(text.starts_with("# A shop.\n\n# The application, as "), "{text}");
         assert!(text.contains("\n# As gunicorn had it.\nworkers = 2\n"), "{text}");
         assert!(
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_text_is_quoted_and_what_is_wrong_is_told() {
-        let text = compose(Path::new("x"), "", &[Entry::new("chdir", "/srv/a \"b\"\\c")], &[]).unwrap();
+        let (text, _) = compose(Path::new("x"), "", &[Entry::new("chdir", "/srv/a \"b\"\\c")], &[]).unwrap();
         let mut reading = Reading::new();
         reading.file(Path::new("x"), &text);
         assert_eq!(reading.finish().unwrap().app.chdir.unwrap(), Path::new("/srv/a \"b\"\\c"));

@@ -150,7 +150,7 @@ fn any_bytes_keep_the_shape() {
             let line = line(Format::Json, &record);
             assert_eq!(line.chars().filter(|character| character.is_control()).count(), 1);
             let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-            assert_eq!(value.as_object().unwrap().len(), 15);
+            assert_eq!(value.as_object().unwrap().len(), 16);
             assert_eq!(value["target"], **target);
             assert_eq!(value["request_id"], **id);
             assert_eq!(value["referer"], *String::from_utf8_lossy(referer));
