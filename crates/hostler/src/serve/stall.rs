@@ -195,7 +195,7 @@ impl Stalls {
                 self.stopped.insert(key, still);
             } else if !exchange.is_loop(worker) {
                 // Another process begins anew, and gave no sign yet that could be the same by chance.
-                let mark = u64::from(pid) << 32 | u64::from(exchange.signs(worker));
+                let mark = (u64::from(pid) << 32) | u64::from(exchange.signs(worker));
                 let rung = before.idle.get(&key).filter(|rung| rung.mark == mark);
                 if rung.is_none() && !wanted {
                     continue;
