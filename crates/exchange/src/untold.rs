@@ -130,6 +130,7 @@ mod tests {
         threads: 1,
         router_threads: 1,
         slots: 1,
+        websockets: 0,
         head_size: 4096,
         request_ring: 16,
         response_ring: 16,
