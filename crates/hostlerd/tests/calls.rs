@@ -440,7 +440,7 @@ fn streams_pass_as_descriptors() {
         // What stands in for the journal: its first call is the page, its second follows.
         let journalctl = place.path().join("journalctl");
         let script = "#!/bin/sh\n\
-             case \"$*\" in *--after-cursor=c*--lines*) exit 1;; *--after-cursor=c7*) for n in 8 9 10; do\n\
+             case \"$*\" in *--after-cursor=c7*--lines*) exit 1;; *--after-cursor=c7*) for n in 8 9 10; do\n\
              echo '{\"__REALTIME_TIMESTAMP\":\"'$n'\",\"MESSAGE\":\"line '$n'\",\"__CURSOR\":\"c'$n'\"}'\n\
              done; exit;; *--after-cursor=c10*) exit;; esac\n\
              case \"$*\" in *--follow*) n=2;; *) n=1;; esac\n\
