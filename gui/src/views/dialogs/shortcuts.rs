@@ -9,11 +9,13 @@ use crate::views::Stage;
 use crate::widgets::text;
 
 /// Keys that belong to a part of the window and are no commands.
-const OTHERS: [(&str, &[&str]); 5] = [
+const OTHERS: [(&str, &[&str]); 7] = [
     ("Move between rows", &["↑", "↓", "Home", "End"]),
     ("Open the row", &["Enter"]),
     ("Mark the row", &["Space"]),
     ("Fold a machine", &["←", "→"]),
+    ("Go from moment to moment of a plot", &["←", "→", "Home", "End"]),
+    ("Show the log from there", &["Enter"]),
     ("Close a dialog, clear marks or a search", &["Esc"]),
 ];
 
@@ -25,8 +27,8 @@ pub(super) fn show(context: &Context, stage: &mut Stage<'_>) -> Outcome {
             |ui| {
                 ui.columns(2, |columns| {
                     let halves: [&[Group]; 2] = [
-                        &[Group::Instance, Group::View],
-                        &[Group::Marked, Group::Machines, Group::Window, Group::Help],
+                        &[Group::Instance, Group::Window, Group::Help],
+                        &[Group::View, Group::Marked, Group::Machines],
                     ];
                     for (column, groups) in columns.iter_mut().zip(halves) {
                         for group in groups {
@@ -70,7 +72,7 @@ fn list(ui: &mut Ui, tokens: &Tokens, group: Group) {
 }
 
 fn others(ui: &mut Ui, tokens: &Tokens) {
-    ui.label(text::muted(tokens, "In lists and dialogs"));
+    ui.label(text::muted(tokens, "In lists, plots and dialogs"));
     for (words, keys) in OTHERS {
         ui.horizontal(|ui| {
             for one in keys {

@@ -21,6 +21,8 @@ use crate::widgets::{button, text};
 
 /// From this width on, three plots stand beside each other.
 const THREE: f32 = 1_040.0;
+/// From this width on, both the part of the range and a moment are told between the title and the ranges.
+const BOTH: f32 = 560.0;
 
 /// Draws the choice of the range, and the plots.
 pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
@@ -39,7 +41,7 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
         span,
         over: &over,
         zone: &zone,
-        cursor: looking.cursor(),
+        cursor: looking.cursor(span),
         kept: looking.kept(),
         drawn: looking.drawn(),
         zoomed: looking.is_zoomed(),
@@ -78,39 +80,49 @@ fn rows(width: f32) -> &'static [usize] {
     }
 }
 
-/// The title and the ranges; below them the moment and the part of the range that are looked at, or how to choose them.
+/// The title and the ranges; between them the part of the range and the moment that are looked at, or how to choose them.
 fn choices(ui: &mut Ui, shown: Shown<'_>, state: &mut State, zone: &TimeZone) {
-    let range = state.views.overview.range;
-    ui.horizontal(|ui| {
-        ui.label(text::title("Activity"));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| choose(ui, state));
-    });
     ui.horizontal(|ui| {
         ui.set_height(Size::ROW);
-        let looking = &mut state.passing.overview;
-        if looking.is_zoomed() {
-            ui.label(text::strong(looking.span(range, shown.now).words(zone)));
-            let back = button::plain(ui, Icon::ZoomOut, &format!("Back to {}", range.title()));
-            if back.on_hover_text(format!("Show all of {}  (Escape)", range.words())).clicked() {
-                looking.reset();
-            }
-        }
-        let Some(kept) = looking.kept() else {
-            if !looking.is_zoomed() {
-                let hint = "Draw over a plot to look closer. Click to keep a moment.";
-                ui.add(egui::Label::new(text::small(shown.tokens, hint)).truncate());
-            }
-            return;
-        };
-        ui.label(text::muted(shown.tokens, format!("At {}", second_mark(kept, zone))));
-        if button::icon_only(ui, Icon::X, "Let go of this moment").clicked() {
-            looking.release();
-        }
-        let log = button::plain(ui, Icon::ScrollText, "Log from here");
-        if log.on_hover_text("Show the lines of the log from this moment on  (Enter)").clicked() {
-            open_log(state, kept);
-        }
+        ui.label(text::title("Activity"));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            choose(ui, state);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| looked_at(ui, shown, state, zone));
+        });
     });
+}
+
+fn looked_at(ui: &mut Ui, shown: Shown<'_>, state: &mut State, zone: &TimeZone) {
+    let range = state.views.overview.range;
+    let looking = &mut state.passing.overview;
+    ui.spacing_mut().item_spacing.x = 6.0;
+    ui.add_space(Size::GAP);
+    if looking.is_zoomed() {
+        // The axes say it as well, where both do not fit.
+        if looking.kept().is_none() || ui.available_width() > BOTH {
+            ui.label(text::strong(looking.span(range, shown.now).words(zone)));
+        }
+        let back = button::plain(ui, Icon::ZoomOut, &format!("Back to {}", range.title()));
+        if back.on_hover_text(format!("Show all of {}  (Escape)", range.words())).clicked() {
+            looking.reset();
+        }
+    }
+    let Some(kept) = looking.kept() else {
+        if !looking.is_zoomed() {
+            let hint = "Draw over a plot to look closer. Click to keep a moment.";
+            ui.add(egui::Label::new(text::small(shown.tokens, hint)).truncate());
+        }
+        return;
+    };
+    ui.label(text::muted(shown.tokens, format!("At {}", second_mark(kept, zone))));
+    let log = button::plain(ui, Icon::ScrollText, "Log from here");
+    let is_wanted = log.on_hover_text("Show the lines of the log from this moment on  (Enter)").clicked();
+    if button::icon_only(ui, Icon::X, "Let go of this moment").clicked() {
+        looking.release();
+    }
+    if is_wanted {
+        open_log(state, kept);
+    }
 }
 
 fn open_log(state: &mut State, moment: f64) {

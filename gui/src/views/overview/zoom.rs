@@ -101,8 +101,9 @@ pub struct Passing {
     zoom: Option<Span>,
     /// The moment that is kept on screen.
     kept: Option<f64>,
-    /// The moment that the pointer is over.
-    pointed: Option<f64>,
+    /// The part of what is shown that the pointer is over, in millionths: no moment, as what is shown moves on with the time,
+    /// and a pointer that rests is no reason to draw again.
+    pointed: Option<u32>,
     /// The span that is being drawn, from where the pointer was pressed to where it is.
     drawn: Option<(f64, f64)>,
 }
@@ -120,10 +121,14 @@ impl Passing {
         self.kept
     }
 
-    /// The moment whose values are shown; the latest without one.
+    /// The moment whose values are shown in a span; the latest without one.
     #[must_use]
-    pub(super) fn cursor(&self) -> Option<f64> {
-        self.pointed.or(self.kept)
+    pub(super) fn cursor(&self, span: Span) -> Option<f64> {
+        self.pointed.map(|part| span.at(f64::from(part) / 1e6)).or(self.kept)
+    }
+
+    fn point(&mut self, moment: f64, span: Span) {
+        self.pointed = span.part(moment).map(|part| (part * 1e6).round() as u32);
     }
 
     /// The span that is being drawn.
@@ -155,12 +160,13 @@ impl Passing {
 
     /// Takes what a person does.
     pub(super) fn take(&mut self, input: Input, range: Range, now_us: u64) {
+        let span = self.span(range, now_us);
         match input {
-            Input::Points(moment) => self.pointed = Some(moment),
+            Input::Points(moment) => self.point(moment, span),
             Input::Keeps(moment) => self.kept = Some(moment),
             Input::Begins(moment) => self.drawn = Some((moment, moment)),
             Input::Draws(moment) => {
-                self.pointed = Some(moment);
+                self.point(moment, span);
                 self.drawn = self.drawn.map(|(from, _)| (from, moment));
             }
             Input::Drops => {
@@ -288,10 +294,28 @@ mod tests {
         }
         let (first, last) = shown(&looking);
         assert!(first >= 280.0 && last <= 280.0 && first - last == 10.0, "{first} {last}");
-        assert_eq!(looking.cursor(), Some(NOW - 280.0));
-        looking.take(Input::Points(NOW - 3.0), Range::Minutes5, NOW_US);
-        assert_eq!(looking.cursor(), Some(NOW - 3.0), "the pointer is nearer than what was kept");
+        let span = looking.span(Range::Minutes5, NOW_US);
+        assert_eq!(looking.cursor(span), Some(NOW - 280.0));
+        let pointed = span.at(0.25);
+        looking.take(Input::Points(pointed), Range::Minutes5, NOW_US);
+        let cursor = looking.cursor(span).unwrap_or_default();
+        assert!((cursor - pointed).abs() < 1e-3, "the pointer is nearer than what was kept: {cursor}");
         looking.leave();
-        assert_eq!(looking.cursor(), looking.kept());
+        assert_eq!(looking.cursor(span), looking.kept());
+    }
+
+    #[test]
+    fn a_pointer_that_rests_changes_nothing() {
+        let mut looking = Passing::default();
+        let mut frame = |now_us: u64| {
+            let moment = looking.span(Range::Minutes5, now_us).at(0.3);
+            looking.leave();
+            looking.take(Input::Points(moment), Range::Minutes5, now_us);
+            looking.clone()
+        };
+        let first = frame(NOW_US);
+        for later in 1..200 {
+            assert_eq!(frame(NOW_US + later * 16_667), first);
+        }
     }
 }

@@ -153,7 +153,7 @@ fn the_log_level_is_set_by_hand() {
         trial.state.passing.dialog = Some(Dialog::LogLevel { key: example::key("shop"), level: None });
     });
     harness.get_by_role_and_label(Role::Dialog, "Log level of shop");
-    harness.get_by_label("Waiting for its level of now");
+    harness.get_by_label("Waiting for its level of now…");
     let told = Event::LogLevel(example::key("shop"), Ok(LogLevel::Info));
     harness.state_mut().world.take(told, example::NOW_US);
     harness.run();
