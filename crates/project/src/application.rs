@@ -26,11 +26,11 @@ pub struct Located {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Error {
-    #[error("chdir {}: {source}", path.display())]
+    #[error("chdir {}: {}", path.display(), super::why_not(path, source))]
     Directory { path: PathBuf, source: io::Error },
     #[error(
         "found no application in {}: looked for a Django project (manage.py, or a directory with settings.py and {}), and for \
-         `app`, `application`, `api`, `create_app()` or `make_app()` in {}{}. Name it, as in: hostler run package.module:attribute",
+         `app`, `application`, `api`, `create_app()` or `make_app()` in {}{}. Name it, as package.module:attribute: with the setting app, or as in `hostler run package.module:attribute`",
         directory.display(), gateways, looked.join(", "), hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default()
     )]
     Nothing { directory: PathBuf, gateways: String, looked: Vec<String>, hint: Option<String> },
@@ -41,6 +41,28 @@ pub enum Error {
     PythonPath { paths: Vec<String> },
     #[error(transparent)]
     Django(#[from] DjangoError),
+}
+
+impl Error {
+    /// The setting that it is about, where it is about one.
+    #[must_use]
+    pub fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::Directory { .. } => Some("chdir"),
+            Self::PythonPath { .. } => Some("pythonpath"),
+            Self::Factory { .. } => Some("app"),
+            Self::Nothing { .. } | Self::Django(_) => None,
+        }
+    }
+
+    /// What the system said of it, as errno(3).
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::Directory { source, .. } => source.raw_os_error(),
+            _ => None,
+        }
+    }
 }
 
 /// The names that an application goes by, in the order in which they are tried.
@@ -325,7 +347,7 @@ mod tests {
         assert_eq!(located.application.to_string(), "app:app");
         assert!(located.directory.is_absolute() && located.directory.ends_with("inner"));
         let message = locate_in(&[], "chdir = \"absent\"").unwrap_err();
-        assert!(message.starts_with("chdir ") && message.contains("No such file or directory"), "{message}");
+        assert!(message.starts_with("chdir ") && message.contains("absent: create it, or name another"), "{message}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod application;
+mod denied;
 pub mod django;
 mod folder;
 mod framework;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+pub use denied::why_not;
 pub use folder::{NoProject, Project, find, settings};
 pub use statics::Statics;
 

@@ -34,7 +34,7 @@ pub enum Error {
         python3 -m venv --clear {}\nand install the packages again",
         venv.display(), version.0, version.1, venv.display())]
     VenvOfAnother { reason: String, venv: PathBuf, version: (u32, u32, u32) },
-    #[error("{reason}: {} is no virtual environment. Make one: python3 -m venv {}", path.display(), path.display())]
+    #[error("{reason}: {} is no virtual environment{}. Make one: python3 -m venv {}", path.display(), shut(path), path.display())]
     NoVenv { reason: String, path: PathBuf },
     #[error("found no python3 in $PATH, and no .venv or venv in {}{passed_over}. Install Python, or name one with --python or --venv", directory.display())]
     Nowhere { directory: PathBuf, passed_over: String },
@@ -50,6 +50,16 @@ pub enum Error {
     Probe { reason: String, path: PathBuf, source: probe::Error },
     #[error("{reason}: {} {wrong}", path.display())]
     Unfit { reason: String, path: PathBuf, wrong: String },
+}
+
+/// Why it is not even seen whether it is one.
+fn shut(path: &Path) -> String {
+    match path.join("bin").read_dir() {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            format!(", as far as can be seen: {}", super::why_not(path, &error))
+        }
+        _ => String::new(),
+    }
 }
 
 /// Finds the interpreter: the settings `python`, then `venv`; `.venv` or `venv` in `directory`, the application's;

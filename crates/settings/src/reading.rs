@@ -121,6 +121,12 @@ impl Reading {
             .collect()
     }
 
+    /// Where each setting was given last, by its key; those that were not given have none.
+    #[must_use]
+    pub fn places(&self) -> &BTreeMap<&'static str, Place> {
+        &self.places
+    }
+
     fn set(&mut self, meta: &'static SettingMeta, input: &Input, place: impl Fn() -> Place) {
         let Settings { app, bind, pool, life, asgi, http, limits, log, develop, service, is_bind_given } =
             &mut self.settings;

@@ -34,9 +34,11 @@ impl MessageId {
     pub const STUCK: MessageId = MessageId(0x5e6d_960a_ccc9_4b08_b737_bca5_11da_67b5);
     /// No worker makes progress, and the server cannot mend it; the watchdog will end it.
     pub const WORKERS_STUCK: MessageId = MessageId(0x3a7d_8f4d_5a60_4fe5_8dde_f6bc_8688_1df3);
+    /// The server ended before it served anything: its settings, its application or its sockets are not as they should be.
+    pub const NOT_SERVED: MessageId = MessageId(0x6ecb_d18a_e779_454e_aaa6_b220_28b0_3103);
 
     /// All of them, with their names.
-    pub const ALL: [(&'static str, MessageId); 12] = [
+    pub const ALL: [(&'static str, MessageId); 13] = [
         ("STARTED", MessageId::STARTED),
         ("RELOADED", MessageId::RELOADED),
         ("RELOAD_FAILED", MessageId::RELOAD_FAILED),
@@ -49,6 +51,7 @@ impl MessageId {
         ("AWAKE", MessageId::AWAKE),
         ("STUCK", MessageId::STUCK),
         ("WORKERS_STUCK", MessageId::WORKERS_STUCK),
+        ("NOT_SERVED", MessageId::NOT_SERVED),
     ];
 
     /// The one of this name in [`MessageId::ALL`].
