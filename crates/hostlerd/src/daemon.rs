@@ -24,7 +24,7 @@ use crate::jobs::Jobs;
 use crate::known::Known;
 use crate::observer::Observers;
 use crate::registry::{FileFacts, Sources, merge};
-use crate::scope::{Scope, valid_name};
+use crate::scope::{Kind, Scope, valid_name};
 use crate::settings;
 use crate::units::{Units, service_of, socket_of};
 use crate::watching::Watching;
@@ -67,7 +67,7 @@ impl Hostlerd {
     ) -> Self {
         let news = Arc::new(Notify::new());
         let units = match units_bus {
-            Some(bus) => Units::new(bus, Arc::clone(&news))
+            Some(bus) => Units::new(bus, scope.kind == Kind::User, Arc::clone(&news))
                 .await
                 .inspect_err(|error| tracing::info!(%error, "no systemd on this bus: units are not managed"))
                 .ok(),
@@ -186,6 +186,7 @@ impl Hostlerd {
                 enabled,
                 seen,
                 left_alone: inner.healer.given_up(&name),
+                may_return: inner.observers.may_return(&name),
             };
             // A unit that is loaded and nothing else, as after `systemctl status hostler@typo`, is no instance.
             let overview = merge(&name, &sources);

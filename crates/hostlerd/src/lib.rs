@@ -15,6 +15,7 @@ mod authority;
 mod clients;
 mod creating;
 mod daemon;
+mod ending;
 mod heal;
 mod jobs;
 mod journal;

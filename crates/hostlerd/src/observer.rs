@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
 use hostler_bus::{InstanceProxy, State, connect};
@@ -35,16 +35,22 @@ enum Entry {
     },
 }
 
+/// For how long an instance that hung up is not said to be stuck: systemd tells a moment later what became of its process, or the process that
+/// takes its place opens a control socket of its own.
+const MAY_RETURN: Duration = Duration::from_secs(2);
+
 /// The connections.
 #[derive(Clone)]
 pub(crate) struct Observers {
     entries: Arc<Mutex<HashMap<String, Entry>>>,
+    /// Who hung up, and when.
+    lost: Arc<Mutex<HashMap<String, Instant>>>,
     news: Arc<Notify>,
 }
 
 impl Observers {
     pub(crate) fn new(news: Arc<Notify>) -> Self {
-        Self { entries: Arc::default(), news }
+        Self { entries: Arc::default(), lost: Arc::default(), news }
     }
 
     /// Connects to those of these sockets that were not tried yet, and waits a moment for them. What is no socket any more is
@@ -82,6 +88,13 @@ impl Observers {
             Some(Entry::Talking { seen, .. }) => Some(seen.clone()),
             _ => None,
         }
+    }
+
+    /// Whether it hung up just now.
+    pub(crate) fn may_return(&self, name: &str) -> bool {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.retain(|_, since| since.elapsed() < MAY_RETURN);
+        lost.contains_key(name)
     }
 
     /// The names of all that talk.
@@ -139,6 +152,10 @@ impl Observers {
             }
         }
         self.locked().remove(&name);
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Instant::now());
+        self.news.notify_one();
+        // One that did not return is told of then.
+        tokio::time::sleep(MAY_RETURN).await;
         self.news.notify_one();
     }
 

@@ -45,6 +45,7 @@ impl Hostlerd {
                 let instance = self.running(name)?;
                 progress.at("the program is started anew, and takes the sockets over when it serves", 0.2);
                 let upgraded = instance.upgrade().await?;
+                self.returned(name, upgraded.pid).await;
                 let message = format!("process {} of {name} serves, after {:.1} s", upgraded.pid, upgraded.seconds);
                 return Ok(Outcome { message, ..Outcome::default() });
             }
@@ -93,6 +94,21 @@ impl Hostlerd {
             }
         };
         Ok(Outcome { message: format!("{name} is {message}"), ..Outcome::default() })
+    }
+
+    /// Waits a moment until that process answers in place of the one before, so that who asks next is answered.
+    async fn returned(&self, name: &str, pid: u32) {
+        const MOMENT: std::time::Duration = std::time::Duration::from_millis(50);
+        const LOOKS: usize = 60;
+        for _ in 0..LOOKS {
+            self.refresh().await;
+            if let Ok(instance) = self.running(name)
+                && instance.status().await.is_ok_and(|status| status.observed.pid == pid)
+            {
+                return;
+            }
+            tokio::time::sleep(MOMENT).await;
+        }
     }
 
     /// Lets the instance make another generation.

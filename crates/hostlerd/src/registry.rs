@@ -34,6 +34,8 @@ pub(crate) struct Sources {
     /// UnitFileState of the service and of the socket; `None` without systemd.
     pub(crate) enabled: Option<(String, String)>,
     pub(crate) seen: Option<Seen>,
+    /// It hung up just now.
+    pub(crate) may_return: bool,
     /// What was known when it last ran.
     pub(crate) known: Facts,
     /// Why its socket, which a limit of systemd's stopped, is not started again; none where that does not stand so.
@@ -107,14 +109,15 @@ fn state(sources: &Sources) -> (InstanceState, String) {
     let active = service.as_ref().map_or("inactive", |unit| unit.active.as_str());
     let seen = sources.seen.as_ref().map(|seen| said(seen.state));
     match (active, service) {
-        ("failed", Some(unit)) if sources.seen.is_none() => {
-            (InstanceState::Failed, format!("its service failed ({}); see its log, then start it", unit.result))
+        ("failed", Some(unit)) if sources.seen.is_none() => (InstanceState::Failed, unit.why.clone()),
+        ("activating", Some(unit)) if !unit.why.is_empty() => {
+            (InstanceState::Starting, format!("systemd starts it again, as it ended: {}", unit.why))
         }
-        ("activating", Some(unit)) if unit.sub == "auto-restart" => {
-            (InstanceState::Starting, "its service failed, and systemd starts it again".to_owned())
-        }
+        ("deactivating", Some(unit)) if !unit.why.is_empty() => (InstanceState::Stopping, unit.why.clone()),
         ("activating", _) => fine(InstanceState::Starting),
         ("deactivating", _) => fine(InstanceState::Stopping),
+        // What became of it systemd says in a moment.
+        ("active" | "reloading", _) if seen.is_none() && sources.may_return => fine(InstanceState::Serving),
         ("active" | "reloading", _) => seen.unwrap_or_else(|| {
             (
                 InstanceState::Serving,
@@ -164,6 +167,7 @@ mod tests {
             sub: sub.to_owned(),
             result: result.to_owned(),
             since_us: 5,
+            why: "why".to_owned(),
             ..Unit::default()
         })
     }
@@ -192,6 +196,7 @@ mod tests {
             (sources(unit("activating", "auto-restart", ""), listening()), None, Is::Starting),
             (sources(unit("deactivating", "stop", ""), listening()), seen(State::Serving), Is::Stopping),
             (sources(unit("active", "running", ""), listening()), None, Is::Serving),
+            (sources(unit("deactivating", "stop-post", "exit-code"), listening()), None, Is::Stopping),
             (sources(unit("active", "running", ""), listening()), seen(State::Broken), Is::Broken),
             (sources(unit("reloading", "reload", ""), listening()), seen(State::Reloading), Is::Reloading),
             (sources(unit("active", "running", ""), listening()), seen(State::Asleep), Is::Asleep),
@@ -208,6 +213,25 @@ mod tests {
         assert_eq!(merge("x", &failed).problem, "its socket failed (trigger-limit-hit): nobody can connect");
         failed.left_alone = Some("start it".to_owned());
         assert!(merge("x", &failed).problem.ends_with("nobody can connect; start it"));
+    }
+
+    #[test]
+    fn why_it_does_not_run_is_told_until_it_does() {
+        let problem = |unit: Option<Unit>, may_return| {
+            let sources = Sources { may_return, ..sources(unit, unit_listening()) };
+            merge("x", &sources).problem
+        };
+        let again = "systemd starts it again, as it ended: why";
+        assert_eq!(problem(unit("activating", "auto-restart", "exit-code"), false), again);
+        assert_eq!(problem(unit("activating", "start", ""), false), again);
+        assert_eq!(problem(unit("deactivating", "stop-post", "exit-code"), false), "why");
+        assert_eq!(problem(unit("failed", "failed", "exit-code"), false), "why");
+        assert!(problem(unit("active", "running", ""), false).contains("does not answer"));
+        assert_eq!(problem(unit("active", "running", ""), true), "", "it hung up just now");
+    }
+
+    fn unit_listening() -> Option<Unit> {
+        unit("active", "listening", "")
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use zbus::zvariant::OwnedObjectPath;
 use zbus::{Connection, MatchRule, MessageStream};
 
+use crate::ending::Ending;
 use crate::scope::valid_name;
 use crate::security::Judgements;
 use crate::systemd::{ManagerProxy, Values};
@@ -35,6 +36,8 @@ pub(crate) struct Unit {
     pub(crate) since_us: u64,
     /// Where it listens, if it is a socket: Listen, as `/run/hostler/shop.sock` or `127.0.0.1:8000`.
     pub(crate) listen: Vec<String>,
+    /// Why a service does not run, where it failed or is about to be started again; else empty.
+    pub(crate) why: String,
 }
 
 /// The units of one instance.
@@ -55,6 +58,10 @@ pub(crate) struct Units {
     listens: Arc<Mutex<HashMap<String, Vec<String>>>>,
     /// What was learned of a unit in that state, by its object, until that changes.
     learned: Arc<Mutex<HashMap<String, Unit>>>,
+    /// Why a service ended that systemd starts again, by its object, until it runs.
+    endings: Arc<Mutex<HashMap<String, String>>>,
+    /// Whether they are a user's.
+    of_user: bool,
     /// How much of the system is kept from each service, until unit files change.
     pub(crate) judgements: Judgements,
 }
@@ -79,7 +86,7 @@ fn name_in(unit: &str) -> Option<(&str, bool)> {
 impl Units {
     /// Begins to listen; `news` is notified when something of ours changed. The error is for the log: the scope goes without
     /// systemd then.
-    pub(crate) async fn new(connection: Connection, news: Arc<Notify>) -> zbus::Result<Self> {
+    pub(crate) async fn new(connection: Connection, of_user: bool, news: Arc<Notify>) -> zbus::Result<Self> {
         let manager = ManagerProxy::new(&connection).await?;
         manager.subscribe().await?;
         let units = Self {
@@ -88,6 +95,8 @@ impl Units {
             file_states: Arc::default(),
             listens: Arc::default(),
             learned: Arc::default(),
+            endings: Arc::default(),
+            of_user,
             judgements: Judgements::default(),
         };
         let changes = MatchRule::builder()
@@ -164,10 +173,26 @@ impl Units {
         if let Ok(values) = self.values(path, "Unit").await {
             unit.since_us = values.number("StateChangeTimestamp");
         }
-        if unit.active == "failed" {
-            let interface = if id.ends_with(".socket") { "Socket" } else { "Service" };
-            unit.result = self.values(path, interface).await.map(|values| values.text("Result")).unwrap_or_default();
+        let interface = if id.ends_with(".socket") { "Socket" } else { "Service" };
+        // "auto-restart-queued", too (since 254).
+        let again = unit.active == "activating" && unit.sub.starts_with("auto-restart");
+        let ends = unit.active == "failed" || again || unit.active == "deactivating";
+        if ends && let Ok(values) = self.values(path, interface).await {
+            unit.result = values.text("Result");
+            if interface == "Service" && unit.result != "success" {
+                unit.why = values.ending().sentence(id, self.of_user);
+            }
         }
+        let mut endings = locked(&self.endings);
+        if !unit.why.is_empty() {
+            endings.insert(path.to_string(), unit.why.clone());
+        } else if unit.active == "activating" {
+            // It begins anew, and systemd has forgotten how it ended.
+            unit.why = endings.get(path.as_str()).cloned().unwrap_or_default();
+        } else {
+            endings.remove(path.as_str());
+        }
+        drop(endings);
         locked(&self.learned).insert(path.to_string(), unit.clone());
         unit
     }
@@ -250,6 +275,12 @@ impl Units {
         Ok((facts, words))
     }
 
+    /// How a service of ours ended.
+    async fn ending(&self, unit: &str) -> zbus::Result<Ending> {
+        let path = self.manager.load_unit(unit).await?;
+        Ok(self.values(&path, "Service").await?.ending())
+    }
+
     /// Whether it is active now. One that is on its way to be is not.
     pub(crate) async fn is_active(&self, unit: &str) -> bool {
         self.state(unit).await.as_deref() == Some("active")
@@ -289,6 +320,25 @@ pub(crate) struct ServiceWords {
     pub(crate) unit_file: String,
     pub(crate) environment: Vec<String>,
     pub(crate) command: Vec<String>,
+}
+
+impl Values {
+    /// How a service ended.
+    fn ending(&self) -> Ending {
+        Ending {
+            result: self.text("Result"),
+            exit_status: self.number("ExecMainStatus"),
+            status_text: line(&self.text("StatusText")),
+            user: self.text("User"),
+            group: self.text("Group"),
+            directory: self.text("WorkingDirectory"),
+        }
+    }
+}
+
+/// In one line: it is shown among others.
+fn line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

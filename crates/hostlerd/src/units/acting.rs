@@ -6,7 +6,8 @@ use futures_lite::StreamExt;
 use hostler_bus::daemon::{Error, Result, UnitFacts};
 use zbus::zvariant::OwnedObjectPath;
 
-use super::{Units, locked, name_in, service_of, socket_of};
+use super::{Units, line, locked, name_in, service_of, socket_of};
+use crate::ending::Ending;
 use crate::systemd::ManagerProxy;
 
 /// How long the next attempt of a start that failed may take to say why it fails.
@@ -58,22 +59,27 @@ impl Units {
     /// Why a job of systemd's failed; `None` when the service serves all the same, as it was started once more for who waits at its socket.
     async fn why(&self, unit: &str, result: &str) -> Option<String> {
         let told = match name_in(unit) {
-            Some((name, true)) => self.failed_service(name).await.map(|facts| {
-                if facts.active == "active" {
-                    return None;
+            Some((name, true)) => match self.failed_service(name).await {
+                Some(facts) if facts.active == "active" => return None,
+                Some(facts) if facts.result == "success" => {
+                    Some("it is being started once more, for a request that waits; see its log".to_owned())
                 }
-                if facts.result == "success" {
-                    return Some("it is being started once more, for a request that waits".to_owned());
+                Some(UnitFacts { result, exit_status, status_text, .. }) => {
+                    // It may be starting again already, and then systemd has forgotten how it ended.
+                    let ended = self.ending(unit).await.unwrap_or_default();
+                    let ended = Ending { result, exit_status, status_text: line(&status_text), ..ended };
+                    Some(ended.sentence(unit, self.of_user))
                 }
-                let status =
-                    if facts.status_text.is_empty() { String::new() } else { format!(": {}", facts.status_text) };
-                Some(format!("{} (exit status {}){status}", facts.result, facts.exit_status))
-            }),
-            Some((name, false)) => self.socket(name).await.ok().map(|facts| Some(facts.result)),
+                None => None,
+            },
+            Some((name, false)) => self.socket(name).await.ok().map(|facts| format!("{}; see its log", facts.result)),
             None => None,
         };
-        let told = told.unwrap_or_else(|| Some("systemd says no more".to_owned()))?;
-        Some(format!("{unit}: {result}: {told}; see its log"))
+        let told = told.unwrap_or_else(|| "systemd says no more; see its log".to_owned());
+        Some(match result {
+            "failed" => format!("{unit}: {told}"),
+            _ => format!("{unit}: {result}: {told}"),
+        })
     }
 
     /// What systemd says of a service that failed to start. Whoever waits at its socket has it started again at once, and then nothing is left of
