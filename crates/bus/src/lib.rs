@@ -19,6 +19,7 @@ mod places;
 mod samples;
 mod server;
 mod status;
+mod stopping;
 mod text;
 mod wire;
 mod words;
@@ -29,10 +30,11 @@ pub use control::{Condition, Control};
 pub use error::{Error, Result};
 pub use instance::InstanceProxy;
 pub use places::{Found, NoPlace, Places, SOCKET_FILE};
-pub use samples::{Sample, Samples};
+pub use samples::{Gap, Sample, Samples};
 pub use server::{CONNECTION_LIMIT, NotServed, Server, serve, serve_on};
 pub use status::{Configured, Event, LastError, LastReload, Observed, Status};
-pub use words::{EventKind, LogLevel, Phase, State, WorkerState};
+pub use stopping::stops_for_good;
+pub use words::{Absence, EventKind, LogLevel, Phase, State, WorkerState};
 pub use workers::{Applied, Reloaded, Request, Running, Upgraded, Worker};
 
 /// The interface of one instance.

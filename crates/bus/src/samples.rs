@@ -5,6 +5,7 @@ use zbus::zvariant::Type;
 
 use crate::status::Event;
 use crate::wire;
+use crate::words::Absence;
 
 macro_rules! samples {
     ($($(#[doc = $doc:literal])+ $name:ident: $type:ty,)+) => {
@@ -15,7 +16,9 @@ macro_rules! samples {
         }
 
         /// What an instance did, span by span: each field is a column, and all have one value for each span, the oldest first.
-        /// The spans follow each other: of 10 seconds in the last hour, of a minute before that. Nothing is told of times in which its server did not run.
+        /// The spans follow each other: of 10 seconds in the last hour, of a minute before that. Where its server did not run there is no span, but a gap that says
+        /// why; a span that went on after a shorter gap than a minute is told as one. Spans, gaps and events go on over a restart, a crash, an upgrade and a sleep of
+        /// the server where systemd keeps them for it (`FileDescriptorStoreMax=`); without systemd they begin anew with it.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
         #[zvariant(signature = "dict")]
         #[serde(default)]
@@ -24,6 +27,9 @@ macro_rules! samples {
             /// What happened in that time, the latest last; 256 at most.
             #[serde(with = "wire")]
             pub events: Vec<Event>,
+            /// When its server did not run in that time, the latest last.
+            #[serde(with = "wire")]
+            pub gaps: Vec<Gap>,
         }
 
         impl Samples {
@@ -84,6 +90,22 @@ samples! {
     cpu_seconds: f64,
     /// The generation that served when it ended.
     generation: u64,
+}
+
+/// A time in which the server process of an instance did not run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[zvariant(signature = "dict")]
+#[serde(default)]
+pub struct Gap {
+    /// When it ended, or was last known to run, in microseconds since 1970 (UTC).
+    #[serde(with = "wire")]
+    pub from_us: u64,
+    /// When it served again.
+    #[serde(with = "wire")]
+    pub to_us: u64,
+    /// Why it did not run.
+    #[serde(with = "wire")]
+    pub why: Absence,
 }
 
 impl Samples {

@@ -103,10 +103,22 @@ words! {
         Broken = "broken",
         /// A worker serves again after that.
         Healed = "healed",
-        /// All workers were let go, as nobody asked anything.
+        /// All workers were let go, as nobody asked anything, or the server process left, as nobody was connected.
         Asleep = "asleep",
         /// A worker serves again after that.
         Awake = "awake",
+        /// Its server process was killed or crashed.
+        Crashed = "crashed",
+    }
+
+    /// Why the server process of an instance did not run for a while.
+    Absence {
+        /// It had left, as nobody was connected; systemd started it again when it was needed.
+        Asleep = "asleep",
+        /// It was stopped and started anew.
+        Restarted = "restarted",
+        /// It was killed or crashed, and was started anew.
+        Crashed = "crashed",
     }
 
     /// What a worker is doing.

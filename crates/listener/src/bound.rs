@@ -127,6 +127,15 @@ impl Bound {
         self.kept_as = Some(name);
     }
 
+    /// Whoever kept the socket does so no more: it is this process's alone again, with its file.
+    pub fn take_back(&mut self) {
+        self.kept_as = None;
+        self.is_shared.store(false, Ordering::Relaxed);
+        if let Some(file) = &self.file {
+            file.is_given_away.store(false, Ordering::Relaxed);
+        }
+    }
+
     /// What whoever keeps the socket calls it.
     pub fn kept_as(&self) -> Option<&str> {
         self.kept_as.as_deref()

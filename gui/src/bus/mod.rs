@@ -224,8 +224,8 @@ pub enum Event {
     /// An instance's status at a moment (microseconds since 1970): of the one on screen each second, of others that
     /// run every few seconds.
     Status(InstanceKey, u64, Result<Box<Detail>, Failure>),
-    /// What was measured before the window was opened, and what happened then; the oldest first.
-    Past(InstanceKey, Vec<Sample>, Vec<hostler_bus::Event>),
+    /// What was measured before the window was opened, when its server did not run, and what happened; the oldest first.
+    Past(InstanceKey, Vec<Sample>, Vec<hostler_bus::Gap>, Vec<hostler_bus::Event>),
     /// The answer to what is asked for a part is waiting for polkit's dialog, or no longer.
     Asking(InstanceKey, Part, bool),
     /// Its workers.

@@ -290,7 +290,7 @@ pub(super) async fn samples(client: &Client, name: &str, since_us: u64) -> Resul
 /// The event that tells of that.
 pub(super) fn told_past(line: &Line, name: &str, past: Samples) -> Event {
     let samples = past.iter().map(Sample::from).collect();
-    Event::Past(line.key(name), samples, past.events)
+    Event::Past(line.key(name), samples, past.gaps, past.events)
 }
 
 async fn workers(client: Client, name: String, runs: bool, interactive: bool) -> Result<Vec<Worker>, Error> {

@@ -48,6 +48,8 @@ pub enum HappeningKind {
     Broken,
     /// A worker serves again after that.
     Mended,
+    /// Its server process was killed or crashed.
+    Crashed,
 }
 
 impl Happening {
@@ -66,6 +68,7 @@ impl Happening {
             EventKind::Healed => HappeningKind::Mended,
             EventKind::Asleep => HappeningKind::Slept,
             EventKind::Awake => HappeningKind::Woke,
+            EventKind::Crashed => HappeningKind::Crashed,
             EventKind::Unknown => return None,
         };
         Some(Self { at_us: event.at_us, kind, message: event.message.clone() })

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use hostler_bus::{Observed, Status};
+use hostler_bus::{Gap, Observed, Status};
 
 const SECOND_US: u64 = 1_000_000;
 const MINUTE_US: u64 = 60 * SECOND_US;
@@ -76,6 +76,7 @@ pub struct Samples {
     middle: Steps,
     coarse: Steps,
     counted: Option<Counted>,
+    gaps: Vec<Gap>,
 }
 
 /// What was counted at the last look.
@@ -95,6 +96,7 @@ impl Default for Samples {
             middle: Steps::new(10 * SECOND_US, MIDDLE_LIMIT),
             coarse: Steps::new(MINUTE_US, COARSE_LIMIT),
             counted: None,
+            gaps: Vec::new(),
         }
     }
 }
@@ -116,6 +118,19 @@ impl Samples {
             0..=600_000_000 if reaches(&self.fine) => &self.fine,
             0..=3_600_000_000 => &self.middle.samples,
             _ => &self.coarse.samples,
+        }
+    }
+
+    /// When its server did not run, as the instance itself tells, the oldest first.
+    #[must_use]
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Takes what the instance told of such times; it knows all that are kept.
+    pub fn take_gaps(&mut self, gaps: Vec<Gap>) {
+        if !gaps.is_empty() {
+            self.gaps = gaps;
         }
     }
 
@@ -319,6 +334,17 @@ mod tests {
         samples.take_past((0..=100).map(|step| sample(step * 10, 1.0, 1)).collect());
         assert_eq!(seconds(samples.since(0, HOUR).iter()), before);
         assert_eq!(samples.fine().len(), 103);
+    }
+
+    #[test]
+    fn gaps_are_those_that_were_told_last() {
+        let gap = |from_us| Gap { from_us, to_us: from_us + 5, why: hostler_bus::Absence::Asleep };
+        let mut samples = Samples::default();
+        samples.take_gaps(vec![gap(1)]);
+        samples.take_gaps(Vec::new());
+        assert_eq!(samples.gaps(), [gap(1)], "one of an older version tells of none");
+        samples.take_gaps(vec![gap(1), gap(9)]);
+        assert_eq!(samples.gaps(), [gap(1), gap(9)]);
     }
 
     #[test]

@@ -43,8 +43,9 @@ impl World {
                 instance.detail.take(result.map(|detail| *detail));
                 instance.notice_renewal(now_us);
             }),
-            Event::Past(key, samples, events) => self.on_instance(&key, |instance| {
+            Event::Past(key, samples, gaps, events) => self.on_instance(&key, |instance| {
                 instance.samples.take_past(samples);
+                instance.samples.take_gaps(gaps);
                 instance.notice_events(&events);
             }),
             Event::Workers(key, result) => self.on_instance(&key, |instance| {

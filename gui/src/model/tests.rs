@@ -209,7 +209,7 @@ fn what_the_instance_tells_itself_is_not_told_twice() {
     let mut detail = detail(7, Some(LastReload { at_us: 55, ..LastReload::default() }));
     detail.instance.as_mut().unwrap().observed.events = told[2..].to_vec();
     world.take(Event::Status(key("shop"), 80 * SECOND, Ok(detail)), 80 * SECOND);
-    world.take(Event::Past(key("shop"), Vec::new(), told), 81 * SECOND);
+    world.take(Event::Past(key("shop"), Vec::new(), Vec::new(), told), 81 * SECOND);
     world.take(Event::Changed(reach(), overview(InstanceState::Asleep, 70 * SECOND + 400)), 82 * SECOND);
     let found: Vec<_> = shop(&world).happenings.iter().map(|one| one.message.as_str()).collect();
     assert_eq!(found, ["started", "worker 1 died", "worker 2 died", "asleep"]);
@@ -362,7 +362,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         (name(), proptest::collection::vec(0..100_000_000_u64, 0..20)).prop_map(|(name, mut times)| {
             times.sort_unstable();
             let samples = times.into_iter().map(|at_us| Sample { at_us, ..Sample::default() });
-            Event::Past(key(name), samples.collect(), Vec::new())
+            Event::Past(key(name), samples.collect(), Vec::new(), Vec::new())
         }),
         (name(), workers).prop_map(|(name, workers)| Event::Workers(key(name), Ok(workers))),
         (name(), 0..300_usize).prop_map(|(name, count)| { Event::Logged(key(name), vec![LogLine::default(); count]) }),

@@ -22,6 +22,7 @@ pub fn icon(kind: HappeningKind) -> Icon {
         HappeningKind::Recycled => Icon::Recycle,
         HappeningKind::Broken => Icon::CircleAlert,
         HappeningKind::Mended => Icon::CircleCheck,
+        HappeningKind::Crashed => Icon::CircleX,
     }
 }
 
@@ -41,6 +42,7 @@ pub fn word(kind: HappeningKind) -> &'static str {
         HappeningKind::Recycled => "Recycled",
         HappeningKind::Broken => "Broken",
         HappeningKind::Mended => "Serves again",
+        HappeningKind::Crashed => "Crashed",
     }
 }
 
@@ -51,7 +53,7 @@ pub fn color(tokens: &Tokens, kind: HappeningKind) -> Color32 {
         HappeningKind::Reloaded | HappeningKind::Started | HappeningKind::Upgraded | HappeningKind::Mended => {
             tokens.good
         }
-        HappeningKind::ReloadFailed | HappeningKind::Broken => tokens.bad,
+        HappeningKind::ReloadFailed | HappeningKind::Broken | HappeningKind::Crashed => tokens.bad,
         HappeningKind::WorkerReplaced | HappeningKind::RolledBack => tokens.caution,
         HappeningKind::Configured | HappeningKind::Recycled | HappeningKind::Woke => tokens.moving,
         HappeningKind::Slept => tokens.rest,

@@ -31,7 +31,7 @@ fn what_runs_is_streamed_and_the_others_are_looked_at() {
         while past.len() < 2 || !looked_at.contains_key("blog") || streamed.is_none() || !settings_came {
             match window.next().await {
                 Event::Settings(_, Ok(_)) => settings_came = true,
-                Event::Past(found, samples, events) => {
+                Event::Past(found, samples, _, events) => {
                     past.insert(found.name, (samples[0].rate(), events[0].message.clone()));
                 }
                 Event::Status(found, 77, Ok(detail)) if found == key("shop") => streamed = detail.instance,

@@ -16,7 +16,7 @@ use rustix::net::{
 use super::ReceiveError;
 
 /// Moves descriptors `first`, `first + 1`, … to other numbers.
-pub(super) fn adopt(first: u32, count: usize) -> Result<Vec<OwnedFd>, ReceiveError> {
+pub(crate) fn adopt(first: u32, count: usize) -> Result<Vec<OwnedFd>, ReceiveError> {
     let pair = socketpair(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
         .map_err(|error| system(first, "no socket pair can be made to move it", error.into()))?;
     let numbers: Vec<u32> = (first..).take(count).collect();

@@ -18,6 +18,7 @@ use rustix::fs::{fstat, fstatfs};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use thiserror::Error;
 
+pub(crate) use adopt::adopt;
 pub use claim::{Claim, ClaimError, Purpose, claim};
 pub use kind::{Address, Kind};
 
@@ -98,7 +99,7 @@ pub fn receive(environment: &Environment) -> Result<Vec<Passed>, ReceiveError> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let descriptors = adopt::adopt(FIRST, names.len())?;
+    let descriptors = adopt(FIRST, names.len())?;
     let mut passed = Vec::with_capacity(names.len());
     for ((number, name), descriptor) in (FIRST..).zip(names).zip(descriptors) {
         let kind = Kind::of(&descriptor).map_err(|error| ReceiveError::System {

@@ -8,12 +8,13 @@
 mod blob;
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 
 use thiserror::Error;
 
 pub use blob::{Blob, BlobError};
 
-use crate::sockets::Passed;
+use crate::sockets::{self, Passed, ReceiveError};
 
 /// The version of what this Hostler stores. Raised when the meaning of a stored thing changes.
 const VERSION: u32 = 1;
@@ -82,6 +83,15 @@ impl fmt::Display for StoreName {
     }
 }
 
+/// Takes over a stored thing that a process of ours passed on by its number, as its successor. The number itself is closed.
+///
+/// # Errors
+/// No such descriptor is open.
+pub fn inherited(number: u32) -> Result<OwnedFd, ReceiveError> {
+    let adopted = sockets::adopt(number, 1)?;
+    adopted.into_iter().next().ok_or(ReceiveError::NotOpen { number, count: 1 })
+}
+
 /// Tells what came from the store from what socket units passed. `known` says whether the caller can use a thing.
 pub fn sort(passed: Vec<Passed>, known: impl Fn(&StoreName) -> bool) -> Sorted {
     let mut sorted = Sorted::default();
@@ -101,6 +111,8 @@ pub fn sort(passed: Vec<Passed>, known: impl Fn(&StoreName) -> bool) -> Sorted {
 mod tests {
     use proptest::prelude::*;
 
+    use std::os::fd::{AsFd, IntoRawFd};
+
     use super::*;
     use crate::sockets::Kind;
 
@@ -119,6 +131,15 @@ mod tests {
         assert_eq!(of(&sorted.unknown), ["hostler.2.statistics", "hostler.1.odd", "stored"]);
         assert_eq!(sorted.stored.len(), 1);
         assert_eq!(sorted.stored[0].0, StoreName::new("statistics").unwrap());
+    }
+
+    #[test]
+    fn what_is_passed_on_by_its_number_is_owned() {
+        let mut blob = Blob::create("passed on", 10).unwrap();
+        blob.write(b"value").unwrap();
+        let number = blob.as_fd().try_clone_to_owned().unwrap().into_raw_fd().unsigned_abs();
+        assert_eq!(Blob::open(inherited(number).unwrap()).unwrap().1.unwrap(), b"value");
+        assert!(inherited(4_000_000).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use egui::{Align2, FontId, Layout, Pos2, Rect, Response, RichText, Role, Ui, Vec2};
 use egui_plot::{AxisHints, FilledArea, Line, LineStyle, Plot, PlotPoint, PlotTransform, PlotUi, VLine};
+use hostler_bus::{Absence, Gap};
 use jiff::tz::TimeZone;
 
 use super::{pointer, tooltip};
@@ -129,7 +130,10 @@ impl Chart {
                     scene.place(frame, happening.at_us as f64 / 1e6).is_some_and(|x| (x - pointer.x).abs() < NEAR)
                 };
                 let events: Vec<&Happening> = shown.instance.happenings.iter().filter(near).collect();
-                tooltip::show(ui, tokens, &response, self, moment, track.at(moment), &events);
+                let within = |gap: &&Gap| (gap.from_us as f64..gap.to_us as f64).contains(&(moment * 1e6));
+                let gap = shown.instance.samples.gaps().iter().find(within);
+                let sample = track.at(moment).ok_or(gap.map_or(NOTHING, |gap| absent(gap.why)));
+                tooltip::show(ui, tokens, &response, self, moment, sample, &events);
             }
             pointer::take(ui, &response, frame, track, scene)
         });
@@ -240,6 +244,11 @@ impl Chart {
         let draw = |plot: &mut PlotUi<'_>| {
             plot.set_plot_bounds_x(scene.span.first..=scene.span.last);
             plot.set_plot_bounds_y(0.0..=scale.top);
+            for gap in shown.instance.samples.gaps() {
+                let times = [gap.from_us, gap.to_us].map(|at_us| at_us as f64 / 1e6);
+                let area = FilledArea::new("", &times, &[0.0; 2], &[scale.top; 2]);
+                plot.add(area.fill_color(tokens.rest.gamma_multiply(0.15)).allow_hover(false));
+            }
             self.draw_stack(plot, tokens, track);
             for series in self.series.iter().filter(|series| series.form != Form::Stacked) {
                 self.draw_line(plot, tokens, track, series);
@@ -334,6 +343,19 @@ impl Chart {
                 values => format!("now {}; at most {}", values.join(", "), self.quantity.text(self.most(track))),
             });
         });
+    }
+}
+
+/// What is said of a moment without a sample, where nobody knows more.
+const NOTHING: &str = "nothing was measured here";
+
+/// What is said of a moment in which the server did not run.
+fn absent(why: Absence) -> &'static str {
+    match why {
+        Absence::Asleep => "asleep: nobody was connected, and no process ran",
+        Absence::Restarted => "it was being restarted",
+        Absence::Crashed => "it had crashed or was killed, and was being started again",
+        Absence::Unknown => NOTHING,
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn show(
     response: &Response,
     chart: &Chart,
     moment: f64,
-    sample: Option<&Sample>,
+    sample: Result<&Sample, &str>,
     events: &[&Happening],
 ) {
     let tooltip = Tooltip::always_open(ui.ctx().clone(), response.layer_id, response.id, PopupAnchor::Pointer);
@@ -23,11 +23,11 @@ pub(super) fn show(
         ui.spacing_mut().item_spacing = Vec2::new(Size::TIGHT, 2.0);
         ui.spacing_mut().interact_size.y = 16.0;
         ui.label(text::strong(figures::time((moment * 1e6) as u64)));
-        if sample.is_none() {
-            ui.label(text::small(tokens, "nothing was measured here"));
+        if let Err(nothing) = sample {
+            ui.label(text::small(tokens, nothing));
         }
         for series in chart.series.iter().rev() {
-            let Some(value) = sample.and_then(series.value) else { continue };
+            let Some(value) = sample.ok().and_then(series.value) else { continue };
             ui.horizontal(|ui| {
                 swatch(ui, tokens, series);
                 ui.label(text::small(tokens, series.name));
