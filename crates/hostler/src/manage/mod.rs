@@ -12,7 +12,7 @@ pub(crate) mod units;
 pub(crate) mod words;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,6 +26,9 @@ use line::{Line, Paint, harmless};
 
 /// How long an instance may take for an answer that it has at hand.
 const QUICK: Duration = Duration::from_secs(10);
+/// How long is waited for a server that is being started anew, and how often is looked.
+const RETURNS_WITHIN: Duration = Duration::from_secs(3);
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How long it may take for one that a worker has to give.
 const SLOW: Duration = Duration::from_secs(60);
 
@@ -82,6 +85,22 @@ enum Failed {
 }
 
 impl Failed {
+    /// Whether it may be otherwise in a moment: as while the server process is being started anew.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable(error) => passes(error),
+            Self::Instance(error) => matches!(error, Error::Lost(_)),
+            Self::Daemon(error) => {
+                matches!(error, bus::Error::Refused { .. } | bus::Error::Instance(Error::Lost(_)) | bus::Error::Lost(_))
+            }
+            Self::NotRunning { state, .. } => {
+                matches!(state.as_str(), "starting" | "stopping" | "serving" | "reloading")
+            }
+            Self::Late(_) => true,
+            _ => false,
+        }
+    }
+
     fn code(&self) -> u8 {
         match self {
             Self::Choice(find::NoChoice::Several(_)) | Self::NoTerminal => USAGE,
@@ -136,13 +155,32 @@ fn tell(verb: Verb, failed: &Failed) {
     }
 }
 
+/// The same of a control socket that nobody answers on.
+fn passes(error: &Unreachable) -> bool {
+    matches!(error, Unreachable::NobodyAnswers(_) | Unreachable::NotThere(_) | Unreachable::HungUp(_))
+}
+
+/// Connects, and waits a moment for a server that was killed: its socket is there, and nobody listens on it yet. With `absent` it waits for the
+/// socket, too: between two servers of an upgrade there is none.
+async fn reach(socket: &Path, absent: bool) -> Result<InstanceProxy<'static>, Unreachable> {
+    let patience = tokio::time::Instant::now() + RETURNS_WITHIN;
+    loop {
+        match connect(socket).await {
+            Err(error) if passes(&error) && (absent || socket.exists()) && tokio::time::Instant::now() < patience => {
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 async fn answer(request: &Request, surroundings: &Surroundings) -> Result<(), Failed> {
     let places = Places::of_environment(|name| surroundings.variable(name).map(ToOwned::to_owned));
     let socket = match &request.socket {
         Some(path) => surroundings.absolute(path),
         None => find::only(&places).await?,
     };
-    let instance = connect(&socket).await?;
+    let instance = reach(&socket, false).await?;
     let paint = Paint::of(|name| surroundings.variable(name).is_some(), std::io::stdout().is_terminal());
     match request.verb {
         Verb::Status => {
@@ -161,7 +199,12 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<(), Fa
         Verb::Rollback => {
             print(request, &instance.rollback().await?, |done| show::reloaded("rolled back", done), paint)
         }
-        Verb::Upgrade => print(request, &instance.upgrade().await?, show::upgraded, paint),
+        Verb::Upgrade => {
+            let upgraded = instance.upgrade().await?;
+            // Whoever asks next finds the new server. It serves, even if it should not answer here.
+            let _answers = reach(&socket, true).await;
+            print(request, &upgraded, show::upgraded, paint)
+        }
         Verb::Stacks(Some(worker)) => {
             let stacks = within(SLOW, instance.stacks(worker)).await?;
             print(request, &show::Stacks { worker, stacks }, show::stacks, paint)
@@ -183,7 +226,7 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<(), Fa
             within(QUICK, instance.set_log_level(level)).await?;
             done(request, format!("it logs from {level} on"), paint)
         }
-        Verb::Top => top::run(&top::Watched::Socket(instance), paint).await,
+        Verb::Top => top::run(&top::Watched::socket(socket, instance), paint).await,
     }
 }
 

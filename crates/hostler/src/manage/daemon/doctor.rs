@@ -165,6 +165,15 @@ impl Facts {
         }
     }
 
+    /// Why it does not run, as the daemon knows it, systemd's words for that, and the last error, unless that says the same.
+    fn end(&self) -> Vec<String> {
+        let why = harmless(&self.detail.overview.problem);
+        let first = harmless(self.last_error.trim().lines().next().unwrap_or_default());
+        let repeats = !first.is_empty() && why.contains(first.trim());
+        let error = if repeats { String::new() } else { self.last_error() };
+        vec![why, exit(self), error]
+    }
+
     fn ago(&self, us: u64) -> String {
         if us == 0 { String::new() } else { format!(" for {}", long(self.now_us.saturating_sub(us))) }
     }
@@ -200,10 +209,11 @@ fn standing(facts: &Facts) -> Option<Finding> {
                 format!("{}, then {}", facts.errors(), facts.command("reload")),
             )
         }
-        InstanceState::Starting if !problem.is_empty() => facts.find(
+        // It ends, or is about to be started again.
+        InstanceState::Starting | InstanceState::Stopping if !problem.is_empty() => facts.find(
             Severity::Bad,
             format!("{name} does not come up: it fails when it starts, and systemd starts it again."),
-            vec![exit(facts), facts.last_error()],
+            facts.end(),
             facts.errors(),
         ),
         // Somebody waits at its socket, and systemd starts it for them each time.
@@ -299,9 +309,16 @@ fn failed(facts: &Facts) -> Finding {
         (_, 65) => ("the application does not import", look),
         (_, 69) => ("its workers die before they are ready", look),
         (_, 71) => ("an address or another thing of the system cannot be had", look),
+        ("exit-code", 200..=243) => {
+            let user = if facts.words.contains("--user") { " --user" } else { "" };
+            (
+                "systemd could not start its program",
+                format!("systemctl{user} edit hostler@{name}.service, then {start}"),
+            )
+        }
         _ => ("its service failed", look),
     };
-    facts.find(Severity::Bad, format!("{name} is down, because {why}."), vec![exit(facts), facts.last_error()], command)
+    facts.find(Severity::Bad, format!("{name} is down, because {why}."), facts.end(), command)
 }
 
 /// Whether systemd makes a user from the name of the instance.

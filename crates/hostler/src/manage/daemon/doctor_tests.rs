@@ -68,6 +68,15 @@ fn diagnoses() -> Vec<Diagnosis> {
         (state(InstanceState::Stopping), Odd, "told to stop", "", "hostler requests shop"),
         (state(InstanceState::Starting), Odd, "has been starting", "", "hostler logs shop"),
         (
+            with(state(InstanceState::Stopping), |facts| {
+                facts.detail.overview.problem = "its unit says User=nosuch".to_owned();
+            }),
+            Bad,
+            "does not come up",
+            "User=nosuch",
+            "--priority error",
+        ),
+        (
             with(state(InstanceState::Starting), |facts| {
                 facts.detail.overview.problem = "systemd starts it again".to_owned();
                 facts.last_error = "boom".to_owned();
@@ -114,6 +123,23 @@ fn diagnoses() -> Vec<Diagnosis> {
         (failed_with("exit-code", 69), Bad, "workers die", "exit status 69", "hostler logs shop"),
         (failed_with("exit-code", 71), Bad, "an address", "exit status 71", "hostler logs shop"),
         (failed_with("exit-code", 3), Bad, "its service failed", "exit status 3", "hostler logs shop"),
+        (
+            failed_with("exit-code", 217),
+            Bad,
+            "could not start its program",
+            "217",
+            "systemctl edit hostler@shop.service",
+        ),
+        (
+            with(failed_with("exit-code", 64), |facts| {
+                facts.detail.overview.problem = "shop.toml:3: unknown key `worker`; shop.toml:4: no".to_owned();
+                facts.last_error = "shop.toml:3: unknown key `worker`\nshop.toml:4: no".to_owned();
+            }),
+            Bad,
+            "its settings are wrong",
+            "shop.toml:3: unknown key `worker`",
+            "hostler edit shop",
+        ),
         (failed_with("watchdog", 6), Bad, "watchdog", "watchdog", "hostler logs shop"),
         (failed_with("timeout", 15), Bad, "longer to start", "timeout", "hostler logs shop"),
         (failed_with("core-dump", 11), Bad, "a signal ended it", "core-dump", "hostler logs shop"),
@@ -236,4 +262,14 @@ fn the_last_error_is_the_one_that_says_why() {
     assert_eq!(telling(&own).map(|line| line.message.as_str()), Some("no module nosuch"));
     assert_eq!(telling(&own[2..]).map(|line| line.message.as_str()), Some("Failed to start"), "better than nothing");
     assert_eq!(telling(&[]), None);
+}
+
+#[test]
+fn an_error_that_the_daemon_knows_is_not_told_twice() {
+    let mut facts = failed_with("exit-code", 64);
+    facts.detail.overview.problem = "its settings cannot be used: shop.toml:3: unknown key `worker`".to_owned();
+    facts.last_error = "shop.toml:3: unknown key `worker`".to_owned();
+    assert!(examine(&facts)[0].evidence.iter().all(|fact| !fact.starts_with("the log says")));
+    facts.last_error = "another".to_owned();
+    assert!(examine(&facts)[0].evidence.iter().any(|fact| fact == "the log says: another"));
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::line::Paint;
 use super::{Failed, now_us};
@@ -19,6 +19,9 @@ pub(super) use watched::Watched;
 
 /// How often it is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// For how long an instance is looked for that does not answer: it may be started anew, as after a crash.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers that wait to be shown. Each order gives one.
 const ANSWERS: usize = 16;
@@ -35,6 +38,8 @@ pub(super) async fn run(watched: &Watched, paint: Paint) -> Result<(), Failed> {
     let mut interval = tokio::time::interval(INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looking = false;
+    // Since when it does not answer.
+    let mut away: Option<Instant> = None;
     loop {
         let (width, height) = screen.size().map_err(Failed::Terminal)?;
         screen.show(&view.lines(height, now_us()), width, height, paint).map_err(Failed::Terminal)?;
@@ -49,10 +54,14 @@ pub(super) async fn run(watched: &Watched, paint: Paint) -> Result<(), Failed> {
             }
             Some(told) = answered.recv() => {
                 looking = looking && !matches!(told, Told::Looked(_) | Told::Gone(_));
-                if let Told::Gone(failed) = told {
-                    return Err(failed);
+                match told {
+                    Told::Gone(failed) if !failed.passes() => return Err(failed),
+                    Told::Gone(failed) if away.get_or_insert_with(Instant::now).elapsed() > PATIENCE => return Err(failed),
+                    told => {
+                        away = away.filter(|_| !matches!(told, Told::Looked(_)));
+                        view.told(told);
+                    }
                 }
-                view.told(told);
                 continue;
             }
             input = screen.input() => match input {

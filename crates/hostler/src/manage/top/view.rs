@@ -29,7 +29,7 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) enum Told {
     Looked(Box<Seen>),
-    /// It cannot be looked at any more.
+    /// It could not be looked at.
     Gone(Failed),
     Stacks {
         worker: u32,
@@ -61,12 +61,14 @@ pub(super) struct View {
     /// The place of the worker that is chosen: it stays chosen when others come and go.
     chosen: Option<u32>,
     message: (Tone, String),
+    /// What is shown is what was seen last: it does not answer.
+    away: bool,
 }
 
 impl View {
     pub(super) fn new(seen: Seen) -> Self {
         let chosen = seen.workers.first().map(|worker| worker.place);
-        Self { seen, mode: Mode::Workers, chosen, message: (Tone::Plain, String::new()) }
+        Self { seen, mode: Mode::Workers, chosen, message: (Tone::Plain, String::new()), away: false }
     }
 
     /// Takes in what came of an order.
@@ -74,11 +76,17 @@ impl View {
         match told {
             Told::Looked(seen) => {
                 self.seen = *seen;
+                if std::mem::take(&mut self.away) {
+                    self.message = (Tone::Good, "it answers again".to_owned());
+                }
                 if self.index().is_none() {
                     self.chosen = self.seen.workers.first().map(|worker| worker.place);
                 }
             }
-            Told::Gone(failed) => self.message = (Tone::Bad, failed.to_string()),
+            Told::Gone(failed) => {
+                self.away = true;
+                self.message = (Tone::Wary, format!("it is looked for again, as it was seen last: {failed}"));
+            }
             Told::Stacks { worker, stacks } => {
                 self.message = (Tone::Plain, String::new());
                 let lines = harmless(&stacks).replace('\t', "    ").lines().map(ToOwned::to_owned).collect();

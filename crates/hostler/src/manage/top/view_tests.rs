@@ -107,3 +107,21 @@ fn stacks_are_scrolled_and_left() {
     assert_eq!(view.key(Key::Letter('q')), None, "back to the workers");
     assert!(screen(&view, 10)[4].starts_with("WORKER"));
 }
+
+#[test]
+fn what_was_seen_last_stays_until_it_answers_again() {
+    let mut view = View::new(seen(&[0, 1]));
+    let why = || Failed::NotRunning {
+        name: "shop".to_owned(),
+        state: "starting".to_owned(),
+        why: "it does not run".to_owned(),
+    };
+    assert!(why().passes());
+    view.told(Told::Gone(why()));
+    let shown = screen(&view, 20).join("\n");
+    assert!(shown.contains("as it was seen last: shop is starting") && shown.contains("shop  serving"), "{shown}");
+    view.told(Told::Looked(Box::new(seen(&[0]))));
+    assert!(screen(&view, 20).join("\n").contains("it answers again"));
+    let failed = Failed::NotRunning { name: "shop".to_owned(), state: "failed".to_owned(), why: String::new() };
+    assert!(!failed.passes() && !Failed::NoTerminal.passes());
+}
