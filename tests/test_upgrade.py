@@ -70,6 +70,20 @@ def directory():
         yield path
 
 
+def test_what_happened_is_known_to_the_successor(serve, directory):
+    """Without systemd, too: it is given as a descriptor, and from one to the next."""
+    installed = Installed(serve, directory)
+    pids = [installed.upgrade() for _ in range(2)]
+    observed = json.loads(installed.ask("status", "--json").stdout)["observed"]
+    assert [event["kind"] for event in observed["events"]] == ["started", "upgraded", "upgraded"]
+    assert observed["pid"] == pids[-1]
+    # No descriptor is left over for what it starts.
+    open_files = [os.readlink(link) for link in Path(f"/proc/{pids[-1]}/fd").iterdir()]
+    assert not [path for path in open_files if "hostler-past" in path], open_files
+    assert installed.server.process.wait(30) == 0
+    installed.end_successor(pids[-1])
+
+
 def test_nothing_is_lost_while_one_server_takes_over_from_another(serve, directory):
     installed = Installed(serve, directory, workers=2, graceful_timeout=10)
     server = installed.server

@@ -122,7 +122,7 @@ def test_nobody_is_refused_between_a_crash_and_the_next_start(plain):
     made = plain()
     made.start("127.0.0.1:9000", "unix:/run/plain/plain.sock")
     assert (made.get(9000), made.get()) == ("one", "one")
-    wait_until(lambda: made.stored() == 3, lambda: f"statistics and two sockets: {made.stored()}\n{made.told()}")
+    wait_until(lambda: made.stored() == 4, lambda: f"two files and two sockets: {made.stored()}\n{made.told()}")
     inode = made.path().stat().st_ino
     with TcpHammer(made, 9000) as tcp, Hammer(str(made.path()), clients=3) as unix:
         for _ in range(3):
@@ -134,7 +134,7 @@ def test_nobody_is_refused_between_a_crash_and_the_next_start(plain):
     refused = [fault for fault in unix.faults if "ConnectionRefused" in fault or "FileNotFound" in fault]
     assert not tcp.refused and not refused, (tcp.refused[:3], refused[:3], made.told())
     assert len(tcp.cut) <= 9 and len(unix.faults) <= 9, "at most one for each client and death: what it ran, or was just told"
-    assert (made.show("NRestarts"), made.stored()) == ("3", 3), "the same sockets, taken back"
+    assert (made.show("NRestarts"), made.stored()) == ("3", 4), "the same sockets, taken back"
     assert made.path().stat().st_ino == inode
 
 
@@ -163,11 +163,11 @@ def test_another_address_drops_the_socket(plain):
     assert not made.path().exists() and made.path("other.sock").exists()
     for address in ("http://127.0.0.1:9000", "unix:/run/plain/plain.sock"):
         assert f"systemd kept {address} open, which the settings do not name any more" in made.told()
-    wait_until(lambda: made.stored() == 4, lambda: f"statistics and three sockets: {made.stored()}")
+    wait_until(lambda: made.stored() == 5, lambda: f"two files and three sockets: {made.stored()}")
     main = made.main_pid()
     made.kill()
     assert made.get(9001) == "one" and made.main_pid() != main
-    assert made.stored() == 4
+    assert made.stored() == 5
 
 
 def test_a_stop_closes_them(plain):
@@ -180,6 +180,23 @@ def test_a_stop_closes_them(plain):
     assert made.stored() == 0
     made.machine.systemctl("start", SERVICE)
     assert made.get(9000) == "one"
+
+
+def test_who_comes_during_a_stop_is_refused_and_never_reset(plain):
+    """systemd says that no start follows: the sockets are taken out of its store, as nobody will answer on them."""
+    made = plain()
+    made.start("127.0.0.1:9000", "unix:/run/plain/plain.sock")
+    assert (made.get(9000), made.get()) == ("one", "one")
+    with Hammer(str(made.path()), clients=1, target="/wait?seconds=3", requests=1) as slow, TcpHammer(made, 9000) as tcp:
+        tcp.wait_answers(20)
+        wait_until(lambda: "/wait" in made.machine.run("hostler", "requests", "--socket", "/run/plain/control.sock"), made.told)
+        made.machine.systemctl("stop", SERVICE)
+        wait_until(lambda: len(tcp.refused) >= 3, lambda: f"{tcp.cut[:3]}\n{made.told()}")
+        slow.join()
+    slow.check()
+    assert slow.answers == ["waited"]
+    assert not tcp.cut, tcp.cut[:3]
+    assert not made.path().exists() and made.stored() == 0
 
 
 def test_an_upgrade_keeps_them(plain):
@@ -195,7 +212,7 @@ def test_an_upgrade_keeps_them(plain):
         made.kill()
         tcp.wait_answers(30)
         unix.wait_answers(30)
-    assert not tcp.refused and made.stored() == 3
+    assert not tcp.refused and made.stored() == 4
     refused = [fault for fault in unix.faults if "ConnectionRefused" in fault or "FileNotFound" in fault]
     assert not refused, refused[:3]
 

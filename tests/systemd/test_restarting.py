@@ -2,6 +2,7 @@
 
 import json
 
+from deadline import wait_until
 from hammer import Hammer
 
 
@@ -33,6 +34,24 @@ def test_a_running_request_outlives_the_stop(machine, instance):
         hammer.join()
     hammer.check()
     assert hammer.answers == ["waited"]
+
+
+def test_who_comes_during_a_stop_of_the_service_starts_it_again(machine, instance):
+    """Its socket stays active: a connection waits in it, and is neither refused nor reset (systemd.socket(5))."""
+    shop = instance(settings="graceful_timeout = 10")
+    shop.listen()
+    first = shop.who()["server"]
+    with Hammer(shop.address, clients=1, target="/wait?seconds=2", requests=1) as slow:
+        machine.run("sh", "-c", f"until hostler requests --json | grep -q /wait; do :; done; systemctl stop --no-block {shop.service}")
+        wait_until(lambda: shop.show("ActiveState") == "deactivating", shop.told)
+        with Hammer(shop.address, clients=4, requests=40) as hammer:
+            hammer.join()
+        slow.join()
+    slow.check()
+    hammer.check()
+    assert len(hammer.answers) == 40
+    assert shop.who()["server"] not in (0, first)
+    assert (shop.show("ActiveState", shop.socket), shop.show("Result", shop.socket)) == ("active", "success")
 
 
 def test_statistics_survive_a_restart_and_a_crash(machine, instance):

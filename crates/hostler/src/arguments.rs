@@ -4,14 +4,16 @@
 mod gunicorn;
 mod wrong;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use hostler_settings::{Mistakes, Reading, Settings, command_line};
+use hostler_settings::{Mistakes, Place, Reading, Settings, command_line};
 
+use crate::refusal::shown;
 use crate::{import, manage, new, remove};
 use hostler_project::Surroundings;
 
@@ -19,7 +21,7 @@ use hostler_project::Surroundings;
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// To serve, or to look whether it could be done.
-    Serve(Verb, Box<Settings>),
+    Serve(Verb, Box<Settings>, Places),
     /// Something of an instance that runs.
     Manage(manage::Request),
     /// Something of an instance that the daemon knows.
@@ -61,10 +63,42 @@ pub(crate) enum Refused {
     /// Not a command line of ours.
     #[error("{0}")]
     Wrong(String),
-    #[error("{}: {source}. Name a TOML file with settings", path.display())]
+    #[error("{}: {}. Name a TOML file with settings that can be read", path.display(), no_file(path, source))]
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Settings(#[from] Mistakes),
+}
+
+/// Says what the system said, and where it is about a right, whose and what to do about it.
+fn no_file(path: &Path, source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => hostler_project::why_not(path, source),
+        _ => source.to_string(),
+    }
+}
+
+/// Where the settings that were given stand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    all: BTreeMap<&'static str, Place>,
+    file: Option<PathBuf>,
+}
+
+impl Places {
+    /// Those of what was read; `file` is where it was read from, if from one.
+    pub(crate) fn of_reading(reading: &Reading, file: Option<PathBuf>) -> Self {
+        Self { all: reading.places().clone(), file }
+    }
+
+    /// How a message about this setting begins, as `/etc/hostler/shop.toml:3: `: with the file alone where it is about no single one; empty
+    /// where it was not given.
+    pub(crate) fn of(&self, key: &str) -> String {
+        match (self.all.get(key), &self.file) {
+            (Some(place), _) => shown(place),
+            (None, Some(file)) if key.is_empty() => format!("{}: ", file.display()),
+            (None, _) => String::new(),
+        }
+    }
 }
 
 /// Reads a command line, the program's name first, and the file that it names.
@@ -99,7 +133,8 @@ pub(crate) fn read(words: impl IntoIterator<Item = OsString>, surroundings: &Sur
             return Err(refused(command().error(ErrorKind::InvalidSubcommand, "unknown command"), &words));
         }
     };
-    Ok(Asked::Serve(verb, Box::new(settings(matches, surroundings)?)))
+    let (settings, places) = settings(matches, surroundings)?;
+    Ok(Asked::Serve(verb, Box::new(settings), places))
 }
 
 /// The file that a command line names, as it names it.
@@ -107,6 +142,12 @@ pub(crate) fn settings_file(words: &[OsString]) -> Option<PathBuf> {
     let matches = command().try_get_matches_from(words).ok()?;
     let (_, matches) = matches.subcommand()?;
     matches.try_get_one::<PathBuf>(FILE).ok().flatten().cloned()
+}
+
+/// The instance that a command line serves, by its file.
+pub(crate) fn instance_of(words: impl IntoIterator<Item = OsString>) -> Option<String> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    Some(settings_file(&words)?.file_stem()?.to_string_lossy().into_owned())
 }
 
 fn refused(error: clap::Error, words: &[OsString]) -> Refused {
@@ -121,17 +162,19 @@ fn refused(error: clap::Error, words: &[OsString]) -> Refused {
     }
 }
 
-fn settings(matches: &ArgMatches, surroundings: &Surroundings) -> Result<Settings, Refused> {
+fn settings(matches: &ArgMatches, surroundings: &Surroundings) -> Result<(Settings, Places), Refused> {
     let mut reading = Reading::new();
     reading.environment(|name| surroundings.variable(name).map(|value| value.to_string_lossy().into_owned()));
     // `run` has no such argument, which is not a mistake here.
-    if let Ok(Some(path)) = matches.try_get_one::<PathBuf>(FILE) {
+    let file = matches.try_get_one::<PathBuf>(FILE).ok().flatten();
+    if let Some(path) = file {
         let text =
             text_of(&surroundings.absolute(path)).map_err(|source| Refused::File { path: path.clone(), source })?;
         reading.file(path, &text);
     }
     reading.command_line(matches);
-    Ok(reading.finish()?)
+    let places = Places::of_reading(&reading, file.cloned());
+    Ok((reading.finish()?, places))
 }
 
 fn text_of(path: &Path) -> io::Result<String> {
@@ -182,7 +225,7 @@ mod tests {
 
     fn read_line(line: &str, surroundings: &Surroundings) -> Result<(Verb, Settings), Refused> {
         match read(line.split_whitespace().map(OsString::from), surroundings)? {
-            Asked::Serve(verb, settings) => Ok((verb, *settings)),
+            Asked::Serve(verb, settings, _) => Ok((verb, *settings)),
             other => panic!("{other:?} is not for serving"),
         }
     }

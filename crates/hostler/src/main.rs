@@ -11,6 +11,7 @@ mod import;
 mod install;
 mod manage;
 mod new;
+mod refusal;
 mod remove;
 mod serve;
 
@@ -20,8 +21,9 @@ use std::sync::Arc;
 
 use hostler_project::{Surroundings, application, python};
 
-use arguments::{Asked, Install, Refused, Verb};
+use arguments::{Asked, Install, Places, Refused, Verb};
 use hostler_settings::Settings;
+use refusal::Refusal;
 
 /// The instance refused or failed.
 const FAILED: u8 = 1;
@@ -38,8 +40,8 @@ fn main() -> ExitCode {
         Ok(surroundings) => surroundings,
         Err(error) => return fail(&error, INTERNAL),
     };
-    let (verb, settings) = match arguments::read(std::env::args_os(), &surroundings) {
-        Ok(Asked::Serve(verb, settings)) => (verb, *settings),
+    let (verb, settings, places) = match arguments::read(std::env::args_os(), &surroundings) {
+        Ok(Asked::Serve(verb, settings, places)) => (verb, *settings, places),
         Ok(Asked::Manage(request)) => return manage::run(&request, &surroundings),
         Ok(Asked::Daemon(request)) => return manage::daemon::run(&request, &surroundings),
         Ok(Asked::Completion(matches)) => return manage::daemon::completion::run(&matches),
@@ -51,11 +53,13 @@ fn main() -> ExitCode {
             };
         }
         Err(Refused::Words(error)) => return answer(&error),
+        Err(error) if serves() => return Refusal::from(error).tell(&surroundings),
         Err(error) => return fail(&error, USAGE),
     };
-    let served = match prepare(settings, &surroundings) {
+    let served = match prepare(settings, places, &surroundings) {
         Ok(served) => served,
-        Err((message, code)) => return fail(&message, code),
+        Err(refusal) if serves() => return refusal.tell(&surroundings),
+        Err(refusal) => return fail(&refusal.message, refusal.code),
     };
     match verb {
         Verb::Run | Verb::Serve => {
@@ -69,15 +73,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// Finds what the settings ask for; else the message and the exit code.
-fn prepare(settings: Settings, surroundings: &Surroundings) -> Result<serve::Served, (String, u8)> {
-    let usage = |error: &dyn std::error::Error| (error.to_string(), USAGE);
+/// Whether the words are of a command that serves, and not of one that somebody typed to ask: such a one says to systemd why it does not.
+fn serves() -> bool {
+    std::env::args_os().nth(1).is_some_and(|word| word == "serve" || word == "run")
+}
+
+/// Finds what the settings ask for.
+fn prepare(settings: Settings, places: Places, surroundings: &Surroundings) -> Result<serve::Served, Refusal> {
     let settings = patient(settings);
-    let application = application::locate(&settings, surroundings).map_err(|error| usage(&error))?;
-    let python = python::find(&settings, &application.directory, surroundings).map_err(|error| usage(&error))?;
-    let extension = extension::find(surroundings).map_err(|error| (error.to_string(), INTERNAL))?;
+    let application =
+        application::locate(&settings, surroundings).map_err(|error| Refusal::of_application(&error, &places))?;
+    let python = python::find(&settings, &application.directory, surroundings)
+        .map_err(|error| Refusal::of_python(&error, &settings, &places))?;
+    let extension = extension::find(surroundings).map_err(|error| Refusal::new(error.to_string(), INTERNAL))?;
     let environment = surroundings.variables.clone().into_iter().collect();
-    Ok(serve::Served { settings, application, python, extension, environment })
+    Ok(serve::Served { settings, places, application, python, extension, environment })
 }
 
 /// The settings, with as much patience as whoever develops has.
@@ -90,13 +100,18 @@ fn patient(mut settings: Settings) -> Settings {
 
 /// What the same command line says now: the file may have changed, and what is found by looking. The error is for people.
 fn read_again(surroundings: &Surroundings) -> Result<serve::Served, String> {
-    prepare(read_settings(surroundings)?, surroundings).map_err(|(message, _)| message)
+    let (settings, places) = read_places(surroundings)?;
+    prepare(settings, places, surroundings).map_err(|refusal| refusal.message)
 }
 
 /// The settings of the same command line now.
 fn read_settings(surroundings: &Surroundings) -> Result<Settings, String> {
+    read_places(surroundings).map(|(settings, _)| settings)
+}
+
+fn read_places(surroundings: &Surroundings) -> Result<(Settings, Places), String> {
     match arguments::read(std::env::args_os(), surroundings) {
-        Ok(Asked::Serve(_, settings)) => Ok(*settings),
+        Ok(Asked::Serve(_, settings, places)) => Ok((*settings, places)),
         Ok(_) => Err("the command line is no longer one that serves".to_owned()),
         Err(error) => Err(error.to_string()),
     }

@@ -11,12 +11,14 @@ mod events;
 mod generation;
 mod groups;
 mod instance;
+mod kept;
 mod leaving;
 mod logs;
 mod measured;
 mod metrics;
 mod names;
 mod page;
+mod past;
 mod pool;
 mod preflight;
 mod pressure;
@@ -28,10 +30,10 @@ mod rolling;
 mod samples;
 mod service;
 mod signals;
+mod slept;
 mod sockets;
 mod source;
 mod stall;
-mod statistics;
 mod stop;
 mod stored;
 mod takeover;
@@ -54,7 +56,10 @@ use hostler_systemd::sockets::Passed;
 use hostler_systemd::store;
 use tokio::sync::mpsc;
 
-use crate::{INTERNAL, USAGE, say};
+use crate::arguments::Places;
+use crate::manage::units::long;
+use crate::refusal::Refusal;
+use crate::{INTERNAL, USAGE};
 use hostler_project::application::Located;
 use hostler_project::python::Python;
 
@@ -65,16 +70,19 @@ pub(crate) use developing::PATIENCE as DEVELOPERS_PATIENCE;
 use developing::{Developing, Unwatched};
 use generation::Generation;
 use instance::Instance;
+use kept::{Before, Kept};
 use leaving::Leaving;
 use logs::Logs;
 use names::PidFile;
+use past::Ending;
 use service::Service;
+pub(crate) use service::failed;
 use signals::Signals;
 use sockets::{Sockets, Unbound};
 pub(crate) use source::Source;
-use statistics::Kept;
 use stored::Stored;
 use takeover::Predecessor;
+pub(crate) use takeover::{VARIABLE as TAKEOVER, refuse_succession};
 use task::{Main, ORDERS};
 use translate::Strength;
 use upgrade::{Estate, Program};
@@ -90,6 +98,7 @@ const SYSTEM: u8 = 71;
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) settings: Settings,
+    pub(crate) places: Places,
     pub(crate) application: Located,
     pub(crate) python: Python,
     pub(crate) extension: PathBuf,
@@ -102,15 +111,10 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     match takeover::has_started_another(source.variable(takeover::VARIABLE).as_deref()) {
         Ok(false) => {}
         Ok(true) => return ExitCode::SUCCESS,
-        Err(error) => return refuse(&error, SYSTEM),
+        Err(error) => return Refusal::new(error, SYSTEM).tell(source.surroundings()),
     }
-    // Whom systemd takes for the service says why it ends; a successor says it to its predecessor.
-    let speaks = source.variable(takeover::VARIABLE).is_none();
     let refuse = |message: &str, errno: Option<i32>, code: u8| {
-        if speaks {
-            service::failed(&environment, message, errno);
-        }
-        refuse(message, code)
+        Refusal { message: message.to_owned(), errno, code }.tell(source.surroundings())
     };
     // First of all: nothing else may have their numbers.
     let passed = match hostler_systemd::sockets::receive(&environment) {
@@ -125,7 +129,8 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     };
     logs.errors.set_instance(&source.name());
     // A successor runs in the service as its predecessor does.
-    if speaks && let Err(message) = confined::check(&served.settings.service, &environment, &source.name()) {
+    let succeeds = source.variable(takeover::VARIABLE).is_some();
+    if !succeeds && let Err(message) = confined::check(&served.settings.service, &environment, &source.name()) {
         return refuse(&message, None, USAGE);
     }
     raise_descriptor_limit();
@@ -139,7 +144,7 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Err(error) => return refuse(&format!("signals cannot be received: {error}"), None, SYSTEM),
     };
     let mut stored = stored::stored(passed.stored);
-    let (predecessor, sockets) = match sockets_of(&served, source, passed.sockets, &mut stored.sockets) {
+    let (mut predecessor, sockets) = match sockets_of(&served, source, passed.sockets, &mut stored.sockets) {
         Ok(found) => found,
         Err(Unbound::Settings(message)) => return refuse(&message, None, USAGE),
         Err(Unbound::System { message, errno }) => return refuse(&message, errno, SYSTEM),
@@ -156,10 +161,11 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Err(Unwatched::System(message)) => return refuse(&message, None, SYSTEM),
     };
     let unknown = passed.unknown.into_iter().map(|passed| passed.name).collect();
+    let place = served.places.of("app");
     let own = Own {
         logs: &logs,
         environment: &environment,
-        predecessor: predecessor.as_ref(),
+        predecessor: predecessor.as_mut(),
         pidfile,
         developing,
         stored,
@@ -169,9 +175,10 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Failed(failure)) => {
             log_failure(&failure);
+            let reason = format!("{place}{failure}");
             match &predecessor {
-                Some(predecessor) => predecessor.refuse(failure.to_string(), traceback_of(&failure)),
-                None => service::failed(&environment, &failure.to_string(), None),
+                Some(predecessor) => predecessor.refuse(reason, traceback_of(&failure)),
+                None => service::failed(&environment, &reason, None),
             }
             ExitCode::from(code_of(&failure))
         }
@@ -189,7 +196,7 @@ fn sockets_of(
     let given = source.variable(takeover::VARIABLE);
     match Predecessor::of(given.as_deref()).map_err(|message| Unbound::System { message, errno: None })? {
         Some((predecessor, sockets)) => Ok((Some(predecessor), sockets)),
-        None => Ok((None, sockets::open(&served.settings, passed, left)?)),
+        None => Ok((None, sockets::open(&served.settings, &served.places, passed, left)?)),
     }
 }
 
@@ -197,7 +204,7 @@ fn sockets_of(
 struct Own<'a> {
     logs: &'a Logs,
     environment: &'a Environment,
-    predecessor: Option<&'a Predecessor>,
+    predecessor: Option<&'a mut Predecessor>,
     pidfile: PidFile,
     developing: Option<Developing>,
     /// What came from systemd's store: the statistics of the process before, and what is left of its sockets.
@@ -237,7 +244,7 @@ async fn serve(
     announce(&served, strength);
     // Before the first process: what a keeper forks becomes a child of this one.
     hostler_supervisor::adopt_orphans()?;
-    let number = predecessor.map_or(0, |before| before.generation) + 1;
+    let number = predecessor.as_ref().map_or(0, |before| before.generation) + 1;
     logs.errors.set_generation(number);
     let (first, mut notices) = Generation::begin(number, served, router_threads, strength)?;
     let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);
@@ -262,7 +269,13 @@ async fn serve(
     if let Some(developing) = &developing {
         developing.follow(&first.served, &loaded);
     }
-    let mut before = stored.statistics.and_then(|stored| Kept::read(stored.descriptor));
+    let sleeping_place = slept::place(environment);
+    let mut before = Before::stored(stored.statistics, stored.past);
+    let slept = sleeping_place.as_deref().map(slept::take).unwrap_or_default();
+    if before.is_empty() {
+        before = slept;
+    }
+    let succeeds = predecessor.is_some();
     if let Some(predecessor) = predecessor {
         before = predecessor.relieve().await;
         pidfile = PidFile::write(first.served.settings.app.pidfile.as_deref()).unwrap_or_else(|error| {
@@ -270,12 +283,13 @@ async fn serve(
             pidfile
         });
     }
-    let kept = Kept::new(&service, before.as_ref());
+    let kept = Kept::new(&service);
+    let woke = before.past.as_ref().filter(|past| past.ending == Ending::Asleep).map(|past| past.at_us);
     let may_leave = passed && !first.served.settings.life.exit_idle_time.is_zero();
     if !passed && !first.served.settings.life.exit_idle_time.is_zero() {
         tracing::warn!("exit_idle_time has no effect: no socket was passed, so nobody would start the server again");
     }
-    let instance = Arc::new(Instance::new(Arc::new(router), first, loaded, before.unwrap_or_default(), kept));
+    let instance = Arc::new(Instance::new(Arc::new(router), first, loaded, before, kept));
     pressure::watch(environment, Arc::clone(&instance));
     let (orders, order) = mpsc::channel(ORDERS);
     let desk = Desk {
@@ -313,12 +327,20 @@ async fn serve(
         service,
         desk,
         leaving: may_leave.then(Leaving::new),
+        sleeping_place,
     };
     main.service.serving();
-    match predecessor {
-        Some(_) => main.instance.happened(EventKind::Upgraded, "another server process took over"),
-        None => main.instance.happened(EventKind::Started, "the server process began to serve"),
+    let happened = |kind, message: &str| main.instance.happened(kind, message);
+    match woke {
+        _ if succeeds => happened(EventKind::Upgraded, "another server process took over"),
+        Some(since_us) => {
+            let slept = long(instance::now_us().saturating_sub(since_us));
+            happened(EventKind::Awake, &format!("the server was started again, after {slept} of sleep"));
+        }
+        None => happened(EventKind::Started, "the server process began to serve"),
     }
+    main.desk.begin_to_record();
+    main.instance.begin_to_keep(&main.service);
     main.run(&mut signals, unloaded).await
 }
 
@@ -367,11 +389,6 @@ fn traceback_of(failure: &Failure) -> Option<&str> {
         Failure::Import { traceback, .. } => traceback.as_deref(),
         Failure::DiedAtBoot { .. } => None,
     }
-}
-
-fn refuse(message: &str, code: u8) -> ExitCode {
-    say(message);
-    ExitCode::from(code)
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use hostler_supervisor::Restarts;
 use super::instance::now_us;
 
 /// So many are kept.
-const KEPT: usize = 256;
+pub(super) const KEPT: usize = 256;
 /// So many are told with each status.
 const TOLD: usize = 16;
 /// A longer message is cut, in characters.
-const MESSAGE_LIMIT: usize = 400;
+pub(super) const MESSAGE_LIMIT: usize = 400;
 
 /// The last events, the latest last.
 #[derive(Debug, Default)]
@@ -23,15 +23,30 @@ pub(super) struct Events {
 }
 
 impl Events {
+    /// Goes on after those of another process.
+    pub(super) fn after(kept: VecDeque<Event>) -> Self {
+        Self { kept, restarts: Restarts::default() }
+    }
+
+    /// All that are kept.
+    pub(super) fn all(&self) -> &VecDeque<Event> {
+        &self.kept
+    }
+
     /// Adds one of this moment.
     pub(super) fn add(&mut self, kind: EventKind, generation: u64, message: &str) {
+        self.add_at(now_us(), kind, generation, message);
+    }
+
+    /// Adds one of another moment, after all that are there.
+    pub(super) fn add_at(&mut self, at_us: u64, kind: EventKind, generation: u64, message: &str) {
         // A traceback is for the log.
         let mut line: String = message.lines().next().unwrap_or_default().to_owned();
         if let Some((end, _)) = line.char_indices().nth(MESSAGE_LIMIT) {
             line.truncate(end);
             line.push('…');
         }
-        self.kept.push_back(Event { kind, at_us: now_us(), generation, message: line });
+        self.kept.push_back(Event { kind, at_us, generation, message: line });
         if self.kept.len() > KEPT {
             self.kept.pop_front();
         }

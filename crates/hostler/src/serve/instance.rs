@@ -1,10 +1,12 @@
 //! An instance, as its main task and the control socket share it: its generations, its condition, what it counted.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use hostler_bus::{Condition, EventKind, LastReload, Samples, State};
+use hostler_bus::{Absence, Condition, EventKind, Gap, LastReload, Samples, State};
 use hostler_channel::Loaded;
 use hostler_router::{Router, Statistics};
 use hostler_supervisor::Restarts;
@@ -13,9 +15,12 @@ use tokio::time::Instant;
 
 use super::events::Events;
 use super::generation::{Generation, Ready};
+use super::kept::{Before, Kept};
+use super::past::{self, Ending, Past};
 use super::pressure::Relieved;
 use super::samples::{Moment, Recorder};
-use super::statistics::Kept;
+use super::service::Service;
+use super::slept;
 
 /// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
 /// off because another reload came.
@@ -62,6 +67,8 @@ pub(super) struct Instance {
     kept: Mutex<Kept>,
     events: Mutex<Events>,
     recorder: Mutex<Recorder>,
+    /// How this process ends, as far as that is known.
+    ending: Mutex<Ending>,
     /// A former generation is gone.
     gone: Notify,
     /// What was done for want of memory.
@@ -75,9 +82,10 @@ impl Instance {
         router: Arc<Router>,
         current: Arc<Generation>,
         loaded: Loaded,
-        before: Statistics,
+        before: Before,
         kept: Kept,
     ) -> Self {
+        let (recorder, events) = after(before.past.unwrap_or_default());
         let condition = Condition { state: State::Serving, generation: current.number };
         let view = View {
             current,
@@ -97,10 +105,11 @@ impl Instance {
             condition: watch::Sender::new(condition),
             view: Mutex::new(view),
             began: Instant::now(),
-            before,
+            before: before.statistics.unwrap_or_default(),
             kept: Mutex::new(kept),
-            events: Mutex::default(),
-            recorder: Mutex::default(),
+            events: Mutex::new(events),
+            recorder: Mutex::new(recorder),
+            ending: Mutex::default(),
             gone: Notify::new(),
             relieved: Relieved::default(),
             may_leave: Notify::new(),
@@ -203,16 +212,61 @@ impl Instance {
     pub(super) fn happened(&self, kind: EventKind, message: &str) {
         let generation = self.view().current.number;
         self.events().add(kind, generation, message);
+        self.keep_past();
     }
 
     /// A span of time ends.
     pub(super) fn record(&self, now: Moment) {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).record(now);
+        self.recorder().record(now);
+        self.keep_past();
+    }
+
+    fn recorder(&self) -> MutexGuard<'_, Recorder> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This process ends, or does not after all: whoever comes after it is to know.
+    pub(super) fn ends(&self, ending: Ending) {
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = ending;
+        self.keep_past();
+    }
+
+    /// What it was like and what happened, as it is kept.
+    pub(super) fn past(&self) -> Vec<u8> {
+        let ending = *self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        past::write(ending, now_us(), self.recorder().spans(), &self.events())
+    }
+
+    /// Keeps that, where somebody does: some 200 KiB at most, ten thousandths of a second.
+    fn keep_past(&self) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.keeps_past() {
+            kept.write_past(&self.past());
+        }
+    }
+
+    /// Keeps what is known from now on.
+    pub(super) fn begin_to_keep(&self, service: &Service) {
+        self.keep(&self.published());
+        self.keep_past();
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).store(service);
+    }
+
+    /// Leaves what is known for whoever serves when it is woken.
+    pub(super) fn leave(&self, place: &Path) {
+        if let Err(error) = slept::leave(place, &self.published(), &self.past()) {
+            tracing::warn!(file = %place.display(), %error, "what was counted, and the last day, begin anew with the next start: they cannot be left");
+        }
+    }
+
+    /// The file that it is kept in, for a successor.
+    pub(super) fn share_past(&self) -> Option<OwnedFd> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).share_past()
     }
 
     /// What it was like since that moment, in microseconds since 1970, and what happened.
     pub(super) fn samples(&self, since_us: u64) -> Samples {
-        let mut samples = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).since(since_us);
+        let mut samples = self.recorder().since(since_us);
         samples.events = self.events().since(since_us);
         samples
     }
@@ -237,12 +291,17 @@ impl Instance {
 
     pub(super) fn keep(&self, statistics: &Statistics) {
         // Written in place of the former value as a whole, or not.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).write(statistics);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).write_statistics(statistics);
     }
 
     /// The same without asking: a second old at most.
     pub(super) fn published(&self) -> Statistics {
         self.with_before(self.router.published())
+    }
+
+    /// What the processes before this one counted.
+    pub(super) fn before(&self) -> &Statistics {
+        &self.before
     }
 
     fn with_before(&self, mut statistics: Statistics) -> Statistics {
@@ -258,6 +317,24 @@ impl Instance {
         }
     }
 }
+
+/// What is recorded goes on after the process before, with how that ended.
+fn after(before: Past) -> (Recorder, Events) {
+    let Past { ending, at_us, spans, events } = before;
+    let mut events = Events::after(events);
+    let to_us = now_us();
+    // Nothing was written before: there was no process.
+    let why = ending.absence().filter(|_| at_us > 0);
+    // A clock that was set back tells no gap.
+    let gap = why.map(|why| Gap { from_us: at_us.min(to_us), to_us, why });
+    if why == Some(Absence::Crashed) {
+        let generation = events.all().back().map_or(0, |event| event.generation);
+        let message = "the server process was killed or crashed; of its last seconds, ten at most, nothing is known";
+        events.add_at(at_us, EventKind::Crashed, generation, message);
+    }
+    (Recorder::after(spans, gap), events)
+}
+
 /// Microseconds since 1970.
 pub(super) fn now_us() -> u64 {
     us_of(SystemTime::now())

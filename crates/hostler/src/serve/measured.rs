@@ -25,7 +25,7 @@ pub(super) struct Measured {
     own: Mutex<Own>,
     /// The highest that was told, in nanoseconds: a process that is just being reaped is in neither sum for a moment.
     cpu_ns: AtomicU64,
-    /// Samples that were recorded.
+    /// How often it was called for a sample.
     recorded: AtomicUsize,
 }
 
@@ -87,17 +87,37 @@ fn own(generations: &[Arc<Generation>]) -> impl Iterator<Item = u32> {
 }
 
 impl Desk {
-    /// Ends a span of what is kept for whoever draws it. What takes long is done beside it.
+    /// Begins the first span: all that this process has counted is in it.
+    pub(super) fn begin_to_record(&self) {
+        self.instance.record(Moment { statistics: self.instance.before().clone(), ..self.last_moment() });
+    }
+
+    /// Ends a span of what is kept for whoever draws it, but with the first call, which only measures. What takes long is done beside it.
     pub(super) fn record(&self) {
         let desk = self.clone();
-        let measures = self.measured.recorded.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEASURED_EACH);
+        let calls = self.measured.recorded.fetch_add(1, Ordering::Relaxed);
+        let measures = calls.is_multiple_of(MEASURED_EACH);
         tokio::spawn(async move {
             let generations = desk.instance.generations();
             if measures {
                 desk.measured.renew(&generations).await;
             }
-            desk.instance.record(desk.moment(&generations));
+            if calls > 0 {
+                desk.instance.record(desk.moment(&generations));
+            }
         });
+    }
+
+    /// How it is before it ends.
+    pub(super) fn last_moment(&self) -> Moment {
+        self.moment(&self.instance.generations())
+    }
+
+    /// Ends the last span: it was as at that moment, and what was finished since then counts.
+    pub(super) fn finish(&self, last: Moment) {
+        let cpu = self.measured.cpu(&self.instance.generations());
+        let (clock, statistics) = (self.instance.age(), self.instance.published());
+        self.instance.record(Moment { at_us: now_us(), clock, statistics, cpu, ..last });
     }
 
     fn moment(&self, generations: &[Arc<Generation>]) -> Moment {

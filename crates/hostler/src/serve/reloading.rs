@@ -59,7 +59,9 @@ impl Main<'_> {
                 return;
             }
             Order::Apply(reply) => return self.apply(reply, loading.as_ref()).await,
-            Order::Upgrade(reply) => return self.estate.begin(reply, self.instance.current().number),
+            Order::Upgrade(reply) => {
+                return self.estate.begin(reply, self.instance.current().number, self.instance.share_past());
+            }
         };
         if self.estate.upgrade.is_some() {
             return refuse(reply, &NotReady::because("an upgrade is under way, which reads all anew".to_owned()));

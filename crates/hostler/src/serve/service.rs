@@ -117,6 +117,11 @@ impl Service {
         }
     }
 
+    /// Waits until systemd has taken in what it was told.
+    pub(super) fn settle(&self) {
+        told(self.notifier.barrier(BARRIER));
+    }
+
     /// Another process is the service's main one from now on. Returns when systemd knows.
     pub(super) fn hand_over(&self, pid: u32) {
         let Some(process) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
@@ -169,7 +174,7 @@ impl Service {
 }
 
 /// Says why this process does not serve, for `systemctl status`; `errno` where the reason is one of errno(3).
-pub(super) fn failed(environment: &Environment, reason: &str, errno: Option<i32>) {
+pub(crate) fn failed(environment: &Environment, reason: &str, errno: Option<i32>) {
     // What is wrong with the way to systemd is the lesser trouble.
     let Ok(notifier) = Notifier::from(environment) else { return };
     let states = [Some(State::Status(reason)), errno.map(State::Errno)];

@@ -8,6 +8,7 @@ use hostler_systemd::sockets::Passed;
 use serde::{Deserialize, Serialize};
 
 use super::claims;
+use crate::arguments::Places;
 
 /// What comes in by a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,12 +80,20 @@ pub(super) enum Unbound {
 
 /// Opens them all, or none: then every mistake is told. Sockets that systemd passed are claimed first ([`claim`]); what is left is bound here, with what
 /// the process before `left` where the address is the same.
-pub(super) fn open(settings: &Settings, passed: Vec<Passed>, left: &mut Left) -> Result<Sockets, Unbound> {
+pub(super) fn open(
+    settings: &Settings,
+    places: &Places,
+    passed: Vec<Passed>,
+    left: &mut Left,
+) -> Result<Sockets, Unbound> {
     let Bind { bind, metrics_bind, stats_bind, .. } = &settings.bind;
     if bind.is_empty() {
-        return Err(Unbound::Settings("bind names no address: there would be nothing to listen on".to_owned()));
+        return Err(Unbound::Settings(format!(
+            "{}bind names no address: there would be nothing to listen on",
+            places.of("bind")
+        )));
     }
-    let options = options(settings)?;
+    let options = options(settings, places)?;
     let mut sockets = claims::claimed(settings, passed).map_err(Unbound::Settings)?;
     let mut lines = Vec::new();
     let mut of_settings = true;
@@ -104,8 +113,11 @@ pub(super) fn open(settings: &Settings, passed: Vec<Passed>, left: &mut Left) ->
                 let is_mistake = |error: &BindError| matches!(error.problem, Problem::Syntax(_) | Problem::Twice);
                 of_settings &= errors.iter().all(is_mistake);
                 errno = errno.or_else(|| errors.iter().find_map(|error| error.problem.errno()));
-                let named =
-                    |error: &BindError| if key == "bind" { error.to_string() } else { format!("{key}: {error}") };
+                let place = places.of(key);
+                let named = |error: &BindError| match key {
+                    "bind" => format!("{place}{error}"),
+                    _ => format!("{place}{key}: {error}"),
+                };
                 lines.extend(errors.iter().map(named));
             }
         }
@@ -117,14 +129,16 @@ pub(super) fn open(settings: &Settings, passed: Vec<Passed>, left: &mut Left) ->
     }
 }
 
-fn options(settings: &Settings) -> Result<Options, Unbound> {
+fn options(settings: &Settings, places: &Places) -> Result<Options, Unbound> {
     let bind = &settings.bind;
     let owner = match &bind.unix_socket_owner {
         Some(owner) => {
             let named = |part: &Option<String>| part.clone().unwrap_or_default();
             let text = format!("{}:{}", named(&owner.user), named(&owner.group));
             let parsed = text.trim_end_matches(':').parse();
-            Some(parsed.map_err(|error| Unbound::Settings(format!("unix_socket_owner: {error}")))?)
+            Some(parsed.map_err(|error| {
+                Unbound::Settings(format!("{}unix_socket_owner: {error}", places.of("unix_socket_owner")))
+            })?)
         }
         None => None,
     };

@@ -25,6 +25,11 @@ impl Source {
         Self { environment, read, read_settings, previous: Mutex::new(None) }
     }
 
+    /// What the server was started with.
+    pub(super) fn surroundings(&self) -> &Surroundings {
+        &self.environment
+    }
+
     /// A variable of the environment that the server was started with.
     pub(super) fn variable(&self, name: &str) -> Option<std::ffi::OsString> {
         self.environment.variable(name).map(ToOwned::to_owned)

@@ -1,23 +1,27 @@
-//! What an instance has in systemd's store of descriptors (`FileDescriptorStoreMax=`): its statistics, and the sockets that it bound itself, so
+//! What an instance has in systemd's store of descriptors (`FileDescriptorStoreMax=`): what it knows (`kept`), and the sockets that it bound itself, so
 //! that who connects between its death and its next start, or during a restart, waits instead of being refused.
 //!
 //! Sockets are stored as `hostler.1.socket.N`, with a socket file as `hostler.1.socket.N.DEVICE-INODE`, where N is any free number. A socket whose
 //! address the settings do not name any more is taken out. What units of systemd passed is not stored: systemd has it.
 //!
-//! A stop and a restart look the same from here. So the server stops accepting, and leaves the rest to systemd: it goes on listening at a restart,
-//! and closes what it stored at a stop, with who waits in it.
+//! A stop and a restart look the same from here, so systemd is asked which it is (`hostler_bus::stops_for_good`). At a restart, and where it does not
+//! say, the server stops accepting, and leaves the rest to systemd: it goes on listening, and closes what it stored if there is no next start, with
+//! who waits in it. At a stop the sockets are taken back: who waits in them is served, and who comes later is refused at once.
 
 use std::collections::BTreeSet;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use hostler_listener::{Bound, FileId, GivenUp, Left};
 use hostler_systemd::Environment;
 use hostler_systemd::sockets::Passed;
 use hostler_systemd::store::StoreName;
 
+use super::kept::{PAST, STATISTICS};
 use super::service::Service;
 use super::sockets::Sockets;
-use super::statistics::STORED;
+
+/// What is stored beside the sockets: what was counted, and what the instance was like.
+const FILES: u64 = 2;
 
 /// How the names of sockets begin.
 const SOCKET: &str = "socket.";
@@ -25,13 +29,14 @@ const SOCKET: &str = "socket.";
 /// What the process before left in the store.
 #[derive(Default)]
 pub(super) struct Stored {
-    pub(super) statistics: Option<Passed>,
+    pub(super) statistics: Option<OwnedFd>,
+    pub(super) past: Option<OwnedFd>,
     pub(super) sockets: Left,
 }
 
 /// Whether something of this name is known here.
 pub(super) fn is_known(name: &StoreName) -> bool {
-    name.what() == STORED || read(name.what()).is_some()
+    matches!(name.what(), STATISTICS | PAST) || read(name.what()).is_some()
 }
 
 /// What came from the store. What cannot be used is told of, and done without.
@@ -45,7 +50,8 @@ pub(super) fn stored(all: Vec<(StoreName, Passed)>) -> Stored {
                     tracing::warn!(%name, %error, "a socket that systemd kept cannot be used");
                 }
             }
-            None => stored.statistics = Some(passed),
+            None if name.what() == PAST => stored.past = Some(passed.descriptor),
+            None => stored.statistics = Some(passed.descriptor),
         }
     }
     stored
@@ -59,8 +65,7 @@ pub(super) fn keep(service: &Service, environment: &Environment, sockets: &mut S
     }
     let mut taken: BTreeSet<u32> =
         sockets.all().filter_map(|bound| read(bound.kept_as()?)).map(|(number, _)| number).collect();
-    // Beside the statistics.
-    let mut room = room(environment).saturating_sub(taken.len() as u64 + 1);
+    let mut room = room(environment).saturating_sub(taken.len() as u64 + FILES);
     for bound in sockets.all_mut().filter(|bound| !bound.is_shared()) {
         if room == 0 {
             break;
@@ -85,7 +90,8 @@ fn store(service: &Service, bound: &mut Bound, number: u32) -> bool {
     kept
 }
 
-fn forget(service: &Service, what: &str) {
+/// Takes a socket out of the store.
+pub(super) fn forget(service: &Service, what: &str) {
     if let Ok(name) = StoreName::new(what) {
         service.forget(&name.to_string());
     }
@@ -131,7 +137,8 @@ mod tests {
         for bad in ["statistics", "socket.", "socket.a", "socket.1.", "socket.1.2", "sockets.1"] {
             assert_eq!(read(bad), None, "{bad}");
         }
-        assert!(is_known(&StoreName::new("statistics").unwrap()) && is_known(&StoreName::new("socket.3").unwrap()));
+        assert!(["statistics", "past"].iter().all(|what| is_known(&StoreName::new(what).unwrap())));
+        assert!(is_known(&StoreName::new("socket.3").unwrap()));
         assert!(!is_known(&StoreName::new("odd").unwrap()));
     }
 
@@ -149,7 +156,7 @@ mod tests {
             variables.into_iter().filter(|(_, value)| !value.is_empty()).collect()
         };
         let own = std::process::id();
-        for (room, pid, expected) in [("", own, 0), ("1", own, 0), ("3", own, 2), ("64", own, 3), ("64", own + 1, 0)] {
+        for (room, pid, expected) in [("", own, 0), ("2", own, 0), ("4", own, 2), ("64", own, 3), ("64", own + 1, 0)] {
             let environment = environment(room, pid);
             let mut sockets = Sockets::default();
             let addresses = vec!["127.0.0.1:0".to_owned(); 3];
@@ -176,9 +183,11 @@ mod tests {
         };
         let of = |what: &str, descriptor| (StoreName::new(what).unwrap(), passed(descriptor));
         let memory = rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
-        let all = vec![of("statistics", memory), of("socket.0", pipe), of("socket.7", listener.into())];
+        let other = rustix::fs::memfd_create("y", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let all =
+            vec![of("statistics", memory), of("past", other), of("socket.0", pipe), of("socket.7", listener.into())];
         let stored = stored(all);
-        assert!(stored.statistics.is_some());
+        assert!(stored.statistics.is_some() && stored.past.is_some());
         let given_up = stored.sockets.give_up();
         assert_eq!(given_up.iter().map(|socket| socket.name.as_str()).collect::<Vec<_>>(), ["socket.7"]);
     }

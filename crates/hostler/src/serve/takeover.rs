@@ -16,23 +16,25 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
 use hostler_listener::take_over;
 use hostler_router::Statistics;
+use hostler_systemd::store;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
+use super::kept::{Before, read_past};
 use super::sockets::{Role, Sockets};
 
 /// The longest message, in bytes: a traceback is clipped well below that.
 const LONGEST: u64 = 256 * 1024;
 
 /// The variable in which a successor finds what it was given.
-pub(super) const VARIABLE: &str = "HOSTLER_TAKEOVER";
+pub(crate) const VARIABLE: &str = "HOSTLER_TAKEOVER";
 
 /// What a successor is given: the sockets by their descriptors. Its standard input is the channel between the two.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,6 +44,9 @@ pub(super) struct Inheritance {
     pub(super) sockets: Vec<Inherited>,
     /// They are held by somebody else as well, who starts the server when it is needed.
     pub(super) passed: bool,
+    /// The file of what the instance was like, by its descriptor; written for the last time before "take over".
+    #[serde(default)]
+    pub(super) past: Option<u32>,
     /// The process that finds this is only to start the successor, and to end.
     pub(super) starts: bool,
 }
@@ -80,6 +85,7 @@ pub(super) struct Predecessor {
     stream: UnixStream,
     /// Its last generation.
     pub(super) generation: u64,
+    past: Option<OwnedFd>,
 }
 
 /// Whether this process is only to start a successor, which it then has done. A successor must be nobody's child: systemd would not notice the end
@@ -115,7 +121,7 @@ fn unusable(error: &dyn std::fmt::Display) -> String {
 impl Predecessor {
     /// Finds what was given to this process, if it is a successor. The error is for people.
     pub(super) fn of(variable: Option<&OsStr>) -> Result<Option<(Self, Sockets)>, String> {
-        let Some(Inheritance { generation, sockets, passed, .. }) = variable.map(read).transpose()? else {
+        let Some(Inheritance { generation, sockets, passed, past, .. }) = variable.map(read).transpose()? else {
             return Ok(None);
         };
         let stream = io::stdin().as_fd().try_clone_to_owned().map_err(|error| unusable(&error))?;
@@ -127,11 +133,20 @@ impl Predecessor {
             }
             all.add(role, bound);
         }
-        Ok(Some((Self { stream: UnixStream::from(stream), generation }, all)))
+        // Without it the day begins anew, which is no reason not to serve.
+        let past = past.and_then(|number| {
+            store::inherited(number).inspect_err(|error| tracing::debug!(%error, "nothing is known of the past")).ok()
+        });
+        Ok(Some((Self { stream: UnixStream::from(stream), generation, past }, all)))
     }
 
-    /// Says that this process accepts, and waits until it is in charge. Returns what the predecessor counted.
-    pub(super) async fn relieve(&self) -> Option<Statistics> {
+    /// Says that this process accepts, and waits until it is in charge. Returns what is known from the predecessor.
+    pub(super) async fn relieve(&mut self) -> Before {
+        let statistics = self.in_charge().await;
+        Before { statistics, past: self.past.take().and_then(read_past) }
+    }
+
+    async fn in_charge(&self) -> Option<Statistics> {
         let told = say(&self.stream, &FromSuccessor::Ready).and_then(|()| Hearing::of(&self.stream));
         let answered = match told {
             Ok(mut hearing) => hearing.hear().await,
@@ -151,6 +166,15 @@ impl Predecessor {
         // One that is gone already needs no reason.
         let _told =
             say(&self.stream, &FromSuccessor::Failed { reason, traceback: traceback.map(hostler_channel::clip) });
+    }
+}
+
+/// Says to the server that this process was to follow that it will not: `given` is what the variable has. Whether it still hears is its own affair.
+pub(crate) fn refuse_succession(given: &OsStr, reason: String) {
+    if read(given).is_ok()
+        && let Ok(stream) = io::stdin().as_fd().try_clone_to_owned()
+    {
+        let _told = say(&UnixStream::from(stream), &FromSuccessor::Failed { reason, traceback: None });
     }
 }
 

@@ -1,5 +1,6 @@
 //! The main task of an instance: what is told and asked of it, until its end.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::developing::Developing;
 use super::generation::{Generation, NotReady};
 use super::instance::Instance;
 use super::leaving::Leaving;
+use super::past::Ending;
 use super::progress::Progress;
 use super::reloading::{Loading, Reply, readiness};
 use super::service::Service;
@@ -58,6 +60,8 @@ pub(super) struct Main<'a> {
     pub(super) service: Service,
     /// Ends the server when nobody connects.
     pub(super) leaving: Option<Leaving>,
+    /// Where what is known is left then.
+    pub(super) sleeping_place: Option<PathBuf>,
 }
 
 /// What the first generation is while somebody develops, when it does not serve.
@@ -83,6 +87,8 @@ impl Main<'_> {
         let mut retiring = JoinSet::new();
         // By another process, which is the service's main one from then on.
         let mut relieved = false;
+        // Until somebody connects.
+        let mut sleeps = false;
         let mut note = tokio::time::interval(NOTED);
         note.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut stalls, mut progress) = (Stalls::default(), Progress::default());
@@ -117,6 +123,8 @@ impl Main<'_> {
                 () = self.service.hungry() => self.feed(&mut progress).await,
                 () = Leaving::is_due(&mut self.leaving, &self.instance) => {
                     tracing::info!("nobody is connected: the server ends, and the next connection starts it again");
+                    self.instance.happened(EventKind::Asleep, "the server left, as nobody was connected; the next connection starts it again");
+                    sleeps = true;
                     break;
                 }
                 () = stalls.due(&self.instance) => stalls.look(&self.instance),
@@ -133,10 +141,15 @@ impl Main<'_> {
                 Some(order) = self.orders.recv() => self.begin(order, &mut loading).await,
                 prepared = self.estate.prepared() => {
                     let statistics = self.instance.statistics().await;
+                    if prepared.is_ok() {
+                        self.desk.finish(self.desk.last_moment());
+                        self.instance.ends(Ending::HandedOver);
+                    }
                     if self.estate.hand_over(prepared, &self.service, statistics).await {
                         relieved = true;
                         break;
                     }
+                    self.instance.ends(Ending::Running);
                 }
                 () = Developing::changed(&mut self.developing, &directory) => {
                     self.begin(Order::Reload(oneshot::channel().0), &mut loading).await;
@@ -151,9 +164,13 @@ impl Main<'_> {
                 },
             }
         }
+        let last = self.desk.last_moment();
         self.instance.set_state(State::Stopping);
         if !relieved {
             self.service.stopping(self.instance.current().served.settings.pool.graceful_timeout);
+        }
+        if !relieved && self.estate.has_kept() && (sleeps || self.stops_for_good().await) {
+            self.estate.take_back(&self.service);
         }
         self.estate.let_go();
         if let Some(loading) = loading {
@@ -180,9 +197,22 @@ impl Main<'_> {
         self.instance.abandon_parked().await;
         if !relieved {
             self.instance.keep(&self.instance.published());
+            self.desk.finish(last);
+            self.instance.ends(if sleeps { Ending::Asleep } else { Ending::Stopped });
+            if let Some(place) = self.sleeping_place.filter(|_| sleeps) {
+                self.instance.leave(&place);
+            }
         }
         self.estate.close().await;
         Ok(())
+    }
+
+    /// Whether systemd stops the service without another start; false where it does not say.
+    async fn stops_for_good(&self) -> bool {
+        match self.source.variable("NOTIFY_SOCKET") {
+            Some(socket) => hostler_bus::stops_for_good(Path::new(&socket)).await.unwrap_or(false),
+            None => false,
+        }
     }
 
     /// Feeds the watchdog, if the router's threads and the workers get on. The supervisor does, if this is run.

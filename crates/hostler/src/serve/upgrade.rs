@@ -21,6 +21,7 @@ use super::generation::NotReady;
 use super::names::{ControlSocket, PidFile};
 use super::service::Service;
 use super::sockets::Role;
+use super::stored;
 use super::takeover::{self, FromPredecessor, FromSuccessor, Hearing, Inheritance, Inherited};
 
 /// The first descriptor after the standard ones.
@@ -103,8 +104,14 @@ impl Program {
         })
     }
 
-    /// Starts it anew, with these sockets.
-    fn start(&self, sockets: &[(Role, Bound)], passed: bool, generation: u64) -> io::Result<Successor> {
+    /// Starts it anew, with these sockets, and the file of what the instance was like.
+    fn start(
+        &self,
+        sockets: &[(Role, Bound)],
+        passed: bool,
+        generation: u64,
+        past: Option<OwnedFd>,
+    ) -> io::Result<Successor> {
         let (stream, theirs) = UnixStream::pair()?;
         let mut inherited = Vec::new();
         let mut mappings = Vec::new();
@@ -114,7 +121,13 @@ impl Program {
             inherited.push(Inherited { role: *role, number: child_fd.unsigned_abs(), file, kept_as });
             mappings.push(FdMapping { parent_fd: bound.listener.as_fd().try_clone_to_owned()?, child_fd });
         }
-        let inheritance = serde_json::to_string(&Inheritance { generation, sockets: inherited, passed, starts: true })?;
+        let past = past.map(|parent_fd| {
+            let child_fd = FIRST + inherited.len() as i32;
+            mappings.push(FdMapping { parent_fd, child_fd });
+            child_fd.unsigned_abs()
+        });
+        let inheritance = Inheritance { generation, sockets: inherited, passed, past, starts: true };
+        let inheritance = serde_json::to_string(&inheritance)?;
         let is_own = |name: &OsStr| OWN_VARIABLES.iter().any(|own| name == *own) || name == takeover::VARIABLE;
         let mut command = Command::new(&self.path);
         command
@@ -134,11 +147,11 @@ impl Program {
 
 impl Estate {
     /// Starts a successor. Only one at a time: who asks while one starts is refused.
-    pub(super) fn begin(&mut self, reply: Reply, generation: u64) {
+    pub(super) fn begin(&mut self, reply: Reply, generation: u64, past: Option<OwnedFd>) {
         if self.upgrade.is_some() {
             return refuse(reply, NotReady::because("another upgrade is under way".to_owned()));
         }
-        match self.program.start(&self.sockets, self.passed, generation) {
+        match self.program.start(&self.sockets, self.passed, generation, past) {
             Ok(successor) => {
                 let path = self.program.path.display();
                 tracing::info!(pid = successor.pid(), "upgrading: {path} is started beside this server");
@@ -190,6 +203,23 @@ impl Estate {
         }
         tracing::info!(pid, seconds, "upgraded: the new server serves, and what runs here is finished");
         true
+    }
+
+    /// Whether systemd keeps sockets that this process bound.
+    pub(super) fn has_kept(&self) -> bool {
+        self.sockets.iter().any(|(_, bound)| bound.kept_as().is_some())
+    }
+
+    /// Takes such sockets back from systemd: nobody will listen on them after this process, so that who connects is to be refused at once, and
+    /// not to wait for the end and be reset.
+    pub(super) fn take_back(&mut self, service: &Service) {
+        for (_, bound) in &mut self.sockets {
+            if let Some(name) = bound.kept_as().map(ToOwned::to_owned) {
+                stored::forget(service, &name);
+                bound.take_back();
+            }
+        }
+        service.settle();
     }
 
     /// Drops what would keep the sockets open.
