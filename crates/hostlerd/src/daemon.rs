@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use hostler_bus::InstanceProxy;
-use hostler_bus::daemon::{Caller, Error, Overview, Result, Tree};
+use hostler_bus::daemon::{Caller, Error, InstanceState, Overview, Result, Tree};
 use hostler_settings::Reading;
 use tokio::sync::{Notify, watch};
 use zbus::Connection;
@@ -268,6 +268,21 @@ impl Hostlerd {
             .map_err(|why| Error::Refused { reason: format!("{name}: {why}; see its status, and start it") })
     }
 
+    /// The same, and waits a moment for one whose server process is just being replaced: it serves before its control socket is there.
+    pub(crate) async fn returning(&self, name: &str) -> Result<InstanceProxy<'static>> {
+        const MOMENT: std::time::Duration = std::time::Duration::from_millis(50);
+        const LOOKS: usize = 60;
+        for _ in 0..LOOKS {
+            let runs = self.0.overviews.borrow().iter().any(|one| one.name == name && comes(one.state));
+            match self.running(name) {
+                Err(_) if runs => tokio::time::sleep(MOMENT).await,
+                other => return other,
+            }
+            self.refresh().await;
+        }
+        self.running(name)
+    }
+
     pub(crate) fn units(&self) -> Result<&Units> {
         self.0.units.as_ref().ok_or_else(|| Error::Refused {
             reason: "systemd does not answer on this bus, so that nothing can be started or stopped here".to_owned(),
@@ -283,6 +298,11 @@ impl Hostlerd {
 fn is_there(overview: &Overview) -> bool {
     use hostler_bus::daemon::InstanceState as Is;
     !matches!(overview.state, Is::Configured | Is::Stopped) || matches!(overview.enabled.as_str(), "enabled" | "socket")
+}
+
+/// Whether one of that state answers in a moment, if it does not now.
+fn comes(state: InstanceState) -> bool {
+    matches!(state, InstanceState::Starting | InstanceState::Serving | InstanceState::Reloading)
 }
 
 fn no_instance(name: &str) -> Error {

@@ -91,7 +91,7 @@ impl Daemon for Hostlerd {
 
     async fn samples(&self, caller: Caller, name: String, since_us: u64) -> Result<Samples> {
         self.find(&name).await?;
-        let mut samples = within(QUICK, self.running(&name)?.samples(since_us)).await?;
+        let mut samples = within(QUICK, self.returning(&name).await?.samples(since_us)).await?;
         if !self.reads_logs(&caller, &name).await {
             samples.events.iter_mut().for_each(|event| event.message.clear());
         }
@@ -101,12 +101,12 @@ impl Daemon for Hostlerd {
     async fn workers(&self, caller: Caller, name: String) -> Result<Vec<Worker>> {
         // A worker's entry shows the request that it runs.
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        within(QUICK, self.running(&name)?.workers()).await
+        within(QUICK, self.returning(&name).await?.workers()).await
     }
 
     async fn requests(&self, caller: Caller, name: String) -> Result<Vec<Request>> {
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        within(QUICK, self.running(&name)?.requests()).await
+        within(QUICK, self.returning(&name).await?.requests()).await
     }
 
     async fn stacks(&self, caller: Caller, name: String, worker: u32) -> Result<String> {
