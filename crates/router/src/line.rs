@@ -284,7 +284,8 @@ impl Line {
             self.queue_waits.notify_one();
         }
         let config = self.exchange.config();
-        let share = config.slots / config.router_threads;
+        // Of the slots for requests; WebSockets in use count as well, which errs on the side of being told at once.
+        let share = (config.slots - config.websockets) / config.router_threads;
         if self.guard.get() == Guard::Near && self.in_use.get() <= share / 2 { Sleep::Doze } else { Sleep::Deep }
     }
 
