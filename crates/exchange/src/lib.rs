@@ -52,13 +52,21 @@ mod recovery;
 mod requests;
 #[cfg(not(loom))]
 mod router;
+#[cfg(not(loom))]
+mod serving;
 mod slot;
 mod staff;
+#[cfg(not(loom))]
+mod streams;
 mod sync;
 #[cfg(not(loom))]
 mod tally;
 #[cfg(not(loom))]
+mod thread;
+#[cfg(not(loom))]
 mod untold;
+#[cfg(not(loom))]
+mod wake_ups;
 #[cfg(not(loom))]
 mod watching;
 #[cfg(not(loom))]
@@ -76,11 +84,17 @@ pub use memory::now_ns;
 #[cfg(not(loom))]
 pub use requests::{QueuedRequest, RequestView};
 #[cfg(not(loom))]
-pub use router::{Exchange, ResponseProgress, Submitted};
+pub use router::{Exchange, Submitted};
+#[cfg(not(loom))]
+pub use serving::{BodyChunk, Wait};
 pub use slot::{Phase, RequestEnd, Slot, response_flag};
+#[cfg(not(loom))]
+pub use streams::ResponseProgress;
 #[cfg(not(loom))]
 pub use tally::Tally;
 #[cfg(not(loom))]
+pub use thread::Thread;
+#[cfg(not(loom))]
 pub use watching::RunningView;
 #[cfg(not(loom))]
-pub use worker::{BodyChunk, Doorbells, Taken, Thread, Wait, WorkerSide};
+pub use worker::{Doorbells, Taken, WorkerSide};

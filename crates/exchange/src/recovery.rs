@@ -4,10 +4,11 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::queue::Entry;
-use crate::router::{Exchange, ring_doorbell};
+use crate::router::Exchange;
 use crate::slot::{Phase, Slot};
 use crate::staff::Sleeper;
 use crate::sync::Ordering;
+use crate::wake_ups::ring_doorbell;
 
 impl Exchange {
     /// Clears the entry of `worker` for a new process.

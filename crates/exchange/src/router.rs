@@ -1,23 +1,21 @@
-//! The router's side of an exchange. The supervisor's is in [`crate::recovery`].
+//! The router's side of an exchange: slots, and what becomes of their requests. The supervisor's is in [`crate::recovery`], the bytes of
+//! requests and answers in [`crate::streams`], wake-ups in [`crate::wake_ups`].
 //!
 //! The router trusts nothing that a worker can write: counters are clamped to the ring, states are checked against a private copy of the
 //! sequence, and what is read is copied first.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::EventfdFlags;
-use rustix::thread::futex;
 
-use crate::bell::Sleep;
 use crate::layout::Config;
 use crate::load::Waits;
 use crate::memory::{Memory, now_ns};
 use crate::queue::Entry;
-use crate::slot::{BEGIN_AGAIN, Phase, RequestEnd, Slot, State, response_flag, wish};
-use crate::staff::{Sleeper, WORTH_A_WAKE_UP_NS, Worker};
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::slot::{Phase, RequestEnd, Slot, State, wish};
+use crate::sync::{AtomicU64, Ordering};
 use crate::tally::Counted;
 
 /// One generation's shared memory, as the router and the supervisor hold it.
@@ -61,48 +59,6 @@ pub(crate) struct Producer {
 pub struct Submitted {
     /// The number of its slot.
     pub slot: u32,
-}
-
-/// What a worker has made of a request so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ResponseProgress {
-    /// Where the slot is.
-    pub phase: Phase,
-    /// The worker that runs it, or ran it.
-    pub worker: u16,
-    /// Bits of [`crate::slot::response_flag`].
-    flags: u32,
-    /// Bytes in the ring that were not consumed; the head counts.
-    pub available: usize,
-    /// Bytes of the head at the start of the ring.
-    pub head: usize,
-    /// Bytes of the trailers that follow what is available; 0 while they are not known. See [`crate::head::read_trailers`].
-    pub trailers: usize,
-    /// The worker counted more bytes than the ring holds: nothing of it can be believed.
-    pub corrupt: bool,
-}
-
-impl ResponseProgress {
-    /// The head is there.
-    pub fn has_head(&self) -> bool {
-        self.flags & response_flag::HEAD != 0
-    }
-    /// Nothing will follow what is available.
-    pub fn complete(&self) -> bool {
-        self.flags & response_flag::COMPLETE != 0
-    }
-    /// The answer must be cut off.
-    pub fn failed(&self) -> bool {
-        self.flags & response_flag::FAILED != 0
-    }
-    /// With the head: a WebSocket is accepted.
-    pub fn upgrades(&self) -> bool {
-        self.flags & response_flag::UPGRADE != 0
-    }
-    /// Early hints wait to be taken.
-    pub fn has_hints(&self) -> bool {
-        self.flags & response_flag::HINTS != 0
-    }
 }
 
 impl Producer {
@@ -249,37 +205,6 @@ impl Exchange {
         self.memory.queue().push(Entry { slot: number, sequence })
     }
 
-    /// Wakes one thread for the queue, when it holds something and one sleeps. Whoever is woken wakes the next when that helps.
-    pub fn wake_worker(&self) -> bool {
-        self.memory.queue().len() != 0
-            && self.memory.staff().claim_sleeper(now_ns).is_some_and(|sleeper| self.ring_thread(sleeper))
-    }
-
-    /// The same for a batch of requests, unless a worker that is at work will get to them soon.
-    pub fn wake_for_batch(&self) -> bool {
-        let attended = self.memory.staff().someone_attends() && !self.is_urgent();
-        !attended && self.wake_worker()
-    }
-
-    /// Whether what the queue holds should not wait for more to come with it: see the rule for wake-ups in the crate's primer.
-    pub fn is_urgent(&self) -> bool {
-        let work = self.memory.staff().slowest().map(|each| each.saturating_mul(self.memory.queue().len()));
-        work.is_none_or(|work| work > WORTH_A_WAKE_UP_NS)
-    }
-
-    pub(crate) fn ring_thread(&self, sleeper: Sleeper) -> bool {
-        let Some(entry) = self.memory.threads(sleeper.worker).get(usize::from(sleeper.thread)) else {
-            return false;
-        };
-        if self.is_loop(sleeper.worker) {
-            self.ring_worker(sleeper.worker);
-            return true;
-        }
-        entry.rung.store(1, Ordering::Release);
-        let _woken = futex::wake(&entry.rung, futex::Flags::empty(), 1);
-        true
-    }
-
     /// Entries in the queue; stale ones count.
     pub fn queued(&self) -> u64 {
         self.memory.queue().len()
@@ -295,183 +220,12 @@ impl Exchange {
         self.memory.config.slots as usize - self.producer().free.len()
     }
 
-    // ---- The body of a request ---------------------------------------------------------------------------------------------
-
-    /// Room in the request ring, in bytes.
-    pub fn body_room(&self, slot: u32) -> usize {
-        let control = self.slot(slot);
-        let written = control.request_written.load(Ordering::Relaxed);
-        // Clamped: a counter that a worker set wrongly must not make us write past what it has read, but that is its own loss.
-        let unread = written.saturating_sub(control.request_read.load(Ordering::Acquire));
-        (self.memory.config.request_ring as u64).saturating_sub(unread) as usize
-    }
-
-    /// Says that the router waits for room; `true` when there is some already. A bell follows otherwise.
-    pub fn await_body_room(&self, slot: u32) -> bool {
-        self.slot(slot).router_waits.store(1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        self.body_room(slot) > 0
-    }
-
-    /// Appends what fits of `body`, and returns how much that was.
-    pub fn write_body(&self, slot: u32, body: &[u8]) -> usize {
-        let room = self.body_room(slot);
-        let fits = body.len().min(room);
-        if fits > 0 {
-            let control = self.slot(slot);
-            let written = control.request_written.load(Ordering::Relaxed);
-            if control.request_place(written) >= BEGIN_AGAIN && room == self.memory.config.request_ring as usize {
-                control.request_base.store(written, Ordering::Relaxed);
-            }
-            self.memory.request_ring(slot).ring_write(control.request_place(written), &body[..fits]);
-            control.request_written.store(written + fits as u64, Ordering::Release);
-            self.grant(slot, wish::BODY);
-        }
-        fits
-    }
-
-    /// Says how the body ended.
-    pub fn end_body(&self, slot: u32, end: RequestEnd) {
-        self.slot(slot).request_end.store(end as u32, Ordering::Release);
-        self.grant(slot, wish::BODY);
-    }
-
-    /// Whether the worker waits for bytes of the body.
-    pub fn wants_body(&self, slot: u32) -> bool {
-        self.slot(slot).wishes.load(Ordering::Acquire) & (wish::BODY | wish::BODY << wish::LOOP) != 0
-    }
-
-    /// Whether the worker wants to know when the client leaves.
-    pub fn watches_client(&self, slot: u32) -> bool {
-        self.slot(slot).wishes.load(Ordering::Acquire) & wish::GONE != 0
-    }
-
-    /// Wakes the worker's thread, or its event loop, if it waits for one of `wishes`.
-    fn grant(&self, slot: u32, wishes: u32) {
-        let control = self.slot(slot);
-        let looping = wishes << wish::LOOP;
-        fence(Ordering::SeqCst);
-        if control.wishes.load(Ordering::Relaxed) & (wishes | looping) == 0 {
-            return;
-        }
-        let granted = control.wishes.fetch_and(!(wishes | looping), Ordering::AcqRel);
-        if granted & looping != 0 {
-            self.ring_loop(slot);
-        }
-        if granted & wishes != 0 {
-            control.rung.fetch_add(1, Ordering::AcqRel);
-            // All of them: one thread of an application may wait for the body while another waits for room.
-            let _woken = futex::wake(&control.rung, futex::Flags::empty(), i32::MAX as u32);
-        }
-    }
-
-    // ---- Event loops -------------------------------------------------------------------------------------------------------
-
-    /// Whether a worker is an event loop.
-    pub fn is_loop(&self, worker: u16) -> bool {
-        self.memory.staff().workers.get(usize::from(worker)).is_some_and(Worker::is_loop)
-    }
-
-    /// Whether the application takes WebSockets: whether a worker that is present is an event loop.
-    pub fn serves_websockets(&self) -> bool {
-        self.memory.staff().workers.iter().any(Worker::is_loop)
-    }
-
-    /// Rings the bell of the loop that runs `slot`: it looks whether the slot has news. Nothing happens when no loop runs it.
-    pub fn probe_loop(&self, slot: u32) {
-        self.ring_loop(slot);
-    }
-
-    /// Whether the loop that runs `slot` has looked since its bell was rung last: one that does not is stuck.
-    pub fn loop_answers(&self, slot: u32) -> bool {
-        let worker = self.slot(slot).state().worker;
-        !self.memory.worker_bell(worker).is_some_and(|bell| bell.holds(slot))
-    }
-
-    fn ring_loop(&self, slot: u32) {
-        let State { worker, phase, .. } = self.slot(slot).state();
-        if phase == Phase::Running
-            && let Some(bell) = self.memory.worker_bell(worker)
-            && bell.ring(slot)
-        {
-            self.ring_worker(worker);
-        }
-    }
-
-    pub(crate) fn ring_worker(&self, worker: u16) {
-        if let Some(doorbell) = self.worker_doorbells.get(usize::from(worker)) {
-            ring_doorbell(doorbell);
-        }
-    }
-
     /// Copies the head of the request, as it was submitted, to the end of `to`.
     pub fn read_head(&self, slot: u32, to: &mut Vec<u8>) {
         let area = self.memory.head(slot);
         let length = self.slot(slot).request_head.load(Ordering::Relaxed) as usize;
         // SAFETY: copied at once; whatever is read there is only bytes.
         to.extend_from_slice(unsafe { area.end(length) });
-    }
-
-    // ---- The answer ----------------------------------------------------------------------------------------------------------
-
-    /// What there is of the answer.
-    pub fn progress(&self, slot: u32) -> ResponseProgress {
-        let control = self.slot(slot);
-        // The phase first: what was written before it is then seen too.
-        let state = control.state();
-        let flags = control.response_flags.load(Ordering::Acquire);
-        let written = control.response_written.load(Ordering::Acquire);
-        // Trailers that were begun since must not be taken for the body.
-        let flags = flags | control.response_flags.load(Ordering::Acquire) & response_flag::TRAILERS;
-        let read = control.response_read.load(Ordering::Relaxed);
-        let available = written.wrapping_sub(read);
-        let head = control.response_head.load(Ordering::Acquire) as usize;
-        let ring = u64::from(self.memory.config.response_ring);
-        let corrupt = available > ring || head as u64 > ring;
-        let body = if flags & response_flag::TRAILERS == 0 {
-            available
-        } else {
-            control.trailers_at.load(Ordering::Acquire).saturating_sub(read).min(available)
-        };
-        ResponseProgress {
-            phase: state.phase,
-            worker: state.worker,
-            flags,
-            available: if corrupt { 0 } else { body as usize },
-            trailers: if corrupt { 0 } else { (available - body) as usize },
-            head: if corrupt { 0 } else { head },
-            corrupt,
-        }
-    }
-
-    /// Copies the next `length` bytes out of the answer, which must be available, and consumes them.
-    pub fn read_response(&self, slot: u32, length: usize, to: &mut Vec<u8>) {
-        let control = self.slot(slot);
-        let length = length.min(self.memory.config.response_ring as usize);
-        let start = to.len();
-        to.resize(start + length, 0);
-        let read = control.response_read.load(Ordering::Relaxed);
-        self.memory.response_ring(slot).ring_read(control.response_place(read), &mut to[start..]);
-        self.consume(slot, length);
-    }
-
-    /// Counts `length` bytes of the answer as sent, and wakes the worker when it waits for room and there is enough.
-    pub fn consume(&self, slot: u32, length: usize) {
-        let control = self.slot(slot);
-        let read = control.response_read.load(Ordering::Relaxed) + length as u64;
-        control.response_read.store(read, Ordering::Release);
-        let unread = control.response_written.load(Ordering::Relaxed).wrapping_sub(read);
-        // From half a ring on: a wake-up for each packet would cost more than it carries.
-        if unread <= u64::from(self.memory.config.response_ring) / 2 {
-            self.grant(slot, wish::ROOM);
-        }
-    }
-
-    /// Says that the early hints were taken.
-    pub fn hints_taken(&self, slot: u32) {
-        let control = self.slot(slot);
-        control.response_flags.fetch_and(!response_flag::HINTS, Ordering::AcqRel);
-        self.grant(slot, wish::HINTS);
     }
 
     /// When the request was queued, taken and finished: CLOCK_MONOTONIC, nanoseconds, 0 for what has not been.
@@ -559,41 +313,4 @@ impl Exchange {
             }
         }
     }
-
-    // ---- Bells -------------------------------------------------------------------------------------------------------------
-
-    /// The descriptor that workers write to when they wake router thread `thread`.
-    pub fn doorbell(&self, thread: u32) -> Option<BorrowedFd<'_>> {
-        self.router_doorbells.get(thread as usize).map(AsFd::as_fd)
-    }
-
-    /// Calls `each` for every slot of `thread` with news.
-    pub fn answer_bell(&self, thread: u32, each: impl FnMut(u32)) {
-        let slots = self.memory.config.slots;
-        let mut each = each;
-        if let Some(bell) = self.memory.bell(thread) {
-            bell.answer(|slot| {
-                if slot < slots {
-                    each(slot);
-                }
-            });
-        }
-    }
-
-    /// Announces that `thread` is about to sleep; `false` when it must not, as there is news.
-    pub fn prepare_sleep(&self, thread: u32, sleep: Sleep) -> bool {
-        self.memory.bell(thread).is_some_and(|bell| bell.prepare_sleep(sleep))
-    }
-
-    /// Takes the announcement back.
-    pub fn awake(&self, thread: u32) {
-        if let Some(bell) = self.memory.bell(thread) {
-            bell.awake();
-        }
-    }
-}
-
-/// Adds one to an eventfd; it is never full in practice, and rung already if it were.
-pub(crate) fn ring_doorbell(doorbell: impl AsFd) {
-    let _rung = rustix::io::write(doorbell, &1u64.to_ne_bytes());
 }
