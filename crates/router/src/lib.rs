@@ -3,6 +3,7 @@
 //! Owns every connection from its accept to its end, the framing of bodies both ways, all time limits, and the access log. Does not know
 //! what a worker is, or that it is Python: it sees slots and their answers.
 
+mod accepting;
 mod answer;
 mod body;
 mod buffer;
@@ -10,7 +11,9 @@ mod config;
 mod configuring;
 mod connection;
 mod counts;
+mod ending;
 mod forwarded;
+mod guard;
 mod held;
 mod histogram;
 mod id;
@@ -21,6 +24,7 @@ mod log;
 mod moving;
 mod navigation;
 mod orphan;
+mod overdue;
 mod page;
 mod presence;
 mod request;

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::RouterEvent;
 use crate::config::Config;
+use crate::guard::Guard;
 use crate::orphan::Orphan;
 use crate::presence::Presence;
 use crate::switch::InUse;
@@ -30,16 +31,6 @@ pub(crate) enum Owner {
     /// Its connection is done with it, its worker is not: it is freed with the next news.
     Orphan(Orphan),
     Connection(Rc<Presence>),
-}
-
-/// Whether a line's queue is guarded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
-    Off,
-    /// The guard looks within a millisecond or two.
-    Near,
-    /// It looks later.
-    Far,
 }
 
 /// One exchange, as one router thread sees it.
@@ -276,7 +267,7 @@ impl Line {
         }
     }
 
-    /// Has the queue guarded while the thread sleeps, see `crate::thread::guard_queue`. A thread that will be woken by the guard soon only dozes,
+    /// Has the queue guarded while the thread sleeps, see `crate::guard::guard_queue`. A thread that will be woken by the guard soon only dozes,
     /// if there are slots enough: those that workers are done with stay in use meanwhile.
     pub(crate) fn guard(&self) -> Sleep {
         if self.guard.get() == Guard::Off && self.needs_guard() {
