@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 from deadline import wait_until
 from instance import APPS
@@ -242,6 +243,18 @@ def test_a_password_is_asked_for_on_a_terminal(machine, instance):
         assert asked.wait(60) == 0, said
     assert "shop is started" in said, said
     assert machine.show("hostler@shop.service", "ActiveState") == "active"
+
+
+def test_no_password_is_asked_for_twice_for_the_same(machine, instance):
+    """Where polkit keeps no authorization, as over ssh, it asks at each call: reading is asked for once, changing once."""
+    shop = instance("shop")
+    shop.listen()
+    machine.run("useradd", "--create-home", "jane")
+    administrator(machine)
+    machine.push(Path(__file__).with_name("answering.py"), "/usr/local/bin/answering.py")
+    for words, times in [("get shop", 1), ("set shop threads=2", 2), ("undo shop", 2)]:
+        told = machine.run("python3", "/usr/local/bin/answering.py", "sesame", "hostler", *words.split(), user="jane")
+        assert f"asked {times} times, ended 0" in told, f"{words}: {told}"
 
 
 def test_a_rule_gives_what_it_says_and_no_more(machine, instance):

@@ -101,7 +101,7 @@ impl Authority {
         let flags = if caller.interactive { ALLOW_USER_INTERACTION } else { 0 };
         let cancellation = if caller.interactive { format!("{sender}-{}", serial()) } else { String::new() };
         let check = polkit.check_authorization(&subject, right.action(), &details, flags, &cancellation);
-        let (authorized, challenge, _) = tokio::select! {
+        let (authorized, challenge, told) = tokio::select! {
             answer = check => answer.map_err(unavailable)?,
             () = crate::clients::gone(bus, sender), if caller.interactive => {
                 // Nobody waits: the dialog goes away.
@@ -114,8 +114,24 @@ impl Authority {
             (false, true) if !caller.interactive => {
                 Err(Error::AuthenticationNeeded { purpose: right.purpose(instance) })
             }
-            (false, _) => Err(refuse(format!("polkit's action {} does not allow it to this user", right.action()))),
+            (false, _) => Err(refuse(refusal(right, caller.interactive, challenge, told.contains_key(DISMISSED)))),
         }
+    }
+}
+
+/// The detail by which polkit says that the person did not want to type a password.
+const DISMISSED: &str = "polkit.dismissed";
+
+/// Why polkit said no, as far as it tells: a wrong password and a rule that forbids it look the same.
+fn refusal(right: Right, asked: bool, challenge: bool, dismissed: bool) -> String {
+    let action = right.action();
+    match (asked, challenge, dismissed) {
+        (_, _, true) => "the question for a password was dismissed".to_owned(),
+        (true, true, _) => "it takes authentication, and no polkit agent is there to ask for it".to_owned(),
+        (true, false, _) => {
+            format!("the authentication failed, or polkit's action {action} does not allow it to this user")
+        }
+        (false, ..) => format!("polkit's action {action} does not allow it to this user"),
     }
 }
 
@@ -135,6 +151,18 @@ mod tests {
 
     /// polkit(8): further actions that whoever may do one may do.
     const IMPLY: &str = "org.freedesktop.policykit.imply";
+
+    #[test]
+    fn a_refusal_says_no_more_than_polkit_does() {
+        let told = |asked, challenge, dismissed| refusal(Right::Control, asked, challenge, dismissed);
+        assert!(told(true, false, true).contains("dismissed"));
+        assert!(told(true, true, false).contains("no polkit agent"));
+        assert!(told(true, false, false).starts_with("the authentication failed, or "));
+        assert_eq!(
+            told(false, false, false),
+            "polkit's action org.hostler.Hostler1.control does not allow it to this user"
+        );
+    }
 
     #[test]
     fn the_policy_has_our_actions_and_no_others() {

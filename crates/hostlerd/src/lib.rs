@@ -25,6 +25,7 @@ mod metrics;
 mod observer;
 mod orders;
 mod patience;
+mod readers;
 mod registry;
 mod remembered;
 mod scope;

@@ -152,9 +152,13 @@ impl Units {
     pub(crate) async fn list(&self) -> zbus::Result<HashMap<String, Pair>> {
         let listed = self.manager.list_units_by_patterns(&[], &["hostler@*.service", "hostler@*.socket"]).await?;
         let mut pairs: HashMap<String, Pair> = HashMap::new();
-        for (id, _, load, active, sub, _, path, ..) in listed {
+        for (id, _, load, active, sub, _, path, _, job, _) in listed {
             let Some((name, service)) = name_in(&id).filter(|_| load != "not-found") else { continue };
-            let unit = self.learn(&id, &path, active, sub).await;
+            let mut unit = self.learn(&id, &path, active, sub).await;
+            if unit.active == "inactive" && matches!(job.as_str(), "start" | "restart") {
+                // Between the stop and the start of a restart it is not asleep.
+                unit.active = "activating".to_owned();
+            }
             let pair = pairs.entry(name.to_owned()).or_default();
             *(if service { &mut pair.service } else { &mut pair.socket }) = Some(unit);
         }

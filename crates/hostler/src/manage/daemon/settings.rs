@@ -1,6 +1,6 @@
 //! `set`, `get`, `history`, `undo`: settings over the bus.
 
-use hostler_bus::daemon::{Change, Origin, Problem, RevisionInfo, SettingValue};
+use hostler_bus::daemon::{Change, Error, Origin, Problem, RevisionInfo, SettingValue};
 use rustix::process::geteuid;
 
 use super::super::line::{Line, Piece, Tone, harmless};
@@ -16,13 +16,15 @@ impl Session<'_> {
     pub(super) async fn set(&self, change: &Change) -> Result<(), Failed> {
         let name = &self.request.name;
         let (revision, _) = self.client.settings(name).await?.text().await?;
-        let problems = self.client.validate(name, change).await?;
-        if !problems.is_empty() {
-            tell_problems(&problems.into_iter().map(|problem| without_line(problem, change)).collect::<Vec<_>>());
-            say(&format!("nothing was changed in the settings of {name}"));
-            return Err(Failed::Told(USAGE));
-        }
-        let outcome = self.finish(self.client.begin_apply(name, revision, change).await?).await?;
+        let job = match self.client.begin_apply(name, revision, change).await {
+            Err(Error::InvalidSettings { problems }) => {
+                tell_problems(&problems.into_iter().map(|problem| without_line(problem, change)).collect::<Vec<_>>());
+                say(&format!("nothing was changed in the settings of {name}"));
+                return Err(Failed::Told(USAGE));
+            }
+            begun => begun?,
+        };
+        let outcome = self.finish(job).await?;
         self.outcome(&outcome)
     }
 
