@@ -78,7 +78,7 @@ def test_a_command_line(run):
     words = ["gunicorn", "-w", "3", "-k", "gthread", "--timeout=90", "--keyfile", "x", "--certfile", "y", "--statsd-host", "h:1", "a:b"]
     imported = run("--", *words)
     assert imported.settings == {"app": "a:b", "chdir": str(run.directory), "workers": 3, "timeout": 90}
-    assert "speaks TLS" in imported.why("keyfile = x (command line)")
+    assert "speaks TLS" in imported.why("keyfile = x (the command line)")
     assert "metrics_bind" in imported.why("statsd_host")
     assert run(" ".join(words)).output == imported.output, "in one word"
 

@@ -138,7 +138,7 @@ def test_drop_ins_say_what_differs(site):
     site.new(*bind, "--profile", "strict", "--run-as", "deploy:web", "--writable", "/srv/data")
     files = site.files()
     assert list(files) == [SETTINGS, PROFILE, ACCOUNT, SOCKET]
-    assert files[SOCKET].endswith("ListenStream=\nListenStream=127.0.0.1:9000\nListenStream=/run/x.sock\nNoDelay=yes\n")
+    assert files[SOCKET].endswith("ListenStream=\nListenStream=127.0.0.1:9000\nListenStream=/run/x.sock\n")
     assert files[PROFILE] == "-> /usr/lib/hostler/profiles/strict.conf"
     for line in ("DynamicUser=no", "User=deploy", "Group=web", 'ReadWritePaths="/srv/data"'):
         assert f"\n{line}\n" in files[ACCOUNT]

@@ -52,16 +52,17 @@ fn read(sources: &[String], surroundings: &Surroundings) -> Result<Gathered, Str
         let path = surroundings.absolute(Path::new(source));
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         if let Some(line) = command::line(rest) {
-            command::take(&mut gathered, &line, &at("command line"))?;
+            command::take(&mut gathered, &line, &at("the command line"))?;
             break;
         }
         let line = shlex::split(source)
             .filter(|words| words.len() > 1 && !path.exists())
             .and_then(|words| command::line(&words));
         match (ending, line) {
-            (_, Some(line)) => command::take(&mut gathered, &line, &at("command line"))?,
+            (_, Some(line)) => command::take(&mut gathered, &line, &at("the command line"))?,
             ("service" | "socket", _) => unit::take(&mut gathered, &path)?,
             ("ini" | "xml" | "yaml" | "yml", _) => command::uwsgi_configuration(&mut gathered, &path, &variables)?,
+            ("py", _) if !path.is_file() => return Err(format!("{}: there is no such file", path.display())),
             ("py", _) => {
                 let directory = path.parent().unwrap_or(directory);
                 let venv = [".venv", "venv"].map(|name| directory.join(name)).into_iter().find(|venv| venv.is_dir());

@@ -204,4 +204,5 @@ fn what_is_nothing_of_the_kind_is_refused() {
     assert!(refused("absent.service").contains("absent.service: No such file"));
     assert!(refused("x.service").contains("ExecStart=/usr/bin/nginx is no command line of gunicorn"));
     assert!(refused("absent.ini").contains("No such file"));
+    assert_eq!(refused("absent.py").matches("absent.py").count(), 1, "{}", refused("absent.py"));
 }

@@ -54,7 +54,8 @@ pub(crate) fn addresses(name: &Name, scope: Scope, streams: &[String]) -> Option
     for stream in streams {
         text.push_str(&format!("ListenStream={stream}\n"));
     }
-    if streams.iter().any(|stream| !stream.starts_with(['/', '@'])) {
+    // systemd complains where a unix socket is among them; the server sets it as well.
+    if streams.iter().all(|stream| !stream.starts_with(['/', '@'])) {
         text.push_str("NoDelay=yes\n");
     }
     Some(text)
@@ -141,9 +142,10 @@ mod tests {
         let name = "shop".parse().unwrap();
         let text = addresses(&name, Scope::User, &["127.0.0.1:8000".into(), "/run/x.sock".into()]).unwrap();
         assert!(text.ends_with(
-            "[Socket]\n# Not where the template says.\nListenStream=\nListenStream=127.0.0.1:8000\nListenStream=/run/x.sock\nNoDelay=yes\n"
+            "[Socket]\n# Not where the template says.\nListenStream=\nListenStream=127.0.0.1:8000\nListenStream=/run/x.sock\n"
         ));
         assert!(text.contains("systemctl --user restart hostler@shop.socket"));
+        assert!(addresses(&name, Scope::User, &["127.0.0.1:8000".into()]).unwrap().ends_with("\nNoDelay=yes\n"));
         let text = addresses(&name, Scope::User, &["@x".into()]).unwrap();
         assert!(!text.contains("NoDelay"), "a unix socket has none");
         let text = account(
