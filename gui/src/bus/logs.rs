@@ -99,6 +99,7 @@ impl Reader {
         let mut empty = 0;
         loop {
             let stream = self.line.client.log_stream(&self.name, self.followed.rest()).await?;
+            self.opened().await;
             match self.stream(stream).await? {
                 Ended::Because(message) => return Err(Failure { message, ..Failure::default() }),
                 Ended::Closed(_) if !self.followed.filter.follow => return Ok(()),
@@ -169,7 +170,9 @@ impl Reader {
             filter.lines = filter.lines.map(|lines| lines.min(PAGE_LINES));
             let instance = self.line.client.known_instance(&self.name).await?;
             let page: LogPage = ask(instance.inner(), "ReadLogs", &(filter,), interactive).await?;
-            interactive = false;
+            if std::mem::take(&mut interactive) {
+                self.opened().await;
+            }
             let full = page.lines.len() >= PAGE_LINES as usize;
             let mut lines = page.lines;
             while !lines.is_empty() {
@@ -185,6 +188,11 @@ impl Reader {
                 tokio::time::sleep(PAGE_INTERVAL).await;
             }
         }
+    }
+
+    /// Until now somebody may have been asked for a password.
+    async fn opened(&self) {
+        self.line.outbox.put(Event::LogsOpened(self.line.key(&self.name))).await;
     }
 
     async fn tell(&self, batch: &mut Vec<LogLine>) {

@@ -246,6 +246,8 @@ pub enum Event {
     Logged(InstanceKey, Vec<LogLine>),
     /// The stream of its log ended; with a reason, if not as ordered.
     LogsEnded(InstanceKey, Option<Failure>),
+    /// Its log may be read, and is: what was logged follows.
+    LogsOpened(InstanceKey),
     /// Somebody else does something to an instance: a job was begun that is none of ours. It goes on as an action of
     /// ours does.
     Begun(InstanceKey, Action),

@@ -84,6 +84,7 @@ impl World {
                 instance.history.take(result);
             }),
             Event::Logged(key, lines) => self.on_instance(&key, |instance| instance.log.extend(lines)),
+            Event::LogsOpened(key) => self.on_instance(&key, |instance| instance.log.opened_us = Some(now_us)),
             Event::LogsEnded(key, failure) => self.on_instance(&key, |instance| {
                 instance.log.following = false;
                 instance.log.ended = failure;
@@ -170,6 +171,7 @@ impl World {
                 instance.log.ended = None;
                 instance.log.following = true;
                 instance.log.asked_us = now_us;
+                instance.log.opened_us = None;
             }),
             Order::EndLogs(key) => self.on_instance(key, |instance| instance.log.following = false),
             Order::Connect(reach) => self.add_machine(reach.clone()),

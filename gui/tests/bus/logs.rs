@@ -94,6 +94,9 @@ fn a_log_that_is_refused_says_why() {
         window.thread.send(Order::FollowLogs(key("shop"), LogFilter { follow: true, ..LogFilter::default() }));
         let end = window.until(|event| if let Event::LogsEnded(_, why) = event { Some(why) } else { None }).await;
         assert_eq!(end.unwrap().kind, FailureKind::NotPermitted);
+        *played.refusal.lock().unwrap() = None;
+        window.thread.send(Order::FollowLogs(key("shop"), LogFilter { follow: true, ..LogFilter::default() }));
+        window.until(|event| matches!(event, Event::LogsOpened(_)).then_some(())).await;
     });
 }
 

@@ -36,6 +36,8 @@ pub struct LogBook {
     cursor: String,
     /// When it was asked for last, in microseconds since 1970 (UTC).
     pub asked_us: u64,
+    /// Since when it is read; none while it is only asked for, as for as long as somebody types a password.
+    pub opened_us: Option<u64>,
     /// Whether a stream is open.
     pub following: bool,
     /// Why it ended, if not as ordered.

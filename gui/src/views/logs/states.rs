@@ -53,7 +53,7 @@ pub(super) fn instead(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) -> 
         empty::show(ui, tokens, Icon::Unplug, "Not connected", words, |_| {});
         return true;
     }
-    let waited_us = stage.now.saturating_sub(log.asked_us);
+    let waited_us = log.opened_us.map_or(0, |since_us| stage.now.saturating_sub(since_us));
     if !log.following || waited_us < WAIT_US {
         ui.ctx().request_repaint_after(Duration::from_micros(WAIT_US.saturating_sub(waited_us).max(50_000)));
         loaded::awaited(ui, tokens, "the log");

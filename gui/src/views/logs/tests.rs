@@ -362,9 +362,17 @@ fn what_cannot_be_read_says_why() {
         let empty = trial::of("shop", look, show, |trial| {
             let log = &mut trial.instance().log;
             *log = LogBook::default();
-            log.following = true;
+            (log.following, log.opened_us) = (true, Some(0));
         });
         empty.get_by_label("Nothing was logged yet");
+        // Somebody may be typing a password for it.
+        let asked = trial::of("shop", look, show, |trial| {
+            let log = &mut trial.instance().log;
+            *log = LogBook::default();
+            log.following = true;
+        });
+        asked.get_by_label("Waiting for the log");
+        assert!(asked.query_by_label("Nothing was logged yet").is_none());
         let waits = trial::of("shop", look, show, |trial| trial.instance().log = LogBook::default());
         waits.get_by_label("Waiting for the log");
         let by_hand = trial::of("shop", look, show, |trial| {
