@@ -76,6 +76,8 @@ def test_an_instance_that_runs_is_listed_and_asked_by_its_name(running):
     assert json.loads(running.ask("status", "shop", "--user", "--json").out)["overview"]["name"] == "shop"
     assert "idle" in running.ask("workers", "shop", "--user").out
     assert running.ask("requests", "shop", "--user").out == "no requests\n"
+    stacks = running.ask("stacks", "shop", "0", "--user")
+    assert stacks.code == 0 and "\nCurrent thread" in stacks.out, stacks
     stacks = running.ask("stacks", "shop", "--user")
     assert stacks.code == 0 and "worker 0" in stacks.out, stacks
     running.server.log.claim("the Python stacks of a worker")

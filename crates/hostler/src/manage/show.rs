@@ -262,7 +262,7 @@ pub(super) struct Stacks {
 
 /// `hostler stacks WORKER`.
 pub(super) fn stacks(one: &Stacks) -> Vec<Line> {
-    vec![Line::plain(&harmless(&one.stacks))]
+    harmless(&one.stacks).lines().map(Line::plain).collect()
 }
 
 /// A log level, for programs.
