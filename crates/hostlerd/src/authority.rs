@@ -85,10 +85,13 @@ impl Authority {
     /// # Errors
     /// When the caller may not, or may only after authentication.
     pub(crate) async fn check(&self, caller: &Caller, right: Right, instance: &str) -> Result<Option<u32>> {
-        let (Self::Polkit(bus), Some(sender)) = (self, &caller.sender) else {
-            return Ok(Some(rustix::process::geteuid().as_raw()));
-        };
         let refuse = |reason: String| Error::NotAuthorized { purpose: right.purpose(instance), reason };
+        let (bus, sender) = match (self, &caller.sender) {
+            (Self::Everyone, _) => return Ok(Some(rustix::process::geteuid().as_raw())),
+            (Self::Polkit(bus), Some(sender)) => (bus, sender),
+            // A bus always says it; whoever came in another way is nobody.
+            (Self::Polkit(_), None) => return Err(refuse("nobody says who asks".to_owned())),
+        };
         let user =
             user_of(bus, sender).await.map_err(|error| refuse(format!("the bus does not say who asks: {error}")))?;
         if user == 0 {
@@ -135,6 +138,14 @@ fn refusal(right: Right, asked: bool, challenge: bool, dismissed: bool) -> Strin
     }
 }
 
+impl Authority {
+    /// The user of a caller whom the daemon has to share itself out to; none for root, and where all callers are one user.
+    pub(crate) async fn sharing(&self, caller: &Caller) -> Option<u32> {
+        let (Self::Polkit(bus), Some(sender)) = (self, &caller.sender) else { return None };
+        user_of(bus, sender).await.ok().filter(|user| *user != 0)
+    }
+}
+
 async fn user_of(bus: &Connection, sender: &str) -> zbus::Result<u32> {
     let sender = BusName::try_from(sender)?;
     Ok(DBusProxy::new(bus).await?.get_connection_unix_user(sender).await?)
@@ -148,6 +159,20 @@ fn serial() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_is_not_known_may_nothing() {
+        let (ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+        let server = zbus::connection::Builder::unix_stream(ours).server(zbus::Guid::generate()).unwrap().p2p().build();
+        let client = zbus::connection::Builder::unix_stream(theirs).p2p().build();
+        let (bus, _client) = tokio::try_join!(server, client).unwrap();
+        let nobody = Caller::default();
+        for right in Right::ALL {
+            let refused = Authority::Polkit(bus.clone()).check(&nobody, right, "shop").await;
+            assert!(matches!(refused, Err(Error::NotAuthorized { .. })), "{refused:?}");
+            assert!(Authority::Everyone.check(&nobody, right, "shop").await.is_ok());
+        }
+    }
 
     /// polkit(8): further actions that whoever may do one may do.
     const IMPLY: &str = "org.freedesktop.policykit.imply";

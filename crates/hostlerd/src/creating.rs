@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hostler_bus::daemon::{Changes, Error, NewInstance, Outcome, Overview, Problem, ProblemKind, Result};
-use hostler_instances::{Account, Change, Entry, Impossible, Instance, Name, Places, Plan, Step};
+use hostler_instances::{Account, Change, Entry, Impossible, Instance, Name, Places, Plan, Step, take_all};
 
 use crate::daemon::Hostlerd;
 use crate::jobs::Progress;
@@ -20,11 +20,6 @@ impl Hostlerd {
     /// What a client wants, checked as far as that goes without writing.
     pub(crate) fn planned(&self, name: &str, changes: &Changes, new: &NewInstance) -> Result<(Instance, Places)> {
         let name: Name = name.parse().map_err(refused)?;
-        if self.knows(name.as_str()) || self.scope().settings_file(name.as_str()).exists() {
-            return Err(refused(format!(
-                "there is an instance called {name} already; change its settings, or remove it"
-            )));
-        }
         if changes.set.contains_key("bind") {
             return Err(refused(
                 "its socket unit has the addresses: give them as `addresses`, not as the setting `bind`",
@@ -83,9 +78,17 @@ impl Hostlerd {
                 step.path.display()
             )));
         }
-        for step in &steps {
-            step.take(&places).map_err(refused)?;
+        if !steps.is_empty() && steps.iter().all(|step| step.change == Change::Same) {
+            let revision = Some(self.stored(name)?.revision);
+            let message = format!("{name} is there as it is to be: nothing to write");
+            return Ok(Outcome { message, revision, ..Outcome::default() });
         }
+        if self.knows(name) || self.scope().settings_file(name).exists() {
+            return Err(refused(format!(
+                "there is an instance called {name} already; change its settings, or remove it"
+            )));
+        }
+        take_all(&steps, &places).map_err(refused)?;
         let mut outcome = Outcome { message: format!("{name} is made"), ..Outcome::default() };
         outcome.revision = Some(self.stored(name)?.revision);
         match self.units() {
@@ -132,16 +135,17 @@ impl Hostlerd {
             // Whatever a person wrote into it can be had back.
             self.history_of(name.as_str()).keep(&stored, user, "removed").map_err(refused)?;
         }
-        let mut left = Vec::new();
+        let (mut left, mut steps) = (Vec::new(), Vec::new());
         for mut step in Plan::nothing(&name, &places).compare(&places, false).map_err(refused)? {
             if step.path == places.settings_file(&name) {
                 step.change = Change::Remove;
             }
             match step.change {
                 Change::Kept => left.push(shown(&step)),
-                _ => drop(step.take(&places).map_err(refused)?),
+                _ => steps.push(step),
             }
         }
+        take_all(&steps, &places).map_err(refused)?;
         if let Ok(units) = self.units() {
             units.read_again(&socket_of(name.as_str())).await?;
         }

@@ -190,6 +190,7 @@ impl Hostlerd {
                 seen,
                 left_alone: inner.healer.given_up(&name),
                 may_return: inner.observers.may_return(&name),
+                security: inner.units.as_ref().and_then(|systemd| systemd.judgements.known(&name)),
             };
             // A unit that is loaded and nothing else, as after `systemctl status hostler@typo`, is no instance.
             let overview = merge(&name, &sources);

@@ -143,13 +143,7 @@ impl Observers {
                 Some(_) = states.next() => {}
                 Some(_) = generations.next() => {}
             }
-            let Ok(seen) = ask(&instance).await else { continue };
-            if let Some(Entry::Talking { seen: known, .. }) = self.locked().get_mut(&name)
-                && *known != seen
-            {
-                *known = seen;
-                self.news.notify_one();
-            }
+            self.note(&name, &instance).await;
         }
         self.locked().remove(&name);
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Instant::now());
@@ -157,6 +151,23 @@ impl Observers {
         // One that did not return is told of then.
         tokio::time::sleep(MAY_RETURN).await;
         self.news.notify_one();
+    }
+
+    /// Asks an instance once more; one that does not answer is what it was.
+    pub(crate) async fn ask_again(&self, name: &str) {
+        if let Ok(instance) = self.instance(name) {
+            self.note(name, &instance).await;
+        }
+    }
+
+    async fn note(&self, name: &str, instance: &InstanceProxy<'static>) {
+        let Ok(seen) = ask(instance).await else { return };
+        if let Some(Entry::Talking { seen: known, .. }) = self.locked().get_mut(name)
+            && *known != seen
+        {
+            *known = seen;
+            self.news.notify_one();
+        }
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
@@ -172,6 +183,8 @@ async fn ask(instance: &InstanceProxy<'_>) -> hostler_bus::daemon::Result<Seen> 
         state,
         since_us: status.observed.since_us,
         generation: status.observed.generation,
+        last_reload: status.observed.last_reload,
+        workers: (status.configured.workers_min, status.configured.workers_max),
         application: status.configured.application,
         binds: status.configured.binds,
         facts: Facts { framework: status.observed.framework, python: status.observed.python },

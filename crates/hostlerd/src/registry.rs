@@ -1,7 +1,7 @@
 //! From what the sources say of an instance to what it is: pure functions.
 
-use hostler_bus::State;
-use hostler_bus::daemon::{InstanceState, Overview};
+use hostler_bus::daemon::{InstanceState, Overview, Security};
+use hostler_bus::{LastReload, State};
 use hostler_settings::Settings;
 
 use crate::known::Facts;
@@ -21,6 +21,9 @@ pub(crate) struct Seen {
     pub(crate) state: State,
     pub(crate) since_us: u64,
     pub(crate) generation: u64,
+    pub(crate) last_reload: Option<LastReload>,
+    /// The least and the greatest number.
+    pub(crate) workers: (u32, u32),
     pub(crate) application: String,
     pub(crate) binds: Vec<String>,
     pub(crate) facts: Facts,
@@ -40,6 +43,8 @@ pub(crate) struct Sources {
     pub(crate) known: Facts,
     /// Why its socket, which a limit of systemd's stopped, is not started again; none where that does not stand so.
     pub(crate) left_alone: Option<String>,
+    /// How its service was judged, where it was.
+    pub(crate) security: Option<Security>,
 }
 
 /// What the list shows of it.
@@ -53,6 +58,8 @@ pub(crate) fn merge(name: &str, sources: &Sources) -> Overview {
         InstanceState::Asleep => sources.units.socket.as_ref(),
         _ => sources.units.service.as_ref().or(sources.units.socket.as_ref()),
     };
+    let binds = seen.map_or_else(|| binds(sources), |seen| seen.binds.clone());
+    let workers = seen.map_or((0, 0), |seen| seen.workers);
     Overview {
         name: name.to_owned(),
         state,
@@ -64,8 +71,24 @@ pub(crate) fn merge(name: &str, sources: &Sources) -> Overview {
         application: seen.map_or(file.application, |seen| seen.application.clone()),
         framework: sources.known.framework.clone(),
         python: sources.known.python.clone(),
-        binds: seen.map_or_else(|| binds(sources), |seen| seen.binds.clone()),
+        url: url(&binds),
+        sockets: sources.units.socket.as_ref().map(|socket| socket.listen.clone()).unwrap_or_default(),
+        binds,
         generation: seen.map_or(0, |seen| seen.generation),
+        last_reload: seen.and_then(|seen| seen.last_reload.clone()),
+        workers_min: workers.0,
+        workers_max: workers.1,
+        security: sources.security.clone(),
+    }
+}
+
+/// What a browser on the same machine asks for: an address of all interfaces is this machine, too.
+fn url(binds: &[String]) -> String {
+    let Some(address) = binds.iter().find_map(|bind| bind.strip_prefix("http://")) else { return String::new() };
+    let port = |all: &str| address.strip_prefix(all);
+    match port("0.0.0.0:").or_else(|| port("[::]:")) {
+        Some(port) => format!("http://localhost:{port}/"),
+        None => format!("http://{address}/"),
     }
 }
 
@@ -249,6 +272,15 @@ mod tests {
         assert_eq!(merge("x", &by_hand).state, InstanceState::Stopped, "it is enabled, so it was meant to run");
         by_hand.enabled = None;
         assert_eq!(merge("x", &by_hand).enabled, "");
+    }
+
+    #[test]
+    fn where_a_browser_finds_it() {
+        let url = |binds: &[&str]| url(&binds.iter().map(|&bind| bind.to_owned()).collect::<Vec<_>>());
+        assert_eq!(url(&["unix:/run/x.sock", "http://127.0.0.1:8000"]), "http://127.0.0.1:8000/");
+        assert_eq!(url(&["http://0.0.0.0:80"]), "http://localhost:80/");
+        assert_eq!(url(&["http://[::]:81"]), "http://localhost:81/");
+        assert_eq!(url(&["unix:/run/x.sock"]), "");
     }
 
     #[test]

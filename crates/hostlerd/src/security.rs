@@ -47,6 +47,14 @@ impl Judgements {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// The judgement that was made of a service; `None` while there is none.
+    pub(crate) fn known(&self, name: &str) -> Option<Security> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let Made { drop_ins, judgement } = made.get(name)?;
+        let Judged { exposure, rating } = judgement.get()?.clone()?;
+        Some(Security { exposure, rating, profile: profile(name, drop_ins) })
+    }
+
     /// The judgement on a service with these drop-ins; `None` where there is none, or none yet.
     pub(crate) async fn of(&self, kind: Kind, name: &str, drop_ins: &[String]) -> Option<Security> {
         let judgement = {

@@ -257,6 +257,7 @@ impl Units {
             sub: unit.text("SubState"),
             result: service.text("Result"),
             file_state: unit.text("UnitFileState"),
+            unit_file: unit.text("FragmentPath"),
             since_us: unit.number("StateChangeTimestamp"),
             main_pid: service.number("MainPID"),
             status_text: service.text("StatusText"),
@@ -305,6 +306,7 @@ impl Units {
             sub: unit.text("SubState"),
             result: socket.text("Result"),
             file_state: unit.text("UnitFileState"),
+            unit_file: unit.text("FragmentPath"),
             listen: listened(&socket),
             drop_ins: unit.number("DropInPaths"),
         })

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use hostler_bus::daemon::Error;
 
-use support::{Bus, Daemon, OPEN, Place, run};
+use support::{Bus, Daemon, Instance, OPEN, Place, run};
 
 /// What a system bus has beside the shipped file, as in its own system.conf.
 const SYSTEM: &str = "<policy context=\"default\"><allow user=\"*\"/><deny own=\"*\"/><deny send_type=\"method_call\"/>\
@@ -210,5 +210,212 @@ fn it_stays_while_somebody_watches_and_leaves_after() {
         watcher.close().await.unwrap();
         let ended = tokio::task::spawn_blocking(move || daemon.process.wait().unwrap()).await.unwrap();
         assert!(ended.success());
+    });
+}
+
+/// What a stranger is told who calls a method.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Told {
+    /// The answer, or what is wrong with the call: it is everybody's.
+    Answer,
+    /// That it takes a right, in the words of that.
+    Lacks(&'static str),
+    /// What stands before the right: these instances are in a place where none are made.
+    NotHere,
+}
+
+const READ: Told = Told::Lacks("not authorized to read logs and settings of the instance");
+const CONTROL: Told = Told::Lacks("not authorized to control the instance");
+const CONFIGURE: Told = Told::Lacks("not authorized to change settings of the instance");
+const DEPLOY: Told = Told::Lacks("not authorized to change what code the instance");
+const MANAGE: Told = Told::Lacks("not authorized to make or remove the instance");
+
+/// Every method of the daemon, what it is called with, and what somebody without any right is told. `REVISION` is that of the settings.
+const METHODS: [(&str, &str, &[&str], Told); 40] = [
+    ("Manager", "List", &[], Told::Answer),
+    ("Manager", "GetInstance", &["shop"], Told::Answer),
+    ("Manager", "Create", &["new", "{}", "{}"], Told::NotHere),
+    ("Manager", "Remove", &["shop"], MANAGE),
+    ("Manager", "Schema", &[], Told::Answer),
+    ("Manager", "Watch", &[], Told::Answer),
+    ("Manager", "Unwatch", &[], Told::Answer),
+    ("Instance", "Status", &[], Told::Answer),
+    ("Instance", "Samples", &["0"], Told::Answer),
+    ("Instance", "Workers", &[], READ),
+    ("Instance", "Requests", &[], READ),
+    ("Instance", "Stacks", &["1"], READ),
+    ("Instance", "Start", &[], CONTROL),
+    ("Instance", "Stop", &[], CONTROL),
+    ("Instance", "Restart", &[], CONTROL),
+    ("Instance", "Reload", &[], CONTROL),
+    ("Instance", "Rollback", &[], CONTROL),
+    ("Instance", "Upgrade", &[], CONTROL),
+    ("Instance", "Wake", &[], CONTROL),
+    ("Instance", "Sleep", &[], CONTROL),
+    ("Instance", "Enable", &[], MANAGE),
+    ("Instance", "Disable", &[], MANAGE),
+    ("Instance", "Scale", &["1"], CONTROL),
+    ("Instance", "Recycle", &["1"], CONTROL),
+    ("Instance", "LogLevel", &[], Told::Answer),
+    ("Instance", "SetLogLevel", &["debug"], CONTROL),
+    ("Instance", "Logs", &["{}"], READ),
+    ("Instance", "ReadLogs", &["{}"], READ),
+    ("Instance", "Metrics", &["1000"], Told::Answer),
+    ("Settings", "Values", &[], READ),
+    ("Settings", "Text", &[], READ),
+    ("Settings", "Validate", &["{}", "[]"], READ),
+    ("Settings", "ValidateText", &["workers = 1"], Told::Answer),
+    ("Settings", "Apply", &["REVISION", "{'workers': <4>}", "[]"], CONFIGURE),
+    ("Settings", "ApplyText", &["REVISION", "app = 'evil:app'"], DEPLOY),
+    ("Settings", "History", &[], READ),
+    // What is wrong with a call tells of the file's content.
+    ("Settings", "Undo", &["none"], READ),
+    ("Settings", "Restore", &["REVISION", "none"], READ),
+    ("Job", "Cancel", &[], CONTROL),
+    // It ends after the refused Cancel.
+    ("Job", "Wait", &[], Told::Answer),
+];
+
+/// The methods of the interfaces as they are committed, which a test of theirs compares with the code.
+fn committed_methods() -> Vec<(String, String)> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../systemd/dbus/interfaces");
+    let mut methods = Vec::new();
+    for interface in ["Manager", "Instance", "Settings", "Job"] {
+        let text = std::fs::read_to_string(format!("{directory}/org.hostler.Hostler1.{interface}.xml")).unwrap();
+        let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+        let document = roxmltree::Document::parse_with_options(&text, options).unwrap();
+        let names = document.descendants().filter(|node| node.has_tag_name("method"));
+        methods.extend(names.map(|node| (interface.to_owned(), node.attribute("name").unwrap().to_owned())));
+    }
+    methods.sort();
+    methods
+}
+
+#[test]
+fn each_method_takes_its_right_and_a_new_one_has_to_say_which() {
+    let mut told: Vec<_> = METHODS.iter().map(|(on, method, ..)| ((*on).to_owned(), (*method).to_owned())).collect();
+    told.sort();
+    told.dedup();
+    assert_eq!(told, committed_methods(), "a method that METHODS does not have: say there what it takes");
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: the calls of another user need root");
+        return;
+    }
+    run(async {
+        let place = Place::new();
+        std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let before = "workers = 1\nenv = [\"SECRET=x\"]\n";
+        place.write("shop", before);
+        let fake = Instance::new(true);
+        let server = place.instance("shop", &fake);
+        let bus = Bus::start(place.path(), "system", &shipped());
+        let client = bus.connect().await;
+        let daemon = Daemon::start(&bus, &place, &[]);
+        daemon.ready(&client).await;
+        let (revision, _) = client.settings("shop").await.text().await.unwrap();
+        let job = client.instance("shop").await.reload().await.unwrap();
+        fake.reload_began.notified().await;
+        for (interface, method, words, told) in METHODS {
+            let path = match interface {
+                "Manager" => MANAGER[1],
+                "Job" => job.as_str(),
+                _ => SHOP[1],
+            };
+            if method == "Wait" {
+                fake.reload_may_end.as_ref().unwrap().notify_one();
+            }
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "gdbus", "call", "--address"]);
+            command.args([&bus.address, "--dest", SHOP[0], "--object-path", path, "--method"]);
+            command.arg(format!("org.hostler.Hostler1.{interface}.{method}"));
+            command.args(words.iter().map(|&word| if word == "REVISION" { revision.as_str() } else { word }));
+            let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            let fits = match told {
+                Told::Answer => output.status.success(),
+                Told::Lacks(words) => said.contains(words),
+                Told::NotHere => said.contains("is not where instances are made"),
+            };
+            assert!(fits, "{interface}.{method}: {told:?}: {said}");
+        }
+        assert_eq!(place.text("shop"), before);
+        server.stop().await;
+    });
+}
+
+#[test]
+fn killed_in_the_middle_of_a_change_it_leaves_one_text_whole_and_a_true_history() {
+    run(async {
+        let place = Place::new();
+        // Large enough that a write is not one step.
+        let text = |workers: usize| format!("workers = {workers}\n{}", "# A line of the person's.\n".repeat(20_000));
+        place.write("shop", &text(1));
+        let bus = Bus::start(place.path(), "session", OPEN);
+        let client = bus.connect().await;
+        let names = zbus::fdo::DBusProxy::new(&client.connection).await.unwrap();
+        let (mut settled, mut taken_back) = (0, 0);
+        for round in 0..12 {
+            let fake = Instance::new(true);
+            let server = (round % 3 == 2).then(|| place.instance("shop", &fake));
+            let mut daemon = Daemon::start(&bus, &place, &["--user"]);
+            daemon.ready(&client).await;
+            let settings = client.settings("shop").await;
+            let (revision, before) = settings.text().await.unwrap();
+            let after = text(round + 2);
+            let begun = settings.apply_text(revision, after.clone());
+            match round % 3 {
+                // Wherever it is when the call is answered: its job goes on beside that.
+                0 => drop(begun.await.unwrap()),
+                // When the new text comes to be there.
+                1 => {
+                    let temporary = place.settings("shop").with_file_name(".shop.toml.new");
+                    tokio::pin!(begun);
+                    let mut sent = false;
+                    while !temporary.exists() && place.text("shop") == before {
+                        tokio::select! {
+                            biased;
+                            _ = &mut begun, if !sent => sent = true,
+                            () = tokio::task::yield_now() => {}
+                        }
+                    }
+                }
+                // When the running instance is taking it.
+                _ => {
+                    drop(begun.await.unwrap());
+                    fake.reload_began.notified().await;
+                }
+            }
+            let mut gone = names.receive_name_owner_changed_with_args(&[(0, MANAGER[0])]).await.unwrap();
+            daemon.process.kill().unwrap();
+            daemon.process.wait().unwrap();
+            futures_lite::StreamExt::next(&mut gone).await.unwrap();
+            if let Some(server) = server {
+                server.stop().await;
+            }
+            let found = place.text("shop");
+            assert!(found == before || found == after, "round {round}: {} bytes, neither text", found.len());
+            // The next daemon says what became of it, and changes are made and taken back as ever.
+            let next = Daemon::start(&bus, &place, &["--user"]);
+            next.ready(&client).await;
+            let settings = client.settings("shop").await;
+            let (now, _) = settings.text().await.unwrap();
+            let history = settings.history().await.unwrap();
+            assert!(history.iter().filter(|one| one.current).all(|one| one.revision == now), "round {round}");
+            if found == after {
+                settled += 1;
+                assert!(history[0].current && history[0].refused.is_empty(), "round {round}");
+            } else if let Some(latest) = history.first().filter(|one| one.summary == "edited" && !one.current) {
+                taken_back += 1;
+                assert_eq!(latest.refused, "hostlerd ended before it was in the file", "round {round}");
+            }
+            let job = settings.apply_text(now.clone(), text(round + 100)).await;
+            let changed = client.outcome(job).await.unwrap().revision.unwrap();
+            client.outcome(settings.undo(changed).await).await.unwrap();
+            assert_eq!(place.text("shop"), found, "round {round}");
+            let mut gone = names.receive_name_owner_changed_with_args(&[(0, MANAGER[0])]).await.unwrap();
+            drop(next);
+            futures_lite::StreamExt::next(&mut gone).await.unwrap();
+        }
+        println!("of 12 changes {settled} were in the file, and {taken_back} were kept and not written");
     });
 }

@@ -179,8 +179,22 @@ async fn made_and_removed(client: &Client, place: &Place) {
     assert_eq!((overview.application.as_str(), overview.state), ("blog:app", InstanceState::Configured));
     let drop_in = place.path().join("config/systemd/user/hostler@blog.socket.d/10-address.conf");
     assert!(std::fs::read_to_string(&drop_in).unwrap().contains("ListenStream=127.0.0.1:8123"));
-    let again = manager.create("blog".to_owned(), settings(), new()).await.unwrap_err();
-    assert!(again.to_string().contains("there is an instance called blog"), "{again}");
+    // The same once more is there already; another one of that name is refused.
+    let again = client.outcome(manager.create("blog".to_owned(), settings(), new()).await).await.unwrap();
+    assert_eq!(again.message, "blog is there as it is to be: nothing to write");
+    let other = manager.create("blog".to_owned(), set(&[("app", "other:app".into())]), new()).await;
+    let other = client.outcome(other).await.unwrap_err();
+    assert!(other.to_string().contains("there is an instance called blog"), "{other}");
+    // What cannot be written whole leaves nothing behind.
+    let units = place.path().join("config/systemd/user");
+    std::fs::write(units.join("hostler@half.socket.d"), "in the way").unwrap();
+    let half = client.outcome(manager.create("half".to_owned(), settings(), new()).await).await.unwrap_err();
+    assert!(half.to_string().contains("hostler@half.socket.d"), "{half}");
+    assert!(!place.settings("half").exists() && named(client, "half").await.is_none());
+    std::fs::remove_file(units.join("hostler@half.socket.d")).unwrap();
+    let whole = client.outcome(manager.create("half".to_owned(), settings(), new()).await).await;
+    whole.unwrap();
+    client.outcome(manager.remove("half".to_owned()).await).await.unwrap();
     let wrong = [
         ("a/b", settings(), new()),
         ("x", set(&[("threads", 900_u32.into())]), new()),
@@ -299,7 +313,19 @@ fn changes_are_signalled_once_and_only_changes() {
         names.sort_unstable();
         assert_eq!(
             names,
-            ["Application", "Binds", "Framework", "Generation", "Python", "SinceUs", "State"],
+            [
+                "Application",
+                "Binds",
+                "Framework",
+                "Generation",
+                "LastReload",
+                "Python",
+                "SinceUs",
+                "State",
+                "Url",
+                "WorkersMax",
+                "WorkersMin"
+            ],
             "in one signal, and no others"
         );
         // Asking changes nothing, and signals nothing: the next signal is the next change.

@@ -16,7 +16,7 @@ pub use address::{AddressError, listen_streams};
 pub use drop_in::Account;
 pub use name::{Name, NameError};
 pub use places::{Places, Scope, Unit};
-pub use plan::{Change, Failed, Goal, Impossible, Plan, Step};
+pub use plan::{Change, Failed, Goal, Impossible, Plan, Step, take_all};
 pub use settings_file::{Entry, compose};
 
 /// What an instance should be.

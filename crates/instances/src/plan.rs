@@ -176,9 +176,14 @@ impl Step {
         self.act(&disk).map_err(|source| Failed { path: disk, source })
     }
 
+    /// Whether something is done.
+    fn acts(&self) -> bool {
+        !matches!(self.change, Change::Same | Change::Kept | Change::Refused(_))
+    }
+
     fn act(&self, disk: &Path) -> io::Result<Option<PathBuf>> {
         match self.change {
-            Change::Same | Change::Kept | Change::Refused(_) => return Ok(None),
+            _ if !self.acts() => return Ok(None),
             Change::Remove => {
                 fs::remove_file(disk)?;
                 // The directory of drop-ins goes with its last one; that of the settings is not ours.
@@ -189,7 +194,7 @@ impl Step {
                 }
                 return Ok(None);
             }
-            Change::Create | Change::Update | Change::Replace => {}
+            _ => {}
         }
         let copy = match self.change {
             Change::Replace => Some(keep(disk)?),
@@ -228,6 +233,42 @@ fn confined(service: &Service, places: &Places) -> Result<[Goal; 2], Impossible>
         link(places.profile(profile), format!("profile = {:?}", profile.word()))?,
         link((!service.network).then(|| places.no_network()), "network = false".to_owned())?,
     ])
+}
+
+/// Does all of these, or none: when one fails, those before it are taken back, the last first.
+///
+/// # Errors
+/// When the system does not let one of them; what cannot be taken back stays.
+pub fn take_all(steps: &[Step], places: &Places) -> Result<(), Failed> {
+    let mut taken: Vec<(PathBuf, Option<Found>)> = Vec::new();
+    for step in steps.iter().filter(|step| step.acts()) {
+        let disk = places.on_disk(&step.path);
+        let before = found(&disk).map_err(|source| Failed { path: disk.clone(), source });
+        match before.and_then(|before| step.take(places).map(|_| before)) {
+            Ok(before) => taken.push((disk, before)),
+            Err(failed) => {
+                for (disk, before) in taken.into_iter().rev() {
+                    // The first error is the one to be mended.
+                    let _ = put_back(&disk, before);
+                }
+                return Err(failed);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn put_back(disk: &Path, before: Option<Found>) -> io::Result<()> {
+    let removed = Step { path: disk.to_owned(), goal: Goal::Nothing, change: Change::Remove };
+    let made = |goal| Step { path: disk.to_owned(), goal, change: Change::Update };
+    match before {
+        None => removed.act(disk),
+        Some(Found::Text(text)) => made(Goal::Text(text)).act(disk),
+        Some(Found::Link(target)) => made(Goal::Link(target)).act(disk),
+        // Nothing is done to those but to move them.
+        Some(Found::Other) => Ok(None),
+    }
+    .map(drop)
 }
 
 /// Without `bind`, which is left to the socket unit: a server that is started with sockets serves those.

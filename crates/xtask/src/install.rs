@@ -16,7 +16,7 @@ const PACKAGED_PREFIX: &str = "/usr";
 
 /// What is installed beside the command and its extension: a file or a directory of files in the workspace, and the directory
 /// below the prefix. What is not in the workspace is an error.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 14] = [
     // Catalogs of messages: what lies there itself.
     ("systemd", "lib/systemd/catalog"),
     ("systemd/system", "lib/systemd/system"),
@@ -28,6 +28,10 @@ const FILES: [(&str, &str); 11] = [
     ("systemd/dbus/services", "share/dbus-1/services"),
     ("systemd/dbus/interfaces", "share/dbus-1/interfaces"),
     ("systemd/polkit", "share/polkit-1/actions"),
+    ("completions/bash", "share/bash-completion/completions"),
+    // Where Debian's zsh and fish look for what packages bring.
+    ("completions/zsh", "share/zsh/vendor-completions"),
+    ("completions/fish", "share/fish/vendor_completions.d"),
     ("README.md", "share/doc/hostler"),
 ];
 

@@ -1,9 +1,10 @@
 //! `org.hostler.Hostler1.Instance`: the definition that both the server side and the proxy are made from.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zbus::message::Header;
-use zbus::zvariant::{Fd, OwnedFd, OwnedObjectPath};
+use zbus::zvariant::{Fd, OwnedFd, OwnedObjectPath, OwnedValue, Value};
 
 use super::control::{Caller, Order};
 use super::error::Result;
@@ -11,6 +12,7 @@ use super::logs::{LogFilter, LogPage};
 use super::manager::Calls;
 use super::overview::{Detail, Overview};
 use super::path::job_path;
+use super::tree::{last_reload, security};
 use crate::samples::Samples;
 use crate::words::LogLevel;
 use crate::workers::{Request, Worker};
@@ -242,10 +244,47 @@ impl Instance {
         self.read(|overview| overview.binds.clone())
     }
 
+    /// Where a browser finds it; empty where it listens on nothing of HTTP that has an address.
+    #[zbus(property)]
+    async fn url(&self) -> String {
+        self.read(|overview| overview.url.clone())
+    }
+
+    /// Where its socket unit listens; empty without one.
+    #[zbus(property)]
+    async fn sockets(&self) -> Vec<String> {
+        self.read(|overview| overview.sockets.clone())
+    }
+
     /// The generation that serves; 0 while none does.
     #[zbus(property)]
     async fn generation(&self) -> u64 {
         self.read(|overview| overview.generation)
+    }
+
+    /// How its last reload or rollback ended (`at_us`, `succeeded`, `generation`, `seconds`, `message`); nothing while there was none.
+    #[zbus(property)]
+    async fn last_reload(&self) -> HashMap<String, OwnedValue> {
+        self.read(|overview| owned(last_reload(overview)))
+    }
+
+    /// The least number of workers that it is told to have; 0 while it does not run.
+    #[zbus(property)]
+    async fn workers_min(&self) -> u32 {
+        self.read(|overview| overview.workers_min)
+    }
+
+    /// The greatest number of workers that it is told to have; 0 while it does not run.
+    #[zbus(property)]
+    async fn workers_max(&self) -> u32 {
+        self.read(|overview| overview.workers_max)
+    }
+
+    /// How much of the system is kept from its service (`exposure`, `rating`, `profile`); nothing until that was judged, which the first
+    /// Status has done.
+    #[zbus(property)]
+    async fn security(&self) -> HashMap<String, OwnedValue> {
+        self.read(|overview| owned(security(overview)))
     }
 }
 
@@ -258,4 +297,9 @@ impl Instance {
     fn read<T>(&self, field: impl FnOnce(&Overview) -> T) -> T {
         field(&self.overview.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Values without descriptors, of which each can be owned.
+fn owned(values: HashMap<&'static str, Value<'static>>) -> HashMap<String, OwnedValue> {
+    values.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.try_to_owned().ok()?))).collect()
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use zbus::zvariant::Type;
 
 use super::words::InstanceState;
-use crate::status::Status;
+use crate::status::{LastReload, Status};
 use crate::wire;
 
 /// An instance as the list shows it; its fields are the properties of its object.
@@ -47,9 +47,27 @@ pub struct Overview {
     /// Where it listens, or would: `http://127.0.0.1:8000`, `unix:/run/hostler/shop.sock`.
     #[serde(with = "wire")]
     pub binds: Vec<String>,
+    /// Where a browser finds it: the first address that is one of HTTP; empty where there is none.
+    #[serde(with = "wire")]
+    pub url: String,
+    /// Where its socket unit listens, as `/run/hostler/shop.sock`; empty without one.
+    #[serde(with = "wire")]
+    pub sockets: Vec<String>,
     /// The generation that serves; 0 while none does.
     #[serde(with = "wire")]
     pub generation: u64,
+    /// How its last reload or rollback ended; none while there was none since its server was started, and while it does not run.
+    #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
+    pub last_reload: Option<LastReload>,
+    /// The least number of workers that it is told to have; 0 while it does not run.
+    #[serde(with = "wire")]
+    pub workers_min: u32,
+    /// The greatest number of workers that it is told to have; 0 while it does not run.
+    #[serde(with = "wire")]
+    pub workers_max: u32,
+    /// How much of the system is kept from its service; none until it was judged, which the first call of `Status` has done.
+    #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
+    pub security: Option<Security>,
 }
 
 /// All that is known of an instance at one moment.
@@ -103,6 +121,9 @@ pub struct UnitFacts {
     /// UnitFileState, as `enabled`.
     #[serde(with = "wire")]
     pub file_state: String,
+    /// Where its unit file is: FragmentPath.
+    #[serde(with = "wire")]
+    pub unit_file: String,
     /// Since when it is active or not, in microseconds since 1970 (UTC).
     #[serde(with = "wire")]
     pub since_us: u64,
@@ -168,6 +189,9 @@ pub struct SocketFacts {
     /// UnitFileState.
     #[serde(with = "wire")]
     pub file_state: String,
+    /// Where its unit file is: FragmentPath.
+    #[serde(with = "wire")]
+    pub unit_file: String,
     /// Where it listens, as `/run/hostler/shop.sock` or `127.0.0.1:8000`.
     #[serde(with = "wire")]
     pub listen: Vec<String>,

@@ -155,7 +155,13 @@ fn properties(overview: &Overview) -> NamedValues {
         ("Framework", overview.framework.clone().into()),
         ("Python", overview.python.clone().into()),
         ("Binds", overview.binds.clone().into()),
+        ("Url", overview.url.clone().into()),
+        ("Sockets", overview.sockets.clone().into()),
         ("Generation", overview.generation.into()),
+        ("LastReload", last_reload(overview).into()),
+        ("WorkersMin", overview.workers_min.into()),
+        ("WorkersMax", overview.workers_max.into()),
+        ("Security", security(overview).into()),
     ]
 }
 
@@ -167,6 +173,28 @@ fn job_properties(report: &Report) -> NamedValues {
         ("Progress", report.progress.into()),
         ("Failure", failure(report).into()),
     ]
+}
+
+/// What a property tells of the last reload: the fields of [`crate::LastReload`]; nothing where there was none.
+pub(super) fn last_reload(overview: &Overview) -> HashMap<&'static str, Value<'static>> {
+    let Some(last) = &overview.last_reload else { return HashMap::new() };
+    HashMap::from([
+        ("at_us", last.at_us.into()),
+        ("succeeded", last.succeeded.into()),
+        ("generation", last.generation.into()),
+        ("seconds", last.seconds.into()),
+        ("message", last.message.clone().into()),
+    ])
+}
+
+/// What a property tells of the security of a service: the fields of [`super::Security`]; nothing where it was not judged.
+pub(super) fn security(overview: &Overview) -> HashMap<&'static str, Value<'static>> {
+    let Some(security) = &overview.security else { return HashMap::new() };
+    HashMap::from([
+        ("exposure", security.exposure.into()),
+        ("rating", security.rating.clone().into()),
+        ("profile", security.profile.clone().into()),
+    ])
 }
 
 fn differing(before: NamedValues, now: NamedValues) -> HashMap<&'static str, Value<'static>> {

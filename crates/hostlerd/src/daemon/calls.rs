@@ -73,7 +73,8 @@ impl Daemon for Hostlerd {
     }
 
     async fn watch(&self, caller: Caller) -> Result<()> {
-        self.0.clients.watch(&caller, self.0.bus.as_ref(), &self.0.in_use)
+        let user = self.0.authority.sharing(&caller).await;
+        self.0.clients.watch(&caller, user, self.0.bus.as_ref(), &self.0.in_use)
     }
 
     async fn unwatch(&self, caller: Caller) -> Result<()> {
@@ -180,7 +181,8 @@ impl Daemon for Hostlerd {
     async fn logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<OwnedFd> {
         let (overview, _) = self.allowed(&caller, Right::ReadLogs, &name).await?;
         let elsewhere = self.logs_elsewhere(&overview).await;
-        logs::stream(self.0.scope.kind, name, filter, elsewhere, self.0.in_use.begin_stream()?)
+        let user = self.0.authority.sharing(&caller).await;
+        logs::stream(self.0.scope.kind, name, filter, elsewhere, self.0.in_use.begin_stream(user)?)
     }
 
     async fn read_logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<LogPage> {
@@ -197,7 +199,8 @@ impl Daemon for Hostlerd {
     async fn metrics(&self, caller: Caller, name: String, interval_ms: u32) -> Result<OwnedFd> {
         self.find(&name).await?;
         let whole = self.reads_logs(&caller, &name).await;
-        metrics::stream(self.clone(), name, interval_ms, whole, self.0.in_use.begin_stream()?)
+        let user = self.0.authority.sharing(&caller).await;
+        metrics::stream(self.clone(), name, interval_ms, whole, self.0.in_use.begin_stream(user)?)
     }
 
     async fn values(&self, caller: Caller, name: String) -> Result<(String, Vec<SettingValue>)> {

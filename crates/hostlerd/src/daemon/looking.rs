@@ -31,6 +31,11 @@ impl Hostlerd {
         self.detail_of(known.ok_or_else(|| no_instance(name))?, units).await
     }
 
+    /// Asks an instance once more what the list shows of it.
+    pub(crate) async fn look_anew(&self, name: &str) {
+        self.0.observers.ask_again(name).await;
+    }
+
     async fn detail_of(&self, overview: Overview, known: &mut LastUnits) -> Result<Detail> {
         let name = overview.name.as_str();
         let (instance, silent_because) = match self.0.observers.instance(name) {
@@ -51,6 +56,10 @@ impl Hostlerd {
             (Some(units), Some(service)) => units.judgements.of(self.0.scope.kind, name, &service.drop_ins).await,
             _ => None,
         };
+        if security != overview.security {
+            // The list shows it from now on.
+            self.0.news.notify_one();
+        }
         let awaits_restart = instance.as_ref().map(|status| status.observed.awaits_restart.clone());
         Ok(Detail {
             instance,

@@ -175,6 +175,8 @@ impl Hostlerd {
                 }
             }
         }
+        // What takes effect at once changes neither state nor generation, which would be signalled.
+        self.look_anew(&name).await;
         let restart = awaiting(&instance, restart, reloads.is_empty()).await;
         let waits = match restart.len() {
             0 => String::new(),

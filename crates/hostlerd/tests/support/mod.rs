@@ -14,8 +14,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hostler_bus::daemon::{Error, InstanceProxy, JobProxy, ManagerProxy, Outcome, SettingsProxy, Tree, instance_path};
 use hostler_bus::{
-    Applied, Condition, Configured, Control, LastError, LogLevel, Observed, Reloaded, Request, Sample, Samples, Server,
-    State, Status, Worker, serve,
+    Applied, Condition, Configured, Control, LastError, LastReload, LogLevel, Observed, Reloaded, Request, Sample,
+    Samples, Server, State, Status, Worker, serve,
 };
 use hostlerd::{Authority, Hostlerd, Kind, Scope};
 use tokio::sync::{Notify, watch};
@@ -134,7 +134,9 @@ impl Control for Instance {
         Ok(Status {
             configured: Configured {
                 application: "shop:app".to_owned(),
-                binds: vec![":1".to_owned()],
+                binds: vec!["http://127.0.0.1:1".to_owned()],
+                workers_min: 2,
+                workers_max: 4,
                 ..Configured::default()
             },
             observed: Observed {
@@ -142,6 +144,7 @@ impl Control for Instance {
                 generation,
                 since_us: 7,
                 awaits_restart: if waits { vec!["backlog".to_owned()] } else { Vec::new() },
+                last_reload: Some(LastReload { generation, succeeded: true, ..LastReload::default() }),
                 framework: "Flask".to_owned(),
                 python: "3.11.2".to_owned(),
                 last_error: Some(LastError { at_us: 5, message: "a password in a traceback".to_owned() }),

@@ -144,6 +144,7 @@ fn overview(name: &str, state: InstanceState, problem: &str) -> Overview {
         python: "3.11.2".to_owned(),
         binds: vec![format!("unix:/run/hostler/{name}.sock")],
         generation: if state == InstanceState::Serving { 7 } else { 0 },
+        ..Default::default()
     }
 }
 
@@ -172,6 +173,7 @@ fn instance(name: &str, state: InstanceState, problem: &str, number: u64) -> Ins
             sub: "running".to_owned(),
             result: "success".to_owned(),
             file_state: "disabled".to_owned(),
+            unit_file: "/usr/lib/systemd/system/hostler@.service".to_owned(),
             since_us: NOW_US - 7_260 * SECOND,
             main_pid: 4_242,
             status_text: "4 of 4 workers, 84.2 requests/s, p95 31 ms, generation 7".to_owned(),
@@ -186,6 +188,7 @@ fn instance(name: &str, state: InstanceState, problem: &str, number: u64) -> Ins
             sub: "running".to_owned(),
             result: "success".to_owned(),
             file_state: "enabled".to_owned(),
+            unit_file: "/usr/lib/systemd/system/hostler@.socket".to_owned(),
             listen: vec![format!("/run/hostler/{name}.sock")],
             ..Default::default()
         }),

@@ -22,6 +22,8 @@ fn socket_service_and_profiles_are_there() {
         harness.get_by_label("hostler@shop.service");
         harness.get_by_label("hostler@shop.socket");
         harness.get_by_label("/run/hostler/shop.sock");
+        harness.get_by_label("Copy /usr/lib/systemd/system/hostler@.service");
+        harness.get_by_label("Copy /usr/lib/systemd/system/hostler@.socket");
         harness.get_by_label("/etc/systemd/system/hostler@shop.service.d/profile.conf");
         harness.get_by_role_and_label(egui::Role::Row, "RestrictNamespaces");
         harness.get_by_label("profile standard");

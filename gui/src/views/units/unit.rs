@@ -51,6 +51,7 @@ pub(super) fn service(ui: &mut Ui, shown: Shown<'_>, detail: &Detail) {
             facts::text(ui, tokens, "Control group", &uses.join(" · "));
         }
         facts::text(ui, tokens, "Unit file", file_state(&service.file_state));
+        unit_file(ui, tokens, &service.unit_file);
         drop_ins(ui, tokens, &service.drop_ins);
     });
 }
@@ -79,8 +80,19 @@ pub(super) fn socket(ui: &mut Ui, shown: Shown<'_>, detail: &Detail) {
             }
         });
         facts::text(ui, tokens, "Unit file", file_state(&socket.file_state));
+        unit_file(ui, tokens, &socket.unit_file);
         drop_ins(ui, tokens, &socket.drop_ins);
     });
+}
+
+/// Where the unit file is; older daemons do not tell.
+fn unit_file(ui: &mut Ui, tokens: &Tokens, path: &str) {
+    if !path.is_empty() {
+        facts::row(ui, tokens, "Read from", |ui| {
+            ui.spacing_mut().interact_size.y = 16.0;
+            copy::text(ui, path);
+        });
+    }
 }
 
 fn head(ui: &mut Ui, tokens: &Tokens, title: &str, active: &str, sub: &str) {

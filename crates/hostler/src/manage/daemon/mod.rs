@@ -287,7 +287,15 @@ impl Session<'_> {
             self.outcome(&self.finish(job).await?)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let instance = self.client.instance(name).await?;
+        let instance = match self.client.instance(name).await {
+            // It is as it is to be, as for the files of this machine.
+            Err(Error::NoInstance { .. }) if self.request.act == Act::Remove => {
+                let message = format!("there is no instance called {name}: nothing to remove");
+                self.outcome(&Outcome { message, ..Outcome::default() })?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            instance => instance?,
+        };
         let job = match &self.request.act {
             Act::Start => instance.start().await?,
             Act::Stop => instance.stop().await?,

@@ -20,6 +20,51 @@ struct Listed {
     scope: &'static str,
     #[serde(flatten)]
     overview: Overview,
+    #[serde(flatten)]
+    figures: Option<Figures>,
+}
+
+/// What one that runs does at this moment.
+#[derive(Clone, Debug, Serialize)]
+struct Figures {
+    workers_ready: u32,
+    workers_wanted: u32,
+    requests_per_second: f64,
+    memory_bytes: u64,
+}
+
+impl Figures {
+    fn of(status: &Status) -> Self {
+        let observed = &status.observed;
+        Self {
+            workers_ready: observed.workers_ready,
+            workers_wanted: observed.workers_wanted,
+            requests_per_second: observed.requests_per_second,
+            memory_bytes: observed.memory_bytes,
+        }
+    }
+}
+
+/// Asks those that run what they do, all at once; one that does not answer is listed without that.
+async fn with_figures(client: &Client, scope: &'static str, found: Vec<Overview>) -> Vec<Listed> {
+    let mut asked = tokio::task::JoinSet::new();
+    for (index, one) in found.iter().enumerate().filter(|(_, one)| one.generation > 0) {
+        let (client, name) = (client.clone(), one.name.clone());
+        asked.spawn(async move {
+            let status = async { client.known_instance(&name).await?.status().await };
+            (index, tokio::time::timeout(QUICK, status).await)
+        });
+    }
+    let listed = |overview| Listed { scope, overview, figures: None };
+    let mut all: Vec<Listed> = found.into_iter().map(listed).collect();
+    while let Some(answer) = asked.join_next().await {
+        if let Ok((index, Ok(Ok(detail)))) = answer
+            && let (Some(listed), Some(status)) = (all.get_mut(index), &detail.instance)
+        {
+            listed.figures = Some(Figures::of(status));
+        }
+    }
+    all
 }
 
 /// `hostler list`: of the machine and of the user, unless one of them was named.
@@ -36,7 +81,7 @@ pub(super) async fn list(request: &Request, paint: Paint, surroundings: &Surroun
         match Client::connect(&Reach { user: *user, host: host.clone() }).await {
             Ok(client) => {
                 let found = client.manager().await?.list().await?;
-                all.extend(found.into_iter().map(|overview| Listed { scope, overview }));
+                all.extend(with_figures(&client, scope, found).await);
             }
             Err(failed) => absent.push(failed),
         }
@@ -64,6 +109,7 @@ async fn answering(scopes: &[bool], surroundings: &Surroundings) -> Vec<Listed> 
     for found in places.found() {
         let user = !found.path.starts_with(&places.system);
         let Some(status) = status_of(&found.path).await.filter(|_| scopes.contains(&user)) else { continue };
+        let figures = Some(Figures::of(&status));
         let Status { configured, observed } = status;
         let overview = Overview {
             name: found.name,
@@ -75,7 +121,7 @@ async fn answering(scopes: &[bool], surroundings: &Surroundings) -> Vec<Listed> 
             generation: observed.generation,
             ..Overview::default()
         };
-        all.push(Listed { scope: if user { "user" } else { "system" }, overview });
+        all.push(Listed { scope: if user { "user" } else { "system" }, overview, figures });
     }
     all
 }
@@ -96,6 +142,9 @@ fn table_of(all: &[Listed], now_us: u64) -> Vec<Line> {
         ("FOR", Side::Right),
         ("STARTS", Side::Left),
         ("GEN", Side::Right),
+        ("WORKERS", Side::Right),
+        ("REQ/S", Side::Right),
+        ("MEMORY", Side::Right),
         ("APPLICATION", Side::Left),
         ("LISTENS ON", Side::Left),
         ("PROBLEM", Side::Left),
@@ -105,6 +154,7 @@ fn table_of(all: &[Listed], now_us: u64) -> Vec<Line> {
     }
     let rows = all.iter().map(|listed| {
         let one = &listed.overview;
+        let figure = |told: &dyn Fn(&Figures) -> String| listed.figures.as_ref().map(told).unwrap_or_default();
         let known = |text: String| Piece::new(Tone::Plain, if text.is_empty() { "-" } else { &text });
         let mut row = vec![
             Piece::new(Tone::Strong, &one.name),
@@ -112,6 +162,9 @@ fn table_of(all: &[Listed], now_us: u64) -> Vec<Line> {
             known(since(one.since_us, now_us)),
             known(one.enabled.clone()),
             known(if one.generation == 0 { String::new() } else { one.generation.to_string() }),
+            known(figure(&|figures| format!("{}/{}", figures.workers_ready, figures.workers_wanted))),
+            known(figure(&|figures| format!("{:.1}", figures.requests_per_second))),
+            known(figure(&|figures| bytes(figures.memory_bytes))),
             known(one.application.clone()),
             known(one.binds.join(" ")),
             Piece::new(Tone::Wary, &one.problem),
@@ -226,15 +279,40 @@ mod tests {
             application: "shop:app".to_owned(),
             ..Overview::default()
         };
-        Listed { scope, overview }
+        Listed { scope, overview, figures: None }
     }
 
     #[test]
     fn the_list_says_whose_only_where_they_differ() {
-        let one = [listed("system", "shop", InstanceState::Serving)];
-        let shown = text(&table_of(&one, 61_000_000));
-        assert_eq!(shown.lines().next(), Some("NAME  STATE      FOR  STARTS  GEN  APPLICATION  LISTENS ON  PROBLEM"));
-        assert_eq!(shown.lines().nth(1), Some("shop  serving  1m 0s  -         -  shop:app     -"));
+        let mut one = [listed("system", "shop", InstanceState::Serving)];
+        let words = |all: &[Listed], line| -> Vec<String> {
+            text(&table_of(all, 61_000_000))
+                .lines()
+                .nth(line)
+                .unwrap()
+                .split("  ")
+                .map(|word| word.trim().to_owned())
+                .filter(|word| !word.is_empty())
+                .collect()
+        };
+        let columns = [
+            "NAME",
+            "STATE",
+            "FOR",
+            "STARTS",
+            "GEN",
+            "WORKERS",
+            "REQ/S",
+            "MEMORY",
+            "APPLICATION",
+            "LISTENS ON",
+            "PROBLEM",
+        ];
+        assert_eq!(words(&one, 0), columns);
+        assert_eq!(words(&one, 1), ["shop", "serving", "1m 0s", "-", "-", "-", "-", "-", "shop:app", "-"]);
+        one[0].figures =
+            Some(Figures { workers_ready: 2, workers_wanted: 4, requests_per_second: 8.25, memory_bytes: 0 });
+        assert_eq!(words(&one, 1)[5..7], ["2/4", "8.2"]);
         let [first] = one;
         let both = [first, listed("user", "blog", InstanceState::Asleep)];
         assert!(text(&table_of(&both, 0)).contains("blog  user"), "{}", text(&table_of(&both, 0)));
