@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use futures_util::StreamExt;
-use hostler_bus::daemon::{Client, InstanceState, JobKind, JobPath, JobState, NAME, Overview, PATH, name_of};
+use hostler_bus::LastReload;
+use hostler_bus::daemon::{Client, InstanceState, JobKind, JobPath, JobState, NAME, Overview, PATH, Security, name_of};
 use zbus::fdo::{DBusProxy, NameOwnerChangedStream, ObjectManagerProxy};
 use zbus::message::{Message, Type};
 use zbus::names::{BusName, OwnedInterfaceName, OwnedUniqueName, WellKnownName};
@@ -165,10 +166,49 @@ pub(super) fn change(overview: &mut Overview, properties: Properties) {
             "Framework" => take(&mut overview.framework, value),
             "Python" => take(&mut overview.python, value),
             "Binds" => take(&mut overview.binds, value),
+            "Url" => take(&mut overview.url, value),
+            "Sockets" => take(&mut overview.sockets, value),
             "Generation" => take(&mut overview.generation, value),
+            "LastReload" => overview.last_reload = last_reload(value),
+            "WorkersMin" => take(&mut overview.workers_min, value),
+            "WorkersMax" => take(&mut overview.workers_max, value),
+            "Security" => overview.security = security(value),
             _ => {}
         }
     }
+}
+
+/// The fields of a property that is a dictionary; none of an empty one, which says that there is nothing.
+fn fields(value: OwnedValue) -> Option<Properties> {
+    Properties::try_from(value).ok().filter(|fields| !fields.is_empty())
+}
+
+fn last_reload(value: OwnedValue) -> Option<LastReload> {
+    let mut last = LastReload::default();
+    for (name, value) in fields(value)? {
+        match name.as_str() {
+            "at_us" => take(&mut last.at_us, value),
+            "succeeded" => take(&mut last.succeeded, value),
+            "generation" => take(&mut last.generation, value),
+            "seconds" => take(&mut last.seconds, value),
+            "message" => take(&mut last.message, value),
+            _ => {}
+        }
+    }
+    Some(last)
+}
+
+fn security(value: OwnedValue) -> Option<Security> {
+    let mut security = Security::default();
+    for (name, value) in fields(value)? {
+        match name.as_str() {
+            "exposure" => take(&mut security.exposure, value),
+            "rating" => take(&mut security.rating, value),
+            "profile" => take(&mut security.profile, value),
+            _ => {}
+        }
+    }
+    Some(security)
 }
 
 fn take<T: TryFrom<OwnedValue>>(field: &mut T, value: OwnedValue) {

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use hostler_bus::daemon::{InstanceState, Overview, Reach};
+use hostler_bus::LastReload;
+use hostler_bus::daemon::{InstanceState, Overview, Reach, Security};
 use hostler_manager::bus::{Absence, Bus as _, Event, Link, Order, Thread, start_over};
 use hostler_manager::model::InstanceKey;
 use tokio::sync::Notify;
@@ -134,7 +135,19 @@ fn the_list_appears_and_changes_arrive() {
             framework: "Flask".to_owned(),
             python: "3.13.1".to_owned(),
             binds: vec!["http://127.0.0.1:8000".to_owned()],
+            url: "http://127.0.0.1:8000/".to_owned(),
+            sockets: vec!["127.0.0.1:8000".to_owned()],
             generation: 4,
+            last_reload: Some(LastReload {
+                at_us: 5,
+                succeeded: true,
+                generation: 4,
+                seconds: 0.5,
+                message: "fine".to_owned(),
+            }),
+            workers_min: 2,
+            workers_max: 8,
+            security: Some(Security { exposure: 1.3, rating: "OK".to_owned(), profile: "strict".to_owned() }),
         };
         played.publish(vec![all[0].clone(), other.clone()]).await;
         assert_eq!(window.changed().await, other);
