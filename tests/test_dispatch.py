@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from client import Cut
+from client import Cut, plain_request
 from deadline import let_pass, wait_until
 
 
@@ -148,7 +148,7 @@ def test_without_timeout_a_request_may_run_on(serve):
 
 
 def test_a_full_queue_is_503_with_retry_after(serve):
-    server = serve("deadly:application", workers=1, threads=1, limit_concurrency=3)
+    server = serve("deadly:application", workers=1, threads=1, limit_concurrency=3, request_id_header="X-Request-Id")
     keys = [server.key() for _ in range(3)]
     clients = [server.connect() for _ in keys]
     for client, key in zip(clients, keys, strict=True):
@@ -164,6 +164,7 @@ def test_a_full_queue_is_503_with_retry_after(serve):
                 return None
             assert response.status == 503
             assert int(response.header("Retry-After")) >= 1
+            assert response.header("X-Request-Id")
             return response
 
     wait_until(refused, "an answer that says that it is too much")
@@ -172,6 +173,16 @@ def test_a_full_queue_is_503_with_retry_after(serve):
     assert [client.response().body for client in clients] == [b"through"] * 3
     assert server.get("/hello").status == 200
     server.log.claim("(?i)queue|concurrency|503|full|busy")
+
+
+def test_a_refusal_has_no_content_for_head(serve):
+    server = serve("deadly:application", limit_request_body=10)
+    for method, content in [("HEAD", b""), ("POST", b"413 Content Too Large\n")]:
+        with server.connect() as client:
+            client.send(plain_request("/hello", method=method, headers=[("Content-Length", "100")]))
+            head, _, rest = client.rest().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 413 ") and b"\r\nContent-Length: " in head
+        assert rest[: len(content) or None] == content
 
 
 def test_threads_run_requests_at_once(serve):

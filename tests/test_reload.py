@@ -217,6 +217,26 @@ def test_ready_path(site):
     assert made.server.get().body == b"three"
 
 
+READY = """
+def application(environ, start_response):
+    environ["wsgi.early_hints"]([("Link", "</a.css>; rel=preload")])
+    with open("asked.txt", "a") as asked:
+        print(environ["PATH_INFO"], environ["QUERY_STRING"], file=asked)
+    start_response({status!r}, [("Content-Length", str(len({body!r})))])
+    return [{body!r}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"), [("/", "/", ""), ("/health/", "/health/", ""), ("/a%20b?full=1&x=%20", "/a b", "full=1&x=%20")]
+)
+def test_ready_path_is_asked_for_as_it_is_written(site, target, path, query):
+    """By an application that sends early hints before each answer, which nobody is there to take."""
+    made = site(source=READY, ready_path=target, boot_timeout=20)
+    assert made.ask("reload").returncode == 0
+    assert (made.directory / "asked.txt").read_text() == f"{path} {query}\n" * 2
+
+
 def test_rollback_brings_the_settings_before_back(site):
     made = site()
     answer = made.ask("rollback")

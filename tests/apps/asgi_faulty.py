@@ -46,6 +46,8 @@ BEGINNINGS = {
     "value with LF": {**START, "headers": [(b"x-a", b"1\nx-forged: yes")]},
     "value with CR": {**START, "headers": [(b"x-a", b"1\rx-forged: yes")]},
     "value with NUL": {**START, "headers": [(b"x-a", b"1\x002")]},
+    "value with DEL": {**START, "headers": [(b"x-a", b"1\x7f2")]},
+    "value with a bell": {**START, "headers": [(b"x-a", b"1\x072")]},
     "length is text": {**START, "headers": [(b"content-length", b"four")]},
     "length is negative": {**START, "headers": [(b"content-length", b"-4")]},
     "two lengths": {**START, "headers": [(b"content-length", b"4"), (b"content-length", b"5")]},

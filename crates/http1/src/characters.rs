@@ -1,7 +1,7 @@
 //! The classes of bytes that the grammars of RFC 9110 and RFC 3986 name, as tables: one load a byte.
 
 /// `tchar`, RFC 9110 section 5.6.2: what methods, field names and chunk extension names are made of.
-pub(crate) const fn is_token(byte: u8) -> bool {
+pub const fn is_token(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
@@ -12,7 +12,7 @@ pub(crate) const fn is_host(byte: u8) -> bool {
 }
 
 /// `field-vchar`, SP and HTAB, RFC 9110 section 5.5: what a field value may hold.
-pub(crate) const fn is_field_value(byte: u8) -> bool {
+pub const fn is_field_value(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..=0xff)
 }
 

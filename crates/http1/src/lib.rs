@@ -22,6 +22,7 @@ mod target;
 mod trailer;
 
 pub use authority::is_valid as is_authority;
+pub use characters::{is_field_value, is_token};
 pub use chunked::{ChunkedDecoder, Decoded};
 pub use fields::Framing;
 pub use head::{Head, Version, parse_head};

@@ -31,7 +31,7 @@ impl Thread {
                 Ok(stream) => {
                     complained = false;
                     self.local.counts.accepted();
-                    self.spawn(stream);
+                    self.spawn(stream, false);
                 }
                 // The client left between its handshake and now.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -78,7 +78,7 @@ impl Thread {
             match accepted {
                 Ok(socket) => {
                     self.local.counts.accepted();
-                    self.take(socket);
+                    self.take(socket, false);
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(_) => return,
@@ -89,7 +89,7 @@ impl Thread {
     async fn take_backlog(self: &Rc<Self>, socket: &Socket) {
         while let Some(Ok(stream)) = socket.accept_now().await {
             self.local.counts.accepted();
-            self.spawn(stream);
+            self.spawn(stream, false);
         }
     }
 }

@@ -107,7 +107,13 @@ impl Connection {
                 Stage::Head if progress.has_head() && !progress.failed() => {
                     match self.send_head(turn, progress).await {
                         Ok(Some(body)) => *stage = body,
-                        Ok(None) => return Some(self.broken(turn, stage, 502, Outcome::WorkerDied).await),
+                        Ok(None) => {
+                            tracing::error!(
+                                request_id = turn.id.show().as_str(),
+                                "the head of an answer cannot be sent as it is: 502 instead"
+                            );
+                            return Some(self.broken(turn, stage, 502, Outcome::WorkerDied).await);
+                        }
                         Err(interrupted) => return Some(self.interrupted(turn, interrupted)),
                     }
                 }

@@ -19,10 +19,11 @@ use hostler_http1::Refusal;
 
 use crate::buffer::Buffer;
 use crate::config::Config;
+use crate::id::RequestId;
 use crate::local::Local;
 use crate::page::Page;
 use crate::presence::Presence;
-use crate::request::{Asked, Begun, OVERLOADED, TOO_MANY_WEBSOCKETS, begin};
+use crate::request::{Asked, Begun, OVERLOADED, Refused, TOO_MANY_WEBSOCKETS, begin};
 use crate::stream::{Detached, Peer, Stream};
 use crate::turn::Outcome;
 
@@ -83,7 +84,7 @@ pub(crate) enum After {
 /// What a connection brought.
 enum Next {
     Request(Asked),
-    Refused(Refusal),
+    Refused(Refused),
     Closed,
     /// It goes on in another thread.
     Moved(u32),
@@ -121,8 +122,8 @@ impl Connection {
     }
 
     /// Serves the connection to its end, or until it moves: then the thread it moves to, and the socket.
-    pub(crate) async fn run(mut self) -> Option<(u32, Detached)> {
-        let mut served = false;
+    /// One that moved here was `served` before.
+    pub(crate) async fn run(mut self, mut served: bool) -> Option<(u32, Detached)> {
         loop {
             match self.next(served).await {
                 Next::Request(asked) => {
@@ -137,8 +138,8 @@ impl Connection {
                         After::Cut => break,
                     }
                 }
-                Next::Refused(refusal) => {
-                    self.refuse(refusal).await;
+                Next::Refused(refused) => {
+                    self.refuse(refused).await;
                     break self.linger().await;
                 }
                 Next::Closed => break,
@@ -155,7 +156,7 @@ impl Connection {
             match self.begin_pending() {
                 Ok(Some(asked)) => return Next::Request(asked),
                 Ok(None) => self.limit(self.local.line().config().header_timeout),
-                Err(refusal) => return Next::Refused(refusal),
+                Err(refused) => return Next::Refused(refused),
             }
         } else if served {
             if !self.local.stopping.get()
@@ -173,14 +174,12 @@ impl Connection {
                 Ok(Read::Begun(asked)) => return Next::Request(asked),
                 Ok(Read::More) if before => self.limit(self.local.line().config().header_timeout),
                 Ok(Read::More) => {}
-                Err(Ended::Refused(refusal)) => return Next::Refused(refusal),
+                Err(Ended::Refused(refused)) => return Next::Refused(refused),
                 // A connection that said nothing (again) is closed without a word.
                 Err(Ended::Expired) if before => return Next::Closed,
                 Err(Ended::Expired) => {
-                    return Next::Refused(Refusal {
-                        status: 408,
-                        reason: "the head of the request did not arrive in time",
-                    });
+                    let reason = "the head of the request did not arrive in time";
+                    return Next::Refused(Refusal { status: 408, reason }.into());
                 }
                 Err(Ended::Gone) => return Next::Closed,
             }
@@ -208,7 +207,7 @@ impl Connection {
                     return Poll::Ready(match self.begin_pending() {
                         Ok(Some(asked)) => Ok(Read::Begun(asked)),
                         Ok(None) => Ok(Read::More),
-                        Err(refusal) => Err(Ended::Refused(refusal)),
+                        Err(refused) => Err(Ended::Refused(refused)),
                     });
                 }
                 Poll::Ready(match begin(&local, &self.peer, &self.presence, bytes) {
@@ -223,9 +222,9 @@ impl Connection {
                         self.pending.extend(bytes);
                         Ok(Read::More)
                     }
-                    Err(refusal) => {
+                    Err(refused) => {
                         self.pending.extend(bytes);
-                        Err(Ended::Refused(refusal))
+                        Err(Ended::Refused(refused))
                     }
                 })
             }
@@ -240,7 +239,7 @@ impl Connection {
         }
     }
 
-    fn begin_pending(&mut self) -> Result<Option<Asked>, Refusal> {
+    fn begin_pending(&mut self) -> Result<Option<Asked>, Refused> {
         self.keep_to_line();
         let begun = begin(&self.local, &self.peer, &self.presence, self.pending.as_slice())?;
         Ok(begun.map(|Begun { asked, opening, used }| {
@@ -250,21 +249,23 @@ impl Connection {
         }))
     }
 
-    /// Answers what was not even a request.
-    async fn refuse(&mut self, refusal: Refusal) {
+    /// Answers what was not even a request, or what there is no room for.
+    async fn refuse(&mut self, refused: Refused) {
+        let Refused { refusal, to_head, id } = refused;
         let outcome = if refusal.status == 503 { Outcome::Overloaded } else { Outcome::Refused };
         self.local.counts.ended(refusal.status, outcome, None, None);
         self.log_refused(refusal.status, outcome);
         if refusal != OVERLOADED && refusal != TOO_MANY_WEBSOCKETS {
             tracing::debug!(peer = %self.peer.remote, status = refusal.status, reason = refusal.reason, "a request was refused");
         }
+        let id = id.as_ref().map(RequestId::show);
         let page = Page {
             status: refusal.status,
             reason: refusal.reason,
             http11: true,
-            to_head: false,
+            to_head,
             keep_alive: false,
-            id: b"",
+            id: id.as_ref().map_or(b"", |id| id.as_bytes()),
         };
         self.local.out.borrow_mut().clear();
         let line = self.local.line();
@@ -362,7 +363,7 @@ enum Read {
 
 /// Why there is no next request.
 enum Ended {
-    Refused(Refusal),
+    Refused(Refused),
     Expired,
     Gone,
 }

@@ -85,8 +85,8 @@ pub enum RouterEvent {
 /// To a router thread.
 #[derive(Debug)]
 enum Command {
-    /// Serve this connection.
-    Take(Detached),
+    /// Serve this connection, and whether it had a request before.
+    Take(Detached, bool),
     /// Make a line ready.
     Prepare(Box<Prepare>),
     /// Send new requests to the line of this number, which was prepared.

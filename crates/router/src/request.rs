@@ -34,6 +34,22 @@ pub(crate) const OVERLOADED: Refusal =
 pub(crate) const TOO_MANY_WEBSOCKETS: Refusal =
     Refusal { status: 503, reason: "limit_websockets WebSockets are open already" };
 
+/// A request that nobody serves, and what its answer depends on.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    /// Its method is HEAD, whose answers have no content (RFC 9110 section 9.3.2). False where the head could not be read.
+    pub(crate) to_head: bool,
+    /// The request's id, if it got one.
+    pub(crate) id: Option<RequestId>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, to_head: false, id: None }
+    }
+}
+
 /// A request that was begun.
 #[derive(Debug)]
 pub(crate) struct Begun {
@@ -76,7 +92,7 @@ pub(crate) fn begin(
     peer: &Peer,
     presence: &Rc<Presence>,
     buffer: &[u8],
-) -> Result<Option<Begun>, Refusal> {
+) -> Result<Option<Begun>, Refused> {
     let line = local.line();
     let config = &line.config();
     let mut scratch = [const { MaybeUninit::uninit() }; MOST_FIELDS];
@@ -96,8 +112,10 @@ pub(crate) fn begin(
         let unserved = unserved(local, config, Arc::clone(held), &head, peer, said, logged);
         return Ok(Some(Begun { asked: Asked::Held(unserved), opening: None, used: head.length }));
     }
-    let opening = Opening::check(&line, &head)?;
-    let mut body = Body::new(head.framing, config.body_limit)?;
+    let to_head = head.method == "HEAD";
+    let refused = |refusal| Refused { refusal, to_head, id: None };
+    let opening = Opening::check(&line, &head).map_err(refused)?;
+    let mut body = Body::new(head.framing, config.body_limit).map_err(refused)?;
     let rest = &buffer[head.length..];
     let (first, end) = match head.framing {
         Framing::Length(length) if !body.is_done() => {
@@ -114,11 +132,14 @@ pub(crate) fn begin(
     };
     let mut laid_out = local.head.borrow_mut();
     laid_out.clear();
-    let id = lay_out(local, config, peer, &head, &said, opening.is_some(), &mut laid_out)?;
-    let slot = if opening.is_some() {
-        line.submit_websocket(presence, &laid_out).ok_or(TOO_MANY_WEBSOCKETS)?
+    let id = lay_out(local, config, peer, &head, &said, opening.is_some(), &mut laid_out).map_err(refused)?;
+    let (slot, full) = if opening.is_some() {
+        (line.submit_websocket(presence, &laid_out), TOO_MANY_WEBSOCKETS)
     } else {
-        line.submit(presence, &laid_out, first, end).ok_or(OVERLOADED)?
+        (line.submit(presence, &laid_out, first, end), OVERLOADED)
+    };
+    let Some(slot) = slot else {
+        return Err(Refused { refusal: full, to_head, id: Some(id) });
     };
     local.defer_wake(&line);
     let turn = Turn {
@@ -126,7 +147,7 @@ pub(crate) fn begin(
         line,
         config: Rc::clone(config),
         slot,
-        to_head: head.method == "HEAD",
+        to_head,
         idempotent: matches!(head.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),
         http11: head.version == Version::Http11,
         keep_alive: head.keep_alive,

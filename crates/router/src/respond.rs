@@ -1,6 +1,7 @@
 //! From a worker's head to a head on the wire (RFC 9112): framing, Date, what the server adds.
 
 use hostler_exchange::head::{read_response, read_trailers};
+use hostler_http1::{is_field_value, is_token};
 
 use crate::config::Config;
 use crate::local::Local;
@@ -48,7 +49,7 @@ pub(crate) fn write_head(
     out: &mut Vec<u8>,
 ) -> Option<Written> {
     let (response, mut headers) = read_response(laid_out)?;
-    if !(200..=999).contains(&response.status) || !response.reason.iter().copied().all(is_value) {
+    if !(200..=999).contains(&response.status) || !response.reason.iter().copied().all(is_field_value) {
         return None;
     }
     let no_body = how.to_head || matches!(response.status, 204 | 304);
@@ -56,7 +57,7 @@ pub(crate) fn write_head(
     let (mut declared, mut has_date, mut has_server, mut closes) = (None, false, false, false);
     let id_header = config.request_id_header.as_deref();
     for (name, value) in headers.by_ref() {
-        if !name.iter().all(|byte| is_token(*byte)) || name.is_empty() || !value.iter().copied().all(is_value) {
+        if !name.iter().all(|byte| is_token(*byte)) || name.is_empty() || !value.iter().copied().all(is_field_value) {
             return None;
         }
         // By length first: most names are none of these.
@@ -127,13 +128,13 @@ impl Added<'_> {
 /// Writes early hints (RFC 8297); `None` when they are damaged.
 pub(crate) fn write_hints(laid_out: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let (response, mut headers) = read_response(laid_out)?;
-    if response.status != 103 || !response.reason.iter().copied().all(is_value) {
+    if response.status != 103 || !response.reason.iter().copied().all(is_field_value) {
         return None;
     }
     let start = out.len();
     status_line(out, response.status, response.reason);
     for (name, value) in headers.by_ref() {
-        if !name.iter().all(|byte| is_token(*byte)) || !value.iter().copied().all(is_value) {
+        if !name.iter().all(|byte| is_token(*byte)) || !value.iter().copied().all(is_field_value) {
             out.truncate(start);
             return None;
         }
@@ -151,7 +152,7 @@ pub(crate) fn write_hints(laid_out: &[u8], out: &mut Vec<u8>) -> Option<()> {
 /// `id_header` is the header that told the request's id, if there is one.
 pub(crate) fn write_trailers(laid_out: &[u8], id_header: Option<&str>, out: &mut Vec<u8>) {
     for (name, value) in read_trailers(laid_out).into_iter().flatten() {
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !value.iter().copied().all(is_value) {
+        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !value.iter().copied().all(is_field_value) {
             return;
         }
         let is = |other: &str| other.as_bytes().eq_ignore_ascii_case(name);
@@ -240,16 +241,6 @@ pub(crate) fn chunk_head(out: &mut Vec<u8>, length: usize) {
     }
     out.extend_from_slice(&digits[start..]);
     out.extend_from_slice(b"\r\n");
-}
-
-/// RFC 9110 section 5.5.
-pub(crate) fn is_value(byte: u8) -> bool {
-    byte >= b' ' && byte != 0x7f || byte == b'\t'
-}
-
-/// RFC 9110 section 5.6.2.
-pub(crate) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

@@ -122,9 +122,8 @@ impl Thread {
             let connected = self.local.presences.count() > 0;
             let occupied = connected || self.local.has_orphans();
             if self.local.stopping.get() && !connected && self.acceptors.get() == 0 {
-                // A connection may still be on its way here from another thread.
-                if let Ok(Command::Take(socket)) = commands.try_recv() {
-                    self.take(socket);
+                // A connection may still be on its way here from another thread, behind what else was asked for.
+                if commands.try_recv().is_ok_and(|command| self.carry_out(command)) {
                     continue;
                 }
                 return Ok(());
@@ -146,40 +145,50 @@ impl Thread {
                         self.local.for_each_line(|line| line.exchange.trim(KEPT_SLOTS));
                     }
                 }
-                command = commands.recv() => match command {
-                    Some(Command::Take(socket)) => self.take(socket),
-                    Some(Command::Stop) => {
-                        self.local.stopping.set(true);
-                        self.stop_accepting.notify_waiters();
-                        self.local.presences.wake_all();
+                command = commands.recv() => {
+                    if !command.is_some_and(|command| self.carry_out(command)) {
+                        return Ok(());
                     }
-                    Some(Command::Prepare(prepare)) => self.prepare(*prepare),
-                    Some(Command::Switch(number, tell)) => {
-                        self.local.switch(number, &self.former);
-                        carried_out(tell, ());
-                    }
-                    Some(Command::Forget(number)) => self.local.forget_prepared(number),
-                    Some(Command::Hold(held, tell)) => {
-                        *self.local.held.borrow_mut() = held;
-                        carried_out(tell, ());
-                    }
-                    Some(Command::Configure(config, tell)) => {
-                        self.local.line().configure(&config);
-                        carried_out(tell, ());
-                    }
-                    Some(Command::Log(access_log, tell)) => {
-                        self.settle();
-                        *self.local.access_log.borrow_mut() = *access_log;
-                        carried_out(tell, ());
-                    }
-                    Some(Command::Publish(tell)) => {
-                        self.local.counts.publish(self.local.presences.count());
-                        carried_out(tell, ());
-                    }
-                    Some(Command::Abort) | None => return Ok(()),
-                },
+                }
             }
         }
+    }
+
+    /// Does as it is told; `false` when that is to end at once.
+    fn carry_out(self: &Rc<Self>, command: Command) -> bool {
+        match command {
+            Command::Take(socket, served) => self.take(socket, served),
+            Command::Stop => {
+                self.local.stopping.set(true);
+                self.stop_accepting.notify_waiters();
+                self.local.presences.wake_all();
+            }
+            Command::Prepare(prepare) => self.prepare(*prepare),
+            Command::Switch(number, tell) => {
+                self.local.switch(number, &self.former);
+                carried_out(tell, ());
+            }
+            Command::Forget(number) => self.local.forget_prepared(number),
+            Command::Hold(held, tell) => {
+                *self.local.held.borrow_mut() = held;
+                carried_out(tell, ());
+            }
+            Command::Configure(config, tell) => {
+                self.local.line().configure(&config);
+                carried_out(tell, ());
+            }
+            Command::Log(access_log, tell) => {
+                self.settle();
+                *self.local.access_log.borrow_mut() = *access_log;
+                carried_out(tell, ());
+            }
+            Command::Publish(tell) => {
+                self.local.counts.publish(self.local.presences.count());
+                carried_out(tell, ());
+            }
+            Command::Abort => return false,
+        }
+        true
     }
 
     /// Makes a line ready to be switched to.
@@ -208,14 +217,15 @@ impl Thread {
         }
     }
 
-    pub(crate) fn take(self: &Rc<Self>, socket: Detached) {
+    pub(crate) fn take(self: &Rc<Self>, socket: Detached, served: bool) {
         match socket.attach() {
-            Ok(stream) => self.spawn(stream),
+            Ok(stream) => self.spawn(stream, served),
             Err(error) => tracing::warn!(%error, "a connection was lost between two router threads"),
         }
     }
 
-    pub(crate) fn spawn(self: &Rc<Self>, stream: Stream) {
+    /// Serves a connection; one that was `served` elsewhere has had a request.
+    pub(crate) fn spawn(self: &Rc<Self>, stream: Stream, served: bool) {
         // The clock stands still while there are no connections.
         if self.local.presences.count() == 0 {
             self.local.tick();
@@ -224,7 +234,7 @@ impl Thread {
         let thread = Rc::clone(self);
         self.changed.notify_one();
         tokio::task::spawn_local(async move {
-            if let Some((target, socket)) = connection.run().await {
+            if let Some((target, socket)) = connection.run(served).await {
                 thread.hand_over(target, socket);
             }
             if thread.local.presences.count() == 0 {
@@ -239,12 +249,12 @@ impl Thread {
             return;
         };
         if let Err(
-            mpsc::error::TrySendError::Full(Command::Take(socket))
-            | mpsc::error::TrySendError::Closed(Command::Take(socket)),
-        ) = sender.try_send(Command::Take(socket))
+            mpsc::error::TrySendError::Full(Command::Take(socket, served))
+            | mpsc::error::TrySendError::Closed(Command::Take(socket, served)),
+        ) = sender.try_send(Command::Take(socket, true))
             && let Ok(stream) = socket.attach()
         {
-            self.spawn(stream);
+            self.spawn(stream, served);
         }
     }
 }

@@ -37,6 +37,8 @@ pub enum Kind {
     Peers,
     /// The path of a URL: a slash before, none behind.
     UrlPath,
+    /// What a request asks for, in origin form (RFC 9112 section 3.2.1): a path, and a query if there is one.
+    RequestTarget,
     /// The name of an HTTP header field.
     HeaderName,
     /// The name of a Python module: `package.module`.
@@ -67,6 +69,7 @@ impl Kind {
             Self::Variable => "a variable as \"NAME=VALUE\"".to_owned(),
             Self::Peers => "an address, a network as \"10.0.0.0/8\", or \"*\"".to_owned(),
             Self::UrlPath => "a path with a slash before it and none behind, as \"/shop\"".to_owned(),
+            Self::RequestTarget => "a path as it stands in a request, as \"/health/\" or \"/health?full=1\"".to_owned(),
             Self::HeaderName => "the name of a header field, as \"X-Request-Id\"".to_owned(),
             Self::ModuleName => "the name of a module as \"package.module\", without \".py\"".to_owned(),
             Self::Choice(words) => format!("one of {}", quoted(words)),
@@ -93,6 +96,7 @@ impl Kind {
             Self::Variable => "NAME=VALUE",
             Self::Peers => "PEERS",
             Self::UrlPath => "PATH",
+            Self::RequestTarget => "PATH",
             Self::HeaderName => "NAME",
             Self::ModuleName => "MODULE",
             Self::Choice(_) => "WORD",

@@ -51,7 +51,7 @@ pub use values::choice::{
 pub use values::count::CountOrAuto;
 pub use values::log_file::LogFile;
 pub use values::mode::{Mode, Owner};
-pub use values::name::{HeaderName, ModuleName, UrlPath, Variable};
+pub use values::name::{HeaderName, ModuleName, RequestTarget, UrlPath, Variable};
 pub use values::peers::Peers;
 pub use values::workers::Workers;
 

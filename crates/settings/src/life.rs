@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::declare::settings;
 use crate::values::duration::DAY;
-use crate::values::name::UrlPath;
+use crate::values::name::RequestTarget;
 use crate::values::size::TIB;
 
 settings! {
@@ -53,7 +53,8 @@ settings! {
     stall_warning: Duration = Duration::from_secs(10), range(0..=DAY);
 
     /// A path that must be answered with 2xx by a new generation, before a reload lets it serve.
-    ready_path: Option<UrlPath> = None;
+    /// It is asked for with GET as it is written, percent-encoded and with a query if there is one: `/health/?full=1`.
+    ready_path: Option<RequestTarget> = None;
 
     /// After how long without a connection the server ends, in seconds, so that the next one starts it again; 0 is never.
     /// Only where its sockets were passed by systemd, which holds them meanwhile. When systemd says that memory is short, five

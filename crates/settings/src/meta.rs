@@ -183,6 +183,7 @@ impl SettingMeta {
                 | Kind::Choice(_)
                 | Kind::Peers
                 | Kind::UrlPath
+                | Kind::RequestTarget
                 | Kind::HeaderName
         );
         self.confines || !harmless

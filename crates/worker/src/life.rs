@@ -127,8 +127,9 @@ pub(crate) fn refuse(py: Python<'_>, failure: Failure) -> ! {
     let failed =
         FromWorker::Failed { message: clip(&failure.message), traceback: failure.traceback.as_deref().map(clip) };
     report::send(py, &failed);
-    // `os._exit`: whatever the half-imported application registered or started must not hold this process.
-    std::process::exit(EXIT_NOT_LOADED)
+    // `_exit`: nothing that the half-imported application registered or started may hold this process.
+    // SAFETY: It ends the process, and runs no handlers before.
+    unsafe { libc::_exit(EXIT_NOT_LOADED) }
 }
 
 /// Has the main thread come back from its sleep, to run what handlers of signals wait for it.

@@ -1,6 +1,8 @@
 //! `cargo xtask`: what a developer of Hostler does besides writing code. Owns the build, the demo, the tests, the
 //! benchmarks and what is installed, and all the set-up that they need on a fresh machine; nothing here is shipped.
 
+#[cfg(test)]
+mod architecture;
 mod bench;
 mod demo;
 #[cfg(test)]

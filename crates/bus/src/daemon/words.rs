@@ -131,6 +131,8 @@ words! {
         Peers = "peers",
         /// The path of a URL.
         UrlPath = "url-path",
+        /// A path as it stands in a request, with a query if there is one.
+        RequestTarget = "request-target",
         /// The name of an HTTP header field.
         HeaderName = "header-name",
         /// One of the setting's words.

@@ -71,7 +71,7 @@ impl Generation {
         let (loaded, notices) = self.all_ready(notices).await?;
         if let Some(path) = &self.served.settings.life.ready_path {
             let limit = self.served.settings.pool.boot_timeout;
-            let answered = timeout(limit, probe::ask(&self.exchange, path.as_str())).await;
+            let answered = timeout(limit, probe::ask(&self.exchange, path)).await;
             match answered {
                 Ok(Ok(status)) if (200..300).contains(&status) => {}
                 Ok(Ok(status)) => {

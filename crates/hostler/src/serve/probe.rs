@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hostler_exchange::head::{Request, read_response};
 use hostler_exchange::{Exchange, Phase, RequestEnd};
+use hostler_http1::percent_decode_path;
+use hostler_settings::RequestTarget;
 use tokio::time::sleep;
 
 /// How often is looked whether there is an answer.
@@ -11,9 +13,10 @@ const LOOK: Duration = Duration::from_millis(5);
 /// The router thread that the request is said to come from; it does not know the exchange yet.
 const THREAD: u32 = 0;
 
-/// Asks for `path`; the status of the answer. The error is the rest of a sentence about it.
-pub(super) async fn ask(exchange: &Exchange, path: &str) -> Result<u16, String> {
-    let mut head = Vec::new();
+/// Asks for `asked`; the status of the answer. The error is the rest of a sentence about it.
+pub(super) async fn ask(exchange: &Exchange, asked: &RequestTarget) -> Result<u16, String> {
+    let (mut head, mut path) = (Vec::new(), Vec::new());
+    percent_decode_path(asked.path().as_bytes(), &mut path);
     let request = Request {
         version: 11,
         https: false,
@@ -28,9 +31,9 @@ pub(super) async fn ask(exchange: &Exchange, path: &str) -> Result<u16, String> 
         server_port: 80,
         socket: b"",
         id: b"",
-        target: path.as_bytes(),
-        path: path.as_bytes(),
-        query: b"",
+        target: asked.as_str().as_bytes(),
+        path: &path,
+        query: asked.query().as_bytes(),
     };
     let mut writer = request.write(&mut head);
     writer.header(b"Host", b"localhost");
@@ -42,6 +45,10 @@ pub(super) async fn ask(exchange: &Exchange, path: &str) -> Result<u16, String> 
     exchange.wake_worker();
     loop {
         let progress = exchange.progress(asked.slot);
+        if progress.has_hints() {
+            // Nobody is there to be hinted at, but the application waits until they are taken.
+            exchange.hints_taken(asked.slot);
+        }
         if progress.has_head() {
             let mut answer = Vec::new();
             exchange.read_response(asked.slot, progress.head.min(progress.available), &mut answer);

@@ -62,6 +62,7 @@ fn form(kind: Kind) -> Form {
         Kind::Variable => Form::Variable,
         Kind::Peers => Form::Peers,
         Kind::UrlPath => Form::UrlPath,
+        Kind::RequestTarget => Form::RequestTarget,
         Kind::HeaderName => Form::HeaderName,
         Kind::Choice(_) => Form::Choice,
         // No setting is a list of lists.

@@ -1,13 +1,13 @@
 //! The opening handshake of a WebSocket: what its request asked for, until the worker accepts it, and the 101 then.
 
 use hostler_exchange::head::read_response;
-use hostler_http1::{Head, Refusal, Version};
+use hostler_http1::{Head, Refusal, Version, is_field_value, is_token};
 use hostler_websocket::handshake::{Handshake, Refused, check};
 
 use crate::config::Config;
 use crate::line::Line;
 use crate::local::Local;
-use crate::respond::{Added, header, is_token, is_value, status_line};
+use crate::respond::{Added, header, status_line};
 
 /// What else belongs to the server in a 101, and is never taken from an application's head.
 const OWN: [&[u8]; 6] = [
@@ -67,7 +67,9 @@ impl Opening {
         let id_header = config.request_id_header.as_deref();
         let (mut has_date, mut has_server) = (false, false);
         for (name, value) in headers.by_ref() {
-            if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !value.iter().all(|byte| is_value(*byte))
+            if name.is_empty()
+                || !name.iter().all(|byte| is_token(*byte))
+                || !value.iter().all(|byte| is_field_value(*byte))
             {
                 return None;
             }

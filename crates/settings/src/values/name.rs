@@ -100,6 +100,48 @@ impl Value for UrlPath {
     }
 }
 
+/// What a request asks for, as it is written in its first line (RFC 9112 section 3.2.1): `/health/?full=1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestTarget(String);
+
+impl RequestTarget {
+    /// The path, percent-encoded; it begins with a slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.split_once('?').map_or(self.as_str(), |(path, _)| path)
+    }
+
+    /// What stands behind the first question mark, which is not part of it; empty without one.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        self.0.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// The whole of it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for RequestTarget {
+    const KIND: Kind = Kind::RequestTarget;
+
+    fn from_input(input: &Input) -> Result<Self, String> {
+        // A fragment never leaves the browser, and other bytes have to be percent-encoded.
+        let fits =
+            |text: &str| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        match input.text() {
+            Some(text) if fits(text) => Ok(Self(text.to_owned())),
+            _ => Err(wrong(&Self::KIND, input)),
+        }
+    }
+
+    fn render(&self) -> Option<String> {
+        Some(format!("{:?}", self.0))
+    }
+}
+
 /// The name of a Python module: `package.module`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModuleName(String);
@@ -158,6 +200,20 @@ mod tests {
         let read = |text: &str| ModuleName::from_input(&Input::Word(text.to_owned()));
         assert_eq!(read("site.hooks").map(|name| name.as_str().to_owned()), Ok("site.hooks".to_owned()));
         for text in ["", "a.", ".a", "gunicorn.conf.py.", "a/b.py", "a-b", "1a", "a:b"] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_request_asks_for_is_a_path_and_a_query() {
+        let read = |text: &str| RequestTarget::from_input(&Input::Word(text.to_owned()));
+        for (text, path, query) in
+            [("/", "/", ""), ("/health/", "/health/", ""), ("/a%20b?x=1&y=?", "/a%20b", "x=1&y=?"), ("/a?", "/a", "")]
+        {
+            let target = read(text).unwrap();
+            assert_eq!((target.path(), target.query()), (path, query));
+        }
+        for text in ["", "health", "?x", "/a b", "/a#b", "/ä", "/a\n"] {
             assert!(read(text).is_err(), "{text:?}");
         }
     }

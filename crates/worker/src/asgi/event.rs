@@ -6,6 +6,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use hostler_exchange::head::write_header;
+use hostler_http1::{is_field_value, is_token};
 
 use crate::text::type_name;
 
@@ -91,9 +92,9 @@ pub(crate) fn headers(headers: &Bound<'_, PyAny>, to: &mut Vec<u8>) -> PyResult<
                 String::from_utf8_lossy(name)
             )));
         }
-        if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        if !value.iter().copied().all(is_field_value) {
             return Err(PyValueError::new_err(format!(
-                "the value of {} would end its line: {:?}",
+                "the value of {} has a character that no value may have: {:?}",
                 String::from_utf8_lossy(name),
                 String::from_utf8_lossy(value)
             )));
@@ -136,11 +137,6 @@ fn pair_of<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<
         Ok([name, value]) => Ok((name, value)),
         Err(_) => Err(PyTypeError::new_err(format!("a header is a pair of name and value, not {pair:?}"))),
     }
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// What an application is told whose event does not fit where it is in the protocol.

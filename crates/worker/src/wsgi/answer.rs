@@ -106,7 +106,7 @@ impl Shared {
         Self { answer: Arc::default(), side }
     }
 
-    /// Nobody else holds it: it can serve the next request.
+    /// What is known of the answer, for as long as it is held.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Answer> {
         // A panic inside leaves plain values behind, and its request fails anyway.
         self.answer.lock().unwrap_or_else(PoisonError::into_inner)

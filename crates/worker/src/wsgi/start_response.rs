@@ -1,6 +1,7 @@
 //! `start_response` and the `write` callable it returns (PEP 3333), and the checks on what an application says.
 
 use hostler_exchange::head;
+use hostler_http1::{is_field_value, is_token};
 use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
@@ -144,7 +145,7 @@ fn parse_status(status: &Bound<'_, PyAny>) -> PyResult<(u16, Vec<u8>)> {
     if !(200..=999).contains(&code) {
         return Err(PyValueError::new_err(format!("the status {text:?} is not a final one (200 to 999)")));
     }
-    if !reason.iter().copied().all(is_value) {
+    if !reason.iter().copied().all(is_field_value) {
         return Err(PyValueError::new_err(format!("the status {text:?} has control characters")));
     }
     Ok((code, reason.to_vec()))
@@ -176,7 +177,7 @@ fn parse(header: &Bound<'_, PyAny>, permitted: fn(&[u8], &[u8]) -> bool) -> PyRe
     if name.is_empty() || !name.iter().copied().all(is_token) {
         return Err(PyValueError::new_err(format!("{:?} is not a header's name", shown())));
     }
-    if !value.iter().copied().all(is_value) {
+    if !value.iter().copied().all(is_field_value) {
         return Err(PyValueError::new_err(format!(
             "the value of the header {} has control characters or line breaks",
             shown()
@@ -224,13 +225,3 @@ const HOP_BY_HOP: [&str; 10] = [
     "transfer-encoding",
     "upgrade",
 ];
-
-/// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// RFC 9110 section 5.5: visible characters, spaces, tabs, and bytes beyond ASCII.
-fn is_value(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
-}

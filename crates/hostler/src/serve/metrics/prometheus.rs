@@ -37,8 +37,8 @@ pub(in crate::serve) fn text(snapshot: &Snapshot) -> String {
     text.gauge("hostler_requests_limit", "Requests that may wait or run (limit_concurrency).", f64::from(requests));
     text.gauge("hostler_websockets_limit", "WebSockets that may be open (limit_websockets).", f64::from(websockets));
     text.counter("hostler_connections_accepted_total", "Connections that were accepted.", statistics.accepted);
-    text.counter("hostler_received_bytes_total", "Bytes of request bodies and messages.", statistics.bytes_in);
-    text.counter("hostler_sent_bytes_total", "Bytes of answers.", statistics.bytes_out);
+    text.counter("hostler_received_bytes_total", "Bytes read from clients.", statistics.bytes_in);
+    text.counter("hostler_sent_bytes_total", "Bytes written to clients.", statistics.bytes_out);
     let statuses = (1..statistics.statuses.len())
         .map(|class| (labels(&[("status", &format!("{class}xx"))]), statistics.statuses[class] as f64));
     text.samples("hostler_requests_total", "counter", "Requests that were answered.", statuses);
