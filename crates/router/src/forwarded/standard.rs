@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use hostler_http1::{Header, is_authority};
 
 use super::{is_https, node};
-use crate::respond::{is_token, is_value};
+use hostler_http1::{is_field_value, is_token};
 
 /// What one proxy says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -107,7 +107,7 @@ fn pair(from: &[u8]) -> Option<(&[u8], Vec<u8>, &[u8])> {
             }
             _ => value.push(*byte),
         }
-        if !value.last().copied().is_none_or(is_value) {
+        if !value.last().copied().is_none_or(is_field_value) {
             return None;
         }
     }
