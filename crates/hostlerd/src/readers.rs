@@ -10,22 +10,42 @@ use std::time::{Duration, Instant};
 /// For how long who was allowed to read is not asked again.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
-/// By the connection's unique name, which no bus gives twice, and the instance: the user, and when it was allowed.
+/// Who was allowed to read which instance, a moment ago.
 #[derive(Debug, Default)]
-pub(crate) struct Readers(Mutex<HashMap<(String, String), (Option<u32>, Instant)>>);
+pub(crate) struct Readers(Mutex<HashMap<Reading, Allowed>>);
+
+/// A connection, by the unique name that no bus gives twice, and the instance that it reads.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Reading {
+    sender: String,
+    instance: String,
+}
+
+/// The user of the connection, and when polkit said yes.
+#[derive(Debug, Clone, Copy)]
+struct Allowed {
+    user: Option<u32>,
+    at: Instant,
+}
 
 impl Readers {
     /// The user who was allowed a moment ago; `None` when nobody was.
     pub(crate) fn allowed(&self, sender: &str, instance: &str, now: Instant) -> Option<Option<u32>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (_, at)| now.saturating_duration_since(*at) < REMEMBERED);
-        known.get(&(sender.to_owned(), instance.to_owned())).map(|(user, _)| *user)
+        known.retain(|_, allowed| now.saturating_duration_since(allowed.at) < REMEMBERED);
+        known.get(&Reading::new(sender, instance)).map(|allowed| allowed.user)
     }
 
     /// That somebody was allowed now.
     pub(crate) fn note(&self, sender: &str, instance: &str, user: Option<u32>, now: Instant) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry((sender.to_owned(), instance.to_owned())).or_insert((user, now));
+        known.entry(Reading::new(sender, instance)).or_insert(Allowed { user, at: now });
+    }
+}
+
+impl Reading {
+    fn new(sender: &str, instance: &str) -> Self {
+        Self { sender: sender.to_owned(), instance: instance.to_owned() }
     }
 }
 

@@ -182,7 +182,7 @@ mod tests {
         (reader.into(), Disk::new(writer))
     }
 
-    const FULL: [u8; 65_536] = [b'x'; 65_536];
+    static FULL: [u8; 65_536] = [b'x'; 65_536];
 
     #[test]
     fn what_is_quick_is_written_when_the_call_returns() {

@@ -216,8 +216,8 @@ impl<'a> Session<'a> {
             }
             Signal::Added(overview) => {
                 let name = overview.name.clone();
-                self.overviews.insert(name.clone(), overview.clone());
-                (name, Event::Changed(reach, overview))
+                self.overviews.insert(name.clone(), (*overview).clone());
+                (name, Event::Changed(reach, *overview))
             }
             Signal::Changed(name, properties) => {
                 self.stale |= !self.ready;

@@ -51,7 +51,7 @@ impl Job {
 #[derive(Debug)]
 pub(super) enum Signal {
     /// There is another instance.
-    Added(Overview),
+    Added(Box<Overview>),
     /// Properties of one changed.
     Changed(String, Properties),
     /// One is gone.
@@ -136,7 +136,7 @@ impl Signals {
                 }
                 let mut overview = Overview { name: name_of(path.as_str())?, ..Overview::default() };
                 change(&mut overview, all.remove(INSTANCE)?);
-                Some(Signal::Added(overview))
+                Some(Signal::Added(Box::new(overview)))
             }
             "InterfacesRemoved" => {
                 let (path, interfaces) = body.deserialize::<(OwnedObjectPath, Vec<String>)>().ok()?;

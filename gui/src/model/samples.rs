@@ -114,9 +114,9 @@ impl Samples {
         // An instance that is younger than the span has a plot as others have.
         let reaches = |samples: &VecDeque<Sample>| samples.front().is_some_and(|sample| sample.at_us <= first_us);
         match now_us.saturating_sub(first_us) {
-            0..=300_000_000 => &self.fine,
-            0..=600_000_000 if reaches(&self.fine) => &self.fine,
-            0..=3_600_000_000 => &self.middle.samples,
+            ..=300_000_000 => &self.fine,
+            300_000_001..=600_000_000 if reaches(&self.fine) => &self.fine,
+            300_000_001..=3_600_000_000 => &self.middle.samples,
             _ => &self.coarse.samples,
         }
     }

@@ -23,8 +23,9 @@ pub(super) fn command(reach: &Reach) -> Option<String> {
 /// The command of a distribution, or of the one that it is like.
 fn of(os_release: &str) -> Option<&'static str> {
     let value = |key: &str| {
-        let lines = os_release.lines().filter_map(|line| line.trim().split_once('='));
-        let found = lines.filter(|(name, _)| *name == key).last()?.1;
+        let mut lines = os_release.lines().rev().filter_map(|line| line.trim().split_once('='));
+        // The last one counts, as where a shell reads it.
+        let (_, found) = lines.find(|(name, _)| *name == key)?;
         Some(found.trim_matches(['"', '\'']).to_ascii_lowercase())
     };
     let names = [value("ID"), value("ID_LIKE")].into_iter().flatten().collect::<Vec<String>>().join(" ");

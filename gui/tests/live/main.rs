@@ -185,7 +185,7 @@ fn the_log_is_followed() {
     let mut window = Window::open(&session);
     window.choose_shop();
     window.press(Role::Tab, "Logs");
-    window.until_said("all workers are ready");
+    window.until_said("INFO stopped");
     for line in ["WARN the first line that is followed", "INFO the second"] {
         session.append_log(line);
         window.until_said(line);

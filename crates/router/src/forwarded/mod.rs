@@ -104,7 +104,7 @@ impl Forwarded {
 fn is_one(name: &str) -> bool {
     match name.len() {
         9 => name.eq_ignore_ascii_case("forwarded"),
-        15 | 16 | 17 => name.as_bytes()[..12].eq_ignore_ascii_case(b"x-forwarded-"),
+        15..=17 => name.as_bytes()[..12].eq_ignore_ascii_case(b"x-forwarded-"),
         _ => false,
     }
 }
