@@ -19,7 +19,10 @@ class Told:
         overview = {one["name"]: one for one in json.loads(machine.run("hostler", "list", "--json"))}["shop"]
         overview = overview.get("overview", overview)
         self.state, self.problem = overview["state"], overview["problem"]
-        self.status = machine.run("hostler", "status", "shop")
+        shown = machine.result("hostler", "status", "shop")
+        self.status = shown.stdout
+        # As `systemctl status` does; what systemd starts again is not given up.
+        assert shown.returncode == (3 if self.state in ("failed", "stopped") else 0), self.status
         self.doctor = machine.result("hostler", "doctor", "shop").stdout
         self.journal = [entry["MESSAGE"] for entry in machine.journal(f"_SYSTEMD_UNIT={shop.service}", "PRIORITY=3")]
 

@@ -82,12 +82,13 @@ fn rows(width: f32) -> &'static [usize] {
 
 /// The title and the ranges; between them the part of the range and the moment that are looked at, or how to choose them.
 fn choices(ui: &mut Ui, shown: Shown<'_>, state: &mut State, zone: &TimeZone) {
-    ui.horizontal(|ui| {
-        ui.set_height(Size::ROW);
+    let row = |ui: &egui::Ui| egui::Vec2::new(ui.available_width(), Size::ROW);
+    ui.allocate_ui_with_layout(row(ui), Layout::left_to_right(Align::Center), |ui| {
         ui.label(text::title("Activity"));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        ui.allocate_ui_with_layout(row(ui), Layout::right_to_left(Align::Center), |ui| {
             choose(ui, state);
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| looked_at(ui, shown, state, zone));
+            let between = Layout::left_to_right(Align::Center);
+            ui.allocate_ui_with_layout(row(ui), between, |ui| looked_at(ui, shown, state, zone));
         });
     });
 }

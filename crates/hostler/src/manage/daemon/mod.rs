@@ -27,6 +27,8 @@ use super::{Verb, now_us, top, write};
 use crate::{FAILED, INTERNAL, UNAVAILABLE, USAGE, say};
 use hostler_project::Surroundings;
 
+/// What `systemctl status` ends with for a unit that does not run.
+const NOT_RUNNING: u8 = 3;
 /// It may work when it is tried again (sysexits.h: EX_TEMPFAIL).
 const TRY_AGAIN: u8 = 75;
 /// The user may not (sysexits.h: EX_NOPERM).
@@ -317,7 +319,11 @@ impl Session<'_> {
     async fn at_once(&self, instance: &hostler_bus::daemon::InstanceProxy<'static>) -> Result<ExitCode, Failed> {
         let name = &self.request.name;
         match &self.request.act {
-            Act::Status => self.print(&instance.status().await?, |detail| show::detail(detail, now_us()))?,
+            Act::Status => {
+                let status = instance.status().await?;
+                self.print(&status, |detail| show::detail(detail, now_us()))?;
+                return Ok(if show::is_up(status.overview.state) { ExitCode::SUCCESS } else { NOT_RUNNING.into() });
+            }
             Act::Workers => {
                 self.print(&instance.workers().await?, |workers| super::show::workers(workers, now_us()))?
             }

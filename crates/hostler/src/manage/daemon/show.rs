@@ -181,6 +181,11 @@ fn since(since_us: u64, now_us: u64) -> String {
     if since_us == 0 { String::new() } else { long(now_us.saturating_sub(since_us)) }
 }
 
+/// Whether requests are answered, or will be: a socket listens.
+pub(super) fn is_up(state: InstanceState) -> bool {
+    !matches!(state, InstanceState::Configured | InstanceState::Stopped | InstanceState::Failed)
+}
+
 fn tone(state: InstanceState) -> Tone {
     match state {
         InstanceState::Serving => Tone::Good,
