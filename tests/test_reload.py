@@ -234,7 +234,7 @@ def test_ready_path_is_asked_for_as_it_is_written(site, target, path, query):
     """By an application that sends early hints before each answer, which nobody is there to take."""
     made = site(source=READY, ready_path=target, boot_timeout=20)
     assert made.ask("reload").returncode == 0
-    assert (made.directory / "asked.txt").read_text() == f"{path} {query}\n" * 2
+    assert (made.directory / "asked.txt").read_text() == f"{path} {query}\n"
 
 
 def test_rollback_brings_the_settings_before_back(site):

@@ -108,6 +108,8 @@ def test_a_stopped_worker_is_replaced(machine, instance, workers):
     shop = instance(settings=f"workers = {workers}\ntimeout = 8", service_watchdog="[Service]\nWatchdogSec=4\n")
     shop.listen()
     server = shop.who()["server"]
+    # One that still boots has the time of that.
+    wait_until(lambda: "all workers are ready" in shop.told(), shop.told)
     stopped = workers_of(shop, workers)[-1]
     machine.kill(stopped, signal.SIGSTOP)
     with Hammer(shop.address, clients=2) as hammer:
@@ -125,6 +127,7 @@ def test_workers_that_make_no_progress_are_found_by_the_watchdog(machine, instan
     shop = instance(settings=f"workers = {workers}\ntimeout = 0", service_watchdog="[Service]\nWatchdogSec=2\n")
     shop.listen()
     server = shop.who()["server"]
+    wait_until(lambda: "all workers are ready" in shop.told(), shop.told)
     for worker in workers_of(shop, workers):
         machine.kill(worker, signal.SIGSTOP)
     wait_until(lambda: shop.main_pid() not in (0, server), shop.told, 30)

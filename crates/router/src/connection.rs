@@ -122,10 +122,11 @@ impl Connection {
     }
 
     /// Serves the connection to its end, or until it moves: then the thread it moves to, and the socket.
-    /// One that moved here was `served` before.
-    pub(crate) async fn run(mut self, mut served: bool) -> Option<(u32, Detached)> {
+    /// One that `moved` here waits for its next request, not for its first.
+    pub(crate) async fn run(mut self, moved: bool) -> Option<(u32, Detached)> {
+        let mut served = false;
         loop {
-            match self.next(served).await {
+            match self.next(served, moved).await {
                 Next::Request(asked) => {
                     let after = match asked {
                         Asked::Served(turn) => self.answer(turn).await,
@@ -150,7 +151,7 @@ impl Connection {
     }
 
     /// Waits for a whole head and begins its request.
-    async fn next(&mut self, served: bool) -> Next {
+    async fn next(&mut self, served: bool, moved: bool) -> Next {
         if !self.pending.is_empty() {
             // Pipelined: it was read together with the last request.
             match self.begin_pending() {
@@ -158,8 +159,10 @@ impl Connection {
                 Ok(None) => self.limit(self.local.line().config().header_timeout),
                 Err(refused) => return Next::Refused(refused),
             }
-        } else if served {
-            if !self.local.stopping.get()
+        } else if served || moved {
+            // One that moved just now stays for a request at least.
+            if served
+                && !self.local.stopping.get()
                 && let Some(thread) = self.local.load.better_thread(self.local.number)
             {
                 return Next::Moved(thread);

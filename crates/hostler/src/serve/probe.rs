@@ -47,7 +47,9 @@ pub(super) async fn ask(exchange: &Exchange, asked: &RequestTarget) -> Result<u1
         let progress = exchange.progress(asked.slot);
         if progress.has_hints() {
             // Nobody is there to be hinted at, but the application waits until they are taken.
+            exchange.read_response(asked.slot, progress.head.min(progress.available), &mut Vec::new());
             exchange.hints_taken(asked.slot);
+            continue;
         }
         if progress.has_head() {
             let mut answer = Vec::new();
