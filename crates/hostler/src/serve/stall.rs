@@ -129,7 +129,7 @@ impl Stalls {
     }
 
     fn look_at_loops(&mut self, generation: &Generation, before: &Self, now: Instant) {
-        let Generation { exchange, supervisor, number, served, .. } = generation;
+        let Generation { exchange, number, served, .. } = generation;
         let (after, timeout) = (served.settings.life.stall_warning, served.settings.pool.timeout);
         if after.is_zero() && timeout.is_zero() {
             return;
@@ -139,21 +139,9 @@ impl Stalls {
                 continue;
             }
             let key = (*number, worker);
-            let mut still = Still::follow(before.loops.get(&key), u64::from(exchange.signs(worker)), now);
-            if let Some(lasted) = still.warn(after, now) {
-                supervisor.stalled(worker, None, lasted);
-            }
-            if still.is_overdue(timeout, now) {
-                tracing::error!(
-                    worker,
-                    generation = exchange.generation(worker),
-                    seconds = timeout.as_secs_f64(),
-                    "an event loop has not turned for as long as timeout: what keeps it is interrupted"
-                );
-                supervisor.timed_out(worker, None, timeout);
-            }
-            self.loops.insert(key, still);
-            exchange.ask_for_sign(worker);
+            let still = Still::follow(before.loops.get(&key), u64::from(exchange.signs(worker)), now);
+            let words = "an event loop has not turned for as long as timeout: what keeps it is interrupted";
+            self.loops.insert(key, wait_for_sign(generation, worker, still, words, now));
         }
     }
 
@@ -200,24 +188,28 @@ impl Stalls {
                 if rung.is_none() && !wanted {
                     continue;
                 }
-                let mut still = Still::follow(rung, mark, now);
-                if let Some(lasted) = still.warn(after, now) {
-                    supervisor.stalled(worker, None, lasted);
-                }
-                if still.is_overdue(timeout, now) {
-                    tracing::error!(
-                        worker,
-                        generation = exchange.generation(worker),
-                        seconds = timeout.as_secs_f64(),
-                        "a worker that runs nothing has taken nothing for as long as timeout: it is replaced"
-                    );
-                    supervisor.timed_out(worker, None, timeout);
-                }
-                self.idle.insert(key, still);
-                exchange.ask_for_sign(worker);
+                let still = Still::follow(rung, mark, now);
+                let words = "a worker that runs nothing has taken nothing for as long as timeout: it is replaced";
+                self.idle.insert(key, wait_for_sign(generation, worker, still, words, now));
             }
         }
     }
+}
+
+/// Judges a worker that gave no sign since `still` began, with `overdue` for the log once it is past its time, and asks it for one.
+fn wait_for_sign(generation: &Generation, worker: u16, mut still: Still, overdue: &str, now: Instant) -> Still {
+    let Generation { exchange, supervisor, served, .. } = generation;
+    let timeout = served.settings.pool.timeout;
+    if let Some(lasted) = still.warn(served.settings.life.stall_warning, now) {
+        supervisor.stalled(worker, None, lasted);
+    }
+    if still.is_overdue(timeout, now) {
+        let seconds = timeout.as_secs_f64();
+        tracing::error!(worker, generation = exchange.generation(worker), seconds, "{overdue}");
+        supervisor.timed_out(worker, None, timeout);
+    }
+    exchange.ask_for_sign(worker);
+    still
 }
 
 /// Between two looks.
