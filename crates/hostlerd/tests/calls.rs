@@ -16,7 +16,7 @@ use hostler_bus::{Applied, Condition, LogLevel, State};
 use zbus::fdo::ObjectManagerProxy;
 use zbus::zvariant::{OwnedValue, Value};
 
-use support::{Bus, Client, Daemon, Instance, OPEN, Place, pair, run};
+use support::{Bus, Client, Daemon, Instance, OPEN, Place, pair, run, running};
 
 fn set(pairs: &[(&str, Value<'_>)]) -> HashMap<String, OwnedValue> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), value.try_to_owned().unwrap())).collect()
@@ -347,10 +347,7 @@ fn changes_are_signalled_once_and_only_changes() {
 fn two_clients_edit_at_once_and_one_wins() {
     run(async {
         let place = Place::new();
-        place.write("shop", "workers = 1\n");
-        let fake = Instance::new(true);
-        let server = place.instance("shop", &fake);
-        let client = pair(&place).await;
+        let (fake, server, client) = running(&place, true).await;
         let settings = client.settings("shop").await;
         let (revision, _) = settings.text().await.unwrap();
         let change = |workers: &str| {
@@ -374,10 +371,7 @@ fn two_clients_edit_at_once_and_one_wins() {
 fn a_job_is_cancelled_and_what_it_did_is_taken_back() {
     run(async {
         let place = Place::new();
-        place.write("shop", "workers = 1\n");
-        let fake = Instance::new(true);
-        let server = place.instance("shop", &fake);
-        let client = pair(&place).await;
+        let (fake, server, client) = running(&place, true).await;
         let job = client.instance("shop").await.reload().await.unwrap();
         let job = hostler_bus::daemon::JobProxy::builder(&client.connection).path(job).unwrap().build().await.unwrap();
         fake.reload_began.notified().await;
@@ -407,10 +401,7 @@ fn a_job_is_cancelled_and_what_it_did_is_taken_back() {
 fn settings_that_were_refused_never_stay_whatever_the_history_can_hold() {
     run(async {
         let place = Place::new();
-        place.write("shop", "workers = 1\n");
-        let fake = Instance::new(true);
-        let server = place.instance("shop", &fake);
-        let client = pair(&place).await;
+        let (fake, server, client) = running(&place, true).await;
         let settings = client.settings("shop").await;
         let (revision, _) = settings.text().await.unwrap();
         fake.refuse("it does not import");
@@ -441,10 +432,7 @@ fn settings_that_were_refused_never_stay_whatever_the_history_can_hold() {
 fn an_instance_that_is_suspended_holds_nobody_up() {
     run(async {
         let place = Place::new();
-        place.write("shop", "workers = 1\n");
-        let fake = Instance::new(false);
-        let server = place.instance("shop", &fake);
-        let client = pair(&place).await;
+        let (fake, server, client) = running(&place, false).await;
         let instance = client.instance("shop").await;
         assert!(instance.status().await.unwrap().instance.is_some());
         fake.suspended.send_replace(true);
@@ -581,10 +569,7 @@ fn fuzzed_settings_over_the_wire() {
 fn what_waits_for_a_restart_is_known_to_the_next_daemon() {
     run(async {
         let place = Place::new();
-        place.write("shop", "workers = 1\n");
-        let fake = Instance::new(false);
-        let server = place.instance("shop", &fake);
-        let client = pair(&place).await;
+        let (fake, server, client) = running(&place, false).await;
         let settings = client.settings("shop").await;
         let (revision, _) = settings.text().await.unwrap();
         fake.applied.lock().unwrap().push(Ok(Applied::default()));

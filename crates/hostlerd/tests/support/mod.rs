@@ -215,6 +215,14 @@ impl Control for Instance {
     }
 }
 
+/// An instance `shop` of one worker that runs, and a client of a daemon that knows it. Its reloads wait for the test if `reload_waits`.
+pub(crate) async fn running(place: &Place, reload_waits: bool) -> (Arc<Instance>, Server, Client) {
+    place.write("shop", "workers = 1\n");
+    let fake = Instance::new(reload_waits);
+    let server = place.instance("shop", &fake);
+    (fake, server, pair(place).await)
+}
+
 /// A daemon in this process, and a client at the other end of a pair of sockets. The tasks end with the runtime.
 pub(crate) async fn pair(place: &Place) -> Client {
     let (ours, theirs) = StdStream::pair().unwrap();
