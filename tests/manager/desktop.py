@@ -109,6 +109,11 @@ class Reader:
     def until_said(self, words):
         wait_until(lambda: self.says(words), lambda: f"{words!r}; read was:\n" + "\n".join(self.lines()), SECONDS)
 
+    def until_serves(self, generation):
+        """Waits until the head of the instance says that this generation serves: not that one is made of that number."""
+        named = f"label: generation {generation}"
+        wait_until(lambda: named in self.lines(), lambda: f"{named!r}; read was:\n" + "\n".join(self.lines()), SECONDS)
+
     def find(self, role, name):
         """What has this role, and a name that begins so, once it is there."""
 

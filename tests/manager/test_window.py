@@ -63,9 +63,9 @@ def test_an_instance_is_seen_reloaded_broken_and_mended_under_load(desktop):
     desktop.open()
     with Asking(desktop.server.address) as asking:
         reader.press("list item", "shop")
-        reader.until_said("generation 1")
+        reader.until_serves(1)
         reader.press("button", "Reload")
-        reader.until_said("generation 2")
+        reader.until_serves(2)
         asking.answered(20)
         (desktop.machine.directory / "shop.py").write_text("import absent_module\n")
         reader.press("button", "Reload")
@@ -92,11 +92,11 @@ def test_settings_are_edited_applied_under_load_and_taken_back(desktop):
         reader.press("button", "Review")
         reader.until_said("threads = 2")
         reader.press("button", "Apply")
-        reader.until_said("generation 2")
+        reader.until_serves(2)
         assert file.read_text() == before + "threads = 2\n"
         asking.answered(20)
         reader.press("button", "Undo")
-        reader.until_said("generation 3")
+        reader.until_serves(3)
         assert file.read_text() == before
         asking.answered(20)
     window.close()
@@ -112,7 +112,7 @@ def test_it_starts_at_once(desktop):
 def test_keys_lead_everywhere(desktop):
     reader = desktop.read()
     window = desktop.open("shop")
-    reader.until_said("generation 1")
+    reader.until_serves(1)
     window.key("ctrl+k")
     reader.until_said("Palette")
     window.type("workers")
@@ -147,7 +147,7 @@ def test_a_second_start_is_shown_in_the_window_that_is_there(desktop):
         check=False,
     )
     assert (second.returncode, second.stderr) == (0, ""), second
-    reader.until_said("generation 1")
+    reader.until_serves(1)
     wrong = subprocess.run([MANAGER, "https://example.org/"], env=desktop.environment, capture_output=True, text=True, check=False)
     assert wrong.returncode == 64 and "is no link to an instance" in wrong.stderr, wrong
     window.close()
@@ -156,7 +156,7 @@ def test_a_second_start_is_shown_in_the_window_that_is_there(desktop):
 def test_it_outlives_its_bus_and_its_daemon(desktop):
     reader = desktop.read()
     window = desktop.open("shop")
-    reader.until_said("generation 1")
+    reader.until_serves(1)
     daemon = desktop.machine.processes[-1]
     daemon.send_signal(signal.SIGKILL)
     daemon.wait()
