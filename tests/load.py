@@ -12,7 +12,7 @@ from client import STATUS_LINE
 PROMPT_SECONDS = 0.15
 BEAT_SECONDS = 0.01
 # Only a fault takes as long as this.
-REQUEST_SECONDS = 15.0
+REQUEST_SECONDS = 60.0
 
 LOST = (ConnectionResetError, BrokenPipeError, asyncio.IncompleteReadError, TimeoutError)
 

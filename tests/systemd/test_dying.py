@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deadline import wait_until
+from deadline import let_pass, wait_until
 from hammer import Hammer
 
 # How long it may take from the death of the main process until the next answers, with the pause before a restart.
@@ -88,6 +88,8 @@ def test_the_watchdog_is_fed_while_all_is_well(instance):
     shop = instance(service_watchdog="[Service]\nWatchdogSec=1\n")
     shop.listen()
     main = shop.who()["server"]
+    # Time is what this is about.
+    let_pass(3)
     assert shop.text("/wait?seconds=3") == "waited"
     assert (shop.who()["server"], shop.show("NRestarts")) == (main, "0")
 

@@ -37,8 +37,5 @@ pub use stopping::stops_for_good;
 pub use words::{Absence, EventKind, LogLevel, Phase, State, WorkerState};
 pub use workers::{Applied, Reloaded, Request, Running, Upgraded, Worker};
 
-/// The interface of one instance.
-pub const INTERFACE: &str = "org.hostler.Instance1";
-
 /// Where an instance's own socket has it.
 pub const PATH: &str = "/org/hostler/Instance1";

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use hostler_exchange::RequestEnd;
 use hostler_exchange::head::Request;
-use hostler_http1::{Framing, Head, Refusal, Version, parse_head, percent_decode_path};
+use hostler_http1::{Framing, Head, MAX_FIELDS, Refusal, Version, parse_head, percent_decode_path};
 
 use crate::body::Body;
 use crate::config::{Config, Underscores};
@@ -21,8 +21,6 @@ use crate::presence::Presence;
 use crate::stream::Peer;
 use crate::turn::{Record, Turn};
 
-/// More header fields than any limit allows.
-const MOST_FIELDS: usize = 1000;
 /// A client's own request id is taken over up to this length.
 const LONGEST_ID: usize = 128;
 
@@ -95,8 +93,8 @@ pub(crate) fn begin(
 ) -> Result<Option<Begun>, Refused> {
     let line = local.line();
     let config = &line.config();
-    let mut scratch = [const { MaybeUninit::uninit() }; MOST_FIELDS];
-    let fields = config.head_limits.fields.min(MOST_FIELDS);
+    let mut scratch = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let fields = config.head_limits.fields.min(MAX_FIELDS);
     let Some(head) = parse_head(buffer, &config.head_limits, &mut scratch[..fields])? else {
         return Ok(None);
     };
@@ -170,8 +168,8 @@ pub(crate) fn client_of(peer: &Peer, config: &Config, buffer: &[u8]) -> Option<B
     if !peer.trusted {
         return None;
     }
-    let mut scratch = [const { MaybeUninit::uninit() }; MOST_FIELDS];
-    let fields = config.head_limits.fields.min(MOST_FIELDS);
+    let mut scratch = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let fields = config.head_limits.fields.min(MAX_FIELDS);
     let head = parse_head(buffer, &config.head_limits, &mut scratch[..fields]).ok()??;
     Forwarded::read(head.headers, config.forwarded, &config.trusted).client
 }

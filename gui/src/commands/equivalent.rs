@@ -45,10 +45,6 @@ impl Command {
             Self::Show(Tab::Logs) => " --follow".to_owned(),
             _ => String::new(),
         };
-        // `remove` writes files, so it is for this machine alone.
-        if self == Self::Remove && key.reach.host.is_some() {
-            return None;
-        }
         Some(format!("hostler {verb} {}{after} {}", word(&key.name), scope(&key.reach)))
     }
 }
