@@ -21,7 +21,8 @@ LOST = (ConnectionResetError, BrokenPipeError, asyncio.IncompleteReadError, Time
 class Load:
     """Clients of both kinds: `closing` ones connect anew for each request, `keeping` ones go on until they are told to close.
 
-    Each goes on until the server refuses its next connection."""
+    Each goes on until the server refuses its next connection, or until it is told that it is `over`: then each ends with the answer
+    that it waits for, and what a stop does to clients that are slow to ask is not met."""
 
     address: tuple | str
     request: bytes
@@ -31,6 +32,7 @@ class Load:
     lost: list = field(default_factory=list)
     # The longest time in which this thread did not get round to its clients.
     lag: float = 0.0
+    over: bool = False
 
     async def run(self, closing, keeping, meanwhile):
         """Runs the clients, and `meanwhile()` beside them; ends when the last client was refused."""
@@ -56,16 +58,16 @@ class Load:
 
     async def _closing(self):
         request = self.request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-        while connection := await self._connect():
+        while not self.over and (connection := await self._connect()):
             reader, writer = connection
             await self._ask("closing", reader, writer, request, 1)
             await end(writer)
 
     async def _keeping(self):
-        while connection := await self._connect():
+        while not self.over and (connection := await self._connect()):
             reader, writer = connection
             number = 1
-            while await self._ask("keeping", reader, writer, self.request, number):
+            while await self._ask("keeping", reader, writer, self.request, number) and not self.over:
                 number += 1
             await end(writer)
 

@@ -100,7 +100,7 @@ class ErrorLog(Stream):
             # Not in the shape of the log: a panic, or something a worker wrote past its log.
             self.records.append(Record(level=STRAY, message=line))
 
-    def expect(self, pattern, level=None, detail=None, seconds=8.0):
+    def expect(self, pattern, level=None, detail=None, seconds=DEFAULT_SECONDS):
         """Waits for a record whose message holds `pattern` (and its lines below, `detail`), claims and returns it."""
 
         def find():

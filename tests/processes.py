@@ -73,6 +73,15 @@ def descriptors(pid):
     return found
 
 
+def at_rest(pid):
+    """Whether every thread of `pid` waits for something: none runs, or would if it had a processor."""
+    try:
+        states = [(path / "stat").read_text().rpartition(")")[2].split()[0] for path in (PROC / str(pid) / "task").iterdir()]
+    except OSError:
+        return False
+    return set(states) == {"S"}
+
+
 def threads(pid, prefix=""):
     """The names of the threads of `pid` that begin with `prefix`; none when it is gone."""
     names = []

@@ -175,10 +175,14 @@ class Server(Hostler):
         self.take_baseline()
 
     def take_baseline(self):
-        """Counts the descriptors it holds, once their number has stopped changing: its threads open some of their own."""
+        """Counts the descriptors it holds, once their number has stopped changing: its threads open some of their own, and it has
+        a control socket a moment after it listens. One that waits for a processor is not done yet, however long it stays the same."""
         counts = []
 
         def settled():
+            if not processes.at_rest(self.pid):
+                counts.clear()
+                return False
             counts.append(len(processes.descriptors(self.pid)))
             return len(counts) >= 8 and len(set(counts[-8:])) == 1
 

@@ -161,14 +161,14 @@ def test_a_keeper_that_dies_disturbs_nobody(serve, app):
             os.kill(former, signal.SIGKILL)
             former = await asyncio.to_thread(keeper_of, server, former)
         await load.answers("keeping", 50)
-        server.send_signal(signal.SIGTERM)
+        load.over = True
 
     asyncio.run(load.run(2, 4, kill))
     assert not load.lost
     server.log.claim("the keeper")
     assert not [line for line in server.log.lines if "worker 0" in line or "worker 1" in line], "workers went on"
     assert before
-    server.assert_ended()
+    server.stop()
 
 
 class AnyBody:
@@ -193,13 +193,13 @@ def test_killed_workers_are_forked_again_and_idempotent_requests_answered(serve)
                     os.kill(pid, signal.SIGKILL)
                     killed += 1
                     break
-        server.send_signal(signal.SIGTERM)
+        load.over = True
 
     asyncio.run(load.run(0, 4, kill))
     assert not load.lost
     assert len(server.notes("imports")) == 1, "all from the one import"
     server.log.claim("worker|lost|again")
-    server.assert_ended()
+    server.stop()
 
 
 def test_after_200_recyclings_nothing_is_left(serve, runtime):
