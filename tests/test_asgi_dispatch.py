@@ -13,6 +13,11 @@ HOWS = ["exit", "segfault", "kill", "abort", "thread"]
 DYING = "worker|Fatal Python error|dying|lost|502|Current thread|Extension modules"
 
 
+def wait_served(server):
+    """Waits until the worker that replaces the only one serves: a request that comes before waits for it no longer than its timeout."""
+    wait_until(lambda: server.get("/hello").body == b"hello", lambda: f"it serves again:\n{server.describe()}")
+
+
 # Who gets what
 
 
@@ -79,18 +84,19 @@ def test_one_loop_runs_many_handlers_at_once(serve):
 
 def test_a_handler_past_its_timeout_is_504_and_cancelled(serve):
     """Its worker goes on: the same process serves what comes next, and what ran beside it."""
-    server = serve(APP, workers=1, timeout=1)
+    server = serve(APP, workers=1, timeout=3)
     key, beside = server.key(), server.key()
     (worker,) = server.workers()
     with server.connect() as client, server.connect() as other:
         start = time.monotonic()
         client.request(f"/patient?key={key}")
         server.wait_notes(key)
-        let_pass(0.5)
+        # It is within its own time when that of the other is over.
+        let_pass(1.5)
         other.request(f"/gated?gate={beside}")
         server.wait_notes(beside)
         assert client.response().status == 504
-        assert 0.9 < time.monotonic() - start < 2.5
+        assert 2.9 < time.monotonic() - start < 8
         assert server.wait_notes(key, 2) == [str(worker), "cancelled"]
         server.open_gate(beside)
         assert other.response().body == b"through"
@@ -130,7 +136,7 @@ def test_a_stuck_loop_is_504_and_its_worker_replaced(serve, how):
     with server.connect() as client:
         start = time.monotonic()
         assert client.get(f"/stuck?how={how}").status == 504
-        assert 0.9 < time.monotonic() - start < 3.5
+        assert 0.9 < time.monotonic() - start < 8
         assert client.get("/hello").body == b"hello"
     server.log.expect("", detail=r"in stay\b", seconds=15)
     if how == "asleep":
@@ -155,7 +161,7 @@ def test_a_loop_that_is_stuck_in_or_after_an_answer(serve, when):
             assert client.response().body == b"whole"
     server.log.expect("", detail=r"in stay\b", seconds=15)
     wait_until(lambda: before not in server.workers(), "the worker is replaced")
-    assert server.get("/hello").body == b"hello"
+    wait_served(server)
     server.log.claim("worker|timeout|stuck|in stay")
 
 
@@ -172,7 +178,7 @@ def test_requests_beside_a_stuck_one(serve):
     assert beside.response().status in (200, 502, 504)
     wait_until(lambda: before not in server.workers(), "the worker is replaced")
     server.wait_workers(1)
-    assert server.get("/hello").body == b"hello"
+    wait_served(server)
     server.log.claim("worker|timeout|stuck|gated|in stay|lost")
 
 

@@ -401,7 +401,7 @@ def test_an_event_that_sends_while_it_is_read(server, where):
 )
 def test_a_task_factory_of_the_application(serve, kind, loop):
     """The server's own tasks were made by it, too: an eager one ran the next runner inside the handler that had just begun to wait."""
-    server = serve(APP, workers=1, timeout=1, loop=loop)
+    server = serve(APP, workers=1, timeout=3, loop=loop)
     key, keys = server.key(), [server.key() for _ in range(5)]
     clients = [server.connect() for _ in keys]
     with server.connect() as client:

@@ -230,10 +230,10 @@ def test_a_ping_is_answered(server):
 
 
 def test_a_client_that_answers_pings_stays(serve):
-    server = serve("asgi_sockets:application", websocket_ping_interval=0.2, websocket_ping_timeout=0.5)
+    server = serve("asgi_sockets:application", websocket_ping_interval=0.2, websocket_ping_timeout=2)
     with connect(server) as websocket:
         with pytest.raises(TimeoutError):
-            websocket.recv(2)
+            websocket.recv(4)
         websocket.send("still there")
         assert websocket.recv(SECONDS) == "still there"
 
@@ -418,7 +418,7 @@ def test_a_stop_closes_with_1012(serve, workers):
         event = json.loads(server.wait_notes(key, 2)[1])
         assert (event["type"], event["code"]) == ("websocket.disconnect", 1012)
     server.assert_ended(0)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 12
 
 
 def test_a_stop_with_clients_that_do_not_answer(serve):

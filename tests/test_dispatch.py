@@ -1,13 +1,14 @@
 """Requests and workers: time limits, the queue, threads and processes, and who is held up by whom."""
 
 import os
+import re
 import signal
 import threading
 import time
 
 import pytest
 
-from client import Cut, plain_request
+from client import Client, Cut, plain_request
 from deadline import let_pass, wait_until
 
 
@@ -31,6 +32,11 @@ def in_threads(functions):
     return results
 
 
+def wait_served(server):
+    """Waits until the worker that replaces the only one serves: a request that comes before waits for it no longer than its timeout."""
+    wait_until(lambda: server.get("/hello").body == b"hello", lambda: f"it serves again:\n{server.describe()}")
+
+
 def test_a_request_past_its_timeout_is_504_at_once_and_its_worker_replaced(serve):
     server = serve("deadly:application", workers=2, timeout=1)
     before = set(server.workers())
@@ -39,7 +45,7 @@ def test_a_request_past_its_timeout_is_504_at_once_and_its_worker_replaced(serve
         response = client.get("/sleeping?seconds=60")
         took = time.monotonic() - start
         assert response.status == 504
-        assert 0.9 < took < 2.5
+        assert 0.9 < took < 6
         assert client.get("/hello").body == b"hello"
     record = server.log.expect("", detail=r"sleeping")
     assert "/sleeping" in record.message or "/sleeping" in record.text
@@ -68,18 +74,21 @@ def test_a_stopped_process_is_timed_out_as_well(serve):
         os.kill(worker, signal.SIGSTOP)
         assert client.response().status == 504
     wait_until(lambda: worker not in server.workers(), "the worker is replaced")
-    assert server.get("/hello").body == b"hello"
+    wait_served(server)
     server.log.claim("worker|timeout|gated")
 
 
 def test_other_requests_of_a_worker_that_is_replaced_are_finished(serve):
-    server = serve("deadly:application", workers=1, threads=4, timeout=2, graceful_timeout=10)
-    slow, fine = server.connect(), server.connect()
+    server = serve("deadly:application", workers=1, threads=4, timeout=4, graceful_timeout=10)
+    key, slow, fine = server.key(), server.connect(), server.connect()
     slow.request("/sleeping?seconds=60")
-    let_pass(1)
-    fine.request("/sleeping?seconds=1.5")
+    # It is within its own time when that of the other is over.
+    let_pass(2)
+    fine.request(f"/gated?gate={key}")
+    server.wait_notes(key)
     assert slow.response().status == 504
-    assert fine.response().body == b"slept"
+    server.open_gate(key)
+    assert fine.response().body == b"through"
     assert server.get("/hello").body == b"hello"
     server.log.claim("worker|timeout|sleeping")
 
@@ -112,6 +121,7 @@ def test_a_close_that_hangs_after_a_whole_answer_is_timed_out(serve, how):
         server.log.expect("", detail=r"in hang\b")
         if how == "asleep":
             wait_until(lambda: before not in server.workers(), "the worker is replaced")
+            wait_served(server)
         assert client.get("/hello").body == b"hello", "the connection goes on"
     server.wait_notes(key)
     server.log.claim("worker.*(died|ended|killed|timeout)|died|RequestTimeout")
@@ -134,6 +144,7 @@ def test_a_request_that_hangs_after_its_client_left_is_timed_out(serve, how):
     server.log.expect("", detail=r"in hang\b")
     if how == "asleep":
         wait_until(lambda: before not in server.workers(), "the worker is replaced")
+        wait_served(server)
     for _ in range(3):
         assert server.get("/hello").body == b"hello"
     server.log.claim("worker.*(died|ended|killed|timeout)|died|RequestTimeout")
@@ -147,30 +158,31 @@ def test_without_timeout_a_request_may_run_on(serve):
 # Many at once
 
 
-def test_a_full_queue_is_503_with_retry_after(serve):
-    server = serve("deadly:application", workers=1, threads=1, limit_concurrency=3, request_id_header="X-Request-Id")
+def counted(metrics, name):
+    """What the server tells of itself under a name, over all its labels."""
+    with Client(metrics) as client:
+        lines = client.get("/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if re.match(rf"{name}[ {{]", line))
+
+
+def test_a_full_queue_is_503_with_retry_after(serve, tmp_path):
+    metrics = f"{tmp_path}/m"
+    options = {"limit_concurrency": 3, "request_id_header": "X-Request-Id", "metrics_bind": f"unix:{metrics}"}
+    server = serve("deadly:application", workers=1, threads=1, **options)
     keys = [server.key() for _ in range(3)]
     clients = [server.connect() for _ in keys]
     for client, key in zip(clients, keys, strict=True):
         client.request(f"/gated?gate={key}")
-    server.wait_notes(keys[0])
-
-    def refused():
-        with server.connect() as extra:
-            extra.socket.settimeout(1)
-            try:
-                response = extra.get("/hello")
-            except TimeoutError:
-                return None
-            assert response.status == 503
-            assert int(response.header("Retry-After")) >= 1
-            assert response.header("X-Request-Id")
-            return response
-
-    wait_until(refused, "an answer that says that it is too much")
+    wait_until(lambda: counted(metrics, "hostler_requests_in_flight") == 3, "all three run or wait")
+    response = server.get("/hello")
+    assert response.status == 503
+    assert int(response.header("Retry-After")) >= 1
+    assert response.header("X-Request-Id")
     for key in keys:
         server.open_gate(key)
     assert [client.response().body for client in clients] == [b"through"] * 3
+    # Who has an answer may be told so before its place is free.
+    wait_until(lambda: counted(metrics, "hostler_requests_in_flight") == 0, "none runs or waits")
     assert server.get("/hello").status == 200
     server.log.claim("(?i)queue|concurrency|503|full|busy")
 
@@ -187,10 +199,15 @@ def test_a_refusal_has_no_content_for_head(serve):
 
 def test_threads_run_requests_at_once(serve):
     server = serve("deadly:application", workers=1, threads=4)
-    start = time.monotonic()
-    results = in_threads([lambda: server.get("/sleeping?seconds=1").body] * 4)
-    assert results == [b"slept"] * 4
-    assert time.monotonic() - start < 1.9
+    keys = [server.key() for _ in range(4)]
+    clients = [server.connect() for _ in keys]
+    for client, key in zip(clients, keys, strict=True):
+        client.request(f"/gated?gate={key}")
+    # Each has begun, and none may end.
+    assert len({server.wait_notes(key)[0] for key in keys}) == 1
+    for key in keys:
+        server.open_gate(key)
+    assert [client.response().body for client in clients] == [b"through"] * 4
 
 
 def test_workers_run_requests_at_once(serve):
@@ -206,9 +223,12 @@ def test_workers_run_requests_at_once(serve):
     assert [client.response().status for client in clients] == [200] * 4
 
 
-def test_an_idle_process_is_preferred_to_a_second_thread(serve):
-    server = serve("deadly:application", workers=3, threads=3)
+def test_an_idle_process_is_preferred_to_a_second_thread(serve, tmp_path):
+    metrics = f"{tmp_path}/m"
+    server = serve("deadly:application", workers=3, threads=3, metrics_bind=f"unix:{metrics}")
     for _ in range(5):
+        # A process that has just answered is idle a moment later.
+        wait_until(lambda: counted(metrics, "hostler_worker_requests_running") == 0, "all are idle")
         keys = [server.key() for _ in range(3)]
         clients = [server.connect() for _ in keys]
         for client, key in zip(clients, keys, strict=True):
@@ -300,4 +320,4 @@ def test_heads_that_trickle_starve_nobody(serve):
 
 def test_workers_auto(serve):
     server = serve("deadly:application", workers="auto")
-    assert len(server.workers()) == len(os.sched_getaffinity(0))
+    server.wait_workers(len(os.sched_getaffinity(0)))
