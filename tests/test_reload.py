@@ -23,6 +23,8 @@ def application(environ, start_response):
     body = {body!r}
     if environ["PATH_INFO"] == "/slow":
         time.sleep(0.5)
+    while environ["PATH_INFO"] == "/gated" and not os.path.exists("gate"):
+        time.sleep(0.005)
     if environ["PATH_INFO"] == "/pid":
         body = str(os.getpid()).encode()
     start_response({status!r}, [("Content-Length", str(len(body)))])
@@ -62,6 +64,9 @@ class Site:
 
     def write(self, body, status="200 OK"):
         (self.directory / "site_of_test.py").write_text(self.source.format(body=body, status=status))
+
+    def open_gate(self):
+        (self.directory / "gate").touch()
 
     def ask(self, *words):
         command = [BINARY, *words, "--socket", self.socket]
@@ -153,11 +158,12 @@ def test_a_request_is_finished_by_the_generation_that_began_it(site):
     made = site()
     with made.server.connect() as slow, made.server.connect() as kept:
         assert kept.get("/").body == b"one"
-        slow.request("/slow")
+        slow.request("/gated")
         wait_until(lambda: json.loads(made.ask("requests", "--json").stdout), "the request runs")
         made.write(b"two")
         assert made.ask("reload").returncode == 0
         assert kept.get("/").body == b"two", "on the same connection"
+        made.open_gate()
         assert slow.response().body == b"one"
 
 
@@ -167,7 +173,7 @@ def test_websockets_are_told_to_come_again(site):
     with connect(f"ws://{host}:{port}/") as websocket:
         assert made.ask("reload").returncode == 0
         with pytest.raises(ConnectionClosed) as closed:
-            websocket.recv(8)
+            websocket.recv(15)
     assert closed.value.rcvd.code == 1012
 
 
@@ -255,7 +261,7 @@ def test_two_reloads_at_once(site):
     made.server.log.wait(lambda: any("reloading" in r.message for r in made.server.log.records), "the first loads")
     made.write(b"two")
     assert made.ask("reload").returncode == 0
-    assert first.wait(10) == 0
+    assert first.wait(30) == 0
     first.stdout.close()
     assert made.server.get().body == b"two"
 
@@ -302,12 +308,13 @@ def test_workers_by_hand(site):
 def test_what_runs_is_seen(site):
     made = site()
     with made.server.connect() as client:
-        client.request("/slow?x=1", headers=[("X-Request-Id", "seen-1")])
+        client.request("/gated?x=1", headers=[("X-Request-Id", "seen-1")])
         running = wait_until(lambda: json.loads(made.ask("requests", "--json").stdout), "the request runs")
-        assert (running[0]["id"], running[0]["method"], running[0]["target"]) == ("seen-1", "GET", "/slow?x=1")
+        assert (running[0]["id"], running[0]["method"], running[0]["target"]) == ("seen-1", "GET", "/gated?x=1")
         place = running[0]["worker"]
         if place is not None:
             assert "Python stacks" in made.ask("stacks", str(place)).stdout
+        made.open_gate()
         assert client.response().status == 200
     status = json.loads(made.ask("status", "--json").stdout)
     assert status["observed"]["workers_ready"] == 1

@@ -1,13 +1,15 @@
 """Sleep: without requests all workers go, the server stays, and the next request brings them back."""
 
 import json
+import re
 import signal
 import time
+from contextlib import contextmanager
 
 import pytest
 
 import processes
-from client import Client
+from client import Client, Response
 from deadline import wait_until
 from project import Project
 
@@ -18,6 +20,8 @@ def application(environ, start_response):
     body = {body!r}
     if environ["PATH_INFO"] == "/slow":
         time.sleep(3)
+    while environ["PATH_INFO"] == "/gated" and not os.path.exists("gate"):
+        time.sleep(0.005)
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
@@ -48,16 +52,27 @@ def asleep(made):
     wait_until(lambda: not made.server.workers(), lambda: f"no worker: {made.server.workers()}")
 
 
+@contextmanager
+def awake(made):
+    """A request that wakes it and runs as long as the block, so that it cannot fall asleep again; its answer is whole after it."""
+    answer = Response("", 0, "", [])
+    with made.server.connect() as client:
+        client.request("/gated")
+        yield answer
+        (made.directory / "gate").touch()
+        vars(answer).update(vars(client.response()))
+
+
 @pytest.mark.parametrize("workers", ["0..3", "2"])
 def test_all_workers_go_and_the_first_request_brings_them_back(project, workers):
     made = project(workers=workers, idle_timeout=SOON)
     assert made.server.get().body == b"one"
     asleep(made)
     assert made.observed("workers_ready") == 0
-    answer = made.server.get()
+    with awake(made) as answer:
+        made.wait_state("serving")
+        made.server.log.expect("a worker is ready after the sleep")
     assert (answer.status, answer.body) == (200, b"one")
-    made.wait_state("serving")
-    made.server.log.expect("a worker is ready after the sleep")
     asleep(made)
 
 
@@ -77,8 +92,11 @@ def test_the_first_request_waits_for_the_import_and_little_more(project):
     assert made.server.get().status == 200
     took = time.monotonic() - began
     assert took >= 0.5
-    # Python itself starts meanwhile; the figure is the benchmark's, here it is that nothing waits for a second's look.
-    assert took < 1.4, took
+    # How long the worker took is its own affair; the figure is the benchmark's, here it is that nothing else is waited for: not
+    # for the next look at the load, which comes once a second, and not for all workers.
+    started = made.server.log.expect("a worker is ready after the sleep")
+    waking = float(re.search(r"seconds=([\d.]+)", started.message)[1])
+    assert took - waking < 0.6, (took, waking)
 
 
 def test_a_request_that_runs_keeps_it_awake(project):
@@ -151,7 +169,7 @@ def test_a_broken_reload_while_asleep_is_told_and_the_sleep_goes_on(project):
     assert "no_such_module_of_anybody" in answer.stderr
     made.server.log.claim("reload failed|generation|worker")
     assert made.observed("state") == "asleep"
-    assert not made.server.workers()
+    wait_until(lambda: not made.server.workers(), lambda: f"no worker: {made.server.workers()}")
     made.write(source(b"two"))
     assert made.server.get().body == b"two"
 
@@ -177,6 +195,7 @@ def test_scaling_by_hand_while_asleep_counts_when_it_wakes(project):
     asleep(made)
     assert made.ask("scale", 2).returncode == 0
     assert made.observed("state") == "asleep"
-    assert made.server.get().status == 200
-    made.server.wait_workers(2)
-    assert json.loads(made.ask("status", "--json").stdout)["observed"]["workers_reason"] == "set by hand"
+    with awake(made) as answer:
+        made.server.wait_workers(2)
+        assert json.loads(made.ask("status", "--json").stdout)["observed"]["workers_reason"] == "set by hand"
+    assert answer.status == 200
