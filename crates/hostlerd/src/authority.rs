@@ -117,7 +117,8 @@ impl Authority {
             (false, true) if !caller.interactive => {
                 Err(Error::AuthenticationNeeded { purpose: right.purpose(instance) })
             }
-            (false, _) => Err(refuse(refusal(right, caller.interactive, challenge, told.contains_key(DISMISSED)))),
+            (false, _) if told.contains_key(DISMISSED) => Err(Error::Dismissed { purpose: right.purpose(instance) }),
+            (false, _) => Err(refuse(refusal(right, caller.interactive, challenge))),
         }
     }
 }
@@ -126,15 +127,14 @@ impl Authority {
 const DISMISSED: &str = "polkit.dismissed";
 
 /// Why polkit said no, as far as it tells: a wrong password and a rule that forbids it look the same.
-fn refusal(right: Right, asked: bool, challenge: bool, dismissed: bool) -> String {
+fn refusal(right: Right, asked: bool, challenge: bool) -> String {
     let action = right.action();
-    match (asked, challenge, dismissed) {
-        (_, _, true) => "the question for a password was dismissed".to_owned(),
-        (true, true, _) => "it takes authentication, and no polkit agent is there to ask for it".to_owned(),
-        (true, false, _) => {
+    match (asked, challenge) {
+        (true, true) => "it takes authentication, and no polkit agent is there to ask for it".to_owned(),
+        (true, false) => {
             format!("the authentication failed, or polkit's action {action} does not allow it to this user")
         }
-        (false, ..) => format!("polkit's action {action} does not allow it to this user"),
+        (false, _) => format!("polkit's action {action} does not allow it to this user"),
     }
 }
 
@@ -179,12 +179,11 @@ mod tests {
 
     #[test]
     fn a_refusal_says_no_more_than_polkit_does() {
-        let told = |asked, challenge, dismissed| refusal(Right::Control, asked, challenge, dismissed);
-        assert!(told(true, false, true).contains("dismissed"));
-        assert!(told(true, true, false).contains("no polkit agent"));
-        assert!(told(true, false, false).starts_with("the authentication failed, or "));
+        let told = |asked, challenge| refusal(Right::Control, asked, challenge);
+        assert!(told(true, true).contains("no polkit agent"));
+        assert!(told(true, false).starts_with("the authentication failed, or "));
         assert_eq!(
-            told(false, false, false),
+            told(false, false),
             "polkit's action org.hostler.Hostler1.control does not allow it to this user"
         );
     }

@@ -161,7 +161,7 @@ pub(crate) const ALL: &[Scene] = &[
     scene("shortcuts", example::world, all).after(&[Step::Press(Modifiers::NONE, Key::F1)]),
     scene("new", example::world, all).after(&[Step::Click("New instance…")]),
     scene("add-host", example::world, all).after(&[Step::Click("Add host…")]),
-    scene("scale", example::world, shop!(Overview)).after(&[Step::Click("Set Workers…")]),
+    scene("scale", example::world, shop!(Overview)).after(&[Step::Click("Set workers…")]),
     scene("stop-marked", example::world, marked).after(&[Step::Click("Stop…")]),
     scene("away", example::away, all),
     scene("connecting", example::connecting, all),

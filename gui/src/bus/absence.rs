@@ -51,7 +51,9 @@ impl Away {
     /// The daemon is there, and does not let itself be asked.
     pub(super) fn refused(error: &Error) -> Self {
         let why = match error {
-            Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. } => Absence::NotPermitted,
+            Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. } | Error::Dismissed { .. } => {
+                Absence::NotPermitted
+            }
             _ => Absence::NotRunning,
         };
         Self { why, message: error.to_string() }

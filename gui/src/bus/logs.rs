@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hostler_bus::daemon::{LogFilter, LogLine, LogPage};
+use hostler_bus::daemon::{Error, LogFilter, LogLine, LogPage};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
+use zbus::zvariant::DynamicDeserialize;
 
 use super::Event;
+use super::asking::Click;
 use super::observing::ask;
 use super::session::Line;
 use crate::model::Failure;
@@ -66,10 +68,12 @@ impl Followed {
     }
 }
 
-/// Follows a log to its end, and tells that.
-pub(super) async fn follow(line: Line, name: String, followed: Followed) {
+/// Follows a log to its end, and tells that. The person may be asked for a password for a click of theirs.
+pub(super) async fn follow(line: Line, name: String, followed: Followed, click: Option<Click>) {
+    // The user's own daemon asks nobody.
+    let click = click.filter(|_| !line.reach.user);
     let reader = Reader { line, name, followed };
-    let result = if reader.line.client.is_remote() { reader.pages().await } else { reader.streams().await };
+    let result = if reader.line.client.is_remote() { reader.pages(click).await } else { reader.streams(click).await };
     reader.followed.over.store(true, Ordering::Relaxed);
     reader.line.outbox.put(Event::LogsEnded(reader.line.key(&reader.name), result.err())).await;
 }
@@ -95,10 +99,11 @@ struct FailureFrame {
 }
 
 impl Reader {
-    async fn streams(&self) -> Result<(), Failure> {
+    async fn streams(&self, mut click: Option<Click>) -> Result<(), Failure> {
         let mut empty = 0;
         loop {
-            let stream = self.line.client.log_stream(&self.name, self.followed.rest()).await?;
+            let descriptor: zbus::zvariant::OwnedFd = self.read("Logs", click.take(), self.followed.rest()).await?;
+            let stream = stream_of(descriptor).map_err(|error| failed(&error.to_string()))?;
             self.opened().await;
             match self.stream(stream).await? {
                 Ended::Because(message) => return Err(Failure { message, ..Failure::default() }),
@@ -163,14 +168,13 @@ impl Reader {
         }
     }
 
-    async fn pages(&self) -> Result<(), Failure> {
-        let mut interactive = true;
+    async fn pages(&self, mut click: Option<Click>) -> Result<(), Failure> {
+        let mut is_open = false;
         loop {
             let mut filter = self.followed.rest();
             filter.lines = filter.lines.map(|lines| lines.min(PAGE_LINES));
-            let instance = self.line.client.known_instance(&self.name).await?;
-            let page: LogPage = ask(instance.inner(), "ReadLogs", &(filter,), interactive).await?;
-            if std::mem::take(&mut interactive) {
+            let page: LogPage = self.read("ReadLogs", click.take(), filter).await?;
+            if !std::mem::replace(&mut is_open, true) {
                 self.opened().await;
             }
             let full = page.lines.len() >= PAGE_LINES as usize;
@@ -190,6 +194,16 @@ impl Reader {
         }
     }
 
+    async fn read<T>(&self, method: &'static str, click: Option<Click>, filter: LogFilter) -> Result<T, Error>
+    where
+        T: for<'d> DynamicDeserialize<'d>,
+    {
+        let instance = self.line.client.known_instance(&self.name).await?;
+        let (instance, body) = (instance.inner(), (filter,));
+        let fetch = |interactive| ask(instance, method, &body, interactive);
+        self.line.clicks.read(click, fetch, |asking| asking).await
+    }
+
     /// Until now somebody may have been asked for a password.
     async fn opened(&self) {
         self.line.outbox.put(Event::LogsOpened(self.line.key(&self.name))).await;
@@ -200,6 +214,12 @@ impl Reader {
         self.line.outbox.put(Event::Logged(self.line.key(&self.name), std::mem::take(batch))).await;
         self.followed.told_until(&cursor);
     }
+}
+
+fn stream_of(descriptor: zbus::zvariant::OwnedFd) -> std::io::Result<UnixStream> {
+    let stream = std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(descriptor));
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
 }
 
 /// A line, or why the stream ends.

@@ -43,7 +43,7 @@ impl Wishes {
                 self.observed = key.clone().filter(here).map(|key| (key, parts.clone()));
             }
             Order::Shown(shown) => self.shown = *shown,
-            Order::FollowLogs(key, filter) => {
+            Order::FollowLogs(key, filter) | Order::ResumeLogs(key, filter) => {
                 self.followed.insert(key.name.clone(), Followed::new(LogFilter::clone(filter)));
             }
             Order::EndLogs(key) => {
@@ -63,6 +63,7 @@ pub(super) fn reach_of(order: &Order) -> Option<&Reach> {
         | Order::Cancel(key)
         | Order::AskLogLevel(key)
         | Order::FollowLogs(key, _)
+        | Order::ResumeLogs(key, _)
         | Order::EndLogs(key)
         | Order::Validate { key, .. } => Some(&key.reach),
         Order::Observe(..) | Order::Shown(_) | Order::Choose(_) => None,

@@ -3,6 +3,7 @@
 
 mod absence;
 mod acting;
+mod asking;
 mod background;
 mod ledger;
 mod logs;
@@ -44,7 +45,8 @@ pub enum Order {
     Disconnect(Reach),
     /// Which instance is on screen, and which of its parts: those are kept fresh, and no others.
     Observe(Option<InstanceKey>, Vec<Part>),
-    /// Ask again at once for what is on screen of this instance, also for what was refused: the person may be asked for a password.
+    /// Ask again at once for what is on screen of this instance, also for what was refused: the person may be asked for a
+    /// password, once.
     Refresh(InstanceKey),
     /// Whether the window is seen. While it is not, nothing is asked for.
     Shown(bool),
@@ -56,6 +58,8 @@ pub enum Order {
     AskLogLevel(InstanceKey),
     /// Follow the log from now on; replaces the stream that there was.
     FollowLogs(InstanceKey, LogFilter),
+    /// The same after it ended by itself: nobody acted, so that nobody is asked for a password.
+    ResumeLogs(InstanceKey, LogFilter),
     /// End the stream of the log.
     EndLogs(InstanceKey),
     /// Ask for a change's mistakes; `draft` comes back with the answer.

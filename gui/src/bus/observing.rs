@@ -13,6 +13,7 @@ use zbus::proxy::MethodFlags;
 use zbus::zvariant::{DynamicDeserialize, DynamicType};
 
 use super::acting::AUTHORIZING_AFTER;
+use super::asking::Click;
 use super::session::{Line, Task};
 use super::{Event, Part, Settings};
 use crate::model::{Clock, Failure, FailureKind, Sample};
@@ -31,8 +32,8 @@ struct Pulse {
     shown: bool,
     /// Grows when there may be news.
     news: u64,
-    /// Grows when the person insists: what was refused is asked again, and they may be asked for a password.
-    insisted: u64,
+    /// The click by which the person last insisted: what was refused is asked again, and they may be asked for a password.
+    insisted: Click,
 }
 
 /// What is kept fresh of one instance. Dropped, nothing is asked any more.
@@ -49,8 +50,8 @@ impl Observation {
         Self { name, line, pulse: Arc::default(), parts: Vec::new(), past: None }
     }
 
-    /// Keeps these parts fresh, and no others.
-    pub(super) fn keep(&mut self, parts: &[Part], runs: bool, shown: bool) {
+    /// Keeps these parts fresh, and no others. For the new ones of a click the person may be asked for a password.
+    pub(super) fn keep(&mut self, parts: &[Part], runs: bool, shown: bool, click: Option<Click>) {
         self.pulse.send_if_modified(|pulse| {
             let before = *pulse;
             (pulse.runs, pulse.shown) = (runs, shown);
@@ -62,7 +63,7 @@ impl Observation {
         self.parts.retain(|(part, _)| parts.contains(part));
         for part in parts {
             if !self.parts.iter().any(|(known, _)| known == part) {
-                self.parts.push((*part, self.begin(*part)));
+                self.parts.push((*part, self.begin(*part, click)));
             }
         }
     }
@@ -74,9 +75,10 @@ impl Observation {
 
     /// The person wants to know.
     pub(super) fn insist(&self) {
+        let click = self.line.clicks.click();
         self.pulse.send_modify(|pulse| {
             pulse.news += 1;
-            pulse.insisted += 1;
+            pulse.insisted = click;
         });
     }
 
@@ -84,14 +86,15 @@ impl Observation {
         Asker { line: self.line.clone(), name: self.name.clone(), pulse: Arc::clone(&self.pulse) }
     }
 
-    fn begin(&self, part: Part) -> Task {
+    fn begin(&self, part: Part, click: Option<Click>) -> Task {
         let asker = self.asker();
         match part {
             Part::Status => Task::spawn(asker.status()),
+            // They are shown beside other things, as in the course of a reload: no reason to ask for a password.
             Part::Workers => Task::spawn(asker.workers()),
-            Part::Requests => Task::spawn(asker.requests()),
-            Part::Settings => Task::spawn(asker.settings()),
-            Part::History => Task::spawn(asker.history()),
+            Part::Requests => Task::spawn(asker.requests(click)),
+            Part::Settings => Task::spawn(asker.settings(click)),
+            Part::History => Task::spawn(asker.history(click)),
         }
     }
 }
@@ -115,7 +118,7 @@ impl Asker {
     async fn past(self) {
         let mut pulses = self.pulse.subscribe();
         while pulses.wait_for(|pulse| pulse.shown && pulse.runs).await.is_ok() {
-            match in_time(false, samples(&self.line.client, &self.name, 0)).await {
+            match in_time(samples(&self.line.client, &self.name, 0)).await {
                 Ok(past) => self.line.outbox.put(told_past(&self.line, &self.name, past)).await,
                 // One of an older version keeps nothing.
                 Err(failure) => tracing::debug!(name = self.name, why = failure.message, "nothing is known of before"),
@@ -128,52 +131,53 @@ impl Asker {
 
     async fn workers(self) {
         let (client, name) = (self.line.client.clone(), self.name.clone());
-        // A view that shows workers beside other things is no reason to ask for a password.
-        let fetch = move |runs, insisted| workers(client.clone(), name.clone(), runs, insisted);
+        let fetch = move |runs, interactive| workers(client.clone(), name.clone(), runs, interactive);
         let key = self.line.key(&self.name);
-        self.keep(Part::Workers, Pace::Moves, false, fetch, move |result| Event::Workers(key.clone(), result)).await;
+        self.keep(Part::Workers, Pace::Moves, None, fetch, move |result| Event::Workers(key.clone(), result)).await;
     }
 
-    async fn requests(self) {
+    async fn requests(self, click: Option<Click>) {
         let (client, name) = (self.line.client.clone(), self.name.clone());
         let fetch = move |runs, interactive| requests(client.clone(), name.clone(), runs, interactive);
         let key = self.line.key(&self.name);
-        self.keep(Part::Requests, Pace::Moves, true, fetch, move |result| Event::Requests(key.clone(), result)).await;
+        self.keep(Part::Requests, Pace::Moves, click, fetch, move |result| Event::Requests(key.clone(), result)).await;
     }
 
-    async fn settings(self) {
+    async fn settings(self, click: Option<Click>) {
         let (client, name) = (self.line.client.clone(), self.name.clone());
         let fetch = move |_, interactive| settings(client.clone(), name.clone(), interactive);
         let key = self.line.key(&self.name);
-        self.keep(Part::Settings, Pace::Rests, true, fetch, move |result| Event::Settings(key.clone(), result)).await;
+        self.keep(Part::Settings, Pace::Rests, click, fetch, move |result| Event::Settings(key.clone(), result)).await;
     }
 
-    async fn history(self) {
+    async fn history(self, click: Option<Click>) {
         let (client, name) = (self.line.client.clone(), self.name.clone());
         let fetch = move |_, interactive| history(client.clone(), name.clone(), interactive);
         let key = self.line.key(&self.name);
-        self.keep(Part::History, Pace::Rests, true, fetch, move |result| Event::History(key.clone(), result)).await;
+        self.keep(Part::History, Pace::Rests, click, fetch, move |result| Event::History(key.clone(), result)).await;
     }
 
-    /// Fetches for ever. `fetch` is told whether the instance runs, and whether a person may be asked for a password;
-    /// the first time they may be if `asks_first`, later only if they insist.
+    /// Fetches for ever. `fetch` is told whether the instance runs, and whether a person may be asked for a password:
+    /// the first time they may be for the click that had the part shown, later only if they insist.
     async fn keep<T, F>(
         self,
         part: Part,
         pace: Pace,
-        asks_first: bool,
+        mut click: Option<Click>,
         fetch: impl Fn(bool, bool) -> F,
         tell: impl Fn(Result<T, Failure>) -> Event,
     ) where
         F: Future<Output = Result<T, Error>>,
     {
         let mut pulses = self.pulse.subscribe();
-        let mut insisted = if asks_first { None } else { Some(self.pulse.borrow().insisted) };
+        let mut insisted = self.pulse.borrow().insisted;
         loop {
             let Ok(pulse) = pulses.wait_for(|pulse| pulse.shown).await.map(|pulse| *pulse) else { return };
-            let interactive = insisted.replace(pulse.insisted) != Some(pulse.insisted);
-            let result = self.answer(part, interactive, fetch(pulse.runs, interactive)).await;
-            let refused = matches!(&result, Err(failure) if failure.kind == FailureKind::NotPermitted);
+            if std::mem::replace(&mut insisted, pulse.insisted) != pulse.insisted {
+                click = Some(pulse.insisted);
+            }
+            let result = self.answer(part, click.take(), |interactive| fetch(pulse.runs, interactive)).await;
+            let refused = matches!(&result, Err(failure) if failure.is_closed());
             self.line.outbox.put(tell(result)).await;
             let moves = pace == Pace::Moves && !refused;
             if next_turn(&mut pulses, pulse, moves).await.is_none() {
@@ -182,26 +186,34 @@ impl Asker {
         }
     }
 
-    /// Waits for an answer, and tells where a person is being asked for a password meanwhile.
-    async fn answer<T>(
-        &self,
-        part: Part,
-        interactive: bool,
-        asking: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Failure> {
+    /// Waits for an answer, and tells where a person is being asked for a password meanwhile. What they open so is open for
+    /// the other parts as well, which are asked for again.
+    async fn answer<T, F>(&self, part: Part, click: Option<Click>, fetch: impl Fn(bool) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         // The user's own daemon asks nobody.
-        if !interactive || self.line.reach.user {
-            return in_time(interactive, asking).await;
-        }
+        let Some(click) = click.filter(|_| !self.line.reach.user) else { return in_time(fetch(false)).await };
+        let question = |asking| self.question(part, asking);
+        self.line.clicks.read(Some(click), fetch, question).await.map_err(Failure::from)
+    }
+
+    async fn question<T>(&self, part: Part, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         tokio::pin!(asking);
-        if let Ok(answer) = tokio::time::timeout(AUTHORIZING_AFTER, &mut asking).await {
-            return answer.map_err(Failure::from);
+        let answer = match tokio::time::timeout(AUTHORIZING_AFTER, &mut asking).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let key = self.line.key(&self.name);
+                self.line.outbox.put(Event::Asking(key.clone(), part, true)).await;
+                let answer = asking.await;
+                self.line.outbox.put(Event::Asking(key, part, false)).await;
+                answer
+            }
+        };
+        if answer.is_ok() {
+            self.pulse.send_modify(|pulse| pulse.news += 1);
         }
-        let key = self.line.key(&self.name);
-        self.line.outbox.put(Event::Asking(key.clone(), part, true)).await;
-        let answer = asking.await;
-        self.line.outbox.put(Event::Asking(key, part, false)).await;
-        answer.map_err(Failure::from)
+        answer
     }
 
     /// The status: streamed while it runs, if a descriptor can be passed.
@@ -216,7 +228,7 @@ impl Asker {
             let Ok(pulse) = pulses.wait_for(|pulse| pulse.shown).await.map(|pulse| *pulse) else { return };
             let (client, name) = (self.line.client.clone(), self.name.clone());
             let asking = async move { client.known_instance(&name).await?.status().await };
-            let result = in_time(false, asking).await;
+            let result = in_time(asking).await;
             self.tell_status(now_us(), result, &mut revision).await;
             if next_turn(&mut pulses, pulse, true).await.is_none() {
                 return;
@@ -249,7 +261,7 @@ impl Asker {
             let instance = self.line.client.known_instance(&self.name).await?;
             instance.metrics(u32::try_from(INTERVAL.as_millis()).unwrap_or(1000)).await
         };
-        let descriptor = in_time(false, asking).await.ok()?;
+        let descriptor = in_time(asking).await.ok()?;
         let stream = std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(descriptor));
         stream.set_nonblocking(true).ok()?;
         tokio::net::UnixStream::from_std(stream).ok()
@@ -343,11 +355,8 @@ where
     }
 }
 
-/// An answer within the limit; a person may take their time.
-async fn in_time<T>(interactive: bool, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
-    if interactive {
-        return asking.await.map_err(Failure::from);
-    }
+/// An answer within the limit.
+async fn in_time<T>(asking: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
     match tokio::time::timeout(LIMIT, asking).await {
         Ok(result) => result.map_err(Failure::from),
         Err(_) => Err(late(LIMIT)),

@@ -12,8 +12,9 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use super::absence::Away;
 use super::acting::{Actions, Work};
+use super::asking::{Click, Clicks};
 use super::machine::Wishes;
-use super::observing::Observation;
+use super::observing::{Observation, ask};
 use super::outbox::Outbox;
 use super::signals::{Job, Signal, Signals, change};
 use super::{Event, Link, Order, background, logs};
@@ -38,6 +39,8 @@ pub(super) struct Line {
     pub(super) reach: Reach,
     pub(super) client: Client,
     pub(super) outbox: Arc<Outbox>,
+    /// What the person did over this connection: what is on screen already when it is made was not acted on.
+    pub(super) clicks: Clicks,
 }
 
 impl Line {
@@ -96,7 +99,7 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// A session over a connection that was just made.
     pub(super) fn begin(reach: &Reach, client: Client, outbox: &Arc<Outbox>, wishes: &'a mut Wishes) -> Self {
-        let line = Line { reach: reach.clone(), client, outbox: Arc::clone(outbox) };
+        let line = Line { reach: reach.clone(), client, outbox: Arc::clone(outbox), clicks: Clicks::default() };
         let (others, told) = watch::channel(background::Others::default());
         Self {
             actions: Actions::new(line.clone()),
@@ -197,10 +200,10 @@ impl<'a> Session<'a> {
             outbox.put(Event::Link(reach, Link::Ready(first.version))).await;
             self.ready = true;
             for name in self.wishes.followed.keys().cloned().collect::<Vec<String>>() {
-                self.follow(name);
+                self.follow(name, None);
             }
         }
-        self.observe();
+        self.observe(false);
         first.jobs.into_iter().for_each(|job| self.actions.adopt(job));
     }
 
@@ -233,7 +236,7 @@ impl<'a> Session<'a> {
         self.stale |= !self.ready;
         if self.ready {
             self.line.outbox.put(event).await;
-            self.observe();
+            self.observe(false);
             if let Some(observation) = self.observation.as_ref().filter(|one| one.name == name) {
                 observation.ask_again();
             }
@@ -244,7 +247,8 @@ impl<'a> Session<'a> {
     async fn take_order(&mut self, order: Order) {
         self.wishes.take(Some(&self.line.reach), &order);
         match order {
-            Order::Observe(..) | Order::Shown(_) => self.observe(),
+            Order::Observe(..) => self.observe(true),
+            Order::Shown(_) => self.observe(false),
             Order::Refresh(key) => {
                 if let Some(observation) = self.observation.as_ref().filter(|one| one.name == key.name) {
                     observation.insist();
@@ -261,7 +265,8 @@ impl<'a> Session<'a> {
                 }));
             }
             // Else it is followed when the list is there.
-            Order::FollowLogs(key, _) if self.ready => self.follow(key.name),
+            Order::FollowLogs(key, _) if self.ready => self.follow(key.name, Some(self.line.clicks.click())),
+            Order::ResumeLogs(key, _) if self.ready => self.follow(key.name, None),
             Order::EndLogs(key) => {
                 if self.followers.remove(&key.name).is_some() {
                     self.line.outbox.put(Event::LogsEnded(key, None)).await;
@@ -271,17 +276,25 @@ impl<'a> Session<'a> {
                 let (line, name) = (self.line.clone(), key.name.clone());
                 let asking = Task::spawn(async move {
                     tokio::time::sleep(DRAFT_REST).await;
-                    let result = line.client.validate(&key.name, &change).await.map_err(Failure::from);
-                    line.outbox.put(Event::Validated(key, draft, result)).await;
+                    // Each key that is typed comes here: no reason to ask for a password.
+                    let asking = async {
+                        let settings = line.client.known_settings(&key.name).await?;
+                        ask(settings.inner(), "Validate", &(change.values()?, change.unset), false).await
+                    };
+                    line.outbox.put(Event::Validated(key.clone(), draft, asking.await.map_err(Failure::from))).await;
                 });
                 self.drafts.insert(name, asking);
             }
-            Order::FollowLogs(..) | Order::Connect(_) | Order::Disconnect(_) | Order::Choose(_) => {}
+            Order::FollowLogs(..)
+            | Order::ResumeLogs(..)
+            | Order::Connect(_)
+            | Order::Disconnect(_)
+            | Order::Choose(_) => {}
         }
     }
 
-    /// Lets what is asked for follow what is there and what is looked at.
-    fn observe(&mut self) {
+    /// Lets what is asked for follow what is there and what is looked at; `clicked` when the person just chose that.
+    fn observe(&mut self, clicked: bool) {
         let wanted = self.wishes.observed.as_ref().filter(|_| self.ready);
         let wanted = wanted.filter(|(key, _)| self.overviews.contains_key(&key.name));
         if self.observation.as_ref().map(|one| &one.name) != wanted.map(|(key, _)| &key.name) {
@@ -289,7 +302,8 @@ impl<'a> Session<'a> {
         }
         if let (Some(observation), Some((key, parts))) = (&mut self.observation, wanted) {
             let runs = self.overviews.get(&key.name).is_some_and(|overview| runs(overview.state));
-            observation.keep(parts, runs, self.wishes.shown);
+            let click = clicked.then(|| self.line.clicks.click());
+            observation.keep(parts, runs, self.wishes.shown, click);
         }
         let observed = self.observation.as_ref().map(|one| one.name.as_str());
         let others = self.overviews.values().filter(|one| runs(one.state) && observed != Some(one.name.as_str()));
@@ -302,9 +316,9 @@ impl<'a> Session<'a> {
         });
     }
 
-    fn follow(&mut self, name: String) {
+    fn follow(&mut self, name: String, click: Option<Click>) {
         if let Some(followed) = self.wishes.followed.get(&name).filter(|followed| !followed.is_over()) {
-            let task = Task::spawn(logs::follow(self.line.clone(), name.clone(), followed.clone()));
+            let task = Task::spawn(logs::follow(self.line.clone(), name.clone(), followed.clone(), click));
             self.followers.insert(name, task);
         }
     }

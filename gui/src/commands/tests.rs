@@ -33,6 +33,11 @@ fn each_command_is_listed_once_with_its_own_words_and_keys() {
     assert_eq!(all.len(), Command::ALL.len());
     let titles: HashSet<&str> = Command::ALL.into_iter().map(|command| command.words().title).collect();
     assert_eq!(titles.len(), Command::ALL.len());
+    // In sentence case, as all of the window is.
+    for title in &titles {
+        let mut rest = title.split(' ').skip(1);
+        assert!(rest.all(|word| word.starts_with(char::is_lowercase)), "{title}");
+    }
     let mut keys = HashSet::new();
     for command in Command::ALL {
         for shortcut in command.shortcuts() {

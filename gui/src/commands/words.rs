@@ -1,4 +1,7 @@
 //! What each command is called, what it does in one sentence, its icon, and the group it is listed in.
+//!
+//! Titles are in sentence case everywhere, as all of the window is: a command has one spelling in the menu, in the palette and
+//! on its button. A title that opens a dialog ends with an ellipsis.
 
 use super::Command;
 use crate::state::Tab;
@@ -42,7 +45,7 @@ impl Group {
 /// The words of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Words {
-    /// Its title: a verb with its object.
+    /// Its title: a verb with its object, in sentence case.
     pub title: &'static str,
     /// What it does, in one sentence.
     pub help: &'static str,
@@ -68,16 +71,16 @@ impl Command {
             Self::StartMarked | Self::ReloadMarked | Self::RestartMarked | Self::StopMarked => self.marked(),
             Self::MarkAll | Self::ClearMarks => self.marked(),
             Self::New => {
-                (Group::Instance, Icon::FilePlus, "New Instance…", "Choose a project's folder; what it needs is found.")
+                (Group::Instance, Icon::FilePlus, "New instance…", "Choose a project's folder; what it needs is found.")
             }
             Self::Import => {
                 (Group::Instance, Icon::Import, "Import…", "Make an instance from what gunicorn or uWSGI was told.")
             }
             Self::AddHost => {
-                (Group::Machines, Icon::Plus, "Add Host…", "Show the instances of another machine, reached by ssh.")
+                (Group::Machines, Icon::Plus, "Add host…", "Show the instances of another machine, reached by ssh.")
             }
             Self::RemoveHost => {
-                (Group::Machines, Icon::Unplug, "Remove Host", "Take a host out of the sidebar. Nothing changes on it.")
+                (Group::Machines, Icon::Unplug, "Remove host", "Take a host out of the sidebar. Nothing changes on it.")
             }
             Self::Refresh => (
                 Group::Machines,
@@ -105,7 +108,7 @@ impl Command {
             }
             Self::Sleep => (Icon::Moon, "Sleep", "Stop its service. The next request starts it."),
             Self::Stop => (Icon::Square, "Stop", "Stop its socket and its service, after what it runs."),
-            Self::Rollback => (Icon::Undo2, "Roll Back", "Bring the generation back that served before."),
+            Self::Rollback => (Icon::Undo2, "Roll back", "Bring the generation back that served before."),
             Self::Upgrade => (
                 Icon::PackageCheck,
                 "Upgrade",
@@ -113,13 +116,13 @@ impl Command {
             ),
             Self::LogLevel => (
                 Icon::SlidersHorizontal,
-                "Set Log Level…",
+                "Set log level…",
                 "Set the least severity that it logs until the next reload.",
             ),
-            Self::Scale => (Icon::Scaling, "Set Workers…", "Set the number of workers until the next reload."),
+            Self::Scale => (Icon::Scaling, "Set workers…", "Set the number of workers until the next reload."),
             Self::Cancel => (Icon::X, "Cancel", "Cancel what is being done to it, as far as that can be."),
-            Self::Enable => (Icon::Power, "Start Automatically", "Let it start with the system or the session."),
-            _ => (Icon::PowerOff, "Do Not Start Automatically", "Do not let it start by itself. What runs goes on."),
+            Self::Enable => (Icon::Power, "Start automatically", "Let it start with the system or the session."),
+            _ => (Icon::PowerOff, "Do not start automatically", "Do not let it start by itself. What runs goes on."),
         };
         (Group::Instance, icon, title, help)
     }
@@ -127,8 +130,8 @@ impl Command {
     /// What else there is to do about an instance.
     fn having(self) -> (Group, Icon, &'static str, &'static str) {
         let (icon, title, help) = match self {
-            Self::Browse => (Icon::ExternalLink, "Open in Browser", "Open its address in the browser."),
-            Self::CopyAddress => (Icon::Copy, "Copy Address", "Copy where it listens."),
+            Self::Browse => (Icon::ExternalLink, "Open in browser", "Open its address in the browser."),
+            Self::CopyAddress => (Icon::Copy, "Copy address", "Copy where it listens."),
             Self::Favourite => (Icon::Star, "Favourite", "Keep it at the top of the list, or no longer."),
             Self::Mark => (Icon::SquareCheck, "Mark", "Mark it for an action on several, or unmark it."),
             _ => (Icon::Trash2, "Remove…", "Stop it and take away what was written for it. Asks for its name."),
@@ -146,9 +149,9 @@ impl Command {
             Self::Show(Tab::Settings) => (Icon::Settings2, "Settings", "What it is told to do."),
             Self::Show(Tab::Units) => (Icon::Layers, "Units", "Its socket, its service, and what they may."),
             Self::Show(Tab::History) => (Icon::History, "History", "What was changed, and when."),
-            Self::ShowAll => (Icon::ListTree, "All Instances", "Show all instances in a table."),
-            Self::NextInstance => (Icon::ArrowDown, "Next Instance", "Show the next instance of the sidebar."),
-            _ => (Icon::ArrowUp, "Previous Instance", "Show the instance above in the sidebar."),
+            Self::ShowAll => (Icon::ListTree, "All instances", "Show all instances in a table."),
+            Self::NextInstance => (Icon::ArrowDown, "Next instance", "Show the next instance of the sidebar."),
+            _ => (Icon::ArrowUp, "Previous instance", "Show the instance above in the sidebar."),
         };
         (Group::View, icon, title, help)
     }
@@ -156,11 +159,11 @@ impl Command {
     /// Which part of the range the plots show.
     fn plotting(self) -> (Group, Icon, &'static str, &'static str) {
         let (icon, title, help) = match self {
-            Self::ZoomPlotsIn => (Icon::ZoomIn, "Plots: Look Closer", "Show half of the time, around the kept moment."),
-            Self::ZoomPlotsOut => (Icon::ZoomOut, "Plots: More Time", "Show twice the time, up to the chosen range."),
-            Self::PlotsEarlier => (Icon::ChevronLeft, "Plots: Earlier", "Show what was before what the plots show."),
-            Self::PlotsLater => (Icon::ChevronRight, "Plots: Later", "Show what came after what the plots show."),
-            _ => (Icon::Maximize2, "Plots: Whole Range", "Show the whole range up to now again."),
+            Self::ZoomPlotsIn => (Icon::ZoomIn, "Plots: look closer", "Show half of the time, around the kept moment."),
+            Self::ZoomPlotsOut => (Icon::ZoomOut, "Plots: more time", "Show twice the time, up to the chosen range."),
+            Self::PlotsEarlier => (Icon::ChevronLeft, "Plots: earlier", "Show what was before what the plots show."),
+            Self::PlotsLater => (Icon::ChevronRight, "Plots: later", "Show what came after what the plots show."),
+            _ => (Icon::Maximize2, "Plots: whole range", "Show the whole range up to now again."),
         };
         (Group::View, icon, title, help)
     }
@@ -168,12 +171,12 @@ impl Command {
     /// What is done to several.
     fn marked(self) -> (Group, Icon, &'static str, &'static str) {
         let (icon, title, help) = match self {
-            Self::StartMarked => (Icon::Play, "Start Marked", "Start all marked instances."),
-            Self::ReloadMarked => (Icon::RefreshCw, "Reload Marked", "Reload all marked instances."),
-            Self::RestartMarked => (Icon::RotateCcw, "Restart Marked…", "Restart all marked instances."),
-            Self::StopMarked => (Icon::Square, "Stop Marked…", "Stop all marked instances."),
-            Self::MarkAll => (Icon::SquareCheck, "Mark All", "Mark all instances that are listed."),
-            _ => (Icon::X, "Clear Marks", "Unmark all instances."),
+            Self::StartMarked => (Icon::Play, "Start marked", "Start all marked instances."),
+            Self::ReloadMarked => (Icon::RefreshCw, "Reload marked", "Reload all marked instances."),
+            Self::RestartMarked => (Icon::RotateCcw, "Restart marked…", "Restart all marked instances."),
+            Self::StopMarked => (Icon::Square, "Stop marked…", "Stop all marked instances."),
+            Self::MarkAll => (Icon::SquareCheck, "Mark all", "Mark all instances that are listed."),
+            _ => (Icon::X, "Clear marks", "Unmark all instances."),
         };
         (Group::Marked, icon, title, help)
     }
@@ -183,19 +186,19 @@ impl Command {
         match self {
             Self::Find => (Group::Window, Icon::Search, "Find", "Search the instances of the sidebar."),
             Self::Sidebar => (Group::Window, Icon::ListTree, "Sidebar", "Show or hide the sidebar."),
-            Self::NextPane => (Group::Window, Icon::ChevronRight, "Next Pane", "Go to the next part of the window."),
+            Self::NextPane => (Group::Window, Icon::ChevronRight, "Next pane", "Go to the next part of the window."),
             Self::PreviousPane => {
-                (Group::Window, Icon::ChevronUp, "Previous Pane", "Go to the part of the window before.")
+                (Group::Window, Icon::ChevronUp, "Previous pane", "Go to the part of the window before.")
             }
-            Self::SystemTheme => (Group::Window, Icon::Monitor, "System Theme", "Follow the desktop, light or dark."),
-            Self::LightTheme => (Group::Window, Icon::Sun, "Light Theme", "Show everything in light colours."),
-            Self::DarkTheme => (Group::Window, Icon::Moon, "Dark Theme", "Show everything in dark colours."),
-            Self::ZoomIn => (Group::Window, Icon::ZoomIn, "Zoom In", "Show everything larger."),
-            Self::ZoomOut => (Group::Window, Icon::ZoomOut, "Zoom Out", "Show everything smaller."),
-            Self::ZoomReset => (Group::Window, Icon::Search, "Normal Size", "Show everything in its own size."),
-            Self::Palette => (Group::Help, Icon::Command, "Command Palette", "Search for what can be done."),
+            Self::SystemTheme => (Group::Window, Icon::Monitor, "System theme", "Follow the desktop, light or dark."),
+            Self::LightTheme => (Group::Window, Icon::Sun, "Light theme", "Show everything in light colours."),
+            Self::DarkTheme => (Group::Window, Icon::Moon, "Dark theme", "Show everything in dark colours."),
+            Self::ZoomIn => (Group::Window, Icon::ZoomIn, "Zoom in", "Show everything larger."),
+            Self::ZoomOut => (Group::Window, Icon::ZoomOut, "Zoom out", "Show everything smaller."),
+            Self::ZoomReset => (Group::Window, Icon::Search, "Normal size", "Show everything in its own size."),
+            Self::Palette => (Group::Help, Icon::Command, "Command palette", "Search for what can be done."),
             Self::Notices => (Group::Help, Icon::Bell, "Notices", "Show what was told lately."),
-            Self::Shortcuts => (Group::Help, Icon::Keyboard, "Keyboard Shortcuts", "Show which keys do what."),
+            Self::Shortcuts => (Group::Help, Icon::Keyboard, "Keyboard shortcuts", "Show which keys do what."),
             _ => (Group::Window, Icon::LogOut, "Quit", "Close the window. The instances go on."),
         }
     }

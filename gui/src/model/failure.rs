@@ -2,6 +2,8 @@
 
 use hostler_bus::daemon::{Error, Problem};
 
+use super::ToastTone;
+
 /// What kind of failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailureKind {
@@ -10,6 +12,10 @@ pub enum FailureKind {
     Failed,
     /// The person may not.
     NotPermitted,
+    /// It takes a password, which nobody was asked for: the manager asks only for what the person acts on.
+    Locked,
+    /// The person closed the question for a password: nothing was done.
+    Dismissed,
     /// Somebody else changed it meanwhile; the detail is the difference.
     Conflict,
     /// The settings have mistakes.
@@ -34,6 +40,38 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether it is only that a password was not given: nothing is wrong, and trying again may do.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.kind, FailureKind::Locked | FailureKind::Dismissed)
+    }
+
+    /// Whether it stays so until the person acts: they may not, or a password was not given.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.kind == FailureKind::NotPermitted || self.is_unanswered()
+    }
+
+    /// How it sounds: what somebody chose not to do is no fault.
+    #[must_use]
+    pub fn tone(&self) -> ToastTone {
+        match self.kind {
+            FailureKind::Cancelled | FailureKind::Locked | FailureKind::Dismissed => ToastTone::Plain,
+            FailureKind::NotPermitted => ToastTone::Refused,
+            FailureKind::Failed | FailureKind::Conflict | FailureKind::Invalid | FailureKind::Lost => ToastTone::Bad,
+        }
+    }
+
+    /// Why it was not done, in a few words where who said no has many.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self.kind {
+            FailureKind::Cancelled => "it was cancelled",
+            FailureKind::Dismissed => "the question for authorisation was dismissed",
+            _ => self.headline(),
+        }
+    }
+
     /// The first line of what happened.
     #[must_use]
     pub fn headline(&self) -> &str {
@@ -57,9 +95,12 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         let (kind, detail, problems) = match error {
-            Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. } => {
-                (FailureKind::NotPermitted, String::new(), Vec::new())
+            Error::NotAuthorized { .. } => (FailureKind::NotPermitted, String::new(), Vec::new()),
+            Error::AuthenticationNeeded { purpose } => {
+                let message = format!("It takes authentication to {purpose}.");
+                return Self { kind: FailureKind::Locked, message, ..Self::default() };
             }
+            Error::Dismissed { .. } => (FailureKind::Dismissed, String::new(), Vec::new()),
             Error::Conflict { difference, .. } => (FailureKind::Conflict, difference, Vec::new()),
             Error::InvalidSettings { problems } => (FailureKind::Invalid, String::new(), problems),
             Error::Cancelled => (FailureKind::Cancelled, String::new(), Vec::new()),

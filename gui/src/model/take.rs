@@ -163,7 +163,7 @@ impl World {
                     }
                 }
             }),
-            Order::FollowLogs(key, filter) => self.on_instance(key, |instance| {
+            Order::FollowLogs(key, filter) | Order::ResumeLogs(key, filter) => self.on_instance(key, |instance| {
                 // One that goes on from a line adds to what there is.
                 if filter.cursor.is_empty() {
                     instance.log.clear();

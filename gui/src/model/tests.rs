@@ -94,7 +94,7 @@ fn failures_stay_longer_and_are_kept_beside_the_instance() {
     let mut world = world();
     act(&mut world, Action::Stop, 0);
     let toast = end(&mut world, Action::Stop, Err(failure(FailureKind::NotPermitted)), SECOND);
-    assert_eq!((toast.tone, toast.text.as_str()), (ToastTone::Bad, "shop was not stopped: no reason"));
+    assert_eq!((toast.tone, toast.text.as_str()), (ToastTone::Refused, "shop was not stopped: no reason"));
     assert!(toast.until_us >= 30 * SECOND && toast.undo.is_none());
     assert_eq!(shop(&world).failed.as_ref().map(|(action, _)| action), Some(&Action::Stop));
     // The next attempt clears it, and cancelling is no failure.
@@ -275,6 +275,21 @@ fn a_reload_that_fails_says_that_the_former_generation_serves() {
     act(&mut world, Action::Reload, 5);
     end(&mut world, Action::Reload, Err(failure(FailureKind::NotPermitted)), 6);
     assert_eq!(shop(&world).course(7), None);
+}
+
+#[test]
+fn a_question_that_was_dismissed_is_no_fault() {
+    let mut world = world();
+    world.take(Event::Status(key("shop"), 1, Ok(detail(7, None))), 1);
+    act(&mut world, Action::Reload, 2);
+    let toast = end(&mut world, Action::Reload, Err(failure(FailureKind::Dismissed)), 3);
+    let text = "shop was not reloaded: the question for authorisation was dismissed";
+    assert_eq!((toast.tone, toast.text.as_str()), (ToastTone::Plain, text));
+    assert_eq!(toast.undo, Some(("Try again", Action::Reload)));
+    assert_eq!(shop(&world).course(4), None, "nothing was begun");
+    // A new instance is tried again from its dialog.
+    world.take(Event::Ended(key("new"), Action::Create, Err(failure(FailureKind::Dismissed))), 5);
+    assert_eq!(world.toasts.last().and_then(|toast| toast.undo.clone()), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use hostler_bus::daemon::{InstanceState, Outcome};
 
-use super::{Failure, FailureKind, Instance, InstanceKey, World};
+use super::{Failure, Instance, InstanceKey, World};
 use crate::bus::Action;
 
 /// For how long a toast is shown: one that only tells, one with an offer to take it back, one about a failure.
@@ -19,6 +19,8 @@ pub enum ToastTone {
     Good,
     /// It was not.
     Bad,
+    /// The person may not.
+    Refused,
     /// It is only said.
     Plain,
 }
@@ -34,7 +36,7 @@ pub struct Toast {
     pub text: String,
     /// The instance that it is about.
     pub about: Option<InstanceKey>,
-    /// What takes the action back, with the word for it.
+    /// What takes the action back, or does it after all, with the word for it.
     pub undo: Option<(&'static str, Action)>,
     /// When it goes, in microseconds since 1970 (UTC).
     pub until_us: u64,
@@ -52,7 +54,7 @@ impl World {
     ) {
         self.toasted += 1;
         let shown_us = match tone {
-            ToastTone::Bad => BAD_US,
+            ToastTone::Bad | ToastTone::Refused => BAD_US,
             _ if undo.is_some() => UNDO_US,
             _ => PLAIN_US,
         };
@@ -102,10 +104,12 @@ impl World {
                 let text = if outcome.message.is_empty() { done(name, action) } else { outcome.message.clone() };
                 (ToastTone::Good, text, undo_of(action, outcome, taken_back))
             }
-            Err(failure) if failure.kind == FailureKind::Cancelled => {
-                (ToastTone::Plain, format!("{}: it was cancelled", not_done(name, action)), None)
+            Err(failure) => {
+                // What is made is made from its dialog, where what was typed still stands.
+                let may_again = failure.is_unanswered() && *action != Action::Create;
+                let again = may_again.then(|| ("Try again", action.clone()));
+                (failure.tone(), format!("{}: {}", not_done(name, action), failure.reason()), again)
             }
-            Err(failure) => (ToastTone::Bad, format!("{}: {}", not_done(name, action), failure.headline()), None),
         };
         self.toast(tone, text, Some(key.clone()), undo, now_us);
     }

@@ -27,13 +27,16 @@ const COLUMNS: [Column; 7] = [
 /// Draws it.
 pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     stage.with_shown(|shown, state, orders| {
-        loaded::show(ui, shown.tokens, "the requests", &shown.instance.requests, |ui, requests| {
+        let again = loaded::show(ui, shown.tokens, "the requests", &shown.instance.requests, |ui, requests| {
             if requests.is_empty() {
                 nothing(ui, shown);
             } else {
                 filled(ui, shown, requests, state, orders);
             }
         });
+        if again {
+            orders.push(Order::Refresh(shown.key.clone()));
+        }
     });
 }
 

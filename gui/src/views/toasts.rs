@@ -56,6 +56,7 @@ pub fn sign(tokens: &Tokens, tone: ToastTone) -> (Icon, Color32) {
     match tone {
         ToastTone::Good => (Icon::CircleCheck, tokens.good),
         ToastTone::Bad => (Icon::CircleX, tokens.bad),
+        ToastTone::Refused => (Icon::ShieldAlert, tokens.caution),
         ToastTone::Plain => (Icon::Info, tokens.moving),
     }
 }
@@ -129,7 +130,8 @@ fn draw(ui: &mut Ui, tokens: &Tokens, toast: &Toast) -> Option<Answer> {
             });
     });
     ui.ctx().accesskit_node_builder(scope.response.id, |node| {
-        node.set_live(if toast.tone == ToastTone::Bad { Live::Assertive } else { Live::Polite });
+        let is_urgent = matches!(toast.tone, ToastTone::Bad | ToastTone::Refused);
+        node.set_live(if is_urgent { Live::Assertive } else { Live::Polite });
     });
     answer
 }

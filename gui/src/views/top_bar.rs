@@ -55,7 +55,7 @@ fn palette(ui: &mut Ui, stage: &mut Stage<'_>) {
     let width = (ui.available_width() - 8.0).clamp(0.0, 300.0);
     // Words and keys need so much.
     if width < 230.0 {
-        if button::icon_only(ui, Icon::Search, "Command Palette").clicked() {
+        if button::icon_only(ui, Icon::Search, "Command palette").clicked() {
             commands::run(Command::Palette, None, ui.ctx(), stage);
         }
         return;
@@ -71,7 +71,7 @@ fn palette(ui: &mut Ui, stage: &mut Stage<'_>) {
     .corner_radius(CornerRadius::same(7))
     .min_size(Vec2::new(width, 28.0));
     let response = ui.add(face);
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Command Palette"));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Command palette"));
     if response.on_hover_text(Command::Palette.words().help).clicked() {
         commands::run(Command::Palette, None, ui.ctx(), stage);
     }

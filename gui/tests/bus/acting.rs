@@ -291,6 +291,7 @@ fn that_a_password_is_asked_for_before_something_is_seen_is_said() {
         let played = Played::new(vec![overview("shop", InstanceState::Stopped)]);
         let password = Arc::new(Notify::new());
         *played.password.lock().unwrap() = Some(Arc::clone(&password));
+        *played.locked.lock().unwrap() = true;
         let _daemon = played.serve(&bus).await;
         let window = Window::open(&bus);
         let reach = Reach { user: false, host: None };

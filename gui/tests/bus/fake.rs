@@ -97,6 +97,8 @@ pub(crate) struct Played {
     pub(crate) refusal: Mutex<Option<Error>>,
     /// What the calls to act wait for, if for anything.
     pub(crate) password: Mutex<Option<Arc<Notify>>>,
+    /// Whether reading takes a password that was not given yet.
+    pub(crate) locked: Mutex<bool>,
     pub(crate) jobs: Mutex<Vec<Arc<watch::Sender<Report>>>>,
     pub(crate) job_begun: Notify,
     pub(crate) last_order: Mutex<Option<Order>>,
@@ -197,6 +199,26 @@ impl Played {
         self.last_job().send_modify(|report| report.result = Some(result));
     }
 
+    /// As hostlerd: whoever was asked once reads the rest without.
+    async fn read(&self, caller: &Caller) -> Result<()> {
+        self.answer()?;
+        if !*self.locked.lock().unwrap() {
+            return Ok(());
+        }
+        if !caller.interactive {
+            return Err(Error::AuthenticationNeeded { purpose: "read it".to_owned() });
+        }
+        self.count("question");
+        let password = self.password.lock().unwrap().clone();
+        if let Some(password) = password {
+            password.notified().await;
+        }
+        // It may be another answer by now.
+        self.answer()?;
+        *self.locked.lock().unwrap() = false;
+        Ok(())
+    }
+
     fn answer(&self) -> Result<()> {
         self.refusal.lock().unwrap().clone().map_or(Ok(()), Err)
     }
@@ -274,7 +296,7 @@ impl Daemon for Played {
     }
     async fn requests(&self, caller: Caller, _: String) -> Result<Vec<Request>> {
         self.count(if caller.interactive { "requests, asking" } else { "requests" });
-        self.answer()?;
+        self.read(&caller).await?;
         Ok(vec![Request { id: "a1".to_owned(), ..Request::default() }])
     }
     async fn stacks(&self, _: Caller, _: String, worker: u32) -> Result<String> {
@@ -321,17 +343,17 @@ impl Daemon for Played {
         *self.level.lock().unwrap() = level;
         Ok(())
     }
-    async fn logs(&self, _: Caller, _: String, filter: LogFilter) -> Result<OwnedFd> {
+    async fn logs(&self, caller: Caller, _: String, filter: LogFilter) -> Result<OwnedFd> {
         self.count("logs");
-        self.answer()?;
+        self.read(&caller).await?;
         self.log_filters.lock().unwrap().push(filter.clone());
         let (ours, theirs) = StdStream::pair().unwrap();
         tokio::spawn(send_log(self.log_sent.clone(), *self.log_lines.lock().unwrap(), filter, ours));
         Ok(theirs.into())
     }
-    async fn read_logs(&self, _: Caller, _: String, filter: LogFilter) -> Result<LogPage> {
+    async fn read_logs(&self, caller: Caller, _: String, filter: LogFilter) -> Result<LogPage> {
         self.count("read_logs");
-        self.answer()?;
+        self.read(&caller).await?;
         self.log_filters.lock().unwrap().push(filter.clone());
         let (count, most) = (*self.log_lines.lock().unwrap(), u64::from(filter.lines.unwrap_or(500).min(5_000)));
         // As hostlerd does: the last lines, or the first that follow the cursor.
@@ -352,16 +374,19 @@ impl Daemon for Played {
         self.figures_wanted.notify_one();
         Ok(theirs.into())
     }
-    async fn values(&self, _: Caller, _: String) -> Result<(String, Vec<SettingValue>)> {
+    async fn values(&self, caller: Caller, _: String) -> Result<(String, Vec<SettingValue>)> {
         self.count("values");
+        self.read(&caller).await?;
         Ok((self.revision.lock().unwrap().clone(), Vec::new()))
     }
-    async fn text(&self, _: Caller, _: String) -> Result<(String, String)> {
+    async fn text(&self, caller: Caller, _: String) -> Result<(String, String)> {
         self.count("text");
+        self.read(&caller).await?;
         Ok((self.revision.lock().unwrap().clone(), "workers = 2\n".to_owned()))
     }
-    async fn validate(&self, _: Caller, _: String, changes: Changes) -> Result<Vec<Problem>> {
+    async fn validate(&self, caller: Caller, _: String, changes: Changes) -> Result<Vec<Problem>> {
         self.count("validate");
+        self.read(&caller).await?;
         *self.last_changes.lock().unwrap() = Some(changes);
         Ok(vec![Problem { key: "workers".to_owned(), ..Problem::default() }])
     }
@@ -370,10 +395,7 @@ impl Daemon for Played {
     }
     async fn history(&self, caller: Caller, _: String) -> Result<Vec<RevisionInfo>> {
         self.count("history");
-        let password = self.password.lock().unwrap().clone().filter(|_| caller.interactive);
-        if let Some(password) = password {
-            password.notified().await;
-        }
+        self.read(&caller).await?;
         let revision = self.revision.lock().unwrap().clone();
         Ok(vec![RevisionInfo { revision, current: true, ..RevisionInfo::default() }])
     }

@@ -1,12 +1,14 @@
 //! What is kept fresh, and what is left alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hostler_bus::daemon::{Error, InstanceState};
+use hostler_bus::daemon::{Change, Error, InstanceState, LogFilter, Reach};
 use hostler_manager::bus::{Bus as _, Event, Order, Part};
-use hostler_manager::model::FailureKind;
+use hostler_manager::model::{Failure, FailureKind, InstanceKey};
+use tokio::sync::Notify;
 
 use super::fake::{Bus, Played};
 use super::{Window, key, overview, run};
@@ -120,6 +122,10 @@ fn a_window_that_nobody_sees_asks_nothing() {
     });
 }
 
+fn requests(event: Event) -> Option<Result<Vec<hostler_bus::Request>, Failure>> {
+    if let Event::Requests(_, result) = event { Some(result) } else { None }
+}
+
 #[test]
 fn what_was_refused_is_asked_again_only_if_one_insists() {
     run(async {
@@ -131,16 +137,120 @@ fn what_was_refused_is_asked_again_only_if_one_insists() {
         let _daemon = played.serve(&bus).await;
         let window = Window::connected(&bus).await;
         window.thread.send(Order::Observe(Some(key("shop")), vec![Part::Requests]));
-        let requests = |event| if let Event::Requests(_, result) = event { Some(result) } else { None };
         assert_eq!(window.until(requests).await.unwrap_err().kind, FailureKind::NotPermitted);
         tokio::time::sleep(Duration::from_millis(2500)).await;
-        assert_eq!((played.called_for("requests, asking"), played.called_for("requests")), (1, 0));
+        assert_eq!(played.called_for("requests"), 1);
         *played.refusal.lock().unwrap() = None;
         window.thread.send(Order::Refresh(key("shop")));
         assert_eq!(window.until(requests).await.unwrap()[0].id, "a1");
-        // From now on it is asked each second, and no person is.
+        // From now on it is asked each second.
         assert!(window.until(requests).await.is_ok());
-        assert_eq!(played.called_for("requests, asking"), 2);
-        assert!(played.called_for("requests") >= 1);
+        assert_eq!(played.called_for("requests, asking"), 0, "the user's own daemon asks nobody");
+    });
+}
+
+/// The machine's daemon, which has a person asked for a password, and the window that is connected to it.
+async fn guarded(bus: &Bus, played: &Played) -> (Window, InstanceKey) {
+    *played.locked.lock().unwrap() = true;
+    let window = Window::open(bus);
+    let reach = Reach { user: false, host: None };
+    window.thread.send(Order::Connect(reach.clone()));
+    window.ready().await;
+    (window, InstanceKey { reach, name: "shop".to_owned() })
+}
+
+#[test]
+fn one_click_asks_for_one_password_whatever_it_shows() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Bus::start(directory.path());
+        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let password = Arc::new(Notify::new());
+        *played.password.lock().unwrap() = Some(Arc::clone(&password));
+        let _daemon = played.serve(&bus).await;
+        let (window, shop) = guarded(&bus, &played).await;
+        let parts = vec![Part::Settings, Part::History];
+        window.thread.send(Order::Observe(Some(shop.clone()), parts));
+        let asking = |event| if let Event::Asking(_, part, waits) = event { Some((part, waits)) } else { None };
+        let (part, waits) = window.until(asking).await;
+        assert!(waits, "{part:?}");
+        // The person closes the question: what else is shown of that click stays locked, and is not asked for.
+        *played.refusal.lock().unwrap() = Some(Error::Dismissed { purpose: "see it".to_owned() });
+        password.notify_one();
+        let closed = |event| match event {
+            Event::Settings(_, result) => Some(result.unwrap_err().kind),
+            Event::History(_, result) => Some(result.unwrap_err().kind),
+            _ => None,
+        };
+        assert!(window.until(closed).await == FailureKind::Dismissed);
+        window.until(closed).await;
+        assert_eq!(played.called_for("question"), 1);
+        // They insist, and type it: both parts come, with one question more.
+        *played.refusal.lock().unwrap() = None;
+        window.thread.send(Order::Refresh(shop));
+        assert!(window.until(asking).await.1);
+        password.notify_one();
+        let (mut settings, mut history) = (false, false);
+        while !settings || !history {
+            match window.next().await {
+                Event::Settings(_, result) => settings |= result.is_ok(),
+                Event::History(_, result) => history |= result.is_ok(),
+                _ => {}
+            }
+        }
+        assert_eq!(played.called_for("question"), 2);
+    });
+}
+
+#[test]
+fn a_daemon_that_comes_back_asks_for_no_password_by_itself() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Bus::start(directory.path());
+        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        *played.log_lines.lock().unwrap() = 3;
+        let daemon = played.serve(&bus).await;
+        let (window, shop) = guarded(&bus, &played).await;
+        let parts = vec![Part::Settings, Part::History, Part::Requests];
+        window.thread.send(Order::Observe(Some(shop.clone()), parts));
+        window.thread.send(Order::FollowLogs(shop.clone(), LogFilter { follow: true, ..LogFilter::default() }));
+        // The first click asks, and opens all.
+        assert!(window.until(requests).await.is_ok());
+        window.until(|event| matches!(event, Event::Logged(..)).then_some(())).await;
+        let asked = played.called_for("question");
+        assert!(asked >= 1);
+        daemon.close().await.unwrap();
+        window.away().await;
+        *played.locked.lock().unwrap() = true;
+        let _daemon = played.serve(&bus).await;
+        window.ready().await;
+        let change = Change { set: vec![("workers".to_owned(), vec!["4".to_owned()])], unset: Vec::new() };
+        window.thread.send(Order::Validate { key: shop.clone(), draft: 1, change });
+        window.thread.send(Order::ResumeLogs(shop.clone(), LogFilter { follow: true, ..LogFilter::default() }));
+        let mut locked = std::collections::BTreeSet::new();
+        while locked.len() < 5 {
+            let (what, failure) = match window.next().await {
+                Event::Settings(_, Err(failure)) => ("settings", failure),
+                Event::History(_, Err(failure)) => ("history", failure),
+                Event::Requests(_, Err(failure)) => ("requests", failure),
+                Event::Validated(_, 1, Err(failure)) => ("draft", failure),
+                Event::LogsEnded(_, Some(failure)) => ("log", failure),
+                _ => continue,
+            };
+            assert_eq!(failure.kind, FailureKind::Locked, "{what}: {failure:?}");
+            locked.insert(what);
+        }
+        assert_eq!(played.called_for("question"), asked, "nobody clicked");
+        // Until the person unlocks it: then all of it comes.
+        window.thread.send(Order::Refresh(shop));
+        let (mut settings, mut history) = (false, false);
+        while !settings || !history {
+            match window.next().await {
+                Event::Settings(_, result) => settings |= result.is_ok(),
+                Event::History(_, result) => history |= result.is_ok(),
+                _ => {}
+            }
+        }
+        assert_eq!(played.called_for("question"), asked + 1);
     });
 }

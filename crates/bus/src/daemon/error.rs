@@ -55,6 +55,12 @@ pub enum Error {
         /// What for.
         purpose: String,
     },
+    /// The caller may after a password was given, and closed the question for it.
+    #[error("the question for a password to {purpose} was dismissed, so nothing was done")]
+    Dismissed {
+        /// What for.
+        purpose: String,
+    },
     /// systemd did not do it.
     #[error("{reason}")]
     Systemd {
@@ -128,6 +134,7 @@ const CONFLICT: &str = "org.hostler.Error.Conflict";
 const INVALID_SETTINGS: &str = "org.hostler.Error.InvalidSettings";
 const NOT_AUTHORIZED: &str = "org.freedesktop.DBus.Error.AccessDenied";
 const AUTHENTICATION_NEEDED: &str = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired";
+const DISMISSED: &str = "org.hostler.Error.Dismissed";
 const SYSTEMD: &str = "org.hostler.Error.Systemd";
 const CANCELLED: &str = "org.hostler.Error.Cancelled";
 const INTERNAL: &str = "org.hostler.Error.Internal";
@@ -145,6 +152,7 @@ impl Error {
             }
             Self::NotAuthorized { purpose, reason } => (NOT_AUTHORIZED, pair(purpose, reason)),
             Self::AuthenticationNeeded { purpose } => (AUTHENTICATION_NEEDED, purpose.clone()),
+            Self::Dismissed { purpose } => (DISMISSED, purpose.clone()),
             Self::Systemd { .. } => (SYSTEMD, String::new()),
             Self::Cancelled => (CANCELLED, String::new()),
             Self::Instance(error) => {
@@ -179,6 +187,7 @@ impl Error {
                 None => Self::NotAuthorized { purpose: "call hostlerd".to_owned(), reason: message },
             },
             AUTHENTICATION_NEEDED => Self::AuthenticationNeeded { purpose: detail },
+            DISMISSED => Self::Dismissed { purpose: detail },
             SYSTEMD => Self::Systemd { reason: message },
             CANCELLED => Self::Cancelled,
             INTERNAL => Self::Internal { reason: message },
@@ -241,6 +250,10 @@ impl Error {
             }
             AUTHENTICATION_NEEDED => {
                 let purpose = between(&text, "to ", " takes authentication").unwrap_or("do this").to_owned();
+                (text, purpose)
+            }
+            DISMISSED => {
+                let purpose = between(&text, "password to ", " was dismissed").unwrap_or("do this").to_owned();
                 (text, purpose)
             }
             other => match InstanceError::from_reply(other, text.clone()) {

@@ -159,6 +159,7 @@ fn errors_come_back_as_they_went() {
         Error::InvalidSettings { problems: vec![problem.clone(), problem] },
         Error::NotAuthorized { purpose: "control the instance \"shop\"".to_owned(), reason: text() },
         Error::AuthenticationNeeded { purpose: "control it".to_owned() },
+        Error::Dismissed { purpose: "control the instance \"shop\"".to_owned() },
         Error::Systemd { reason: text() },
         Error::Cancelled,
         Error::Instance(crate::Error::ReloadFailed { reason: "it does not import".to_owned(), traceback: text() }),

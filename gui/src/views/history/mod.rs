@@ -14,7 +14,7 @@ use self::entry::{Entry, Kind};
 use super::Stage;
 use super::shown::Shown;
 use crate::bus::{Order, Part};
-use crate::model::Loaded;
+use crate::model::{Failure, FailureKind, Loaded};
 use crate::state::State;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
@@ -55,18 +55,37 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
                 list(ui, shown, &[], state, orders);
             }
             Loaded::Failed(_, None) if shown.instance.happenings.is_empty() => {
-                loaded::show(ui, shown.tokens, "the history", &shown.instance.history, |_, _| {});
+                if loaded::show(ui, shown.tokens, "the history", &shown.instance.history, |_, _| {}) {
+                    orders.push(Order::Refresh(shown.key.clone()));
+                }
             }
             history => {
-                if let Some(failure) = history.failure() {
-                    let words = format!("The changes of its settings do not come: {}", failure.message);
-                    ui.label(RichText::new(words).color(shown.tokens.caution));
+                if let Some(failure) = history.failure()
+                    && without_changes(ui, shown, failure)
+                {
+                    orders.push(Order::Refresh(shown.key.clone()));
                 }
                 let revisions = history.value().map_or(&[][..], Vec::as_slice);
                 list(ui, shown, revisions, state, orders);
             }
         }
     });
+}
+
+/// Why the changes of its settings are not among what happened; answers whether they are to be asked for again.
+fn without_changes(ui: &mut Ui, shown: Shown<'_>, failure: &Failure) -> bool {
+    ui.horizontal(|ui| {
+        let (words, color, offer) = if failure.kind == FailureKind::Locked {
+            let words = "It takes authentication to see the changes of its settings.".to_owned();
+            (words, shown.tokens.muted, loaded::UNLOCK)
+        } else {
+            let words = format!("The changes of its settings do not come: {}", failure.reason());
+            (words, shown.tokens.caution, "Try again")
+        };
+        ui.label(RichText::new(words).color(color));
+        ui.button(offer).clicked()
+    })
+    .inner
 }
 
 fn filter(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {

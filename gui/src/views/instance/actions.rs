@@ -71,7 +71,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, room: 
     {
         let words = if ready == wanted { format!("{wanted} workers") } else { format!("{ready} of {wanted} workers") };
         let response = button::plain(ui, Icon::Scaling, &words);
-        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Set Workers…"));
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Set workers…"));
         if response.on_hover_text(Command::Scale.words().help).clicked() {
             chosen = Some(Command::Scale);
         }

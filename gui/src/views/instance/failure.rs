@@ -1,16 +1,16 @@
 //! The action that failed last, where one looks: what failed and why, the evidence, and what to do.
 
-use egui::{CornerRadius, Frame, Label, Margin, RichText, Stroke, Ui};
+use egui::{Align, CornerRadius, Frame, Label, Layout, Margin, RichText, Stroke, Ui};
 use hostler_bus::daemon::InstanceState;
 
 use crate::bus::{Action, Order};
 use crate::commands::{self, Command};
-use crate::model::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind, Instance, ToastTone};
 use crate::state::Tab;
 use crate::theme::icon::Icon;
 use crate::theme::{Size, Tokens};
-use crate::views::Stage;
-use crate::widgets::{button, diff, glyph, text, traceback};
+use crate::views::{Stage, toasts};
+use crate::widgets::{button, diff, glyph, markdown, text, traceback};
 
 /// The height that a traceback takes at most.
 const EVIDENCE: f32 = 132.0;
@@ -25,55 +25,23 @@ enum Answer {
 /// Draws it, if an action failed.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let Some((key, instance)) = stage.selected() else { return };
-    // A reload that somebody else asked for fails as well.
-    let of_others = || Some((Action::Reload, instance.course(stage.now)?.failure?));
-    let Some((action, failure)) = instance.failed.clone().or_else(of_others) else { return };
-    let (state, generation) = (instance.state(), instance.overview.generation);
+    let Some((action, failure)) = last(instance, stage.now) else { return };
+    let goes_on = goes_on(&action, instance.state(), instance.overview.generation);
     let tokens = stage.tokens;
-    // Who cancelled it knows.
-    let is_quiet = failure.kind == FailureKind::Cancelled;
-    let color = if is_quiet { tokens.muted } else { tokens.bad };
-    let mut answer = None;
+    let is_quiet = failure.tone() == ToastTone::Plain;
+    let color = if is_quiet { tokens.muted } else { toasts::sign(tokens, failure.tone()).1 };
+    let (margin, stroke) = if is_quiet { (5, tokens.line) } else { (10, color.gamma_multiply(0.45)) };
     ui.add_space(Size::GAP);
-    Frame::new()
-        .fill(tokens.tint(color))
-        .stroke(Stroke::new(1.0, color.gamma_multiply(0.45)))
+    let card = Frame::new()
+        .fill(if is_quiet { tokens.raised } else { tokens.tint(color) })
+        .stroke(Stroke::new(1.0, stroke))
         .corner_radius(CornerRadius::same(8))
-        .inner_margin(Margin::symmetric(14, 10))
-        .show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.horizontal(|ui| {
-                let icon = if is_quiet { Icon::CircleSlash } else { Icon::CircleX };
-                glyph::show(ui, icon, 16.0, color);
-                let words = if is_quiet { format!("{} cancelled", action.verb()) } else { action.failed() };
-                ui.label(text::strong(words).color(color));
-                if let Some(words) = goes_on(&action, state, generation) {
-                    glyph::show(ui, Icon::CircleCheck, 14.0, tokens.good);
-                    ui.label(RichText::new(words).color(tokens.good));
-                }
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    if button::icon_only(ui, Icon::X, "Dismiss").clicked() {
-                        answer = Some(Answer::Dismiss);
-                    }
-                });
-            });
-            ui.add(Label::new(RichText::new(&failure.message)).wrap());
-            evidence(ui, tokens, &failure);
-            ui.add_space(Size::TIGHT);
-            ui.horizontal(|ui| {
-                if button::plain(ui, Icon::ScrollText, "Show log").clicked() {
-                    answer = Some(Answer::Log);
-                }
-                if action != Action::Remove && button::plain(ui, Icon::RotateCw, "Try again").clicked() {
-                    answer = Some(Answer::Again);
-                }
-                let copied = format!("{}\n\n{}", failure.message, failure.detail);
-                if button::plain(ui, Icon::Copy, "Copy").clicked() {
-                    ui.ctx().copy_text(copied.trim().to_owned());
-                }
-            });
-        });
-    match answer {
+        .inner_margin(Margin::symmetric(14, margin));
+    let answer = card.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        if is_quiet { quiet(ui, tokens, &action, &failure) } else { loud(ui, tokens, &action, &failure, goes_on) }
+    });
+    match answer.inner {
         Some(Answer::Log) => commands::run(Command::Show(Tab::Logs), Some(&key), ui.ctx(), stage),
         Some(Answer::Again) => stage.order(Order::Act(key, action)),
         Some(Answer::Dismiss) => {
@@ -83,6 +51,76 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         }
         None => {}
     }
+}
+
+/// The action that failed last, and why; a reload that somebody else asked for fails as well.
+pub(super) fn last(instance: &Instance, now_us: u64) -> Option<(Action, Failure)> {
+    let of_others = || Some((Action::Reload, instance.course(now_us)?.failure?));
+    instance.failed.clone().or_else(of_others)
+}
+
+/// One calm line: nothing is wrong, somebody chose not to.
+fn quiet(ui: &mut Ui, tokens: &Tokens, action: &Action, failure: &Failure) -> Option<Answer> {
+    let mut answer = None;
+    ui.horizontal(|ui| {
+        glyph::show(ui, Icon::ShieldQuestionMark, 16.0, tokens.muted);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if button::icon_only(ui, Icon::X, "Dismiss").clicked() {
+                answer = Some(Answer::Dismiss);
+            }
+            let help = format!("{}; the desktop asks for a password once more", action.verb());
+            if button::plain(ui, Icon::RotateCw, "Try again").on_hover_text(help).clicked() {
+                answer = Some(Answer::Again);
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.add(Label::new(format!("Not done: {}", failure.reason())).truncate());
+            });
+        });
+    });
+    answer
+}
+
+/// What failed and why, with what there is to know about it.
+fn loud(
+    ui: &mut Ui,
+    tokens: &Tokens,
+    action: &Action,
+    failure: &Failure,
+    goes_on: Option<String>,
+) -> Option<Answer> {
+    let is_refused = failure.tone() == ToastTone::Refused;
+    let (icon, color) = toasts::sign(tokens, failure.tone());
+    let mut answer = None;
+    ui.horizontal(|ui| {
+        glyph::show(ui, icon, 16.0, color);
+        let words = if is_refused { format!("{}: not authorised", action.verb()) } else { action.failed() };
+        ui.label(text::strong(words).color(color));
+        if let Some(words) = goes_on {
+            glyph::show(ui, Icon::CircleCheck, 14.0, tokens.good);
+            ui.label(RichText::new(words).color(tokens.good));
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if button::icon_only(ui, Icon::X, "Dismiss").clicked() {
+                answer = Some(Answer::Dismiss);
+            }
+        });
+    });
+    ui.add(Label::new(markdown::layout(tokens, &text::sentence(&failure.message), Size::BODY, tokens.text)).wrap());
+    evidence(ui, tokens, failure);
+    ui.add_space(Size::TIGHT);
+    ui.horizontal(|ui| {
+        if !is_refused && button::plain(ui, Icon::ScrollText, "Show log").clicked() {
+            answer = Some(Answer::Log);
+        }
+        if *action != Action::Remove && button::plain(ui, Icon::RotateCw, "Try again").clicked() {
+            answer = Some(Answer::Again);
+        }
+        let copied = format!("{}\n\n{}", failure.message, failure.detail);
+        if button::plain(ui, Icon::Copy, "Copy").clicked() {
+            ui.ctx().copy_text(copied.trim().to_owned());
+        }
+    });
+    answer
 }
 
 /// What a failure leaves untouched.

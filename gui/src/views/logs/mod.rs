@@ -163,8 +163,10 @@ fn tend(stage: &mut Stage<'_>, key: &InstanceKey) {
     let rested = stage.now.saturating_sub(log.asked_us) >= PAUSE_US;
     if is_ready && !log.following && may && rested {
         let filter = from_there(log.cursor());
-        stage.state.passing.logs.followed = Some(key.clone());
-        stage.order(Order::FollowLogs(key.clone(), filter));
+        // The person came to see it, or it goes on.
+        let is_known = stage.state.passing.logs.followed.replace(key.clone()).is_some();
+        let order = if is_known { Order::ResumeLogs } else { Order::FollowLogs };
+        stage.order(order(key.clone(), filter));
     }
 }
 

@@ -8,7 +8,7 @@ use egui::Ui;
 use super::Stage;
 use super::reading::Reading;
 use crate::bus::Order;
-use crate::model::{FailureKind, Instance, InstanceKey};
+use crate::model::{Instance, InstanceKey};
 use crate::theme::icon::Icon;
 use crate::widgets::{button, empty, figures, loaded};
 
@@ -34,15 +34,7 @@ pub(super) fn instead(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) -> 
         return true;
     }
     if let Some(failure) = &log.ended {
-        let (icon, title) = match failure.kind {
-            FailureKind::NotPermitted => (Icon::ShieldAlert, "You may not read this log"),
-            FailureKind::Lost => (Icon::Unplug, "The connection is gone"),
-            _ => (Icon::CircleAlert, "The log cannot be read"),
-        };
-        let again = empty::show(ui, tokens, icon, title, &failure.message, |ui| {
-            button::plain(ui, Icon::RefreshCw, "Try again").clicked()
-        });
-        if again {
+        if loaded::failed(ui, tokens, "the log", failure) {
             stage.order(Order::FollowLogs(key.clone(), super::from_there("")));
         }
         return true;

@@ -357,7 +357,7 @@ fn what_cannot_be_read_says_why() {
             *log = LogBook::default();
             log.ended = Some(example::refused());
         });
-        refused.get_by_label("You may not read this log");
+        refused.get_by_label("You may not see the log");
         refused.get_by_label("Try again");
         let empty = trial::of("shop", look, show, |trial| {
             let log = &mut trial.instance().log;

@@ -6,10 +6,11 @@ use super::reading::Reading;
 use super::{LINES, MORE_LINES, Stage, chips};
 use crate::bus::Order;
 use crate::model::logs::{Found, OFFERED};
-use crate::model::{InstanceKey, Severity};
+use crate::model::{FailureKind, InstanceKey, Severity};
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
-use crate::widgets::{button, figures, text};
+use crate::views::toasts;
+use crate::widgets::{button, figures, loaded, text};
 
 /// What stands to the right of the search field, about.
 const REST_WIDTH: f32 = 436.0;
@@ -255,13 +256,17 @@ pub(super) fn foot(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, readin
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if let Some(failure) = ended {
-                if ui.link(RichText::new("Try again").small()).clicked() {
+                let is_locked = failure.kind == FailureKind::Locked;
+                let offer = if is_locked { loaded::UNLOCK } else { "Try again" };
+                if ui.link(RichText::new(offer).small()).clicked() {
                     let filter =
                         super::from_there(stage.world.instance(key).map_or("", |instance| instance.log.cursor()));
                     stage.order(Order::FollowLogs(key.clone(), filter));
                 }
-                let words = format!("{}  {}", icon::text(Icon::CircleAlert), failure.message);
-                ui.add(egui::Label::new(RichText::new(words).small().color(tokens.bad)).truncate());
+                let (glyph, color) =
+                    if is_locked { (Icon::Lock, tokens.muted) } else { toasts::sign(tokens, failure.tone()) };
+                let words = format!("{}  {}", icon::text(glyph), failure.reason());
+                ui.add(egui::Label::new(RichText::new(words).small().color(color)).truncate());
                 return;
             }
             let (glyph, words, color) = match (reading.paused_at.is_some(), following, reading.follows) {

@@ -4,6 +4,7 @@ use egui::{OpenUrl, RichText, ScrollArea, Ui};
 
 use super::{Dialog, Stage};
 use crate::model::FailureKind;
+use crate::views::toasts;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
 use crate::widgets::{button, text};
@@ -30,11 +31,15 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, dialog: &mut Dialog) -> b
         Some(Err(failure)) => {
             let title = match failure.kind {
                 FailureKind::NotPermitted => "You may not make instances here",
+                FailureKind::Dismissed => "It was not made: the question for authorisation was dismissed",
                 _ => "It was not made",
             };
-            line(ui, Icon::CircleX, stage.tokens.bad, title);
+            let (icon, color) = toasts::sign(stage.tokens, failure.tone());
+            line(ui, icon, color, title);
             ScrollArea::vertical().max_height(240.0).show(ui, |ui| {
-                ui.label(&failure.message);
+                if failure.kind != FailureKind::Dismissed {
+                    ui.label(&failure.message);
+                }
                 for problem in &failure.problems {
                     ui.label(format!("{}: {}", problem.key, problem.message));
                 }

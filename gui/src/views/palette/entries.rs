@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn what_is_typed_finds_the_command_it_names_first() {
         let state = State { selected: Some(example::key("shop")), ..State::default() };
-        for (typed, title) in [("reload", "Reload"), ("dark", "Dark Theme"), ("logs", "Logs"), ("quit", "Quit")] {
+        for (typed, title) in [("reload", "Reload"), ("dark", "Dark theme"), ("logs", "Logs"), ("quit", "Quit")] {
             assert_eq!(titles(typed, &state)[0], title, "{typed}");
         }
     }

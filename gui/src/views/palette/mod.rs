@@ -95,7 +95,7 @@ fn field(ui: &mut Ui, stage: &mut Stage<'_>) {
         .frame(Frame::new().inner_margin(Margin::symmetric(16, 12)))
         .event_filter(keys)
         .desired_width(f32::INFINITY);
-    let response = ui.add(edit).accessible_name("Command Palette");
+    let response = ui.add(edit).accessible_name("Command palette");
     if response.changed() {
         palette.place = 0;
     }

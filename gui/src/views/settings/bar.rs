@@ -9,6 +9,7 @@ use crate::draft::Changed;
 use crate::model::{Failure, FailureKind, Instance, InstanceKey};
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
+use crate::views::toasts;
 use crate::widgets::{button, text, traceback};
 
 /// Draws it, if there is anything to say.
@@ -34,7 +35,8 @@ pub(super) fn show(
             && !changes.is_empty()
         {
             // Why stands above all views of the instance.
-            ui.label(text::with_icon(Icon::CircleAlert, title_of(failure)).color(tokens.bad));
+            let (icon, color) = toasts::sign(tokens, failure.tone());
+            ui.label(text::with_icon(icon, title_of(failure)).color(color));
         }
         ui.horizontal(|ui| {
             if editing.draft.is_sent() {
@@ -146,6 +148,8 @@ fn title_of(failure: &Failure) -> &'static str {
     match failure.kind {
         FailureKind::Conflict => "Not applied: somebody else changed the settings meanwhile",
         FailureKind::NotPermitted => "Not applied: you may not change these settings",
+        FailureKind::Locked => "Not applied: it takes authentication",
+        FailureKind::Dismissed => "Not applied: the question for authorisation was dismissed",
         FailureKind::Cancelled => "Cancelled: nothing was changed",
         FailureKind::Invalid => "Not applied: the settings have mistakes",
         _ => "Not applied: the settings are as before",
@@ -154,8 +158,9 @@ fn title_of(failure: &Failure) -> &'static str {
 
 /// Why it was not applied.
 pub(super) fn failed(ui: &mut Ui, tokens: &Tokens, failure: &Failure) {
-    ui.label(text::with_icon(Icon::CircleAlert, title_of(failure)).color(tokens.bad));
-    if !matches!(failure.kind, FailureKind::Cancelled | FailureKind::Invalid) {
+    let (icon, color) = toasts::sign(tokens, failure.tone());
+    ui.label(text::with_icon(icon, title_of(failure)).color(color));
+    if !matches!(failure.kind, FailureKind::Cancelled | FailureKind::Invalid | FailureKind::Dismissed) {
         ui.add(egui::Label::new(RichText::new(&failure.message).color(tokens.text)).wrap());
     }
     if !failure.detail.is_empty() && failure.kind != FailureKind::Conflict {

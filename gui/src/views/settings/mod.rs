@@ -157,14 +157,7 @@ fn instead(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) -> bool {
     }
     match &instance.settings {
         Loaded::Failed(failure, None) => {
-            let (icon, title) = match failure.kind {
-                crate::model::FailureKind::NotPermitted => (Icon::ShieldAlert, "You may not read these settings"),
-                _ => (Icon::CircleAlert, "The settings cannot be read"),
-            };
-            let again = empty::show(ui, tokens, icon, title, &failure.message, |ui| {
-                crate::widgets::button::plain(ui, Icon::RefreshCw, "Try again").clicked()
-            });
-            if again {
+            if crate::widgets::loaded::failed(ui, tokens, "the settings", failure) {
                 stage.order(Order::Refresh(key.clone()));
             }
         }

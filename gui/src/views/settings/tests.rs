@@ -296,7 +296,7 @@ fn what_is_not_there_is_said() {
         let refused = trial::of("shop", look, show, |trial| {
             trial.instance().settings = Loaded::Failed(example::refused(), None);
         });
-        refused.get_by_label("You may not read these settings");
+        refused.get_by_label("You may not see the settings");
         let away = trial::of("shop", look, show, |trial| {
             trial.world.machines.iter_mut().for_each(|machine| machine.link = Link::Connecting);
         });

@@ -225,7 +225,7 @@ fn a_failure_shows_its_evidence_and_what_goes_on() {
             };
             trial.instance().failed = Some((Action::Reload, failure));
         });
-        harness.get_by_label("generation 8 failed: SyntaxError");
+        harness.get_by_label("Generation 8 failed: SyntaxError");
         harness.get_by_label("generation 7 goes on serving");
         harness.get_by_label("/srv/shop/views.py, line 31");
         harness.get_by_role_and_label(Role::Button, "Show log").click();
@@ -233,13 +233,46 @@ fn a_failure_shows_its_evidence_and_what_goes_on() {
         assert_eq!(harness.state().state.tab, Tab::Logs);
         harness.get_by_label("Dismiss").click();
         harness.run();
-        assert!(harness.query_by_label("generation 8 failed: SyntaxError").is_none());
+        assert!(harness.query_by_label("Generation 8 failed: SyntaxError").is_none());
     }
-    let harness = shown("shop", |trial| {
-        let failure = Failure { kind: FailureKind::Cancelled, message: "cancelled".to_owned(), ..Failure::default() };
-        trial.instance().failed = Some((Action::Stop, failure));
-    });
-    harness.get_by_label("Stop cancelled");
+}
+
+#[test]
+fn what_was_dismissed_is_told_apart_from_what_was_refused() {
+    for look in trial::looks() {
+        let failed = |kind| {
+            trial::of("shop", look, super::show, move |trial| {
+                let failure = Failure { kind, message: "not authorized to control it: no".to_owned(), ..Failure::default() };
+                trial.instance().failed = Some((Action::Reload, failure));
+            })
+        };
+        let mut dismissed = failed(FailureKind::Dismissed);
+        dismissed.get_by_label("Not done: the question for authorisation was dismissed");
+        assert!(dismissed.query_by_label("Reload failed").is_none());
+        dismissed.get_by_label("Try again").click();
+        dismissed.run();
+        assert_eq!(orders(&dismissed), [act("shop", Action::Reload)]);
+        let refused = failed(FailureKind::NotPermitted);
+        refused.get_by_label("Reload: not authorised");
+        refused.get_by_label("Not authorized to control it: no");
+        assert!(refused.query_by_label("Reload failed").is_none() && refused.query_by_label("Show log").is_none());
+    }
+}
+
+#[test]
+fn a_reason_is_said_once() {
+    let problem = "its service failed: start-limit-hit; `systemctl reset-failed hostler@billing` lets it start again";
+    let with = |message: &str| {
+        let failure = Failure { message: message.to_owned(), ..Failure::default() };
+        trial::of("billing", trial::DARK, super::show, move |trial| {
+            trial.state.views.sidebar.hidden = true;
+            trial.instance().overview.problem = problem.to_owned();
+            trial.instance().failed = Some((Action::Start, failure));
+        })
+    };
+    let said = |harness: &Harness<'_, Trial>| harness.query_all_by_label_contains("start-limit-hit").count();
+    assert_eq!(said(&with("billing did not start: its service failed: start-limit-hit")), 1);
+    assert_eq!(said(&with("the connection was lost")), 1);
 }
 
 #[test]
@@ -326,13 +359,13 @@ fn the_palette_finds_shows_the_command_and_does_it() {
         let mut harness = window(look, example::world());
         harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
         harness.run();
-        harness.get_by_role_and_label(Role::TextInput, "Command Palette").type_text("restart shop");
+        harness.get_by_role_and_label(Role::TextInput, "Command palette").type_text("restart shop");
         harness.run();
         harness.get_by_label("hostler restart shop --system");
         harness.key_press(Key::Enter);
         harness.run();
         assert_eq!(orders(&harness), [act("shop", Action::Restart)]);
-        assert!(harness.query_by_role_and_label(Role::TextInput, "Command Palette").is_none());
+        assert!(harness.query_by_role_and_label(Role::TextInput, "Command palette").is_none());
     }
 }
 
@@ -369,7 +402,7 @@ fn removing_asks_for_the_name() {
 #[test]
 fn the_number_of_workers_is_set_by_hand() {
     let mut harness = shown("shop", |_| {});
-    harness.get_by_role_and_label(Role::Button, "Set Workers…").click();
+    harness.get_by_role_and_label(Role::Button, "Set workers…").click();
     harness.run();
     harness.get_by_label("One worker more").click();
     harness.run();

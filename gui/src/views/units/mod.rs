@@ -23,7 +23,7 @@ const WIDE: f32 = 660.0;
 /// Draws it.
 pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     stage.with_shown(|shown, _, orders| {
-        loaded::show(ui, shown.tokens, "the units", &shown.instance.detail, |ui, detail| {
+        let again = loaded::show(ui, shown.tokens, "the units", &shown.instance.detail, |ui, detail| {
             if detail.service.is_none() && detail.socket.is_none() {
                 by_hand(ui, shown);
                 return;
@@ -34,6 +34,9 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
                 ui.add_space(Size::GAP);
             });
         });
+        if again {
+            orders.push(Order::Refresh(shown.key.clone()));
+        }
     });
 }
 

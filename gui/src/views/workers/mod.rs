@@ -41,13 +41,16 @@ pub fn show_stacks(state: &mut State, orders: &mut Vec<Order>, shown: Shown<'_>,
 /// Draws it.
 pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     stage.with_shown(|shown, state, orders| {
-        loaded::show(ui, shown.tokens, "the workers", &shown.instance.workers, |ui, workers| {
+        let again = loaded::show(ui, shown.tokens, "the workers", &shown.instance.workers, |ui, workers| {
             if workers.is_empty() {
                 nothing(ui, shown, orders);
             } else {
                 filled(ui, shown, workers, state, orders);
             }
         });
+        if again {
+            orders.push(Order::Refresh(shown.key.clone()));
+        }
     });
 }
 

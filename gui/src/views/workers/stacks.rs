@@ -54,10 +54,15 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, worker: &Worker, state: &mut S
     ui.add(egui::Label::new(text::small(tokens, words)).truncate());
     ui.add_space(Size::TIGHT);
     match stacks {
-        Some(stacks) => loaded::show(ui, tokens, "the stacks", stacks, |ui, words| {
-            let height = (ui.available_height() - 2.0 * Size::GAP).max(60.0);
-            traceback::show(ui, tokens, "stacks", words, height);
-        }),
+        Some(stacks) => {
+            let again = loaded::show(ui, tokens, "the stacks", stacks, |ui, words| {
+                let height = (ui.available_height() - 2.0 * Size::GAP).max(60.0);
+                traceback::show(ui, tokens, "stacks", words, height);
+            });
+            if again {
+                orders.push(shown.act(Action::Stacks(place)));
+            }
+        }
         None if asks => loaded::awaited(ui, tokens, "the stacks"),
         None => {
             let failed = shown.instance.failed.as_ref().filter(|(action, _)| *action == Action::Stacks(place));

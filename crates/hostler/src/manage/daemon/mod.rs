@@ -174,7 +174,7 @@ impl Failed {
 pub(super) fn code(error: &Error) -> u8 {
     match error {
         Error::NoInstance { .. } | Error::Lost(_) => UNAVAILABLE,
-        Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. } => NOT_ALLOWED,
+        Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. } | Error::Dismissed { .. } => NOT_ALLOWED,
         Error::Conflict { .. } => TRY_AGAIN,
         Error::InvalidSettings { .. } => USAGE,
         _ => FAILED,
@@ -382,9 +382,7 @@ impl Session<'_> {
             match instance.stacks(worker.place).await {
                 Ok(stacks) if self.request.json => all.push(Stacks { worker: worker.place, stacks }),
                 Ok(stacks) => write(&format!("{name}\n{}\n", harmless(&stacks).trim_end())),
-                Err(failed @ (Error::NotAuthorized { .. } | Error::AuthenticationNeeded { .. })) => {
-                    return Err(failed.into());
-                }
+                Err(failed) if code(&failed) == NOT_ALLOWED => return Err(failed.into()),
                 Err(failed) => {
                     say(&format!("{name} {}", harmless(&failed.to_string())));
                     outcome = Err(Failed::Told(FAILED));
