@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
+import processes
 from deadline import wait_until
 
 WSGI = """
@@ -47,6 +49,18 @@ def application(environ, start_response):
 NAVIGATION = [("Sec-Fetch-Mode", "navigate"), ("Accept", "text/html")]
 
 
+@contextmanager
+def at_once(server):
+    """What is written meanwhile is seen at one time, as a quick editor's: what it writes within 50 ms is one change, and this process may get
+    no processor for longer. The server stands still until all is written."""
+    server.send_signal(signal.SIGSTOP)
+    wait_until(lambda: processes.state(server.pid) == "T", "it stands still")
+    try:
+        yield
+    finally:
+        server.send_signal(signal.SIGCONT)
+
+
 class Site:
     """A project that is edited, and the server that watches it."""
 
@@ -72,8 +86,18 @@ class Site:
         told = (re.match(r"files changed path=(\S+) files=(\d+)", r.message) for r in self.server.log.records)
         return [(match[1], int(match[2])) for match in told if match]
 
+    def save(self, text, file=None):
+        with at_once(self.server):
+            (file or self.file).write_text(text)
+
     def write(self, body):
-        self.file.write_text(self.source.format(body=body))
+        self.save(self.source.format(body=body))
+
+    def save_by_renaming(self, body):
+        """At no time the file is there in part."""
+        beside = self.directory / ".site_of_test.py.tmp"
+        beside.write_text(self.source.format(body=body))
+        beside.rename(self.file)
 
     def reloaded(self):
         """Waits for one more reload that succeeded."""
@@ -109,14 +133,13 @@ def test_a_saved_change_serves(site, source):
 def test_editors_that_save_by_renaming(site):
     made = site()
     for body in (b"two", b"three"):
-        beside = made.directory / ".site_of_test.py.tmp"
-        beside.write_text(made.source.format(body=body))
-        beside.rename(made.file)
+        made.save_by_renaming(body)
         made.reloaded()
         assert made.get().body == body
     # As vim does it: the old file goes away first.
-    made.file.rename(made.directory / "site_of_test.py~")
-    made.write(b"four")
+    with at_once(made.server):
+        made.file.rename(made.directory / "site_of_test.py~")
+        made.file.write_text(made.source.format(body=b"four"))
     made.reloaded()
     wait_until(lambda: made.get().body == b"four", "the last save serves")
 
@@ -124,7 +147,7 @@ def test_editors_that_save_by_renaming(site):
 def test_rapid_changes_end_with_the_last(site):
     made = site()
     for number in range(30):
-        made.write(b"v%d" % number)
+        made.save_by_renaming(b"v%d" % number)
     wait_until(lambda: made.get().body == b"v29", "the last save serves")
 
 
@@ -143,10 +166,11 @@ def test_many_files_at_once_are_one_reload(site):
     staged.mkdir()
     for number in range(200):
         (staged / f"module{number}.py").write_text("x = 1\n")
-    for number in range(200):
-        (staged / f"module{number}.py").rename(made.directory / f"module{number}.py")
+    with at_once(made.server):
+        for number in range(200):
+            (staged / f"module{number}.py").rename(made.directory / f"module{number}.py")
     made.reloaded()
-    (made.directory / "last.py").write_text("x = 1\n")
+    made.save("x = 1\n", made.directory / "last.py")
     made.reloaded()
     assert [files for _, files in made.changes()] == [200, 1]
 
@@ -154,21 +178,24 @@ def test_many_files_at_once_are_one_reload(site):
 def test_new_directories_and_files(site):
     made = site()
     deep = made.directory / "shop" / "views"
-    deep.mkdir(parents=True)
-    (deep / "names.py").write_text('NAME = b"two"\n')
+    with at_once(made.server):
+        deep.mkdir(parents=True)
+        (deep / "names.py").write_text('NAME = b"two"\n')
     made.reloaded()
-    made.file.write_text(
+    made.save(
         "from shop.views.names import NAME\n" + made.source.format(body=b"x").replace("b'x'", "NAME")
     )
     made.reloaded()
     assert made.get().body == b"two"
-    (deep / "names.py").write_text('NAME = b"three"\n')
+    made.save('NAME = b"three"\n', deep / "names.py")
     made.reloaded()
     assert made.get().body == b"three"
-    shutil.rmtree(made.directory / "shop")
+    with at_once(made.server):
+        shutil.rmtree(made.directory / "shop")
     made.broken()
-    deep.mkdir(parents=True)
-    (deep / "names.py").write_text('NAME = b"four"\n')
+    with at_once(made.server):
+        deep.mkdir(parents=True)
+        (deep / "names.py").write_text('NAME = b"four"\n')
     made.reloaded()
     assert made.get().body == b"four"
 
@@ -193,10 +220,11 @@ def test_more_files_by_setting(site, tmp_path):
     extra = tmp_path / "extra.conf"
     extra.write_text("x")
     made = site(reload_extra_file=[extra], reload_include=["*.html"])
-    extra.write_text("longer")
+    made.save("longer", extra)
     made.reloaded()
-    (made.directory / "templates").mkdir()
-    (made.directory / "templates" / "page.html").write_text("x")
+    with at_once(made.server):
+        (made.directory / "templates").mkdir()
+        (made.directory / "templates" / "page.html").write_text("x")
     made.reloaded()
 
 
@@ -211,7 +239,7 @@ def test_modules_from_elsewhere_are_watched(site, tmp_path):
     assert made.get().body == b"one"
 
     def saved(text):
-        (library / "shared" / "names.py").write_text(text)
+        made.save(text, library / "shared" / "names.py")
 
     saved('NAME = b"two, longer"\n')
     made.reloaded()
@@ -227,15 +255,16 @@ def test_polling(site):
     made = site(reload_engine="poll")
     made.write(b"two, of another length")
     made.reloaded()
-    (made.directory / "new").mkdir()
-    (made.directory / "new" / "module.py").write_text("x = 1\n")
+    with at_once(made.server):
+        (made.directory / "new").mkdir()
+        (made.directory / "new" / "module.py").write_text("x = 1\n")
     made.reloaded()
 
 
 @SOURCES
 def test_broken_code_is_shown_to_browsers_and_harms_nothing_else(site, source):
     made = site(source=source, workers=2)
-    made.file.write_text(BROKEN)
+    made.save(BROKEN)
     made.broken()
     answer = made.page()
     assert answer.status == 500
@@ -255,13 +284,13 @@ def test_broken_code_is_shown_to_browsers_and_harms_nothing_else(site, source):
 
 def test_a_page_can_ask_whether_its_failure_stands(site):
     made = site()
-    made.file.write_text(BROKEN)
+    made.save(BROKEN)
     made.broken()
     number = made.page().header("hostler-failure")
     asks = [("Hostler-Failure", number), ("Sec-Fetch-Mode", "cors")]
     with made.server.connect() as client:
         assert client.get("/", method="HEAD", headers=asks).header("hostler-failure") == number
-    made.file.write_text("raise ValueError('another')\n")
+    made.save("raise ValueError('another')\n")
     made.broken(2)
     assert made.page().header("hostler-failure") not in (None, number)
     made.write(b"two")
@@ -277,7 +306,7 @@ def test_a_start_with_broken_code_waits_for_a_change(site, text):
     assert made.page().status == 500
     answer = made.get("/api")
     assert (answer.status, answer.header("content-type")) == (500, "text/plain; charset=utf-8")
-    made.file.write_text("raise ValueError('still')\n")
+    made.save("raise ValueError('still')\n")
     made.broken()
     assert b"still" in made.page().body
     assert b"still" in made.get("/api").body
@@ -338,14 +367,14 @@ def test_a_project_behind_a_link(serve, tmp_path):
         (tmp_path / name / "site_of_test.py").write_text(WSGI.format(body=name.encode()))
     (tmp_path / "current").symlink_to("first")
     made = Site(serve, tmp_path, directory="current", text=WSGI.format(body=b"first"))
-    (tmp_path / "first" / "site_of_test.py").write_text(WSGI.format(body=b"edited"))
+    made.save(WSGI.format(body=b"edited"), tmp_path / "first" / "site_of_test.py")
     made.reloaded()
     assert made.get().body == b"edited"
     (tmp_path / "next").symlink_to("second")
     (tmp_path / "next").rename(tmp_path / "current")
     made.reloaded()
     assert made.get().body == b"second"
-    (tmp_path / "second" / "site_of_test.py").write_text(WSGI.format(body=b"third"))
+    made.save(WSGI.format(body=b"third"), tmp_path / "second" / "site_of_test.py")
     made.reloaded()
     assert made.get().body == b"third"
 
@@ -356,11 +385,13 @@ def test_the_file_of_settings_is_watched(serve, tmp_path):
     text = f'app = "site_of_test:application"\nchdir = "{tmp_path}"\nbind = "127.0.0.1:0"\npython = "{sys.executable}"\n'
     file.write_text(text)
     server = serve(arguments=["serve", file, "--reload"])
-    file.write_text(text + "no_such_key = 1\n")
+    with at_once(server):
+        file.write_text(text + "no_such_key = 1\n")
     server.log.expect("the reload failed.*no_such_key")
     answer = server.get(headers=NAVIGATION)
     assert answer.status == 500 and b"no_such_key" in answer.body
-    file.write_text(text + 'env = ["A=b"]\n')
+    with at_once(server):
+        file.write_text(text + 'env = ["A=b"]\n')
     server.log.expect("the next generation serves")
     assert server.get(headers=NAVIGATION).body == b"one"
 
@@ -391,10 +422,10 @@ def test_a_page_loads_itself_anew_in_a_browser(site, tmp_path):
     )
     try:
         wait_until(lambda: '"GET / HTTP/1.1" 500' in access.read_text(), "the page is shown", 60)
-        made.file.write_text("raise ValueError('another mistake')\n")
+        made.save("raise ValueError('another mistake')\n")
         made.broken()
         wait_until(lambda: access.read_text().count('"GET / HTTP/1.1" 500') == 2, "the other page is shown", 60)
-        made.file.write_text(PAGE)
+        made.save(PAGE)
         wait_until(seen.exists, "the application's page is shown", 60)
     finally:
         process.terminate()

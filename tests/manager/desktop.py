@@ -114,6 +114,18 @@ class Reader:
         named = f"label: generation {generation}"
         wait_until(lambda: named in self.lines(), lambda: f"{named!r}; read was:\n" + "\n".join(self.lines()), SECONDS)
 
+    def until_found(self, words):
+        """Waits until the first entry of the palette begins with these words: that is what Enter takes."""
+
+        def found():
+            nodes = iter(self.nodes())
+            # The field stands before the entries.
+            palette = any(node.name == "Command Palette" for node in nodes)
+            first = next((node.name for node in nodes if node.role == "list item"), "")
+            return palette and first.lower().startswith(words)
+
+        wait_until(found, lambda: f"what {words!r} finds; read was:\n" + "\n".join(self.lines()), SECONDS)
+
     def find(self, role, name):
         """What has this role, and a name that begins so, once it is there."""
 

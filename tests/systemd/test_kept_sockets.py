@@ -187,7 +187,7 @@ def test_who_comes_during_a_stop_is_refused_and_never_reset(plain):
     made = plain()
     made.start("127.0.0.1:9000", "unix:/run/plain/plain.sock")
     assert (made.get(9000), made.get()) == ("one", "one")
-    with Hammer(str(made.path()), clients=1, target="/wait?seconds=3", requests=1) as slow, TcpHammer(made, 9000) as tcp:
+    with Hammer(str(made.path()), clients=1, target="/wait?seconds=8", requests=1) as slow, TcpHammer(made, 9000) as tcp:
         tcp.wait_answers(20)
         wait_until(lambda: "/wait" in made.machine.run("hostler", "requests", "--socket", "/run/plain/control.sock"), made.told)
         made.machine.systemctl("stop", SERVICE)

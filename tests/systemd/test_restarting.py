@@ -26,10 +26,10 @@ def test_restarts_under_load_refuse_nobody(instance):
 
 
 def test_a_running_request_outlives_the_stop(machine, instance):
-    shop = instance(settings="graceful_timeout = 10")
+    shop = instance(settings="graceful_timeout = 20")
     shop.listen()
     shop.text()
-    with Hammer(shop.address, clients=1, target="/wait?seconds=2", requests=1) as hammer:
+    with Hammer(shop.address, clients=1, target="/wait?seconds=6", requests=1) as hammer:
         machine.run("sh", "-c", f"until hostler requests --json | grep -q /wait; do :; done; systemctl stop {shop.service}")
         hammer.join()
     hammer.check()
@@ -38,10 +38,10 @@ def test_a_running_request_outlives_the_stop(machine, instance):
 
 def test_who_comes_during_a_stop_of_the_service_starts_it_again(machine, instance):
     """Its socket stays active: a connection waits in it, and is neither refused nor reset (systemd.socket(5))."""
-    shop = instance(settings="graceful_timeout = 10")
+    shop = instance(settings="graceful_timeout = 20")
     shop.listen()
     first = shop.who()["server"]
-    with Hammer(shop.address, clients=1, target="/wait?seconds=2", requests=1) as slow:
+    with Hammer(shop.address, clients=1, target="/wait?seconds=6", requests=1) as slow:
         machine.run("sh", "-c", f"until hostler requests --json | grep -q /wait; do :; done; systemctl stop --no-block {shop.service}")
         wait_until(lambda: shop.show("ActiveState") == "deactivating", shop.told)
         with Hammer(shop.address, clients=4, requests=40) as hammer:
