@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from deadline import let_pass, wait_until
-from desktop import MANAGER, SECONDS
+from desktop import MANAGER, PALETTE, SECONDS
 
 # What a start may take of processors until something is drawn.
 START_SECONDS = 2.0
@@ -62,7 +62,7 @@ def command(window, reader, words):
     """Has a command done that the palette finds by these words: what is typed before it is there is lost, and Enter takes what is
     found by then."""
     window.key("ctrl+k")
-    reader.until_said("Command Palette")
+    reader.until_said(PALETTE)
     window.type(words)
     reader.until_found(words)
     window.key("Return")
@@ -126,8 +126,9 @@ def test_keys_lead_everywhere(desktop):
     window = desktop.open("shop")
     reader.until_serves(1)
     window.key("ctrl+k")
-    reader.until_said("Palette")
+    reader.until_said(PALETTE)
     window.type("workers")
+    reader.until_found("workers")
     before = window.picture().tobytes()
     window.key("Return")
     wait_until(lambda: window.picture().tobytes() != before, "the palette is gone", SECONDS)

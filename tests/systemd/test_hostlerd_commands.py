@@ -36,6 +36,16 @@ def hostler(machine, *words, code=0, user=None, **options):
     return result.stdout
 
 
+def serving(machine):
+    """The place of a worker that serves."""
+
+    def found():
+        workers = json.loads(hostler(machine, "workers", "shop", "--json"))
+        return [worker["place"] for worker in workers if worker["state"] in ("idle", "busy")]
+
+    return wait_until(found, "a worker serves")[0]
+
+
 def answer(machine):
     return machine.run("curl", "--silent", "--fail", "--unix-socket", "/run/hostler/shop.sock", "http://shop/")
 
@@ -267,9 +277,11 @@ def test_a_rule_gives_what_it_says_and_no_more(machine, instance):
         """if (action.id == "org.hostler.Hostler1.control" && action.lookup("instance") == "shop" && subject.user == "jane")
              return polkit.Result.YES;""",
     )
-    for words in ["start", "reload", "sleep", "wake", "restart", "scale NAME 2", "log-level NAME debug", "recycle NAME 0", "stop"]:
-        hostler(machine, *words_of(words), user="jane")
-        hostler(machine, *words_of(words), "--no-ask-password", user="jane")
+    for words in ["start", "reload", "sleep", "wake", "restart", "scale NAME 2", "log-level NAME debug", "recycle NAME PLACE", "stop"]:
+        for more in ([], ["--no-ask-password"]):
+            # Who replaces a worker has another place, and the one before may be empty by now.
+            asked = words.replace("PLACE", str(serving(machine))) if "PLACE" in words else words
+            hostler(machine, *words_of(asked), *more, user="jane")
     for words, purpose in [("set NAME threads=2", READING), ("logs", READING), ("enable", MANAGING)]:
         assert NEEDS.format(purpose) in hostler(machine, *words_of(words), user="jane", code=NOT_ALLOWED)
     # The greater right has the smaller ones in it.

@@ -81,12 +81,13 @@ fn a_checkout_is_one_change() {
     for number in 0..500 {
         fs::write(watched.root.join(format!("m{number}.py")), "one").unwrap();
     }
-    let mut files = 0;
+    let (mut files, mut parts) = (0, 0);
     while files < 500 {
-        let told = watched.next();
-        assert!(files == 0 || told.files > 100, "in few parts, even where writing is slow");
-        files += told.files;
+        files += watched.next().files;
+        parts += 1;
     }
+    // Whoever writes may get no processor for longer than changes have to be quiet.
+    assert!(parts < 20, "in few parts, even where writing is slow: {parts}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn what_rests_is_left_alone() {
             ));
         }
         // The wake-up for the last of them may still come.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let (calls, wakes) = (played.called(), window.wakes.load(Ordering::Relaxed));
         // Time is what this is about.
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -112,7 +112,7 @@ fn a_window_that_nobody_sees_asks_nothing() {
         window.until(|event| matches!(event, Event::Workers(..)).then_some(())).await;
         window.thread.send(Order::Shown(false));
         // What was under way comes to its end.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
         let calls = played.called();
         tokio::time::sleep(Duration::from_secs(6)).await;
         assert_eq!(played.called(), calls, "{:?}", played.calls);
