@@ -158,7 +158,7 @@ def test_a_stop_cancels_background_tasks_after_graceful_timeout(serve):
     start = time.monotonic()
     server.send_signal(signal.SIGTERM)
     server.process.wait(10)
-    assert 0.9 < time.monotonic() - start < 4
+    assert 0.9 < time.monotonic() - start < 8
     server.log.claim("")
     server.assert_ended(0)
     assert "finished" not in server.notes(key)
@@ -173,7 +173,7 @@ def test_a_stop_with_a_task_that_cannot_be_cancelled(serve):
     start = time.monotonic()
     server.send_signal(signal.SIGTERM)
     server.process.wait(10)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 9
     server.log.claim("")
     server.assert_ended(0)
 

@@ -205,6 +205,8 @@ def test_killed_workers_are_forked_again_and_idempotent_requests_answered(serve)
 def test_after_200_recyclings_nothing_is_left(serve, runtime):
     server = preload(serve, workers=2, control_socket=f"{runtime}/c")
     keeper = keeper_of(server)
+    # It forks no more, and what it used for that is closed.
+    wait_until(lambda: processes.at_rest(keeper), "the keeper waits")
     before = processes.descriptors(keeper)
 
     def recycled():
