@@ -182,10 +182,7 @@ mod tests {
         let told = |asked, challenge| refusal(Right::Control, asked, challenge);
         assert!(told(true, true).contains("no polkit agent"));
         assert!(told(true, false).starts_with("the authentication failed, or "));
-        assert_eq!(
-            told(false, false),
-            "polkit's action org.hostler.Hostler1.control does not allow it to this user"
-        );
+        assert_eq!(told(false, false), "polkit's action org.hostler.Hostler1.control does not allow it to this user");
     }
 
     #[test]

@@ -85,6 +85,22 @@ impl Instance {
         self.detail.value()?.instance.as_ref()
     }
 
+    /// The action that failed last, and why; a reload that somebody else asked for fails as well.
+    #[must_use]
+    pub fn last_failure(&self, now_us: u64) -> Option<(Action, Failure)> {
+        let of_others = || Some((Action::Reload, self.course(now_us)?.failure?));
+        self.failed.clone().or_else(of_others)
+    }
+
+    /// What is wrong with it, unless the failure that is on screen names the same reason: it is said once.
+    #[must_use]
+    pub fn untold_problem(&self, now_us: u64) -> Option<&str> {
+        let problem = self.overview.problem.as_str();
+        let reason = problem.split([';', '\n']).next().unwrap_or_default().trim_end_matches('.');
+        let is_told = self.last_failure(now_us).is_some_and(|(_, failure)| failure.message.contains(reason));
+        (!reason.is_empty() && !is_told).then_some(problem)
+    }
+
     /// Notes what somebody else does to it.
     pub(super) fn begun_by_others(&mut self, action: Action, now_us: u64) {
         if self.running.is_some() {

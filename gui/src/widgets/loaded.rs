@@ -14,7 +14,13 @@ pub const UNLOCK: &str = "Unlock…";
 /// below the reason. `what` is what is awaited, in a word or two: `the workers`. Answers whether it is to be asked for again,
 /// with a password if that is what it takes.
 #[must_use]
-pub fn show<T>(ui: &mut Ui, tokens: &Tokens, what: &str, loaded: &Loaded<T>, content: impl FnOnce(&mut Ui, &T)) -> bool {
+pub fn show<T>(
+    ui: &mut Ui,
+    tokens: &Tokens,
+    what: &str,
+    loaded: &Loaded<T>,
+    content: impl FnOnce(&mut Ui, &T),
+) -> bool {
     let mut again = false;
     if let Some(failure) = loaded.failure() {
         match loaded.value() {
@@ -70,7 +76,9 @@ pub fn failed(ui: &mut Ui, tokens: &Tokens, what: &str, failure: &Failure) -> bo
         _ => (Icon::TriangleAlert, format!("{} did not come", capital(what))),
     };
     let words = match failure.kind {
-        FailureKind::Locked => "The desktop asks for a password, in a window of its own, when you unlock it.".to_owned(),
+        FailureKind::Locked => {
+            "The desktop asks for a password, in a window of its own, when you unlock it.".to_owned()
+        }
         _ => text::sentence(failure.reason()),
     };
     empty::show(ui, tokens, icon, &title, &words, |ui| {

@@ -4,8 +4,10 @@ use hostler_bus::daemon::{InstanceState, Problem};
 use hostler_bus::{Status, Worker};
 
 use super::{NOW_US, SECOND, key, refused, system, world};
-use crate::bus::{Absence, Action, Link, Progress};
-use crate::model::{Failure, Happening, HappeningKind, Instance, Loaded, Renewal, Running, Sample, ToastTone, World};
+use crate::bus::{Absence, Action, Event, Link, Progress};
+use crate::model::{
+    Failure, FailureKind, Happening, HappeningKind, Instance, Loaded, Renewal, Running, Sample, ToastTone, World,
+};
 
 /// A name as long as instances may have one, without a place to break it.
 pub const LONG_NAME: &str = "rindfleischetikettierungsueberwachungsaufgabenuebertragung";
@@ -209,6 +211,40 @@ pub fn authorizes() -> World {
         let since_us = NOW_US - 4 * SECOND;
         let progress = Progress::default();
         instance.running = Some(Running { action: Action::Restart, since_us, authorizing: true, progress });
+    })
+}
+
+/// `shop` after the person closed the question for a password, in the notice above it and in a toast.
+#[must_use]
+pub fn dismissed() -> World {
+    ended(FailureKind::Dismissed, "the question for a password to control the instance \"shop\" was dismissed")
+}
+
+/// `shop` after a reload that this person may not have.
+#[must_use]
+pub fn unauthorised() -> World {
+    ended(
+        FailureKind::NotPermitted,
+        "not authorized to control the instance \"shop\": polkit's action org.hostler.Hostler1.control does not allow it to \
+         this user",
+    )
+}
+
+fn ended(kind: FailureKind, message: &str) -> World {
+    let mut world = world();
+    let failure = Failure { kind, message: message.to_owned(), ..Failure::default() };
+    world.take(Event::Ended(key("shop"), Action::Reload, Err(failure)), NOW_US - SECOND);
+    world
+}
+
+/// `shop`, whose settings were read before and take a password now; its history was never read.
+#[must_use]
+pub fn locked() -> World {
+    of("shop", |instance| {
+        let message = "It takes authentication to read logs and settings of the instance \"shop\".".to_owned();
+        let failure = Failure { kind: FailureKind::Locked, message, ..Failure::default() };
+        instance.requests = Loaded::Failed(failure.clone(), None);
+        instance.workers.take(Err(failure));
     })
 }
 

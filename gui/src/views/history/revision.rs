@@ -27,7 +27,7 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, info: &RevisionInfo, state: &m
             if is_narrow {
                 ui.set_max_width(ui.available_width() * 0.3);
             }
-            ui.add(Label::new(text::strong(&info.summary)).truncate()).on_hover_text(author(info));
+            ui.add(Label::new(text::strong(text::sentence(&info.summary))).truncate()).on_hover_text(author(info));
         });
         if !is_narrow {
             ui.label(text::muted(tokens, author(info)));

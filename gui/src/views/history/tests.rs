@@ -13,8 +13,8 @@ fn changes_and_reloads_are_one_line_of_time() {
         let harness = trial::of("shop", look, show, |_| {});
         harness.get_by_label("Saturday 21 November 2026");
         let top = |label: &str| harness.get_by_label(label).rect().top();
-        assert!(top("Reload failed") < top("set max_body"));
-        assert!(top("set max_body") < top("set workers"));
+        assert!(top("Reload failed") < top("Set max_body"));
+        assert!(top("Set max_body") < top("Set workers"));
         harness.get_by_label("+max_body = \"16MiB\"");
         assert!(harness.query_by_label("+workers = \"2..8\"").is_none(), "former differences are folded");
     }
@@ -69,13 +69,13 @@ fn one_kind_is_shown_alone() {
     harness.get_by_label("Reloads").click();
     harness.run();
     harness.get_by_label("Reload failed");
-    assert!(harness.query_by_label("set max_body").is_none());
+    assert!(harness.query_by_label("Set max_body").is_none());
     harness.get_by_label("Starts and restarts").click();
     harness.run();
     harness.get_by_label("Nothing of this kind");
     harness.get_by_label("Show all").click();
     harness.run();
-    harness.get_by_label("set max_body");
+    harness.get_by_label("Set max_body");
 }
 
 #[test]

@@ -1,13 +1,18 @@
 //! The course of a reload while it goes on, and for a moment after: the next generation starts, serves, and the former
 //! one finishes what it runs. One that failed is shown by `failure`, with its traceback.
 
-use egui::{CornerRadius, Frame, Margin, RichText, Stroke, Ui};
+use egui::{CornerRadius, Frame, Label, Margin, RichText, Sense, Stroke, Ui, Vec2};
 
 use crate::model::{Step, StepState};
 use crate::theme::icon::Icon;
 use crate::theme::{Size, Tokens};
 use crate::views::Stage;
 use crate::widgets::{figures, glyph, spinner, text};
+
+/// How wide a step is at least beside the others.
+const STEP: f32 = 190.0;
+/// How high the line above a step is.
+const LINE: f32 = 3.0;
 
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
@@ -19,18 +24,19 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         .fill(tokens.raised)
         .stroke(Stroke::new(1.0, tokens.line))
         .corner_radius(CornerRadius::same(8))
-        .inner_margin(Margin::symmetric(14, 9))
+        .inner_margin(Margin::symmetric(14, 12))
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
-            ui.horizontal_wrapped(|ui| {
-                ui.spacing_mut().item_spacing = egui::vec2(7.0, 4.0);
-                for (index, step) in course.steps.iter().enumerate() {
-                    if index > 0 {
-                        glyph::show(ui, Icon::ChevronRight, 14.0, tokens.muted);
+            ui.spacing_mut().item_spacing.x = Size::PAD;
+            let columns = if ui.available_width() < STEP * course.steps.len() as f32 { 1 } else { course.steps.len() };
+            for row in course.steps.chunks(columns) {
+                ui.columns(columns, |ui| {
+                    for (ui, step) in ui.iter_mut().zip(row) {
+                        draw(ui, tokens, step);
                     }
-                    draw(ui, tokens, step);
-                }
-            });
+                });
+            }
+            ui.add_space(Size::TIGHT);
             let words = if course.is_over() {
                 ui.ctx().request_repaint_after(std::time::Duration::from_secs(1));
                 format!("Done. It began {}.", figures::ago(stage.now, course.since_us))
@@ -41,26 +47,34 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         });
 }
 
+/// A step below its piece of the line: what it is, and how it goes.
 fn draw(ui: &mut Ui, tokens: &Tokens, step: &Step) {
-    match step.state {
-        StepState::Done => {
-            glyph::show(ui, Icon::CircleCheck, 15.0, tokens.good);
-            ui.label(RichText::new(&step.title).color(tokens.text));
+    let color = match step.state {
+        StepState::Done => tokens.good,
+        StepState::Underway => tokens.moving,
+        StepState::Waiting => tokens.line,
+        StepState::Failed => tokens.bad,
+    };
+    ui.spacing_mut().item_spacing.y = Size::TIGHT;
+    ui.spacing_mut().interact_size.y = 20.0;
+    let (line, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), LINE), Sense::hover());
+    ui.painter().rect_filled(line, LINE / 2.0, color);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 7.0;
+        match step.state {
+            StepState::Done => glyph::show(ui, Icon::CircleCheck, 15.0, color),
+            StepState::Underway => spinner::show(ui, 15.0, color),
+            StepState::Waiting => glyph::show(ui, Icon::CircleDashed, 15.0, tokens.muted),
+            StepState::Failed => glyph::show(ui, Icon::CircleX, 15.0, color),
+        };
+        let title = match step.state {
+            StepState::Underway => text::strong(&step.title),
+            StepState::Waiting => text::muted(tokens, &step.title),
+            StepState::Done | StepState::Failed => RichText::new(&step.title).color(tokens.text),
+        };
+        ui.add(Label::new(title).truncate());
+        if !step.detail.is_empty() {
+            ui.add(Label::new(text::small(tokens, &step.detail)).truncate());
         }
-        StepState::Underway => {
-            spinner::show(ui, 15.0, tokens.moving);
-            ui.label(text::strong(&step.title));
-        }
-        StepState::Waiting => {
-            glyph::show(ui, Icon::CircleDashed, 15.0, tokens.muted);
-            ui.label(text::muted(tokens, &step.title));
-        }
-        StepState::Failed => {
-            glyph::show(ui, Icon::CircleX, 15.0, tokens.bad);
-            ui.label(RichText::new(&step.title).color(tokens.bad));
-        }
-    }
-    if !step.detail.is_empty() {
-        ui.label(text::small(tokens, &step.detail));
-    }
+    });
 }

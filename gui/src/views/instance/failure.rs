@@ -5,7 +5,7 @@ use hostler_bus::daemon::InstanceState;
 
 use crate::bus::{Action, Order};
 use crate::commands::{self, Command};
-use crate::model::{Failure, FailureKind, Instance, ToastTone};
+use crate::model::{Failure, FailureKind, ToastTone};
 use crate::state::Tab;
 use crate::theme::icon::Icon;
 use crate::theme::{Size, Tokens};
@@ -25,7 +25,7 @@ enum Answer {
 /// Draws it, if an action failed.
 pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let Some((key, instance)) = stage.selected() else { return };
-    let Some((action, failure)) = last(instance, stage.now) else { return };
+    let Some((action, failure)) = instance.last_failure(stage.now) else { return };
     let goes_on = goes_on(&action, instance.state(), instance.overview.generation);
     let tokens = stage.tokens;
     let is_quiet = failure.tone() == ToastTone::Plain;
@@ -53,12 +53,6 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     }
 }
 
-/// The action that failed last, and why; a reload that somebody else asked for fails as well.
-pub(super) fn last(instance: &Instance, now_us: u64) -> Option<(Action, Failure)> {
-    let of_others = || Some((Action::Reload, instance.course(now_us)?.failure?));
-    instance.failed.clone().or_else(of_others)
-}
-
 /// One calm line: nothing is wrong, somebody chose not to.
 fn quiet(ui: &mut Ui, tokens: &Tokens, action: &Action, failure: &Failure) -> Option<Answer> {
     let mut answer = None;
@@ -81,13 +75,7 @@ fn quiet(ui: &mut Ui, tokens: &Tokens, action: &Action, failure: &Failure) -> Op
 }
 
 /// What failed and why, with what there is to know about it.
-fn loud(
-    ui: &mut Ui,
-    tokens: &Tokens,
-    action: &Action,
-    failure: &Failure,
-    goes_on: Option<String>,
-) -> Option<Answer> {
+fn loud(ui: &mut Ui, tokens: &Tokens, action: &Action, failure: &Failure, goes_on: Option<String>) -> Option<Answer> {
     let is_refused = failure.tone() == ToastTone::Refused;
     let (icon, color) = toasts::sign(tokens, failure.tone());
     let mut answer = None;
@@ -138,7 +126,7 @@ fn evidence(ui: &mut Ui, tokens: &Tokens, failure: &Failure) {
     if failure.detail.is_empty() {
         return;
     }
-    if let Some(place) = last_place(&failure.detail) {
+    if let Some(place) = last_place(&failure.detail).filter(|place| !failure.message.contains(place)) {
         ui.horizontal(|ui| {
             glyph::show(ui, Icon::FileCodeCorner, 14.0, tokens.muted);
             ui.label(RichText::new(place).monospace().color(tokens.text));

@@ -8,10 +8,11 @@ use egui::{
 };
 use hostler_bus::daemon::InstanceState;
 
-use super::{actions, failure};
+use super::actions;
 use crate::bus::Link;
 use crate::commands::{self, Command};
-use crate::model::{Failure, Instance, InstanceKey};
+use crate::model::{Instance, InstanceKey};
+use crate::state::Tab;
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
 use crate::views::{Stage, absence};
@@ -44,22 +45,15 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     });
     facts(ui, stage, &key);
     let Some((_, instance)) = stage.selected() else { return };
-    let problem = instance.overview.problem.clone();
-    // Said once: what an action failed at stands in its own card, with the evidence.
-    let is_told = failure::last(instance, stage.now).is_some_and(|(_, failure)| tells(&failure, &problem));
-    if !problem.is_empty() && !is_told {
-        let is_bad = matches!(instance.state(), InstanceState::Failed | InstanceState::Broken);
+    let is_bad = matches!(instance.state(), InstanceState::Failed | InstanceState::Broken);
+    // Said once: the overview begins with it, and says what to do.
+    let is_told = is_bad && stage.state.tab == Tab::Overview;
+    if let Some(problem) = instance.untold_problem(stage.now).filter(|_| !is_told).map(str::to_owned) {
         let (color, glyph) =
             if is_bad { (tokens.bad, Icon::CircleAlert) } else { (tokens.caution, Icon::TriangleAlert) };
         strip(ui, tokens, color, glyph, &problem);
     }
     link(ui, stage, &key);
-}
-
-/// Whether a failure names the same reason, whatever else either says.
-fn tells(failure: &Failure, problem: &str) -> bool {
-    let reason = problem.split([';', '\n']).next().unwrap_or_default().trim_end_matches('.');
-    !reason.is_empty() && failure.message.contains(reason)
 }
 
 /// Its name, its state and since when.

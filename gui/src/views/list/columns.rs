@@ -8,16 +8,21 @@ use crate::model::{Instance, InstanceKey};
 use crate::views::filter;
 use crate::widgets::table;
 
+/// From this width of the table on, the machine has a column of its own; else it stands behind the name.
+pub(super) const MACHINE_FROM: f32 = 1000.0;
 /// From this width of the table on, requests are drawn as a line as well.
 const LINE_FROM: f32 = 800.0;
 
-/// The columns of a table of a width: that of the marks, and the others in the order of [`Column::ALL`].
-pub(super) fn columns(width: f32) -> [table::Column; 9] {
+/// The columns of a table of a width: that of the marks, and the others in the order of [`Column::ALL`]. Machines are
+/// named where there are several.
+pub(super) fn columns(width: f32, machines: bool) -> [table::Column; 10] {
+    let machine_from = if machines { MACHINE_FROM } else { f32::INFINITY };
     let requests = if width < LINE_FROM { 84.0 } else { 168.0 };
     [
         table::Column::exact("", 32.0),
         table::Column::exact("State", 108.0).sorts(),
         table::Column::wide("Name", 96.0).sorts(),
+        table::Column::exact("Machine", 140.0).sorts().from(machine_from),
         table::Column::wide("Application", 150.0).sorts().from(1000.0),
         table::Column::exact("Requests", requests).right().sorts(),
         table::Column::exact("p95", 76.0).right().sorts().from(500.0),
@@ -35,6 +40,8 @@ pub enum Column {
     /// What it is called.
     #[default]
     Name,
+    /// The machine or scope that it is of.
+    Machine,
     /// The application.
     Application,
     /// Requests a second.
@@ -72,9 +79,10 @@ impl Kept {
 
 impl Column {
     /// All, in their order.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::State,
         Self::Name,
+        Self::Machine,
         Self::Application,
         Self::Requests,
         Self::P95,
@@ -94,6 +102,7 @@ impl Column {
         match self {
             Self::State => filter::urgency(one.state()).cmp(&filter::urgency(other.state())),
             Self::Name => one_key.name.cmp(&other_key.name),
+            Self::Machine => (&one_key.reach, &one_key.name).cmp(&(&other_key.reach, &other_key.name)),
             Self::Application => one.overview.application.cmp(&other.overview.application),
             Self::Requests => filter::rate(one).total_cmp(&filter::rate(other)),
             Self::P95 => p95(one).cmp(&p95(other)),

@@ -2,7 +2,7 @@
 
 use egui::{Label, RichText, Sense, Ui, Vec2};
 
-use super::columns::{Column, columns, p95, workers};
+use super::columns::{Column, MACHINE_FROM, columns, p95, workers};
 use crate::commands::{self, Command};
 use crate::model::{Instance, InstanceKey};
 use crate::theme::Tokens;
@@ -23,7 +23,9 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
     let tokens = stage.tokens;
     let keys = ordered(stage);
     let kept = stage.state.views.list.clone();
-    let columns = columns(ui.available_width());
+    let width = ui.available_width();
+    let names_machines = stage.world.machines.len() > 1 && stage.state.machine.is_none();
+    let columns = columns(width, names_machines);
     let mut table = Table::new("Instances", &columns).row_height(ROW).clicks();
     let by = kept.by.and_then(|by| Column::ALL.iter().position(|column| *column == by)).map(|place| [place + 1]);
     if let Some(columns) = &by {
@@ -35,7 +37,8 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         if std::mem::take(&mut takes_keys) {
             row.response().request_focus();
         }
-        show_row(row, stage, key);
+        let machine = stage.world.machine(&key.reach).filter(|_| names_machines).map(|machine| machine.title());
+        show_row(row, stage, key, machine.as_deref(), width < MACHINE_FROM);
     });
     if let Some(column) = outcome.sort_by.and_then(|place| Column::ALL.get(place.checked_sub(1)?)) {
         stage.state.views.list.choose(*column);
@@ -57,10 +60,8 @@ fn ordered(stage: &Stage<'_>) -> Vec<InstanceKey> {
     rows.into_iter().map(|(key, _)| key).collect()
 }
 
-fn show_row(row: &mut Row<'_>, stage: &mut Stage<'_>, key: &InstanceKey) {
+fn show_row(row: &mut Row<'_>, stage: &mut Stage<'_>, key: &InstanceKey, machine: Option<&str>, is_narrow: bool) {
     let tokens = stage.tokens;
-    let titles = stage.world.machines.len() > 1 && stage.state.machine.is_none();
-    let machine = stage.world.machine(&key.reach).filter(|_| titles).map(|machine| machine.title());
     let mut is_marked = stage.state.marked.contains(key);
     if is_marked {
         row.select();
@@ -75,7 +76,8 @@ fn show_row(row: &mut Row<'_>, stage: &mut Stage<'_>, key: &InstanceKey) {
                 if column.is_figure() {
                     figure(ui, tokens, instance, column, stage.now);
                 } else {
-                    word(ui, tokens, key, instance, column, machine.as_deref());
+                    let machine = machine.filter(|_| is_narrow || column == Column::Machine);
+                    word(ui, tokens, key, instance, column, machine);
                 }
             });
         }
@@ -113,6 +115,9 @@ fn word(ui: &mut Ui, tokens: &Tokens, key: &InstanceKey, instance: &Instance, co
             if let Some(machine) = machine.filter(|_| ui.available_width() > MACHINE) {
                 ui.add(label(text::small(tokens, machine)));
             }
+        }
+        Column::Machine => {
+            ui.add(label(text::muted(tokens, machine.unwrap_or_default())));
         }
         _ => {
             ui.add(label(RichText::new(&instance.overview.application).color(tokens.muted)));

@@ -4,9 +4,9 @@ use egui::{OpenUrl, RichText, ScrollArea, Ui};
 
 use super::{Dialog, Stage};
 use crate::model::FailureKind;
-use crate::views::toasts;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
+use crate::views::toasts;
 use crate::widgets::{button, text};
 
 /// Draws it; whether the dialog is to be closed.

@@ -1,5 +1,4 @@
-//! The face of an instance that does not serve: what that means, and what to do. What is wrong with it stands in the
-//! header.
+//! The face of an instance that does not serve: what is wrong with it, what that means, and what to do.
 
 use egui::{Color32, RichText, Ui};
 use hostler_bus::daemon::InstanceState;
@@ -9,7 +8,7 @@ use crate::state::{State, Tab};
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens};
 use crate::views::shown::Shown;
-use crate::widgets::{button, card, text};
+use crate::widgets::{button, card, markdown, text};
 
 /// What the face offers.
 #[derive(Clone, Debug)]
@@ -42,6 +41,10 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mu
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = Size::TIGHT;
                 ui.label(text::title(face.title));
+                if let Some(problem) = problem(shown) {
+                    let words = markdown::layout(tokens, &text::sentence(problem), Size::BODY, tokens.text);
+                    ui.add(egui::Label::new(words).wrap());
+                }
                 ui.label(text::muted(tokens, &face.words));
                 if !face.offers.is_empty() {
                     ui.add_space(Size::TIGHT);
@@ -50,6 +53,12 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mu
             });
         });
     });
+}
+
+/// The reason of one that has failed or has no worker. Of others the header says what is the matter.
+fn problem(shown: Shown<'_>) -> Option<&str> {
+    let is_bad = matches!(shown.instance.state(), InstanceState::Failed | InstanceState::Broken);
+    shown.instance.untold_problem(shown.now).filter(|_| is_bad)
 }
 
 fn offers(ui: &mut Ui, shown: Shown<'_>, offers: &[Offer], state: &mut State, orders: &mut Vec<Order>) {
@@ -123,8 +132,8 @@ fn face(shown: Shown<'_>) -> Option<Face> {
         ),
         InstanceState::Broken => (
             "Broken",
-            "It runs and has no worker to answer with: requests are answered with 503. Mend what is named above, then \
-             reload it."
+            "It runs and has no worker to answer with: requests are answered with 503. Mend what is wrong, then reload \
+             it."
                 .to_owned(),
             vec![Offer::Act(Icon::RefreshCw, "Reload it", Action::Reload), log, settings],
         ),

@@ -7,6 +7,9 @@ use crate::theme::Size;
 use crate::views::shown::Shown;
 use crate::widgets::{card, copy, facts, figures, text};
 
+/// The room for the button that copies an address.
+const COPY: f32 = 30.0;
+
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, shown: Shown<'_>) {
     let tokens = shown.tokens;
@@ -110,7 +113,11 @@ fn binds(ui: &mut Ui, shown: Shown<'_>, binds: &[String]) {
             if bind.starts_with("http") {
                 ui.horizontal(|ui| {
                     ui.spacing_mut().item_spacing.x = Size::TIGHT;
-                    ui.hyperlink(bind);
+                    ui.scope(|ui| {
+                        ui.set_max_width(ui.available_width() - COPY);
+                        ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Truncate);
+                        ui.hyperlink(bind).on_hover_text(bind);
+                    });
                     copy::button(ui, bind, bind);
                 });
             } else {

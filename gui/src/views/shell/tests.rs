@@ -242,7 +242,8 @@ fn what_was_dismissed_is_told_apart_from_what_was_refused() {
     for look in trial::looks() {
         let failed = |kind| {
             trial::of("shop", look, super::show, move |trial| {
-                let failure = Failure { kind, message: "not authorized to control it: no".to_owned(), ..Failure::default() };
+                let failure =
+                    Failure { kind, message: "not authorized to control it: no".to_owned(), ..Failure::default() };
                 trial.instance().failed = Some((Action::Reload, failure));
             })
         };

@@ -61,8 +61,9 @@ const fn measure(setting: &'static str, needed_by: &'static str, closed: [bool; 
     Measure { setting, needed_by, closed, costs }
 }
 
-const COLUMNS: [Column; 6] = [
-    Column::wide("Measure", 140.0),
+const COLUMNS: [Column; 7] = [
+    Column::exact("Measure", 210.0).from(540.0),
+    Column::wide("Measure", 140.0).below(540.0),
     Column::wide("Who needs it open", 130.0).from(540.0),
     Column::exact("strict", 72.0),
     Column::exact("standard", 76.0),
@@ -86,7 +87,10 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, detail: &Detail) {
         table.show(ui, tokens, MEASURES.len(), |row| {
             let measure = &MEASURES[row.index()];
             row.name(measure.setting);
-            row.text(RichText::new(measure.setting).text_style(TextStyle::Monospace).size(12.0));
+            // Of both columns for it one is shown.
+            for _ in 0..2 {
+                row.text(RichText::new(measure.setting).text_style(TextStyle::Monospace).size(12.0));
+            }
             row.text(text::muted(tokens, measure.needed_by));
             for closed in measure.closed {
                 row.cell(|ui| lock(ui, tokens, closed));

@@ -36,9 +36,9 @@ const COLUMNS: [Column; 12] = [
     Column::exact("Age", 92.0).right().sorts().from(440.0),
     Column::exact("Memory", 84.0).right().sorts().from(560.0).below(740.0),
     Column::exact("Memory", 132.0).right().sorts().from(740.0),
-    Column::exact("CPU", 82.0).right().sorts().from(820.0),
+    Column::exact("CPU time", 98.0).right().sorts().from(820.0),
     Column::exact("Running for", 104.0).right().from(980.0),
-    Column::exact("Replaced", 150.0).from(1_120.0),
+    Column::exact("Replaced", 134.0).from(1_120.0),
     Column::exact("", 76.0).right(),
 ];
 
