@@ -128,3 +128,66 @@ def test_without_the_setting_a_broken_application_ends_the_command(hostler, tmp_
     (tmp_path / "broken_of_test.py").write_text(BROKEN)
     command = hostler("run", "--bind", "127.0.0.1:0", "broken_of_test:application")
     assert command.wait() == 65
+
+
+WAITING = """
+import os, pathlib, time
+
+# Tells who waits here, and goes on once it is let go.
+here = pathlib.Path(__file__).parent
+(here / f"started.{os.getpid()}").touch()
+while not (here / "go").exists():
+    time.sleep(0.01)
+"""
+
+
+class Starting:
+    """The processes of a project with code that waits at its import."""
+
+    def __init__(self, made):
+        self.made = made
+        self.ended = set()
+
+    def found(self):
+        marks = self.made.directory.glob("started.*")
+        alive = set(self.made.server.workers())
+        return {int(mark.suffix[1:]) for mark in marks} & alive - self.ended
+
+    def end_one(self, number):
+        """Waits for one that imports, and ends it."""
+        pid = min(wait_until(self.found, lambda: "a worker that imports", 20))
+        self.ended.add(pid)
+        os.kill(pid, number)
+
+    def let_go(self):
+        (self.made.directory / "go").touch()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("preload", [False, True])
+def test_workers_that_are_killed_from_outside_while_they_start_are_not_called_broken(serve, tmp_path, number, preload):
+    made = Project(serve, tmp_path, GOOD.format(body=b"one"), workers=1, preload=preload or None)
+    starting = Starting(made)
+    try:
+        made.write(WAITING + GOOD.format(body=b"two"))
+        for pid in made.server.workers():
+            os.kill(pid, signal.SIGKILL)
+        made.server.log.claim("worker|keeper|killed")
+        client = made.server.connect()
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        # As many as would be called broken, were it a fault of the application.
+        for _ in range(5):
+            starting.end_one(number)
+        made.server.log.expect("killed from outside while they start", level="WARN")
+        wait_until(starting.found, lambda: "one more", 20)
+        observed = made.status()["observed"]
+        assert (observed["state"], observed["failure"]) == ("serving", "")
+        assert observed["trouble"].startswith("workers are killed from outside while they start"), observed
+        assert observed["queued"] == 1
+        assert "killed from outside" in made.ask("status").stdout
+        starting.let_go()
+        assert client.response().body == b"two", "the request waited"
+        assert made.observed("trouble") == ""
+        assert not any("tried again" in record.message for record in made.server.log.records if record.level == "ERROR")
+    finally:
+        made.end()

@@ -106,6 +106,9 @@ pub struct Observed {
     /// Why no worker can be had, in one line; empty unless it is broken.
     #[serde(with = "wire")]
     pub failure: String,
+    /// Why no worker is ready though it is not broken, in one line; empty when one is, and while nothing is known to keep them from it. Requests wait.
+    #[serde(with = "wire")]
+    pub trouble: String,
     /// The last error that went to its log, whoever made it; none since the server process was started.
     #[serde(with = "wire::optional", skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,

@@ -234,7 +234,7 @@ async fn serve(
 ) -> Result<(), Ended> {
     let Own { logs, environment, predecessor, mut pidfile, mut developing, stored, unknown } = own;
     let service = Service::of(environment);
-    service.loading(0);
+    service.loading(0, None);
     unknown.iter().for_each(|name| service.forget(name));
     stored::keep(&service, environment, &mut sockets, stored.sockets.give_up());
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -373,7 +373,7 @@ fn raise_descriptor_limit() {
 fn code_of(failure: &Failure) -> u8 {
     match failure {
         Failure::Import { .. } => NOT_IMPORTED,
-        Failure::DiedAtBoot { .. } => DIED_AT_BOOT,
+        Failure::DiedAtBoot { .. } | Failure::KilledAtBoot { .. } => DIED_AT_BOOT,
     }
 }
 
@@ -387,7 +387,7 @@ fn log_failure(failure: &Failure) {
 fn traceback_of(failure: &Failure) -> Option<&str> {
     match failure {
         Failure::Import { traceback, .. } => traceback.as_deref(),
-        Failure::DiedAtBoot { .. } => None,
+        Failure::DiedAtBoot { .. } | Failure::KilledAtBoot { .. } => None,
     }
 }
 

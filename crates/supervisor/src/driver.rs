@@ -432,11 +432,13 @@ impl Driver {
             since: (self.began + since).into_std(),
         });
         let (strength, condition) = (self.machine.strength(), self.machine.condition());
+        let trouble = self.machine.trouble().cloned();
         self.observed.send_modify(|observed| {
             observed.workers = workers;
             observed.keeper = keeper;
             observed.strength = strength;
             observed.condition = condition;
+            observed.trouble = trouble;
         });
     }
 

@@ -33,6 +33,11 @@ impl Ended {
     pub(crate) fn is_kill(self) -> bool {
         self == Self::Signaled(Signal::KILL.as_raw())
     }
+
+    /// Whether a signal ended it that somebody else sends: a person, a program, or the kernel for want of memory. Faults of a process raise others.
+    pub(crate) fn is_from_outside(self) -> bool {
+        self.is_kill() || self == Self::Signaled(Signal::TERM.as_raw())
+    }
 }
 
 impl fmt::Display for Ended {
@@ -86,6 +91,11 @@ impl Death {
                 Ended::Signaled(number) => FAULTS.iter().any(|signal| signal.as_raw() == number),
                 Ended::Unknown => false,
             }
+    }
+
+    /// Whether somebody else than the supervisor ended it, from outside.
+    pub(crate) fn is_from_outside(&self) -> bool {
+        matches!(self.cause, Cause::Unasked | Cause::OutOfMemory(_)) && self.status.is_from_outside()
     }
 
     /// Whether it is news: neither the supervisor nor the worker itself announced it.
@@ -165,6 +175,21 @@ fn signal_name(number: i32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_somebody_else_did_is_from_outside() {
+        let death = |status, cause| Death { worker: 0, pid: 1, status, cause }.is_from_outside();
+        for signal in [9, 15] {
+            assert!(death(Ended::Signaled(signal), Cause::Unasked));
+            assert!(death(Ended::Signaled(signal), Cause::OutOfMemory(OutOfMemory::Shared)));
+            for ours in [Cause::BootTimeout, Cause::RequestTimeout, Cause::Failed, Cause::Stop, Cause::Retired] {
+                assert!(!death(Ended::Signaled(signal), ours), "{ours:?}");
+            }
+        }
+        for own in [Ended::Signaled(11), Ended::Signaled(6), Ended::Exited(0), Ended::Exited(137), Ended::Unknown] {
+            assert!(!death(own, Cause::Unasked), "{own:?}");
+        }
+    }
 
     #[test]
     fn a_death_is_told_in_one_line() {

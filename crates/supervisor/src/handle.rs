@@ -33,6 +33,7 @@ pub(crate) struct Observed {
     pub(crate) keeper: Option<KeeperStatus>,
     pub(crate) strength: Strength,
     pub(crate) condition: Condition,
+    pub(crate) trouble: Option<Failure>,
     pub(crate) stopped: bool,
 }
 
@@ -263,6 +264,18 @@ impl Handle {
         let _ = self.observed.clone().wait_for(|observed| observed.stopped).await;
     }
 
+    /// Whether every worker is gone: from then on nothing that is told of them changes.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.observed.borrow().stopped
+    }
+
+    /// Whether both control the same supervisor.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.asleep, &other.asleep)
+    }
+
     /// What was last observed of each place. States are as they are; numbers are as old as the last event, at most a second where
     /// something depends on the load. [`Handle::sample`] renews them.
     #[must_use]
@@ -296,6 +309,13 @@ impl Handle {
     #[must_use]
     pub fn condition(&self) -> Condition {
         self.observed.borrow().condition.clone()
+    }
+
+    /// Why none serves though nothing says that the application is at fault: workers are ended from outside while they start, and tried again. Once that
+    /// has happened often in a row it is [`Condition::Broken`].
+    #[must_use]
+    pub fn trouble(&self) -> Option<Failure> {
+        self.observed.borrow().trouble.clone()
     }
 
     /// Waits until all workers together are otherwise than `known`, and returns how; for ever once the supervisor has ended. What lasted for a moment

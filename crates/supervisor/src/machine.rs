@@ -67,6 +67,8 @@ pub use self::state::WorkerState;
 pub(crate) const BOOT_DEATHS: u32 = 3;
 /// How many processes may die at boot in a row, while none serves, before that is told as broken.
 pub(crate) const BROKEN_DEATHS: u32 = 5;
+/// How many processes may be ended from outside at boot in a row, while none serves, for each worker that is wanted, before that counts as much.
+pub(crate) const BOOT_KILLS: u32 = 10;
 /// From asking for Python's stacks to SIGKILL: time to write them.
 pub(crate) const STACKS_TIME: Duration = Duration::from_millis(200);
 /// From SIGTERM, or from a worker's own word that it failed, to SIGKILL.
@@ -121,6 +123,9 @@ pub(crate) struct Machine {
     awake_since: Duration,
     /// Processes that died at boot since one was ready.
     boot_deaths: u32,
+    /// Those that were ended from outside meanwhile: how many, and the last of them.
+    boot_kills: u32,
+    killed: Option<Failure>,
     /// What was told with [`Change::Broken`], until it heals.
     broken: Option<Failure>,
     /// Replacements in a row that were not ready, and when the next may be tried.
@@ -159,6 +164,8 @@ impl Machine {
             started: Duration::ZERO,
             awake_since: Duration::ZERO,
             boot_deaths: 0,
+            boot_kills: 0,
+            killed: None,
             broken: None,
             replacement_failures: 0,
             recycle_not_before: Duration::ZERO,
@@ -281,6 +288,12 @@ impl Machine {
         }
     }
 
+    /// What keeps workers from getting ready and is no fault of the application, while none serves.
+    pub(crate) fn trouble(&self) -> Option<&Failure> {
+        let tries = matches!(self.phase, Phase::Booting | Phase::Serving) && self.rest != Rest::Asleep;
+        self.killed.as_ref().filter(|_| tries && self.broken.is_none() && self.ready_seats() == 0)
+    }
+
     fn start(&mut self) {
         if self.phase != Phase::Idle {
             return;
@@ -326,7 +339,7 @@ impl Machine {
         }
         self.set_state(worker, State::Ready);
         self.workers[usize::from(worker)].ready_since = Some(self.now);
-        self.boot_deaths = 0;
+        self.forget_failed_starts();
         if self.phase == Phase::Booting {
             self.phase = Phase::Serving;
             self.awake_since = self.now;
@@ -386,7 +399,10 @@ impl Machine {
                 self.fail(Failure::DiedAtBoot { detail: death.describe(0) });
             }
             Phase::Booting | Phase::Serving => {
-                let silent = || Failure::DiedAtBoot { detail: death.describe(0) };
+                let silent = || match (death.is_from_outside(), death.describe(0)) {
+                    (true, detail) => Failure::KilledAtBoot { detail },
+                    (false, detail) => Failure::DiedAtBoot { detail },
+                };
                 self.lost(worker, failed.then(|| said.unwrap_or_else(silent)));
             }
             Phase::Idle | Phase::Stopping | Phase::Stopped => self.gone(worker),

@@ -84,6 +84,7 @@ pub(crate) fn concerns(remark: &Remark) -> Option<u16> {
         | Remark::KeeperEndOverdue
         | Remark::KeeperSlow { .. }
         | Remark::Scaled { .. }
+        | Remark::KilledAtBoot
         | Remark::Broken(_)
         | Remark::Healed
         | Remark::Asleep { .. }
@@ -170,6 +171,11 @@ pub(crate) fn remark(remark: &Remark) {
             );
         }
         Remark::Scaled { from, to, reason } => tracing::info!(from, to, reason, "the number of workers changes"),
+        Remark::KilledAtBoot => {
+            tracing::warn!(
+                "workers are killed from outside while they start, by SIGKILL or SIGTERM that this server did not send; they are started again, and requests wait"
+            );
+        }
         Remark::Broken(failure) => {
             let message_id = kind::APPLICATION_BROKEN;
             tracing::error!(message_id, error = %failure, "workers keep dying before they are ready and none serves; it is tried again");

@@ -98,6 +98,13 @@ pub enum Failure {
         /// One line on the last of them.
         detail: String,
     },
+    /// Worker processes are ended from outside before they are ready, by SIGKILL or SIGTERM that the supervisor did not send: by a person, a program, or
+    /// the kernel for want of memory. Nothing says that the application is at fault.
+    #[error("workers are killed from outside while they start: {detail}")]
+    KilledAtBoot {
+        /// One line on the last of them.
+        detail: String,
+    },
 }
 
 /// One place for a worker, as it was last observed.

@@ -42,6 +42,9 @@ pub(super) fn status(status: &Status, now_us: u64) -> Vec<Line> {
     if !observed.failure.is_empty() {
         lines.push(name("broken").and(Tone::Bad, &observed.failure));
     }
+    if !observed.trouble.is_empty() {
+        lines.push(name("trouble").and(Tone::Bad, &observed.trouble));
+    }
     if let Some(reload) = &observed.last_reload {
         lines.push(last_reload(reload, now_us));
     }
@@ -106,6 +109,7 @@ fn reason(observed: &Observed) -> Option<&str> {
 /// A line with why nothing is served, or else why there are that many workers.
 pub(super) fn why(observed: &Observed, line: Line) -> Line {
     match reason(observed) {
+        _ if !observed.trouble.is_empty() => line.and(Tone::Bad, &format!("  {}", observed.trouble)),
         _ if !observed.failure.is_empty() => line.and(Tone::Bad, &format!("  {}", observed.failure)),
         Some(reason) => line.and(Tone::Faint, &format!("  {reason}")),
         None => line,

@@ -45,6 +45,7 @@ fn shop() -> Status {
             workers_wanted: 4,
             workers_reason: "requests waited 120 ms in the queue for 3 s".to_owned(),
             failure: String::new(),
+            trouble: String::new(),
             queued: 0,
             in_flight: 3,
             requests_total: 12_345,

@@ -57,7 +57,7 @@ pub(super) async fn boot(
             _ = waiting.tick() => {
                 let seconds = began.elapsed().as_secs();
                 tracing::info!(seconds, "the application is still being imported");
-                service.loading(seconds);
+                service.loading(seconds, supervisor.trouble().map(|failure| failure.to_string()).as_deref());
             }
             told = notice.recv() => match told {
                 Some(Notice::Ready { loaded, after }) => {

@@ -138,6 +138,7 @@ impl Desk {
                 Found::Broken { failure } => failure.to_string(),
                 _ => String::new(),
             },
+            trouble: generation.supervisor.trouble().map(|failure| failure.to_string()).unwrap_or_default(),
             last_error: self.log.last_error().map(|error| LastError { at_us: us_of(error.at), message: error.message }),
             restarts,
             events: self.instance.events().last(),

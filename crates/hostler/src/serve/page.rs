@@ -65,6 +65,7 @@ pub(super) fn held(failure: &Failure, debug: bool) -> Held {
         _ if !debug => ("It is tried again all the while. Please come back in a moment.".to_owned(), None),
         Failure::Import { message, traceback } => (message.clone(), traceback.as_deref()),
         Failure::DiedAtBoot { detail } => (detail.clone(), None),
+        Failure::KilledAtBoot { .. } => (failure.to_string(), None),
     };
     let mut json = serde_json::json!({ "error": "unavailable", "title": title, "reason": reason });
     let mut text = format!("{title}. {reason}\n");

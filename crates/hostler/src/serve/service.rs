@@ -71,12 +71,15 @@ impl Service {
         told(self.notifier.remove_stored(name));
     }
 
-    /// The application is being loaded, at the start.
-    pub(super) fn loading(&self, seconds: u64) {
-        let status = match seconds {
+    /// The application is being loaded, at the start; `trouble` says what keeps it from that.
+    pub(super) fn loading(&self, seconds: u64, trouble: Option<&str>) {
+        let mut status = match seconds {
             0 => "loading the application".to_owned(),
             _ => format!("loading the application since {seconds} s"),
         };
+        if let Some(trouble) = trouble {
+            status.push_str(&format!("; {trouble}"));
+        }
         self.send(&[State::ExtendTimeout(MORE_TIME), State::Status(&status)]);
     }
 
@@ -188,7 +191,7 @@ fn told(sent: Result<(), NotifyError>) -> bool {
 
 /// `generation 7: 4 of 4 workers, 120 requests/s, p95 4.1 ms, 2 queued; reloaded in 210 ms`.
 fn line(observed: &Observed) -> String {
-    let Observed { state, generation, workers_ready, workers_wanted, queued, .. } = observed;
+    let Observed { state, generation, workers_ready, workers_wanted, queued, trouble, .. } = observed;
     let doing = match state {
         Doing::Serving => "",
         other => &format!("{}, ", other.as_str()),
@@ -201,6 +204,9 @@ fn line(observed: &Observed) -> String {
     }
     if *queued > 0 {
         line.push_str(&format!(", {queued} queued"));
+    }
+    if !trouble.is_empty() {
+        line.push_str(&format!("; {trouble}"));
     }
     match &observed.last_reload {
         Some(LastReload { succeeded: true, seconds, .. }) => {
@@ -234,6 +240,11 @@ mod tests {
         observed.last_reload = Some(LastReload { message, ..LastReload::default() });
         let wanted = "reloading, generation 7: 4 of 4 workers, 120 requests/s, p95 4.1 ms, 2 queued; \
                       the last reload failed: no module named shop";
+        assert_eq!(line(&observed), wanted);
+        observed = Observed { state: Doing::Serving, workers_wanted: 2, queued: 1, ..Observed::default() };
+        observed.trouble = "workers are killed from outside while they start: worker 0".to_owned();
+        let wanted = "generation 0: 0 of 2 workers, 0 requests/s, 1 queued; \
+                      workers are killed from outside while they start: worker 0";
         assert_eq!(line(&observed), wanted);
     }
 }

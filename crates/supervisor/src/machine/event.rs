@@ -267,6 +267,8 @@ pub(crate) enum Remark {
         to: u16,
         reason: String,
     },
+    /// The first process of a series was ended from outside before it was ready, while none serves.
+    KilledAtBoot,
     Broken(Failure),
     Healed,
     Asleep {

@@ -140,9 +140,15 @@ impl Machine {
             self.set_keeper(State::Absent);
             return self.fail(failure.clone());
         }
-        let silent = || format!("the keeper (pid {pid}) {status} before it had imported the application");
+        let silent = || {
+            let detail = format!("the keeper (pid {pid}) {status} before it had imported the application");
+            match status.is_from_outside() {
+                true => Failure::KilledAtBoot { detail },
+                false => Failure::DiedAtBoot { detail },
+            }
+        };
         let was_ready = self.keeper.ready_since.is_some();
-        self.keeper_lost((!was_ready).then(|| said.unwrap_or_else(|| Failure::DiedAtBoot { detail: silent() })));
+        self.keeper_lost((!was_ready).then(|| said.unwrap_or_else(silent)));
     }
 
     /// The keeper, if it is to be waited for, is let go: nothing is left that it could be asked for.
@@ -260,9 +266,9 @@ impl Machine {
 
     /// Counts; whether that was the end.
     fn failed_at_boot(&mut self, failure: Failure) -> bool {
-        self.boot_deaths = self.boot_deaths.saturating_add(1);
+        self.count_failed_start(&failure);
         if self.gives_up() {
-            let over = self.boot_deaths >= super::BOOT_DEATHS;
+            let over = self.fails_for_good(super::BOOT_DEATHS);
             if over {
                 self.fail(failure);
             }

@@ -66,6 +66,21 @@ fn a_keeper_that_keeps_dying_silently_fails_the_start() {
 }
 
 #[test]
+fn a_keeper_that_is_killed_from_outside_is_started_again_and_often_in_a_row_is_the_end() {
+    let mut story = preloading(4);
+    for _ in 1..BOOT_KILLS {
+        keeper_exited(&mut story, Ended::Signaled(9));
+        let trouble = story.machine.trouble().unwrap().to_string();
+        assert!(trouble.contains("while they start: the keeper (pid"), "{trouble}");
+        assert_eq!(story.until_due().1, [Action::SpawnKeeper]);
+        story.on(Event::KeeperSpawned { pid: 51 });
+    }
+    let ended = keeper_exited(&mut story, Ended::Signaled(9));
+    let told = |action: &Action| matches!(action, Action::Notify(Notice::Failed(Failure::KilledAtBoot { .. })));
+    assert!(ended.iter().any(told), "{ended:?}");
+}
+
+#[test]
 fn its_death_disturbs_no_worker_and_what_it_was_about_to_fork_waits() {
     let mut story = serving(2);
     assert_eq!(story.exited(1, SEGV), [recovered(1, 101, SEGV, Cause::Unasked), Action::Spawn { worker: 1 }]);

@@ -1,7 +1,7 @@
 //! What becomes of the place, and of the seat, of a worker that is gone; and of the whole, when none can be started.
 
 use super::state::back_off;
-use super::{Action, BOOT_DEATHS, BROKEN_DEATHS, Change, Failure, Machine, Phase, Remark, State};
+use super::{Action, BOOT_DEATHS, BOOT_KILLS, BROKEN_DEATHS, Change, Failure, Machine, Phase, Remark, State};
 
 impl Machine {
     /// Whether a failure is the end.
@@ -15,8 +15,8 @@ impl Machine {
         let at_boot = at_boot.filter(|_| !self.workers[usize::from(worker)].released);
         if let Some(failure) = &at_boot {
             self.roll_failed(worker, failure);
-            self.boot_deaths = self.boot_deaths.saturating_add(1);
-            if self.gives_up() && self.boot_deaths >= BOOT_DEATHS {
+            self.count_failed_start(failure);
+            if self.gives_up() && self.fails_for_good(BOOT_DEATHS) {
                 self.vacate(worker);
                 self.fail(failure.clone());
                 return;
@@ -28,6 +28,37 @@ impl Machine {
         {
             self.consider_broken(failure);
         }
+    }
+
+    /// Counts a process that was not ready when it ended. One that was ended from outside says nothing about the application, and nothing at all while
+    /// others serve.
+    pub(super) fn count_failed_start(&mut self, failure: &Failure) {
+        match failure {
+            Failure::KilledAtBoot { .. } if self.ready_seats() > 0 => {}
+            Failure::KilledAtBoot { .. } => {
+                self.boot_kills = self.boot_kills.saturating_add(1);
+                if self.killed.replace(failure.clone()).is_none() && self.broken.is_none() {
+                    self.actions.push(Action::Remark(Remark::KilledAtBoot));
+                }
+            }
+            Failure::Import { .. } | Failure::DiedAtBoot { .. } => {
+                self.boot_deaths = self.boot_deaths.saturating_add(1)
+            }
+        }
+    }
+
+    /// A worker is ready.
+    pub(super) fn forget_failed_starts(&mut self) {
+        self.boot_deaths = 0;
+        self.boot_kills = 0;
+        self.killed = None;
+    }
+
+    /// Whether that many processes died at boot, or far more were ended from outside: what is killed whenever it starts does not serve either.
+    pub(super) fn fails_for_good(&self, deaths: u32) -> bool {
+        // One keeper starts for all of them.
+        let starting = if self.limits.preload { 1 } else { u32::from(self.wanted) };
+        self.boot_deaths >= deaths || self.boot_kills >= BOOT_KILLS.saturating_mul(starting)
     }
 
     /// What becomes of the place, and of the seat, of a worker that is gone.
@@ -62,7 +93,7 @@ impl Machine {
     }
 
     pub(super) fn consider_broken(&mut self, failure: Failure) {
-        if self.broken.is_some() || self.boot_deaths < BROKEN_DEATHS || self.ready_seats() > 0 {
+        if self.broken.is_some() || !self.fails_for_good(BROKEN_DEATHS) || self.ready_seats() > 0 {
             return;
         }
         self.actions.extend([

@@ -88,6 +88,122 @@ fn three_silent_deaths_at_boot_are_the_end() {
     assert_eq!(story.exited(1, Ended::Signaled(15)).last(), Some(&stopped()));
 }
 
+const KILLED: Ended = Ended::Signaled(9);
+
+/// Starts whoever is due and has it ended so, `times` times; the delays, and all that was done.
+fn killed_at_each_start(story: &mut Story, status: Ended, times: u32) -> (Vec<u128>, Vec<Action>) {
+    let (mut delays, mut all) = (Vec::new(), Vec::new());
+    for _ in 0..times {
+        story.spawned(0);
+        all.extend(story.exited(0, status));
+        if story.machine.is_stopping() {
+            break;
+        }
+        let (delay, actions) = story.until_due();
+        assert_eq!(actions, [Action::Spawn { worker: 0 }]);
+        delays.push(delay.as_millis());
+    }
+    (delays, all)
+}
+
+fn tells_broken(actions: &[Action]) -> usize {
+    actions.iter().filter(|action| matches!(action, Action::Tell(Change::Broken { .. }))).count()
+}
+
+#[test]
+fn who_is_killed_from_outside_at_its_start_is_started_again_and_not_called_broken_for_long() {
+    for status in [KILLED, Ended::Signaled(15)] {
+        let mut story = Story::serving(1);
+        story.exited(0, SEGV);
+        let (delays, actions) = killed_at_each_start(&mut story, status, BOOT_KILLS - 1);
+        assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600]);
+        assert_eq!(tells_broken(&actions), 0);
+        let told = actions.iter().filter(|action| **action == Action::Remark(Remark::KilledAtBoot));
+        assert_eq!(told.count(), 1, "{actions:?}");
+        assert_eq!(story.machine.condition(), Condition::Serving);
+        let trouble = story.machine.trouble().unwrap().to_string();
+        assert!(trouble.starts_with("workers are killed from outside while they start: worker 0 (pid"), "{trouble}");
+        // One more is too many: it is seen then, and tried again all the same.
+        let (_, actions) = killed_at_each_start(&mut story, status, 1);
+        assert_eq!(tells_broken(&actions), 1, "{actions:?}");
+        let Condition::Broken { failure } = story.machine.condition() else { panic!("not broken") };
+        assert!(matches!(&failure, Failure::KilledAtBoot { .. }), "{failure:?}");
+        assert_eq!(story.machine.trouble(), None, "said already");
+        story.spawned(0);
+        assert!(story.ready(0).contains(&Action::Tell(Change::Healed)));
+        // All is forgotten.
+        story.exited(0, SEGV);
+        story.until_due();
+        assert_eq!(tells_broken(&killed_at_each_start(&mut story, status, BOOT_KILLS - 1).1), 0);
+    }
+}
+
+#[test]
+fn at_the_first_start_kills_from_outside_are_outlived_too_and_many_are_the_end() {
+    let mut story = Story::new(1);
+    story.on(Event::Start);
+    killed_at_each_start(&mut story, KILLED, BOOT_KILLS - 1);
+    assert!(story.machine.trouble().is_some());
+    story.spawned(0);
+    let detail =
+        "worker 0 (pid 109) was killed by SIGKILL; if nobody did that, the kernel's log says whether memory ran out";
+    let failure = Failure::KilledAtBoot { detail: detail.to_owned() };
+    assert_eq!(story.exited(0, KILLED)[1..], [Action::Notify(Notice::Failed(failure)), stopped()]);
+
+    let mut story = Story::new(1);
+    story.on(Event::Start);
+    killed_at_each_start(&mut story, KILLED, BOOT_DEATHS);
+    story.spawned(0);
+    assert!(matches!(story.ready(0)[0], Action::Notify(Notice::Ready { .. })));
+    assert_eq!(story.machine.trouble(), None);
+}
+
+#[test]
+fn kills_from_outside_count_for_each_worker_that_is_wanted() {
+    let mut story = Story::serving(3);
+    for worker in [0, 1, 2] {
+        story.exited(worker, SEGV);
+    }
+    let mut kills = 0;
+    loop {
+        for worker in 0..3 {
+            if story.machine.observe().nth(usize::from(worker)).unwrap().state == WorkerState::Starting {
+                story.spawned(worker);
+                kills += 1;
+                if tells_broken(&story.exited(worker, KILLED)) > 0 {
+                    assert_eq!(kills, 3 * BOOT_KILLS);
+                    return;
+                }
+            }
+        }
+        story.until_due();
+    }
+}
+
+#[test]
+fn while_one_serves_kills_of_others_count_for_nothing() {
+    let mut story = Story::serving(2);
+    story.exited(0, SEGV);
+    killed_at_each_start(&mut story, KILLED, 40);
+    assert_eq!(story.machine.trouble(), None);
+    story.spawned(0);
+    assert_eq!(tells_broken(&story.exited(1, KILLED)), 0);
+    assert_eq!(tells_broken(&story.exited(0, KILLED)), 0);
+    assert!(story.machine.trouble().is_some());
+}
+
+#[test]
+fn faults_of_its_own_are_broken_as_soon_as_ever_with_kills_in_between() {
+    let mut story = Story::serving(1);
+    story.exited(0, SEGV);
+    for _ in 1..BROKEN_DEATHS {
+        assert_eq!(tells_broken(&killed_at_each_start(&mut story, KILLED, 1).1), 0);
+        assert_eq!(tells_broken(&killed_at_each_start(&mut story, SEGV, 1).1), 0);
+    }
+    let (_, actions) = killed_at_each_start(&mut story, Ended::Signaled(6), 1);
+    assert_eq!(tells_broken(&actions), 1, "{actions:?}");
+}
+
 #[test]
 fn a_process_that_cannot_be_started_counts_as_dead_at_boot_and_only_waits_later() {
     let mut story = Story::new(1);

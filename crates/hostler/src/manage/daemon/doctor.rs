@@ -371,6 +371,14 @@ fn load(facts: &Facts) -> Option<Finding> {
     let times = format!("p50 {}, p95 {} over the last minute", time(observed.p50_us), time(observed.p95_us));
     let ready = format!("{} of {} workers are ready", observed.workers_ready, observed.workers_wanted);
     let waiting = format!("{} requests wait, {} run", observed.queued, observed.in_flight);
+    if !observed.trouble.is_empty() {
+        return Some(facts.find(
+            Severity::Bad,
+            format!("{name} answers nothing, because no worker gets ready though the application is not known to be broken; requests wait."),
+            vec![observed.trouble.clone(), ready, waiting],
+            format!("{} (and journalctl -k, where the kernel says whom it killed for want of memory)", facts.command("logs")),
+        ));
+    }
     if observed.queued > 0 && observed.workers_ready < observed.workers_wanted {
         return Some(facts.find(
             Severity::Bad,

@@ -195,6 +195,16 @@ fn diagnoses() -> Vec<Diagnosis> {
             "hostler workers shop",
         ),
         (
+            serving(|status| {
+                status.observed.trouble = "workers are killed from outside while they start: worker 0".to_owned();
+                (status.observed.queued, status.observed.workers_ready) = (7, 0);
+            }),
+            Bad,
+            "no worker gets ready",
+            "killed from outside while they start",
+            "hostler logs shop",
+        ),
+        (
             serving(|status| status.observed.p95_us = 3_000_000),
             Odd,
             "the application itself",
