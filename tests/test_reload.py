@@ -1,11 +1,14 @@
 """Reload: the next generation beside the current one, one switch, nothing lost; a broken one is thrown away and said."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
 import subprocess
 import tempfile
+import threading
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -367,3 +370,100 @@ def test_without_its_keeper_a_rollback_loads_anew(site):
     # What is parked has descriptors of its own.
     made.server.send_signal(signal.SIGTERM)
     made.server.assert_ended()
+
+
+LIFESPAN = """
+import os
+# As an application that has imported much: whoever has it alone counts with all of it.
+LARGE = b"x" * (64 << 20)
+async def application(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({{"type": "lifespan.startup.failed" if os.path.exists("refuse") else "lifespan.startup.complete"}})
+        await receive()
+        return await send({{"type": "lifespan.shutdown.complete"}})
+    body = str(os.getpid()).encode() if scope["path"] == "/pid" else {body!r}
+    await send({{"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}})
+    await send({{"type": "http.response.body", "body": body}})
+"""
+
+
+class Restarts:
+    """What is told of restarts, asked for all the while: no number ever goes back."""
+
+    def __init__(self, made):
+        self.made = made
+        self.told = []
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._ask)
+        self.thread.start()
+
+    def _ask(self):
+        while not self.ended.is_set():
+            self.told.append(self.now())
+
+    def now(self):
+        return json.loads(self.made.ask("status", "--json").stdout)["observed"]["restarts"]
+
+    def kill_a_worker(self):
+        before = self.now().get("crashed", 0)
+        os.kill(int(self.made.server.get("/pid").body), signal.SIGKILL)
+        wait_until(lambda: self.now().get("crashed") == before + 1, lambda: str(self.now()))
+
+    def end(self):
+        self.ended.set()
+        self.thread.join()
+        for before, after in itertools.pairwise(self.told):
+            back = {cause: count for cause, count in before.items() if after.get(cause, 0) < count}
+            assert not back, f"{before} and then {after}"
+
+
+def test_restarts_are_counted_once_whatever_becomes_of_their_generation(site):
+    made = site(source=LIFESPAN, preload=True)
+    made.server.log.claim("worker|reload failed|application")
+    restarts = Restarts(made)
+    try:
+        restarts.kill_a_worker()
+        assert made.ask("reload").returncode == 0
+        made.server.log.expect("the former generation is parked")
+        restarts.kill_a_worker()
+        assert made.ask("rollback").returncode == 0
+        made.server.log.expect("the former generation is parked")
+        restarts.kill_a_worker()
+        refuse = made.directory / "refuse"
+        refuse.touch()
+        assert made.ask("rollback").returncode == 1
+        refuse.unlink()
+        told = restarts.now()
+        assert told["crashed"] == 3 and told["failed_at_boot"] >= 5, "what failed was there, and did what it did"
+        # What was parked is ousted.
+        for _ in range(2):
+            assert made.ask("reload").returncode == 0
+            made.server.log.expect("the former generation is parked")
+        assert restarts.now() == told
+    finally:
+        restarts.end()
+    # What is parked has descriptors of its own.
+    made.server.send_signal(signal.SIGTERM)
+    made.server.assert_ended()
+
+
+def pss(pid):
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def test_the_memory_of_what_is_parked_is_the_instances(site):
+    made = site(source=LIFESPAN, preload=True)
+    assert made.ask("reload").returncode == 0
+    made.server.log.expect("the former generation is parked")
+    server = made.server
+
+    def missing():
+        told = json.loads(made.ask("status", "--json").stdout)["observed"]["memory_bytes"]
+        return sum(map(pss, [server.pid, *server.workers()])) - told
+
+    # Half of what the parked keeper has alone; the rest moves a little meanwhile.
+    wait_until(lambda: missing() < 32 << 20, lambda: f"{missing()} bytes are missing")
+    server.send_signal(signal.SIGTERM)
+    server.assert_ended()

@@ -36,6 +36,7 @@ mod source;
 mod stall;
 mod stop;
 mod stored;
+mod supervisors;
 mod takeover;
 mod task;
 mod traceback;

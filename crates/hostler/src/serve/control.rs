@@ -105,6 +105,7 @@ impl Desk {
         let statistics = self.instance.published();
         let all = self.instance.generations();
         let running = running(&all);
+        let supervisors = self.instance.supervisors();
         let restarts = self.instance.restarts().by_cause().filter(|(_, count)| *count > 0);
         let restarts = restarts.map(|(cause, count)| (cause.to_owned(), count)).collect();
         let view = self.instance.view();
@@ -153,8 +154,8 @@ impl Desk {
             p95_us: us(0.95),
             p99_us: us(0.99),
             connections: u32::try_from(statistics.connections).unwrap_or(u32::MAX),
-            memory_bytes: self.measured.memory(&all),
-            cpu_seconds: self.measured.cpu(&all).as_secs_f64(),
+            memory_bytes: self.measured.memory(&supervisors),
+            cpu_seconds: self.measured.cpu(&supervisors).as_secs_f64(),
         }
     }
 }
@@ -166,7 +167,7 @@ impl Control for Desk {
     }
 
     async fn status(&self) -> Result<Status> {
-        self.measured.renew(&self.generations()).await;
+        self.measured.renew(&self.instance.supervisors()).await;
         // The router's threads publish what they have counted.
         self.instance.statistics().await;
         Ok(Status { configured: self.configured(), observed: self.observed() })

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use hostler_bus::{Absence, Condition, EventKind, Gap, LastReload, Samples, State};
 use hostler_channel::Loaded;
 use hostler_router::{Router, Statistics};
-use hostler_supervisor::Restarts;
+use hostler_supervisor::{Handle, Restarts};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -21,6 +21,7 @@ use super::pressure::Relieved;
 use super::samples::{Moment, Recorder};
 use super::service::Service;
 use super::slept;
+use super::supervisors::Supervisors;
 
 /// Former generations that may finish beside the current one; a further switch waits until one is gone. So they never pile up, and nothing is cut
 /// off because another reload came.
@@ -46,8 +47,6 @@ pub(super) struct View {
     pub(super) previous: u64,
     /// That one, if its keeper was kept.
     pub(super) parked: Option<Parked>,
-    /// Of the generations that are gone.
-    pub(super) restarts_before: Restarts,
     pub(super) last_reload: Option<LastReload>,
     /// Settings that were changed, and take effect when the server is started anew.
     pub(super) awaits_restart: BTreeSet<String>,
@@ -61,6 +60,7 @@ pub(super) struct Instance {
     pub(super) router: Arc<Router>,
     pub(super) condition: watch::Sender<Condition>,
     view: Mutex<View>,
+    supervisors: Supervisors,
     began: Instant,
     /// What the processes before this one counted.
     before: Statistics,
@@ -94,16 +94,18 @@ impl Instance {
             former: Vec::new(),
             previous: 0,
             parked: None,
-            restarts_before: Restarts::default(),
             last_reload: None,
             awaits_restart: BTreeSet::new(),
             since: SystemTime::now(),
             notes: VecDeque::new(),
         };
+        let supervisors = Supervisors::default();
+        supervisors.add(&view.current.supervisor);
         Self {
             router,
             condition: watch::Sender::new(condition),
             view: Mutex::new(view),
+            supervisors,
             began: Instant::now(),
             before: before.statistics.unwrap_or_default(),
             kept: Mutex::new(kept),
@@ -153,13 +155,20 @@ impl Instance {
 
     /// Ends of workers by cause, of all generations.
     pub(super) fn restarts(&self) -> Restarts {
-        let view = self.view();
-        let mut sum = view.restarts_before;
-        sum += view.current.supervisor.restarts();
-        let parked = view.parked.iter().map(|parked| &parked.generation);
-        let others = view.former.iter().map(|(_, former)| former).chain(parked);
-        others.for_each(|other| sum += other.supervisor.restarts());
-        sum
+        self.supervisors.restarts()
+    }
+
+    /// Puts a generation in the place of the current one, which is returned.
+    pub(super) fn succeed(&self, view: &mut View, next: &Arc<Generation>) -> Arc<Generation> {
+        self.supervisors.add(&next.supervisor);
+        let former = std::mem::replace(&mut view.current, Arc::clone(next));
+        view.previous = former.number;
+        former
+    }
+
+    /// The supervisors of all generations that have processes, one that is parked among them.
+    pub(super) fn supervisors(&self) -> Vec<Handle> {
+        self.supervisors.living()
     }
 
     /// Parks a former generation, in place of the one that was; ends it, if it is not the one before the current one any more.
@@ -187,18 +196,12 @@ impl Instance {
     async fn abandon(&self, parked: Option<Parked>) {
         if let Some(Parked { generation, .. }) = parked {
             generation.abandon().await;
-            self.view().restarts_before += generation.supervisor.restarts();
         }
     }
 
-    /// A former generation is gone, or `parked`.
-    pub(super) fn forget(&self, line: u32, parked: bool) {
-        let mut view = self.view();
-        let gone: Vec<_> = view.former.extract_if(.., |(former, _)| *former == line).collect();
-        if !parked {
-            gone.iter().for_each(|(_, former)| view.restarts_before += former.supervisor.restarts());
-        }
-        drop(view);
+    /// A former generation is gone, or parked.
+    pub(super) fn forget(&self, line: u32) {
+        self.view().former.retain(|(former, _)| *former != line);
         self.gone.notify_waiters();
     }
 

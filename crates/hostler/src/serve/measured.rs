@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use hostler_supervisor::Handle;
 use tokio::time::Instant;
 
 use super::control::{Desk, running};
-use super::generation::Generation;
 use super::instance::now_us;
 use super::samples::Moment;
 
@@ -39,16 +39,16 @@ struct Own {
 
 impl Measured {
     /// Measures all processes, unless that was done just now.
-    pub(super) async fn renew(&self, generations: &[Arc<Generation>]) {
-        for generation in generations {
-            generation.supervisor.sample().await;
+    pub(super) async fn renew(&self, supervisors: &[Handle]) {
+        for supervisor in supervisors {
+            supervisor.sample().await;
         }
         let began = Instant::now();
         let due = self.own.lock().unwrap_or_else(PoisonError::into_inner).due;
         if due.is_some_and(|due| began < due) {
             return;
         }
-        let processes: Vec<u32> = own(generations).collect();
+        let processes: Vec<u32> = own(supervisors).collect();
         let read = move || {
             let memory = |pid: u32| Some((pid, hostler_supervisor::usage(pid)?.memory?));
             processes.into_iter().filter_map(memory).collect::<HashMap<_, _>>()
@@ -60,20 +60,17 @@ impl Measured {
     }
 
     /// The PSS of all processes in bytes, as last measured.
-    pub(super) fn memory(&self, generations: &[Arc<Generation>]) -> u64 {
-        let workers: u64 = generations
-            .iter()
-            .flat_map(|generation| generation.supervisor.workers())
-            .filter_map(|worker| worker.usage.as_ref()?.memory)
-            .sum();
+    pub(super) fn memory(&self, supervisors: &[Handle]) -> u64 {
+        let workers: u64 =
+            supervisors.iter().flat_map(Handle::workers).filter_map(|worker| worker.usage.as_ref()?.memory).sum();
         let known = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        workers + own(generations).filter_map(|pid| known.memory.get(&pid)).sum::<u64>()
+        workers + own(supervisors).filter_map(|pid| known.memory.get(&pid)).sum::<u64>()
     }
 
     /// Processor time since the server process was started: its own, that of its children that ended, and that of those that live.
-    pub(super) fn cpu(&self, generations: &[Arc<Generation>]) -> Duration {
-        let workers = generations.iter().flat_map(|generation| generation.supervisor.workers());
-        let processes = own(generations).chain(workers.filter_map(|worker| worker.pid));
+    pub(super) fn cpu(&self, supervisors: &[Handle]) -> Duration {
+        let workers = supervisors.iter().flat_map(Handle::workers);
+        let processes = own(supervisors).chain(workers.filter_map(|worker| worker.pid));
         let now: Duration = processes.filter_map(hostler_supervisor::family_cpu).sum();
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(self.cpu_ns.fetch_max(now, Ordering::Relaxed).max(now))
@@ -81,15 +78,15 @@ impl Measured {
 }
 
 /// The server's own process, and the keepers.
-fn own(generations: &[Arc<Generation>]) -> impl Iterator<Item = u32> {
-    let keepers = generations.iter().filter_map(|generation| generation.supervisor.keeper()?.pid);
+fn own(supervisors: &[Handle]) -> impl Iterator<Item = u32> {
+    let keepers = supervisors.iter().filter_map(|supervisor| supervisor.keeper()?.pid);
     std::iter::once(std::process::id()).chain(keepers)
 }
 
 impl Desk {
     /// Begins the first span: all that this process has counted is in it.
     pub(super) fn begin_to_record(&self) {
-        self.instance.record(Moment { statistics: self.instance.before().clone(), ..self.last_moment() });
+        self.instance.record(Moment { statistics: self.instance.before().clone(), ..self.moment() });
     }
 
     /// Ends a span of what is kept for whoever draws it, but with the first call, which only measures. What takes long is done beside it.
@@ -98,40 +95,29 @@ impl Desk {
         let calls = self.measured.recorded.fetch_add(1, Ordering::Relaxed);
         let measures = calls.is_multiple_of(MEASURED_EACH);
         tokio::spawn(async move {
-            let generations = desk.instance.generations();
             if measures {
-                desk.measured.renew(&generations).await;
+                desk.measured.renew(&desk.instance.supervisors()).await;
             }
             if calls > 0 {
-                desk.instance.record(desk.moment(&generations));
+                desk.instance.record(desk.moment());
             }
         });
     }
 
-    /// How it is before it ends.
-    pub(super) fn last_moment(&self) -> Moment {
-        self.moment(&self.instance.generations())
-    }
-
-    /// Ends the last span: it was as at that moment, and what was finished since then counts.
-    pub(super) fn finish(&self, last: Moment) {
-        let cpu = self.measured.cpu(&self.instance.generations());
-        let (clock, statistics) = (self.instance.age(), self.instance.published());
-        self.instance.record(Moment { at_us: now_us(), clock, statistics, cpu, ..last });
-    }
-
-    fn moment(&self, generations: &[Arc<Generation>]) -> Moment {
+    /// How it is now.
+    pub(super) fn moment(&self) -> Moment {
+        let (generations, supervisors) = (self.instance.generations(), self.instance.supervisors());
         let current = self.instance.current();
         let strength = current.supervisor.strength();
         let queued: u64 = generations.iter().map(|generation| generation.exchange.queued()).sum();
-        let running = running(generations);
+        let running = running(&generations);
         self.instance.events().follow(self.instance.restarts(), current.number);
         Moment {
             at_us: now_us(),
             clock: self.instance.age(),
             statistics: self.instance.published(),
-            cpu: self.measured.cpu(generations),
-            memory_bytes: self.measured.memory(generations),
+            cpu: self.measured.cpu(&supervisors),
+            memory_bytes: self.measured.memory(&supervisors),
             queued: u32::try_from(queued).unwrap_or(u32::MAX),
             in_flight: running.iter().sum(),
             workers_busy: running.iter().filter(|count| **count > 0).count() as u32,
@@ -139,5 +125,12 @@ impl Desk {
             workers_wanted: u32::from(strength.wanted),
             generation: current.number,
         }
+    }
+
+    /// Ends the last span: it was as at that moment, and what was finished since then counts.
+    pub(super) fn finish(&self, last: Moment) {
+        let cpu = self.measured.cpu(&self.instance.supervisors());
+        let (clock, statistics) = (self.instance.age(), self.instance.published());
+        self.instance.record(Moment { at_us: now_us(), clock, statistics, cpu, ..last });
     }
 }

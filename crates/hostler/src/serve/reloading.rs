@@ -227,7 +227,7 @@ impl Main<'_> {
                     if parked {
                         instance.park(Parked { generation: former, ready: (former_loaded, former_notices) }).await;
                     }
-                    instance.forget(former_line, parked);
+                    instance.forget(former_line);
                 });
                 self.service.reloaded(None);
                 loading.succeed();
@@ -280,8 +280,7 @@ impl Main<'_> {
         }
         let (former_line, former) = {
             let mut view = self.instance.view();
-            let former = std::mem::replace(&mut view.current, Arc::clone(generation));
-            view.previous = former.number;
+            let former = self.instance.succeed(&mut view, generation);
             let former_line = view.line;
             if let Some(line) = line {
                 view.line = line;

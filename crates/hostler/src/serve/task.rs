@@ -142,7 +142,7 @@ impl Main<'_> {
                 prepared = self.estate.prepared() => {
                     let statistics = self.instance.statistics().await;
                     if prepared.is_ok() {
-                        self.desk.finish(self.desk.last_moment());
+                        self.desk.finish(self.desk.moment());
                         self.instance.ends(Ending::HandedOver);
                     }
                     if self.estate.hand_over(prepared, &self.service, statistics).await {
@@ -164,7 +164,7 @@ impl Main<'_> {
                 },
             }
         }
-        let last = self.desk.last_moment();
+        let last = self.desk.moment();
         self.instance.set_state(State::Stopping);
         if !relieved {
             self.service.stopping(self.instance.current().served.settings.pool.graceful_timeout);
