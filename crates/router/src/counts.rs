@@ -8,18 +8,21 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::histogram::Histogram;
+use crate::listed;
 use crate::turn::Outcome;
 use crate::{Command, Router};
 
 /// What the router did since it was started, on all threads and all lines. As it is written out (serde) it can be read by a version that counts
-/// more or less: what is missing is 0.
+/// more or less: what is missing is 0, and what it does not know is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Statistics {
     /// Answers by the first digit of their status: 0 for none of 1 to 5. A WebSocket counts as 1 when it ends, a client that left before its answer
     /// as 4 (499).
+    #[serde(with = "listed::statuses")]
     pub statuses: [u64; 6],
     /// Requests by how they ended, in the order of [`Statistics::OUTCOMES`].
+    #[serde(with = "listed::outcomes")]
     pub outcomes: [u64; Outcome::ALL.len()],
     /// Bytes read from clients.
     pub bytes_in: u64,

@@ -18,6 +18,7 @@ mod held;
 mod histogram;
 mod id;
 mod line;
+mod listed;
 mod load;
 mod local;
 mod log;

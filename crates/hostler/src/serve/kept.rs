@@ -134,6 +134,7 @@ fn told(written: Result<(), String>) {
 #[cfg(test)]
 mod tests {
     use hostler_bus::EventKind;
+    use serde_json::json;
 
     use super::super::events::Events;
     use super::super::past::Ending;
@@ -151,6 +152,70 @@ mod tests {
         drop(kept);
         let past = read_past(shared).unwrap();
         assert_eq!((past.at_us, past.events.len()), (5, 1));
+    }
+
+    fn some() -> Statistics {
+        let mut statistics = Statistics { bytes_in: 7, accepted: 3, ..Statistics::default() };
+        statistics.statuses = [1, 2, 3, 4, 5, 6];
+        (10u64..).zip(&mut statistics.outcomes).for_each(|(count, outcome)| *outcome = count);
+        statistics.queue_time.record(1_000);
+        statistics
+    }
+
+    fn reread(written: &serde_json::Value) -> Option<Statistics> {
+        counted(&serde_json::to_vec(written).unwrap())
+    }
+
+    #[test]
+    fn what_is_counted_is_written_by_name() {
+        let written = serde_json::to_value(some()).unwrap();
+        assert_eq!(written["statuses"], json!({"other": 1, "1xx": 2, "2xx": 3, "3xx": 4, "4xx": 5, "5xx": 6}));
+        assert_eq!((&written["outcomes"]["ok"], &written["outcomes"]["client_gone"]), (&json!(10), &json!(11)));
+        assert_eq!(reread(&written), Some(some()));
+        assert_eq!(serde_json::to_value(Statistics::default()).unwrap()["outcomes"], json!({}));
+    }
+
+    #[test]
+    fn a_version_that_counts_one_thing_more_or_fewer_is_read() {
+        let mut more = serde_json::to_value(some()).unwrap();
+        more["outcomes"]["of_a_later_version"] = json!(99);
+        more["statuses"]["6xx"] = json!(99);
+        more["of_a_later_version"] = json!({"a": [1]});
+        assert_eq!(reread(&more), Some(some()));
+
+        let mut fewer = serde_json::to_value(some()).unwrap();
+        fewer["outcomes"].as_object_mut().unwrap().remove("refused");
+        fewer["statuses"].as_object_mut().unwrap().remove("5xx");
+        fewer.as_object_mut().unwrap().remove("bytes_in");
+        let mut expected = some();
+        expected.outcomes[Statistics::OUTCOMES.len() - 1] = 0;
+        (expected.statuses[5], expected.bytes_in) = (0, 0);
+        assert_eq!(reread(&fewer), Some(expected));
+    }
+
+    #[test]
+    fn lists_as_they_were_written_before_are_read_whatever_their_length() {
+        let mut before = serde_json::to_value(some()).unwrap();
+        before["statuses"] = json!([1, 2, 3, 4, 5, 6]);
+        before["outcomes"] = json!(some().outcomes);
+        assert_eq!(reread(&before), Some(some()));
+        let mut more = before.clone();
+        more["statuses"].as_array_mut().unwrap().push(json!(99));
+        more["outcomes"].as_array_mut().unwrap().push(json!(99));
+        assert_eq!(reread(&more), Some(some()));
+        before["outcomes"].as_array_mut().unwrap().pop();
+        let mut expected = some();
+        expected.outcomes[Statistics::OUTCOMES.len() - 1] = 0;
+        assert_eq!(reread(&before), Some(expected));
+    }
+
+    #[test]
+    fn what_is_neither_is_not_taken_for_it() {
+        for wrong in [json!("ok"), json!({"ok": "many"}), json!([-1])] {
+            let mut written = serde_json::to_value(some()).unwrap();
+            written["outcomes"] = wrong;
+            assert_eq!(reread(&written), None, "{written}");
+        }
     }
 
     #[test]

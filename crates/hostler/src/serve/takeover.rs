@@ -154,6 +154,10 @@ impl Predecessor {
         };
         match answered {
             Ok(FromPredecessor::TakeOver(statistics)) => Some(*statistics),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::warn!(%error, "what the server before counted cannot be read, and begins anew: this one is in charge");
+                None
+            }
             Err(error) => {
                 tracing::warn!(%error, "the server before ended without a word: this one is in charge");
                 None
