@@ -43,6 +43,8 @@ impl Connection {
         let mut stage = Stage::Head;
         let mut probed = false;
         self.limit_for(&turn);
+        #[cfg(test)]
+        crate::tests::panics::inject(&turn, "panic-before");
         loop {
             match poll_fn(|context| self.poll_event(context, &mut turn)).await {
                 Event::News => {}
@@ -69,6 +71,8 @@ impl Connection {
                 Event::Gone => return self.interrupted(&mut turn, Interrupted::Gone),
             }
             probed = false;
+            #[cfg(test)]
+            crate::tests::panics::inject(&turn, "panic-in-answer");
             if let Some(after) = self.hear(&mut turn, &mut stage).await {
                 return after;
             }

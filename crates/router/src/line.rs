@@ -176,6 +176,17 @@ impl Line {
         self.part_with(slot, now, Exchange::abandon, false);
     }
 
+    /// Gives up a slot if this connection still has it: its task ended before it did so itself.
+    pub(crate) fn reclaim(&self, slot: u32, presence: &Rc<Presence>, now: u64) {
+        let is_held = match &self.owners.borrow()[slot as usize] {
+            Owner::Connection(own) => Rc::ptr_eq(own, presence),
+            Owner::Nobody | Owner::Orphan(_) => false,
+        };
+        if is_held {
+            self.give_up(slot, now);
+        }
+    }
+
     /// Gives up a slot whose request is past its time: an event loop cancels its task, and if it does not even look, it is stuck.
     pub(crate) fn cancel(&self, slot: u32, now: u64) {
         self.part_with(slot, now, Exchange::cancel_running, true);

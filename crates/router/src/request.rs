@@ -131,6 +131,7 @@ pub(crate) fn begin(
     let mut laid_out = local.head.borrow_mut();
     laid_out.clear();
     let id = lay_out(local, config, peer, &head, &said, opening.is_some(), &mut laid_out).map_err(refused)?;
+    let record = logged.then(|| Box::new(record(&head, peer, said)));
     let (slot, full) = if opening.is_some() {
         (line.submit_websocket(presence, &laid_out), TOO_MANY_WEBSOCKETS)
     } else {
@@ -139,12 +140,13 @@ pub(crate) fn begin(
     let Some(slot) = slot else {
         return Err(Refused { refusal: full, to_head, id: Some(id) });
     };
-    local.defer_wake(&line);
+    // From here on the slot is given up with it.
     let turn = Turn {
         local: Rc::clone(local),
         line,
         config: Rc::clone(config),
         slot,
+        presence: Rc::clone(presence),
         to_head,
         idempotent: matches!(head.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"),
         http11: head.version == Version::Http11,
@@ -156,10 +158,11 @@ pub(crate) fn begin(
         sent: 0,
         began: local.clock(),
         id,
-        record: logged.then(|| Box::new(record(&head, peer, said))),
+        record,
         status: 0,
         ended: Cell::new(false),
     };
+    local.defer_wake(&turn.line);
     Ok(Some(Begun { asked: Asked::Served(turn), opening, used: head.length + first.len() }))
 }
 

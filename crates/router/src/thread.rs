@@ -231,14 +231,12 @@ impl Thread {
             self.local.tick();
         }
         let connection = Connection::new(Rc::clone(&self.local), stream);
-        let thread = Rc::clone(self);
+        let ends = Ends(Rc::clone(self));
         self.changed.notify_one();
         tokio::task::spawn_local(async move {
+            let Ends(thread) = &ends;
             if let Some((target, socket)) = connection.run(served).await {
                 thread.hand_over(target, socket);
-            }
-            if thread.local.presences.count() == 0 {
-                thread.changed.notify_one();
             }
         });
     }
@@ -255,6 +253,22 @@ impl Thread {
             && let Ok(stream) = socket.attach()
         {
             self.spawn(stream, served);
+        }
+    }
+}
+
+/// What follows the end of a connection, however its task ends. A panic is that connection's end, and no other's: the runtime catches it.
+struct Ends(Rc<Thread>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(
+                "the server failed on a connection, which is cut; standard error says where: please report it"
+            );
+        }
+        if self.0.local.presences.count() == 0 {
+            self.0.changed.notify_one();
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::id::RequestId;
 use crate::line::Line;
 use crate::local::Local;
+use crate::presence::Presence;
 
 /// A request in flight.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Turn {
     /// How it is treated, to its end.
     pub(crate) config: Rc<Config>,
     pub(crate) slot: u32,
+    /// Of the connection, which waits for news of the slot.
+    pub(crate) presence: Rc<Presence>,
     /// The method is HEAD: the answer has no body.
     pub(crate) to_head: bool,
     /// The method may be repeated without harm (RFC 9110 section 9.2.2).
@@ -47,12 +50,14 @@ pub(crate) struct Turn {
 }
 
 impl Drop for Turn {
-    /// An answer that nobody brought to an end was cut off with its connection, when the server was stopped by force.
+    /// An answer that nobody brought to an end was cut off with its connection: its task panicked, or the server was stopped by force. Its slot is
+    /// given up then.
     fn drop(&mut self) {
         if !self.ended.get() {
             let status = if self.status == 0 { 503 } else { self.status };
             self.log(status, Outcome::CutOff);
         }
+        self.line.reclaim(self.slot, &self.presence, self.local.clock());
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod configuring;
 mod hold;
+pub(crate) mod panics;
 mod statistics;
 mod switch;
 
