@@ -252,3 +252,23 @@ def test_a_stop_while_a_worker_starts_is_quiet(serve):
     server.send_signal(signal.SIGTERM)
     server.log.claim("keeps dying")
     server.assert_ended(0)
+
+
+def test_a_pidfile_is_one_servers(serve, hostler, tmp_path):
+    """A second one is refused and leaves it alone; one that was left over by a server that was killed is taken."""
+    pidfile = tmp_path / "pid"
+    first = serve("plain:application", pid=pidfile)
+    assert pidfile.read_text() == f"{first.pid}\n"
+    for app in ["plain:application", "no_such_module:application"]:
+        second = hostler("run", "--bind", "127.0.0.1:0", "--pid", pidfile, app)
+        assert second.wait() == 71
+        second.log.wait_line(f"pidfile {pidfile} is that of process {first.pid} .hostler., which runs: stop it")
+        assert pidfile.read_text() == f"{first.pid}\n"
+    assert first.get("/hello").status == 200
+    os.kill(first.pid, signal.SIGKILL)
+    first.assert_ended(-signal.SIGKILL)
+    assert pidfile.read_text() == f"{first.pid}\n"
+    third = serve("plain:application", pid=pidfile)
+    assert pidfile.read_text() == f"{third.pid}\n"
+    third.stop()
+    assert not pidfile.exists()

@@ -1,6 +1,6 @@
-//! What an instance is found by: its control socket, and the file with its process id. There is one of each, whoever serves.
+//! The control socket, by which an instance is found: there is one, whoever serves.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hostler_bus::Places;
@@ -65,31 +65,4 @@ pub(super) fn open_control(source: &Source, desk: Desk, passed: Vec<Bound>) -> O
 
 fn unserved(error: &hostler_bus::NotServed) {
     tracing::warn!(%error, "there is no control socket: hostler status and the like will not find this instance");
-}
-
-/// The file with the server's process id; removed at the end.
-pub(super) struct PidFile(Option<PathBuf>);
-
-impl PidFile {
-    /// Without a path there is none.
-    pub(super) fn write(path: Option<&Path>) -> Result<Self, String> {
-        let Some(path) = path else { return Ok(Self(None)) };
-        std::fs::write(path, format!("{}\n", std::process::id()))
-            .map_err(|error| format!("pidfile {} cannot be written: {error}", path.display()))?;
-        Ok(Self(Some(path.to_owned())))
-    }
-
-    /// Removes it now.
-    pub(super) fn remove(&mut self) {
-        if let Some(path) = self.0.take() {
-            // It may be gone already, which is what is wanted.
-            let _removed = std::fs::remove_file(path);
-        }
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        self.remove();
-    }
 }

@@ -18,7 +18,8 @@ use tokio::time::Instant;
 
 use super::Source;
 use super::generation::NotReady;
-use super::names::{ControlSocket, PidFile};
+use super::names::ControlSocket;
+use super::pidfile::PidFile;
 use super::service::Service;
 use super::sockets::Role;
 use super::stored;
