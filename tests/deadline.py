@@ -3,11 +3,13 @@
 import time
 
 # Generous on purpose: a deadline is only ever spent by a test that fails.
-DEFAULT_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0
+# For an answer, or a line of the log: less than the time limits that tests tell "at once" apart from.
+DEFAULT_SECONDS = 15.0
 POLL_SECONDS = 0.005
 
 
-def wait_until(predicate, what, seconds=DEFAULT_SECONDS):
+def wait_until(predicate, what, seconds=PATIENCE_SECONDS):
     """Returns the first true value of `predicate()`; fails, naming `what` was waited for, when time is up."""
     end = time.monotonic() + seconds
     while True:

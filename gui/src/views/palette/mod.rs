@@ -47,12 +47,8 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         return;
     }
     let tokens = stage.tokens;
-    let found = find(&stage.state.passing.palette.typed, &Scene::new(stage.world, stage.state));
-    let place = moved(ui, stage.state.passing.palette.place, found.len());
-    let has_moved = place != stage.state.passing.palette.place;
-    stage.state.passing.palette.place = place;
+    let steps = Steps::taken(ui);
     let entered = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
-    let mut chosen = entered.then(|| found.get(place)).flatten();
     let height = (ui.ctx().content_rect().height() * 0.55).clamp(200.0, 460.0);
     let area = Modal::default_area(Id::unique("palette")).anchor(egui::Align2::CENTER_TOP, Vec2::new(0.0, 72.0));
     let frame = Frame::popup(ui.style()).inner_margin(Margin::same(0)).corner_radius(CornerRadius::same(12));
@@ -60,28 +56,47 @@ pub fn show(ui: &mut Ui, stage: &mut Stage<'_>) {
         ui.set_width(WIDTH.min(ui.ctx().content_rect().width() - 48.0));
         ui.spacing_mut().item_spacing = Vec2::ZERO;
         field(ui, stage);
+        // After the field: words and Enter may come in one frame.
+        let mut found = find(&stage.state.passing.palette.typed, &Scene::new(stage.world, stage.state));
+        let before = stage.state.passing.palette.place;
+        let place = steps.lead_to(before, found.len());
+        stage.state.passing.palette.place = place;
         ui.separator();
-        let clicked = list(ui, tokens, &found, place, height, has_moved);
+        let clicked = list(ui, tokens, &found, place, height, place != before);
         ui.separator();
         foot(ui, tokens, found.get(place));
-        clicked
+        let chosen = if entered { Some(place) } else { clicked };
+        chosen.filter(|place| *place < found.len()).map(|place| found.swap_remove(place))
     });
-    chosen = chosen.or(response.inner.and_then(|place| found.get(place)));
     let is_closed = response.should_close();
-    if let Some(entry) = chosen.filter(|entry| entry.unavailable.is_empty()) {
+    if let Some(entry) = response.inner.filter(|entry| entry.unavailable.is_empty()) {
         stage.state.passing.palette = Passing::default();
-        take(entry.target.clone(), ui, stage);
+        take(entry.target, ui, stage);
     } else if is_closed {
         stage.state.passing.palette = Passing::default();
     }
 }
 
-/// The place after the arrow keys.
-fn moved(ui: &Ui, place: usize, count: usize) -> usize {
-    let pressed = |key| ui.input_mut(|input| input.count_and_consume_key(Modifiers::NONE, key));
-    let down = pressed(Key::ArrowDown) + 8 * pressed(Key::PageDown);
-    let up = pressed(Key::ArrowUp) + 8 * pressed(Key::PageUp);
-    (place + down).min(count.saturating_sub(1)).saturating_sub(up)
+/// How far arrow keys lead.
+struct Steps {
+    down: usize,
+    up: usize,
+}
+
+impl Steps {
+    /// Takes the keys before the field sees them.
+    fn taken(ui: &Ui) -> Self {
+        let pressed = |key| ui.input_mut(|input| input.count_and_consume_key(Modifiers::NONE, key));
+        Self {
+            down: pressed(Key::ArrowDown) + 8 * pressed(Key::PageDown),
+            up: pressed(Key::ArrowUp) + 8 * pressed(Key::PageUp),
+        }
+    }
+
+    /// The place that they lead to, of so many.
+    fn lead_to(&self, place: usize, count: usize) -> usize {
+        (place + self.down).min(count.saturating_sub(1)).saturating_sub(self.up)
+    }
 }
 
 fn field(ui: &mut Ui, stage: &mut Stage<'_>) {

@@ -371,6 +371,23 @@ fn the_palette_finds_shows_the_command_and_does_it() {
 }
 
 #[test]
+fn words_and_enter_of_one_frame_find_what_was_typed() {
+    let mut harness = shown("shop", |_| {});
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    harness.run();
+    let enter = egui::Event::Key {
+        key: Key::Enter,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers: Modifiers::NONE,
+    };
+    harness.input_mut().events.extend([egui::Event::Text("restart shop".to_owned()), enter]);
+    harness.run();
+    assert_eq!(orders(&harness), [act("shop", Action::Restart)]);
+}
+
+#[test]
 fn esc_closes_the_palette_and_nothing_is_done() {
     let mut harness = shown("shop", |_| {});
     harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
