@@ -33,6 +33,10 @@ pub mod descriptors {
 /// Everything a worker needs to know to start; the first message it receives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStart {
+    /// What the instance is called, for whoever lists processes. A server that goes on while a package's upgrade put another extension in
+    /// place does not say.
+    #[serde(default)]
+    pub instance: String,
     /// The worker's index in the exchange.
     pub worker: u16,
     /// Threads that run the application.

@@ -87,7 +87,8 @@ fn prepare(settings: Settings, places: Places, surroundings: &Surroundings) -> R
         .map_err(|error| Refusal::of_python(&error, &settings, &places))?;
     let extension = extension::find(surroundings).map_err(|error| Refusal::new(error.to_string(), INTERNAL))?;
     let environment = surroundings.variables.clone().into_iter().collect();
-    Ok(serve::Served { settings, places, application, python, extension, environment })
+    let name = serve::instance_name(surroundings);
+    Ok(serve::Served { name, settings, places, application, python, extension, environment })
 }
 
 /// The settings, with as much patience as whoever develops has.

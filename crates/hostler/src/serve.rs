@@ -81,7 +81,7 @@ use service::Service;
 pub(crate) use service::failed;
 use signals::Signals;
 use sockets::{Sockets, Unbound};
-pub(crate) use source::Source;
+pub(crate) use source::{Source, instance_name};
 use stored::Stored;
 use takeover::Predecessor;
 pub(crate) use takeover::{VARIABLE as TAKEOVER, refuse_succession};
@@ -99,6 +99,8 @@ const SYSTEM: u8 = 71;
 /// What is served, with what.
 #[derive(Clone)]
 pub(crate) struct Served {
+    /// What the instance is called.
+    pub(crate) name: String,
     pub(crate) settings: Settings,
     pub(crate) places: Places,
     pub(crate) application: Located,

@@ -105,6 +105,7 @@ impl Default for Options {
             outlive_failures: false,
             preload: false,
             start: WorkerStart {
+                instance: String::new(),
                 worker: 0,
                 threads: 1,
                 router_threads: 1,

@@ -17,6 +17,7 @@ mod report;
 mod sources;
 mod text;
 mod threads;
+mod title;
 mod values;
 mod watch;
 mod wsgi;

@@ -14,7 +14,7 @@ use rustix::pipe::PipeFlags;
 use crate::application::{self, Application, Failure};
 use crate::hooks::Hooks;
 use crate::keeper::{self, Forked};
-use crate::{asgi, framework, interrupt, journal, report, sources, watch, wsgi};
+use crate::{asgi, framework, interrupt, journal, report, sources, title, watch, wsgi};
 
 /// The signal on which a worker prints the Python stacks of all its threads, for [`watch`] to log: SIGSTKFLT, which nothing else uses.
 const STACKS_SIGNAL: i32 = 16;
@@ -38,6 +38,7 @@ fn live(py: Python<'_>) -> PyResult<()> {
         Some(ToWorker::Start(start)) => {
             be_watched(py, channel)?;
             prepare_interpreter(py, &start)?;
+            title::worker(&start);
             let hooks = Hooks::load(py, &start, false).unwrap_or_else(|failure| refuse(py, failure));
             if !start.check_only {
                 hooks.post_fork(py, &start).unwrap_or_else(|failure| refuse(py, failure));
@@ -48,6 +49,7 @@ fn live(py: Python<'_>) -> PyResult<()> {
         }
         Some(ToWorker::Keep(start)) => match keeper::run(py, channel, start)? {
             Some(Forked { start, application, hooks }) => {
+                title::worker(&start);
                 be_watched(py, channel)?;
                 hooks.post_fork(py, &start).unwrap_or_else(|failure| refuse(py, failure));
                 work(py, &start, application, &hooks)
@@ -161,8 +163,11 @@ fn be_watched(py: Python<'_>, channel: &'static Channel) -> PyResult<()> {
 /// Signals and module path.
 pub(crate) fn prepare_interpreter(py: Python<'_>, start: &WorkerStart) -> PyResult<()> {
     let signal = py.import("signal")?;
-    // A terminal's Ctrl-C reaches every process of the group; the supervisor decides what it means.
-    signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_IGN")?))?;
+    // A terminal's Ctrl-C reaches every process of the group, and `pkill -HUP hostler` every one with that in its name
+    // (`title`, which is therefore given after this); the supervisor decides what they mean.
+    for sent_to_all in ["SIGINT", "SIGHUP"] {
+        signal.call_method1("signal", (signal.getattr(sent_to_all)?, signal.getattr("SIG_IGN")?))?;
+    }
     let sys = py.import("sys")?;
     let path = sys.getattr("path")?;
     for entry in start.python_path.iter().rev() {

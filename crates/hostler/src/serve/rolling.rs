@@ -34,8 +34,9 @@ impl Generation {
     /// Replaces all workers, one after the other, and returns what they found. Dropping this does not end it.
     pub(super) async fn roll(self: Arc<Self>, cores: usize) -> Result<Loaded, NotReady> {
         let threads = self.exchange.config().router_threads as u16;
-        let options =
+        let mut options =
             translate::supervisor(&self.served, translate::Strength::of(&self.served.settings, cores, None), threads);
+        options.start.generation = self.number;
         self.supervisor.roll(options, self.number).await.map_err(NotReady::from)
     }
 }

@@ -1,5 +1,6 @@
 //! Where the settings come from: read at the start, and anew with each reload; the ones before are kept for a rollback.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hostler_settings::Settings;
@@ -42,20 +43,16 @@ impl Source {
 
     /// The file with the settings, if there is one, as an absolute path.
     pub(super) fn settings_file(&self) -> Option<String> {
-        let words: Vec<_> = std::env::args_os().collect();
-        let path = crate::arguments::settings_file(&words)?;
-        Some(self.environment.absolute(&path).to_string_lossy().into_owned())
+        settings_file(&self.environment).map(|path| path.to_string_lossy().into_owned())
     }
 
-    /// What the instance is called: the file's name without its ending, else the directory's.
+    /// What the instance is called.
     pub(super) fn name(&self) -> String {
-        let path = self.settings_file().map_or_else(|| self.directory().to_owned(), std::path::PathBuf::from);
-        let stem = if self.settings_file().is_some() { path.file_stem() } else { path.file_name() };
-        stem.map_or_else(|| "root".to_owned(), |stem| stem.to_string_lossy().into_owned())
+        instance_name(&self.environment)
     }
 
     /// The directory that the server was started in.
-    pub(super) fn directory(&self) -> &std::path::Path {
+    pub(super) fn directory(&self) -> &Path {
         &self.environment.directory
     }
 
@@ -83,4 +80,16 @@ impl Source {
             .clone()
             .ok_or_else(|| "there is no previous generation to go back to: nothing was reloaded yet".to_owned())
     }
+}
+
+/// What the instance of this command line is called: as its settings file without the ending, else as the directory.
+pub(crate) fn instance_name(surroundings: &Surroundings) -> String {
+    let file = settings_file(surroundings);
+    let name = file.as_deref().map_or_else(|| surroundings.directory.file_name(), Path::file_stem);
+    name.map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn settings_file(surroundings: &Surroundings) -> Option<PathBuf> {
+    let words: Vec<_> = std::env::args_os().collect();
+    crate::arguments::settings_file(&words).map(|path| surroundings.absolute(&path))
 }

@@ -89,7 +89,7 @@ pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
 }
 
 pub(super) fn supervisor(served: &Served, strength: Strength, router_threads: u16) -> SupervisorOptions {
-    let Served { settings, places: _, application, python, extension, environment } = served;
+    let Served { name, settings, places: _, application, python, extension, environment } = served;
     let Settings { app, pool, asgi, .. } = settings;
     // As gunicorn does it: the directory first, and each entry of pythonpath before what is there.
     let mut python_path: Vec<String> =
@@ -110,6 +110,7 @@ pub(super) fn supervisor(served: &Served, strength: Strength, router_threads: u1
         idle_timeout: idle_timeout(settings, strength),
         outlive_failures: settings.life.outlive_failures,
         start: WorkerStart {
+            instance: name.clone(),
             worker: 0,
             threads: pool.threads as u16,
             router_threads,

@@ -61,6 +61,7 @@ pub(crate) fn options(python: &Path, workers: u16, program: &str) -> Options {
         ],
         workers,
         start: WorkerStart {
+            instance: "site".into(),
             worker: u16::MAX,
             threads: 1,
             router_threads: 1,

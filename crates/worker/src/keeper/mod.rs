@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use self::fork::Side;
 use crate::application::{self, Application};
 use crate::hooks::Hooks;
-use crate::{framework, life, report};
+use crate::{framework, life, report, title};
 
 const KEEPER: &std::ffi::CStr =
     match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("keeper.py"), "\0").as_bytes()) {
@@ -40,6 +40,7 @@ pub(crate) fn run(py: Python<'_>, channel: &Channel, start: WorkerStart) -> PyRe
     // While it imports it does not listen, so the kernel ends it with the supervisor.
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).map_err(io::Error::from)?;
     life::prepare_interpreter(py, &start)?;
+    title::keeper(&start);
     let module = PyModule::from_code(py, KEEPER, c"hostler/keeper.py", c"hostler.keeper")?;
     let keeper = module.call_method1("Keeper", (wrap_pyfunction!(report::record, py)?,))?;
     let hooks = Hooks::load(py, &start, true).unwrap_or_else(|failure| life::refuse(py, failure));
