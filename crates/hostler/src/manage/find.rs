@@ -2,9 +2,16 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use hostler_bus::{Found, Places, SOCKET_FILE};
 use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep};
+
+/// How long nobody has to be there until nobody runs: between two servers of an upgrade there is no control socket, for milliseconds.
+const NOBODY_FOR: Duration = Duration::from_millis(500);
+/// How often is looked meanwhile.
+const AGAIN_AFTER: Duration = Duration::from_millis(25);
 
 /// Why none can be taken.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +26,16 @@ pub(super) enum NoChoice {
 
 /// The control socket of the only instance.
 pub(super) async fn only(places: &Places) -> Result<PathBuf, NoChoice> {
+    let until = Instant::now() + NOBODY_FOR;
+    loop {
+        match at_this_moment(places).await {
+            Err(NoChoice::Nobody(_)) if Instant::now() < until => sleep(AGAIN_AFTER).await,
+            other => return other,
+        }
+    }
+}
+
+async fn at_this_moment(places: &Places) -> Result<PathBuf, NoChoice> {
     let mut all = places.found();
     // A single one is asked whatever state it is in: what is wrong with it is then told.
     if all.len() > 1 {
@@ -98,5 +115,21 @@ mod tests {
             "several instances are running; name one:\n  blog: --socket {at}/blog/control.sock\n  shop: --socket {at}/shop/control.sock"
         );
         assert_eq!(choice(&places), Err(expected));
+    }
+
+    #[test]
+    fn one_between_two_servers_is_found() {
+        let base = tempfile::tempdir().unwrap();
+        let places = places(base.path());
+        let socket = places.socket_of("shop").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (found, _server) = runtime.block_on(async {
+            // The first look is over when the other future is polled.
+            tokio::join!(only(&places), async {
+                places.prepare(&socket).unwrap();
+                UnixListener::bind(&socket).unwrap()
+            })
+        });
+        assert_eq!(found.unwrap(), socket);
     }
 }
