@@ -363,6 +363,121 @@ def test_each_answer_is_for_programs_too(running):
     assert json.loads(running.ask("scale", "1", *socket, "--json").out)["message"] == "it is to have 1 worker"
 
 
+def project(machine):
+    """Words that make an instance below a directory of the machine's, so that nothing of this one is touched."""
+    (machine.directory / "root").mkdir(exist_ok=True)
+    (machine.directory / "root/shop").mkdir(exist_ok=True)
+    (machine.directory / "root/shop/app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
+    return ["site", "--root", machine.directory / "root", "--directory", "/shop"]
+
+
+OUTCOME = {"message", "took_effect", "awaits_restart"}
+# What each verb is asked, the exit code, and keys of the answer: of the first where it is a list or has several lines. None: there is no
+# answer, as what it takes (systemd) is not here; it is told on standard error alone.
+ANSWERS = {
+    "list": (lambda _: ["--user"], 0, {"name", "state", "url"}),
+    "status": (lambda _: ["shop", "--user"], 0, {"overview", "instance"}),
+    "workers": (lambda _: ["shop", "--user"], 0, {"place", "pid", "state"}),
+    "requests": (lambda _: ["shop", "--user"], 0, set()),
+    "stacks": (lambda _: ["shop", "--user"], 0, {"worker", "stacks"}),
+    "top": (lambda _: ["shop", "--user", "-n", "2"], 0, {"at_us", "status", "workers"}),
+    "scale": (lambda _: ["shop", "1", "--user"], 0, {"message"}),
+    "recycle": (lambda _: ["shop", "0", "--user"], 0, {"message"}),
+    "log-level": (lambda _: ["shop", "--user"], 0, {"log_level"}),
+    "reload": (lambda _: ["shop", "--user"], 0, OUTCOME | {"generation"}),
+    "rollback": (lambda _: ["shop", "--user"], FAILED, None),
+    "upgrade": (lambda _: ["nobody", "--user"], UNAVAILABLE, None),
+    "set": (lambda _: ["shop", "--user", "timeout=9"], 0, OUTCOME | {"revision"}),
+    "get": (lambda _: ["shop", "--user"], 0, {"key", "value"}),
+    "edit": (lambda _: ["shop", "--user"], 0, {"message"}),
+    "history": (lambda _: ["shop", "--user"], 0, set()),
+    "undo": (lambda _: ["shop", "--user"], FAILED, None),
+    # It was started by hand, which is told after what the journal has.
+    "logs": (lambda _: ["shop", "--user"], FAILED, {"time_us", "priority", "message"}),
+    "doctor": (lambda _: ["shop", "--user"], 0, set()),
+    **{verb: (lambda _: ["shop", "--user"], FAILED, None) for verb in ("start", "stop", "restart", "enable", "disable", "wake", "sleep")},
+    "new": (lambda machine: [*project(machine), "--dry-run"], 0,
+            {"message", "dry_run", "application", "framework", "directory", "python", "runs_as", "notes", "files", "commands"}),
+    "remove": (lambda machine: ["site", "--root", project(machine)[2]], 0, {"message", "dry_run", "files", "commands"}),
+    "import": (lambda _: ["--", "gunicorn", "-w", "4", "shop:app"], 0, {"settings", "notes"}),
+}
+
+
+def test_all_verbs_are_among_those_that_answer_programs(machine):
+    lines = machine.ask("--help").out.split("Commands:")[1].split("Options:")[0].splitlines()
+    verbs = {line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "}
+    assert verbs - set(ANSWERS) == {"run", "serve", "check", "completion", "help"}
+
+
+@pytest.mark.parametrize("verb", ANSWERS)
+def test_a_program_is_told_the_answer_and_nothing_else(running, verb):
+    words, code, keys = ANSWERS[verb]
+    ended = running.ask(verb, "--json", *words(running), EDITOR="true")
+    # What it logs about stacks, and about a rollback to nothing.
+    running.server.log.claim("the Python stacks|no previous generation")
+    assert ended.code == code, ended
+    if keys is None:
+        assert ended.out == "" and ended.said.startswith("hostler: "), ended
+        return
+    assert code or ended.said == "", ended
+    try:
+        answers = json.loads(ended.out)
+    except json.JSONDecodeError:
+        answers = [json.loads(line) for line in ended.out.splitlines()]
+    first = answers[0] if isinstance(answers, list) and answers else answers
+    assert keys <= set(first), first
+
+
+def test_new_and_remove_tell_programs_of_each_file(machine):
+    words = project(machine)
+
+    def answer(*words):
+        ended = machine.ask(*words, "--json")
+        assert (ended.code, ended.said) == (0, ""), ended
+        return json.loads(ended.out)
+
+    would = answer("new", *words, "--dry-run")
+    assert (would["message"], would["dry_run"]) == ("site would be written", True)
+    assert (would["application"], would["framework"], would["directory"]) == ("app:app", "Flask", "/shop")
+    [settings] = [file for file in would["files"] if file["path"] == "/etc/hostler/site.toml"]
+    assert settings["change"] == "create" and 'app = "app:app"' in settings["content"]
+    written = machine.directory / "root/etc/hostler/site.toml"
+    assert not written.exists()
+    done = answer("new", *words)
+    assert (done["message"], done["dry_run"], done["files"]) == ("site is written", False, would["files"])
+    assert written.read_text() == settings["content"]
+    again = answer("new", *words)
+    assert again["message"] == "nothing to write: all files of site are as they should be"
+    assert {file["change"] for file in again["files"]} == {"same"}
+    written.write_text(written.read_text() + "workers = 9\n")
+    refused = machine.ask("new", *words, "--json")
+    assert (refused.code, refused.out) == (FAILED, "") and "was changed since it was written" in refused.said
+    replaced = answer("new", *words, "--force")
+    [settings] = [file for file in replaced["files"] if file["path"] == "/etc/hostler/site.toml"]
+    assert settings["change"] == "replace" and "workers = 9" in Path(settings["copy"]).read_text()
+    remove = ["remove", "site", "--root", words[2]]
+    would = answer(*remove, "--dry-run")
+    assert would["message"] == "site would be removed" and {file["change"] for file in would["files"]} == {"remove"}
+    assert written.exists()
+    assert answer(*remove)["files"] == would["files"]
+    assert not written.exists()
+    assert answer(*remove)["message"] == "nothing to remove: there are no files of site"
+
+
+def test_top_for_programs_goes_on_until_nobody_reads(running):
+    top = running.start(BINARY, "top", "shop", "--user", "--json", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    seen = [json.loads(top.stdout.readline()) for _ in range(2)]
+    assert seen[0]["at_us"] < seen[1]["at_us"]
+    assert [one["status"]["configured"]["name"] for one in seen] == ["shop", "shop"]
+    assert [worker["place"] for worker in seen[0]["workers"]] == [0]
+    top.stdout.close()
+    assert top.wait(20) == 0
+    socket = running.directory / "hostler" / "shop" / "control.sock"
+    alone = running.ask("top", "--socket", socket, "--json", "-n", "1")
+    assert alone.code == 0 and len(alone.out.splitlines()) == 1 and set(json.loads(alone.out)) == set(seen[0]), alone
+    assert "needs a terminal; with --json it does not" in running.ask("top", "--socket", socket).said
+
+
 def test_a_client_that_leaves_ends_its_stream(machine):
     journalctl = machine.directory / "bin" / "journalctl"
     os.mkfifo(machine.directory / "fifo")

@@ -7,9 +7,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use hostler_import::{Gathered, Loss, gather, lines};
 use hostler_instances::{Entry, compose};
 use hostler_project::Surroundings;
+use serde::Serialize;
 use toml_edit::{Array, Value};
 
-use crate::install::{self, Refusal, ended, target};
+use crate::install::{self, MadeOf, Refusal, Report, ended, target};
 use crate::new::{UnitOptions, instance, next, unit_options};
 use crate::say;
 
@@ -53,6 +54,15 @@ fn asked(matches: &ArgMatches, surroundings: &Surroundings) -> Result<(), Refusa
     }
 }
 
+/// What a program is told.
+#[derive(Serialize)]
+struct Imported {
+    /// The text of a settings file.
+    settings: String,
+    /// What people are told of what is lost, and what is to be looked at, in lines.
+    notes: Vec<String>,
+}
+
 /// The settings as a file, to standard output; what is lost to standard error.
 fn print(gathered: &mut Gathered, matches: &ArgMatches) -> Result<(), Refusal> {
     for option in ["enable", "start", "force", "run-as", "writable", "user", "system", "root"] {
@@ -80,6 +90,10 @@ fn print(gathered: &mut Gathered, matches: &ArgMatches) -> Result<(), Refusal> {
     }
     let head = "Written by `hostler import`. Look at it, then try it: hostler check --file FILE.toml";
     let (text, _) = compose(Path::new("import.toml"), head, &entries, &[]).map_err(Refusal::usage)?;
+    if target::given(matches, "json") {
+        install::show_json(&Imported { settings: text, notes: lines(&gathered.told) });
+        return Ok(());
+    }
     crate::show(text.trim_end_matches('\n'));
     tell(gathered);
     Ok(())
@@ -112,16 +126,20 @@ fn write(
     let (mut instance, reason) =
         instance(&name, gathered.settings(), &directory, python.as_deref(), &options, &target)?;
     instance.account.environment_files = unit.environment_files;
-    crate::show(&format!(
-        "{name}: {}",
-        gathered.text_of("app").unwrap_or_else(|| format!("the application of {}", directory.display()))
-    ));
-    crate::show(&format!("  runs as    {reason}"));
-    tell(gathered);
-    install::write(&instance, &target)?;
-    if !target.dry_run {
-        crate::show(&next(&instance, &target, &[]));
+    let mut report = Report::new(target.json, target.dry_run);
+    let application = gathered.text_of("app").unwrap_or_else(|| format!("the application of {}", directory.display()));
+    report.line(&format!("{name}: {application}"));
+    report.line(&format!("  runs as    {reason}"));
+    if !target.json {
+        tell(gathered);
     }
+    report.notes(&lines(&gathered.told));
+    report.made_of(MadeOf { application, framework: None, directory, python: None, runs_as: reason });
+    install::write(&instance, &target, &mut report)?;
+    if !target.dry_run {
+        report.line(&next(&instance, &target, &[]));
+    }
+    report.written(&name);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command};
 use hostler_instances::{Change, Name, Plan, Step, Unit};
 
-use crate::install::{Manager, Refusal, Target, ended, run, show, target};
+use crate::install::{Manager, Refusal, Report, Target, ended, run, target};
 use crate::manage;
 use hostler_project::Surroundings;
 
@@ -49,12 +49,14 @@ fn asked(matches: &ArgMatches, surroundings: &Surroundings) -> Result<(), Refusa
 }
 
 fn remove(name: &Name, purge: bool, target: &Target) -> Result<(), Refusal> {
+    let mut report = Report::new(target.json, target.dry_run);
     let places = &target.places;
     let manager = Manager::of(target)?;
     let steps = Plan::nothing(name, places).compare(places, purge)?;
     let leftovers = if purge { leftovers(name, target) } else { Vec::new() };
     if steps.is_empty() && leftovers.is_empty() {
-        crate::show(&format!("nothing to remove: there are no files of {name}"));
+        report.line(&format!("nothing to remove: there are no files of {name}"));
+        report.removed(name);
         return Ok(());
     }
     let units = [Unit::Socket.of(name), Unit::Service.of(name)];
@@ -62,16 +64,17 @@ fn remove(name: &Name, purge: bool, target: &Target) -> Result<(), Refusal> {
     let templates = [Unit::Socket, Unit::Service].iter().all(|unit| places.template(*unit).is_some());
     let end = if templates { manager.end(&units.each_ref().map(String::as_str)) } else { Vec::new() };
     if target.dry_run {
-        show::commands(&end);
-        show::steps(&steps, false);
-        leftovers.iter().for_each(|path| crate::show(&format!("would remove {}", path.display())));
-        show::commands(&manager.notice());
+        end.iter().for_each(|command| report.command(command));
+        steps.iter().for_each(|step| report.planned(step, false));
+        leftovers.iter().for_each(|path| report.gone(path));
+        manager.notice().iter().for_each(|command| report.command(command));
+        report.removed(name);
         return Ok(());
     }
-    run(&end)?;
+    run(&end, &mut report)?;
     for step in &steps {
         step.take(places)?;
-        show::done(step, None);
+        report.done(step, None);
     }
     for path in &leftovers {
         let disk = places.on_disk(path);
@@ -85,13 +88,14 @@ fn remove(name: &Name, purge: bool, target: &Target) -> Result<(), Refusal> {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Refusal::system(format!("{}: {error}", disk.display())));
             }
-            _ => crate::show(&format!("removed {}", path.display())),
+            _ => report.gone(path),
         }
     }
-    run(&manager.notice())?;
+    run(&manager.notice(), &mut report)?;
     if steps.iter().any(kept) {
-        crate::show("what was changed by hand is left: take it away yourself, or with --purge");
+        report.line("what was changed by hand is left: take it away yourself, or with --purge");
     }
+    report.removed(name);
     Ok(())
 }
 

@@ -1,16 +1,19 @@
 //! Writing instances and taking them away, for `hostler new`, `hostler remove` and `hostler import`: whose instances, what is shown
 //! before and after, which commands of systemd follow. What an instance is on disk is known by `hostler-instances`.
 
+mod report;
 pub(crate) mod show;
 mod systemctl;
 pub(crate) mod target;
 
 use std::process::ExitCode;
 
-use hostler_instances::{Change, Failed, Goal, Instance, Places, Plan, Step, Unit};
+use hostler_instances::{Change, Failed, Instance, Places, Plan, Step, Unit};
+use serde::Serialize;
 
 use crate::{FAILED, USAGE, say};
 
+pub(crate) use report::{MadeOf, Report};
 pub(crate) use systemctl::{Manager, run};
 pub(crate) use target::Target;
 
@@ -57,8 +60,8 @@ pub(crate) fn ended(outcome: Result<(), Refusal>) -> ExitCode {
     }
 }
 
-/// Writes an instance, or shows what would be written, and has systemd take notice of it. Whether anything had to be written.
-pub(crate) fn write(instance: &Instance, target: &Target) -> Result<bool, Refusal> {
+/// Writes an instance, or shows what would be written, and has systemd take notice of it.
+pub(crate) fn write(instance: &Instance, target: &Target, report: &mut Report) -> Result<(), Refusal> {
     let places = &target.places;
     let plan = Plan::of(instance, places).map_err(Refusal::usage)?;
     let steps = plan.compare(places, target.force)?;
@@ -72,19 +75,18 @@ pub(crate) fn write(instance: &Instance, target: &Target) -> Result<bool, Refusa
     let mut commands = if changed { manager.notice() } else { Vec::new() };
     commands.extend(manager.begin(&socket, target.enable, target.start)?);
     if target.dry_run {
-        show::steps(&steps, true);
-        show::commands(&commands);
-        return Ok(changed);
+        steps.iter().for_each(|step| report.planned(step, true));
+        commands.iter().for_each(|command| report.command(command));
+        return Ok(());
     }
     for step in &steps {
         let copy = step.take(places)?;
-        show::done(step, copy.as_deref());
+        report.done(step, copy.as_deref());
     }
     if !changed {
-        crate::show(&format!("nothing to write: all files of {} are as they should be", instance.name));
+        report.line(&format!("nothing to write: all files of {} are as they should be", instance.name));
     }
-    run(&commands)?;
-    Ok(changed)
+    run(&commands, report)
 }
 
 fn refusal(refused: &[&Step], places: &Places) -> String {
@@ -103,11 +105,10 @@ fn refusal(refused: &[&Step], places: &Places) -> String {
     lines.join("\n")
 }
 
-/// The text that a step would write, for people.
-fn content(goal: &Goal) -> Option<String> {
-    match goal {
-        Goal::Text(text) => Some(text.clone()),
-        Goal::Link(target) => Some(format!("(a link to {})\n", target.display())),
-        Goal::Nothing => None,
+/// An answer for a program, on standard output.
+pub(crate) fn show_json(answer: &impl Serialize) {
+    // Maps with keys that are no text, and numbers that are none, are what cannot be written: an answer has neither.
+    if let Ok(text) = serde_json::to_string_pretty(answer) {
+        crate::show(&text);
     }
 }

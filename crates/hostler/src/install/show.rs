@@ -2,32 +2,30 @@
 
 use std::path::Path;
 
-use hostler_instances::{Change, Step};
+use hostler_instances::{Change, Goal, Step};
 
-use super::content;
-
-/// Steps that were not taken.
-pub(crate) fn steps(steps: &[Step], with_content: bool) {
-    for step in steps {
-        crate::show(&line(step, "would "));
-        if with_content
-            && !matches!(step.change, Change::Same | Change::Kept)
-            && let Some(text) = content(&step.goal)
-        {
-            crate::show(&indented(&text));
+/// A step that was not taken.
+pub(super) fn step(step: &Step, with_content: bool) {
+    crate::show(&line(step, "would "));
+    if with_content && !matches!(step.change, Change::Same | Change::Kept) {
+        match &step.goal {
+            Goal::Link(target) => crate::show(&indented(&format!("(a link to {})", target.display()))),
+            goal => content(goal).iter().for_each(|text| crate::show(&indented(text))),
         }
     }
 }
 
-/// Commands that were not run.
-pub(crate) fn commands(commands: &[Vec<String>]) {
-    for command in commands {
-        crate::show(&format!("would run {}", command.join(" ")));
+/// What a step would write, or where its link leads.
+pub(super) fn content(goal: &Goal) -> Option<String> {
+    match goal {
+        Goal::Text(text) => Some(text.clone()),
+        Goal::Link(target) => Some(target.to_string_lossy().into_owned()),
+        Goal::Nothing => None,
     }
 }
 
 /// A step that was taken.
-pub(crate) fn done(step: &Step, copy: Option<&Path>) {
+pub(super) fn done(step: &Step, copy: Option<&Path>) {
     crate::show(&line(step, ""));
     if let Some(copy) = copy {
         crate::show(&format!("          what was there is kept as {}", copy.display()));

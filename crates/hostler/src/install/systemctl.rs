@@ -2,12 +2,14 @@
 //! enabling is done by the command on the files.
 
 use std::ffi::OsStr;
+use std::io::stderr;
+use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use hostler_instances::{Places, Scope};
 
-use super::{Refusal, Target};
+use super::{Refusal, Report, Target};
 
 /// Whether this directory is there says whether systemd runs the system (sd_booted(3)).
 const BOOTED: &str = "/run/systemd/system";
@@ -113,12 +115,22 @@ fn installed(search_path: Option<&OsStr>) -> bool {
 }
 
 /// Runs commands, each only if the one before it did what it should.
-pub(crate) fn run(commands: &[Vec<String>]) -> Result<(), Refusal> {
+pub(crate) fn run(commands: &[Vec<String>], report: &mut Report) -> Result<(), Refusal> {
     for command in commands {
         let line = command.join(" ");
-        crate::show(&format!("running {line}"));
+        report.command(command);
         let (program, words) = command.split_first().ok_or_else(|| Refusal::system("no command"))?;
-        match Command::new(program).args(words).status() {
+        let mut command = Command::new(program);
+        command.args(words);
+        if report.is_for_a_program() {
+            // Standard output is for the answer.
+            let errors = stderr()
+                .as_fd()
+                .try_clone_to_owned()
+                .map_err(|error| Refusal::system(format!("standard error: {error}")))?;
+            command.stdout(Stdio::from(errors));
+        }
+        match command.status() {
             Ok(status) if status.success() => {}
             Ok(status) => {
                 return Err(Refusal::system(format!(

@@ -16,6 +16,7 @@ const DRY_RUN: &str = "dry-run";
 const FORCE: &str = "force";
 const ENABLE: &str = "enable";
 const START: &str = "start";
+const JSON: &str = "json";
 
 /// Where the packages are installed.
 const PREFIX: &str = "/usr";
@@ -32,6 +33,8 @@ pub(crate) struct Target {
     pub(crate) enable: bool,
     /// Now.
     pub(crate) start: bool,
+    /// Whether the answer is for a program.
+    pub(crate) json: bool,
     /// `$PATH`.
     pub(crate) search_path: Option<OsString>,
 }
@@ -48,6 +51,7 @@ pub(crate) fn places() -> Vec<Arg> {
             .value_parser(value_parser!(PathBuf))
             .help("A directory that stands for /, to put an image together; paths stay those of the image"),
         flag(DRY_RUN, "Show each file and each command, and change nothing"),
+        flag(JSON, "Write the answer as JSON, for programs"),
     ]
 }
 
@@ -97,6 +101,7 @@ pub(crate) fn read(matches: &ArgMatches, surroundings: &Surroundings) -> Result<
         force: given(matches, FORCE),
         enable: given(matches, ENABLE),
         start: given(matches, START),
+        json: given(matches, JSON),
         search_path: surroundings.variable("PATH").map(ToOwned::to_owned),
     })
 }

@@ -55,7 +55,8 @@ pub(crate) enum Verb {
     Scale(u32),
     Recycle(u32),
     LogLevel(Option<LogLevel>),
-    Top,
+    /// As often as is said, for a program.
+    Top(Option<u32>),
 }
 
 /// Why there is no good answer.
@@ -73,7 +74,7 @@ enum Failed {
     NotRunning { name: String, state: String, why: String },
     #[error("the instance did not answer within {} seconds; is it suspended?", .0.as_secs())]
     Late(Duration),
-    #[error("`hostler top` needs a terminal; `hostler status` and `hostler workers` do not")]
+    #[error("`hostler top` needs a terminal; with --json it does not, nor do `hostler status` and `hostler workers`")]
     NoTerminal,
     #[error("terminal: {0}")]
     Terminal(std::io::Error),
@@ -226,7 +227,10 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<(), Fa
             within(QUICK, instance.set_log_level(level)).await?;
             done(request, format!("it logs from {level} on"), paint)
         }
-        Verb::Top => top::run(&top::Watched::socket(socket, instance), paint).await,
+        Verb::Top(times) => {
+            let watched = top::Watched::socket(socket, instance);
+            if request.json { top::lines(&watched, times).await } else { top::run(&watched, paint).await }
+        }
     }
 }
 

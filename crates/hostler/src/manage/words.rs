@@ -12,6 +12,8 @@ const SOCKET: &str = "socket";
 const JSON: &str = "json";
 const WORKER: &str = "WORKER";
 const COUNT: &str = "N";
+/// How often `hostler top` looks.
+pub(super) const TIMES: &str = "times";
 pub(super) const LEVEL: &str = "LEVEL";
 
 /// As many workers as the setting `workers` takes.
@@ -49,10 +51,19 @@ pub(crate) fn commands() -> Vec<Command> {
         named(answering("log-level", "Show the log level, or set it until the next reload"))
             .mut_arg(daemon::words::NAME, |_| name())
             .arg(Arg::new(LEVEL).value_parser(levels).hide_possible_values(true).help("debug, info, warning or error")),
-        named(verb(
+        named(answering(
             "top",
             "Watch an instance: q quits, r reloads, the arrow keys choose a worker, s shows its stack, k recycles it",
-        )),
+        ))
+        .mut_arg(JSON, |json| json.help("Write what is seen as JSON each second, an object a line; needs no terminal"))
+        .arg(
+            Arg::new(TIMES)
+                .short('n')
+                .value_name(COUNT)
+                .requires(JSON)
+                .value_parser(|word: &str| number(word, u32::MAX))
+                .help("End after that many of them"),
+        ),
     ]
     .into_iter()
     .chain(daemon::words::commands())
@@ -100,7 +111,7 @@ pub(crate) fn request(name: &str, matches: &ArgMatches) -> Option<Request> {
         "scale" => Verb::Scale(number(COUNT)?),
         "recycle" => Verb::Recycle(number(WORKER)?),
         "log-level" => Verb::LogLevel(daemon::words::level_of(matches)),
-        "top" => Verb::Top,
+        "top" => Verb::Top(number(TIMES)),
         _ => return None,
     };
     let socket = matches.get_one::<PathBuf>(SOCKET).cloned();

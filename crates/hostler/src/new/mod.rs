@@ -13,7 +13,7 @@ use hostler_project::account::{self, Wish};
 use hostler_project::{Project, Surroundings, port};
 use hostler_settings::Profile;
 
-use crate::install::{self, Refusal, Target, ended, target};
+use crate::install::{self, MadeOf, Refusal, Report, Target, ended, target};
 use crate::manage;
 
 pub(crate) use far::request;
@@ -116,7 +116,8 @@ fn asked(matches: &ArgMatches, surroundings: &Surroundings) -> Result<(), Refusa
 }
 
 fn make(name: &Name, project: &Project, options: &UnitOptions, target: &Target) -> Result<(), Refusal> {
-    tell(name, project);
+    let mut report = Report::new(target.json, target.dry_run);
+    tell(name, project, &report);
     let (instance, reason) = instance(
         name,
         hostler_project::settings(project, target.places.scope()),
@@ -125,25 +126,34 @@ fn make(name: &Name, project: &Project, options: &UnitOptions, target: &Target) 
         options,
         target,
     )?;
-    crate::show(&format!("  runs as    {reason}"));
+    report.line(&format!("  runs as    {reason}"));
     for note in &project.notes {
-        crate::show(&format!("  note: {note}"));
+        report.line(&format!("  note: {note}"));
     }
-    install::write(&instance, target)?;
+    report.notes(&project.notes);
+    report.made_of(MadeOf {
+        application: project.application.clone(),
+        framework: project.framework.map(ToOwned::to_owned),
+        directory: project.directory.clone(),
+        python: Some(project.python_reason.clone()),
+        runs_as: reason,
+    });
+    install::write(&instance, target, &mut report)?;
     if !target.dry_run {
-        crate::show(&next(&instance, target, &project.statics));
+        report.line(&next(&instance, target, &project.statics));
     }
+    report.written(name);
     Ok(())
 }
 
-fn tell(name: &Name, project: &Project) {
+fn tell(name: &Name, project: &Project, report: &Report) {
     let framework = project.framework.map(|framework| format!(" of {framework}")).unwrap_or_default();
-    crate::show(&format!("{name}: an application{framework}, {}", project.application));
+    report.line(&format!("{name}: an application{framework}, {}", project.application));
     if let Some(reason) = &project.reason {
-        crate::show(&format!("  found      {reason}"));
+        report.line(&format!("  found      {reason}"));
     }
-    crate::show(&format!("  directory  {}", project.directory.display()));
-    crate::show(&format!("  python     {}", project.python_reason));
+    report.line(&format!("  directory  {}", project.directory.display()));
+    report.line(&format!("  python     {}", project.python_reason));
 }
 
 /// The instance with these settings, and as whom it runs, in words. `python` is what its interpreter really is.

@@ -78,7 +78,8 @@ pub(super) enum Act {
     Rollback,
     Upgrade,
     LogLevel(Option<LogLevel>),
-    Top,
+    /// As often as is said, for a program.
+    Top(Option<u32>),
     Create(Change, Box<NewInstance>),
     Remove,
     Enable(bool),
@@ -125,7 +126,7 @@ impl Act {
             Self::Rollback => Verb::Rollback,
             Self::Upgrade => Verb::Upgrade,
             Self::LogLevel(level) => Verb::LogLevel(*level),
-            Self::Top => Verb::Top,
+            Self::Top(times) => Verb::Top(*times),
             _ => return None,
         })
     }
@@ -349,9 +350,14 @@ impl Session<'_> {
                 instance.set_log_level(*level).await?;
                 self.done(&format!("{name} logs from {level} on"), false)?;
             }
-            Act::Top => {
+            Act::Top(times) => {
                 let watched = top::Watched::Bus { client: self.client.clone(), instance: instance.clone() };
-                return top::run(&watched, self.paint).await.map(|()| ExitCode::SUCCESS).map_err(Failed::Top);
+                let watched = if self.request.json {
+                    top::lines(&watched, *times).await
+                } else {
+                    top::run(&watched, self.paint).await
+                };
+                return watched.map(|()| ExitCode::SUCCESS).map_err(Failed::Top);
             }
             Act::Enable(true) => {
                 instance.enable().await?;

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use hostler_bus::LogLevel;
 use hostler_bus::daemon::{Change, LogFilter, NewInstance};
 
-use super::super::words::{LEVEL, number};
+use super::super::words::{LEVEL, TIMES, number};
 use super::{Act, Request, Undo, Whose, names, when};
 
 pub(in crate::manage) const NAME: &str = "NAME";
@@ -124,7 +124,7 @@ pub(crate) fn removal(matches: &ArgMatches, here: bool) -> Request {
 fn written(matches: &ArgMatches, name: String, act: Act) -> Request {
     let flag = |name| matches.get_one::<bool>(name).copied().unwrap_or(false);
     let whose = Whose { user: Some(flag(USER)), host: matches.get_one::<String>(HOST).cloned() };
-    Request { name, act, whose, json: false, ask: !flag(NO_ASK) }
+    Request { name, act, whose, json: flag(JSON), ask: !flag(NO_ASK) }
 }
 
 fn set_command(command: Command) -> Command {
@@ -243,7 +243,7 @@ pub(in crate::manage) fn request(verb: &str, matches: &ArgMatches) -> Option<Req
             Some(Err(wrong)) => Act::Wrong(wrong),
             level => Act::LogLevel(level.and_then(Result::ok)),
         },
-        "top" => Act::Top,
+        "top" => Act::Top(number(TIMES)),
         "enable" => Act::Enable(true),
         "disable" => Act::Enable(false),
         "wake" => Act::Wake,

@@ -1,6 +1,7 @@
 //! `hostler top`: an instance, looked at once a second. `view` decides what keys and answers mean and how it looks;
 //! this file asks and acts.
 
+mod lines;
 mod screen;
 mod view;
 mod watched;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::line::Paint;
 use super::{Failed, now_us};
+pub(super) use lines::lines;
 use screen::{Input, Screen};
 use view::{Order, Told, View};
 pub(super) use watched::Watched;
