@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -166,3 +168,71 @@ def test_a_stop_while_the_successor_loads_ends_both(serve, directory):
     _, errors = asking.communicate(timeout=30)
     assert asking.returncode == 1
     assert "told to stop" in errors
+
+
+class Running:
+    """Servers in the runtime directory of a user, as all that run there."""
+
+    def __init__(self, serve, directory):
+        self.serve = serve
+        self.directory = Path(directory)
+
+    def start(self, name, **options):
+        place = self.directory / "hostler" / name
+        place.mkdir(parents=True)
+        return Installed(self.serve, place, **options)
+
+    def upgrade(self, *words):
+        environment = {k: v for k, v in os.environ.items() if k not in ("RUNTIME_DIRECTORY", "XDG_CONFIG_HOME")}
+        environment |= {"HOME": str(self.directory), "XDG_RUNTIME_DIR": str(self.directory)}
+        command = [BINARY, "upgrade", "--all", "--user", *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_all_that_run_are_upgraded(serve, directory):
+    running = Running(serve, directory)
+    nobody = running.upgrade()
+    assert (nobody.returncode, nobody.stdout, nobody.stderr) == (0, "no instance is running\n", "")
+    assert json.loads(running.upgrade("--json").stdout) == []
+    sites = {name: running.start(name) for name in ("blog", "shop")}
+    left = Path(directory) / "hostler" / "killed" / "control.sock"
+    left.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(left))
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    all_went_well = running.upgrade()
+    assert (all_went_well.returncode, all_went_well.stderr) == (0, "")
+    lines = sorted(all_went_well.stdout.splitlines())
+    assert [line.partition(", ")[0] for line in lines] == [f"blog of {user}: upgraded", f"shop of {user}: upgraded"], "the killed one is not there"
+    sites["blog"].replace_program(BROKEN)
+    some = running.upgrade("--json")
+    assert (some.returncode, some.stderr.startswith(f"hostler: not upgraded, 1 of 2: blog of {user}.")) == (1, True), some
+    blog, shop = json.loads(some.stdout)
+    assert (blog["name"], blog["user"], blog["outcome"], "pid" in blog) == ("blog", user, "failed", False)
+    assert "exit status: 3" in blog["message"]
+    assert (shop["name"], shop["outcome"], shop["message"]) == ("shop", "upgraded", "")
+    assert shop["socket"] == str(sites["shop"].control)
+    observed = {name: json.loads(site.ask("status", "--json").stdout)["observed"] for name, site in sites.items()}
+    assert observed["shop"]["pid"] == shop["pid"]
+    for name, site in sites.items():
+        assert site.server.process.wait(30) == 0
+        site.end_successor(observed[name]["pid"])
+
+
+def test_one_that_runs_in_a_terminal_is_left_to_whoever_started_it(serve, directory):
+    running = Running(serve, directory)
+    master, slave = os.openpty()
+    wrapper = Path(directory) / "wrapper"
+    # It leads a session without a terminal: the first that it opens is that of the session.
+    wrapper.write_text(f"#!/bin/sh\nexec 9<>{os.ttyname(slave)} 9>&-\nexec {BINARY} \"$@\"\n")
+    wrapper.chmod(0o755)
+    place = Path(directory) / "hostler" / "shop"
+    place.mkdir(parents=True)
+    server = serve("plain:application", program=wrapper, control_socket=place / "control.sock")
+    left = running.upgrade()
+    assert left.returncode == 0, left
+    assert f"left as it is, it runs in a terminal; `hostler upgrade --socket {place}/control.sock` upgrades it" in left.stdout
+    assert server.process.poll() is None
+    server.stop()
+    os.close(slave)
+    os.close(master)

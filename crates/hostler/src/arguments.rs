@@ -24,6 +24,8 @@ pub(crate) enum Asked {
     Serve(Verb, Box<Settings>, Places),
     /// Something of an instance that runs.
     Manage(manage::Request),
+    /// To upgrade all instances that run.
+    UpgradeAll(manage::all::Request),
     /// Something of an instance that the daemon knows.
     Daemon(Box<manage::daemon::Request>),
     /// A script that completes command lines.
@@ -122,6 +124,9 @@ pub(crate) fn read(words: impl IntoIterator<Item = OsString>, surroundings: &Sur
         Some(("remove", matches)) => return Ok(Asked::Install(Install::Remove, Box::new(matches.clone()))),
         Some(("import", matches)) => return Ok(Asked::Install(Install::Import, Box::new(matches.clone()))),
         Some(("completion", matches)) => return Ok(Asked::Completion(Box::new(matches.clone()))),
+        Some(("upgrade", matches)) if let Some(request) = manage::all::request(matches) => {
+            return Ok(Asked::UpgradeAll(request));
+        }
         Some((name, matches)) if let Some(request) = manage::daemon::request(name, matches) => {
             return Ok(Asked::Daemon(Box::new(request)));
         }
@@ -346,8 +351,20 @@ mod tests {
         let told_level = told("hostler log-level shop loud");
         assert!(told_level.contains("loud") && told_level.contains("debug, info, warning, error"), "{told_level}");
         assert_eq!(told("hostler statsu"), "unknown command `statsu`: did you mean `status`?\nsee `hostler help`");
-        assert_eq!(told("hostler top --json"), "unknown option --json\nsee `hostler help top`");
-        for line in ["stacks 1", "scale 2", "recycle 1", "log-level", "enable shop", "disable shop"] {
+        assert!(told("hostler top -n 2").contains("--json"), "{}", told("hostler top -n 2"));
+        for (line, whose) in [
+            ("hostler upgrade --all", manage::all::Whose::Everybody),
+            ("hostler upgrade --all --user --json", manage::all::Whose::Own),
+            ("hostler upgrade --system --all", manage::all::Whose::Machine),
+        ] {
+            let read = read(line.split(' ').map(OsString::from), &Surroundings::default()).unwrap();
+            let Asked::UpgradeAll(request) = read else { panic!("{read:?} is not for all") };
+            assert_eq!((request.whose, request.json), (whose, line.ends_with("--json")));
+        }
+        for other in ["shop", "--socket /x", "-H far"] {
+            assert!(told(&format!("hostler upgrade --all {other}")).contains("cannot be used with"), "{other}");
+        }
+        for line in ["stacks 1", "scale 2", "recycle 1", "log-level", "enable shop", "disable shop", "top -n 2"] {
             let words = format!("hostler {line} --json");
             assert!(read(words.split(' ').map(OsString::from), &Surroundings::default()).is_ok(), "{words}");
         }

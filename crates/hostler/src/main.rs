@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     let (verb, settings, places) = match arguments::read(std::env::args_os(), &surroundings) {
         Ok(Asked::Serve(verb, settings, places)) => (verb, *settings, places),
         Ok(Asked::Manage(request)) => return manage::run(&request, &surroundings),
+        Ok(Asked::UpgradeAll(request)) => return manage::all::run(&request, &surroundings),
         Ok(Asked::Daemon(request)) => return manage::daemon::run(&request, &surroundings),
         Ok(Asked::Completion(matches)) => return manage::daemon::completion::run(&matches),
         Ok(Asked::Install(what, matches)) => {

@@ -2,6 +2,7 @@
 //! like. It finds the instance, asks, and shows the answer; what the instance does about it is not known here. What is asked
 //! of an instance by its name goes to the daemon that manages it ([`daemon`]).
 
+pub(crate) mod all;
 pub(crate) mod daemon;
 mod find;
 mod line;
@@ -23,6 +24,7 @@ use crate::{FAILED, INTERNAL, UNAVAILABLE, USAGE, say};
 use hostler_project::Surroundings;
 
 use line::{Line, Paint, harmless};
+use words::SOCKET;
 
 /// How long an instance may take for an answer that it has at hand.
 const QUICK: Duration = Duration::from_secs(10);
@@ -115,6 +117,11 @@ impl Failed {
 
 /// Asks, and shows the answer.
 pub(crate) fn run(request: &Request, surroundings: &Surroundings) -> ExitCode {
+    to_the_end(answered(request, surroundings))
+}
+
+/// Does it, on an event loop of its own.
+fn to_the_end(doing: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -122,7 +129,7 @@ pub(crate) fn run(request: &Request, surroundings: &Surroundings) -> ExitCode {
             return ExitCode::from(INTERNAL);
         }
     };
-    let code = runtime.block_on(answered(request, surroundings));
+    let code = runtime.block_on(doing);
     // Nothing that still runs is waited for, as a read of the keyboard.
     runtime.shutdown_background();
     code

@@ -6,9 +6,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, v
 use hostler_bus::LogLevel;
 
 use super::daemon::words::{name, whose};
-use super::{Request, Verb, daemon};
+use super::{Request, Verb, all, daemon};
 
-const SOCKET: &str = "socket";
+pub(super) const SOCKET: &str = "socket";
 const JSON: &str = "json";
 const WORKER: &str = "WORKER";
 const COUNT: &str = "N";
@@ -34,7 +34,8 @@ pub(crate) fn commands() -> Vec<Command> {
         named(answering(
             "upgrade",
             "Start the program anew, as after an update of it, and leave the sockets to it; answers when it serves",
-        )),
+        ))
+        .arg(all::argument()),
         named(answering("workers", "List the workers")),
         named(answering("requests", "List the requests that are under way, with their age")),
         // A number alone is no name but a worker, also of the instance with that socket.

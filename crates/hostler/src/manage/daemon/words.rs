@@ -11,11 +11,11 @@ use super::super::words::{LEVEL, TIMES, number};
 use super::{Act, Request, Undo, Whose, names, when};
 
 pub(in crate::manage) const NAME: &str = "NAME";
-const USER: &str = "user";
-const SYSTEM: &str = "system";
-const HOST: &str = "host";
+pub(in crate::manage) const USER: &str = "user";
+pub(in crate::manage) const SYSTEM: &str = "system";
+pub(in crate::manage) const HOST: &str = "host";
 const NO_ASK: &str = "no-ask-password";
-const JSON: &str = "json";
+pub(in crate::manage) const JSON: &str = "json";
 const PAIRS: &str = "KEY=VALUE";
 const KEY: &str = "KEY";
 const REVISION: &str = "REVISION";
