@@ -197,9 +197,7 @@ impl Instance {
             self.workers.value().into_iter().flatten().filter(|worker| worker.generation == generation).collect();
         if !workers.is_empty() {
             let ready = workers.iter().filter(|one| matches!(one.state, WorkerState::Idle | WorkerState::Busy)).count();
-            // Those that are still to be started count as well.
-            let wanted = self.status().map_or(0, |status| status.observed.workers_wanted as usize);
-            return format!("{ready} of {} workers ready", wanted.max(workers.len()));
+            return format!("{ready} of {} workers ready", workers.len());
         }
         match &self.running {
             Some(running) if running.authorizing => "waiting for authorisation".to_owned(),

@@ -22,7 +22,7 @@ pub fn show<R>(
         ui.add_space(Size::GAP);
         ui.label(text::title(title));
         ui.scope(|ui| {
-            ui.set_max_width(460.0_f32.min(ui.available_width()));
+            ui.set_max_width(500.0_f32.min(ui.available_width()));
             ui.label(text::muted(tokens, words));
         });
         ui.add_space(Size::PAD);

@@ -76,9 +76,7 @@ pub fn failed(ui: &mut Ui, tokens: &Tokens, what: &str, failure: &Failure) -> bo
         _ => (Icon::TriangleAlert, format!("{} did not come", capital(what))),
     };
     let words = match failure.kind {
-        FailureKind::Locked => {
-            "The desktop asks for a password, in a window of its own, when you unlock it.".to_owned()
-        }
+        FailureKind::Locked => "Unlock it, and the desktop asks for a password.".to_owned(),
         _ => text::sentence(failure.reason()),
     };
     empty::show(ui, tokens, icon, &title, &words, |ui| {

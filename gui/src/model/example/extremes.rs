@@ -1,7 +1,7 @@
 //! Worlds at the edges: many instances, long names, nothing to do, nothing measured, lost, refused, under way.
 
 use hostler_bus::daemon::{InstanceState, Problem};
-use hostler_bus::{Status, Worker};
+use hostler_bus::{Status, Worker, WorkerState};
 
 use super::{NOW_US, SECOND, key, refused, system, world};
 use crate::bus::{Absence, Action, Event, Link, Progress};
@@ -106,13 +106,8 @@ pub fn idle() -> World {
         }
         if let Loaded::Here(workers) = &mut instance.workers {
             let rest = |worker: &mut Worker| {
-                *worker = Worker {
-                    state: hostler_bus::WorkerState::Idle,
-                    generation: 1,
-                    requests: 0,
-                    running: None,
-                    ..worker.clone()
-                };
+                *worker =
+                    Worker { state: WorkerState::Idle, generation: 1, requests: 0, running: None, ..worker.clone() };
             };
             workers.iter_mut().for_each(rest);
         }
@@ -197,8 +192,13 @@ pub fn reloads() -> World {
         let since_us = NOW_US - 3 * SECOND;
         instance.running = Some(Running { action: Action::Reload, since_us, authorizing: false, progress });
         if let Loaded::Here(workers) = &mut instance.workers {
-            for worker in workers.iter_mut().take(4) {
-                worker.generation = if worker.place < 2 { 8 } else { 7 };
+            workers.truncate(4);
+            for place in 4..8 {
+                let state = if place < 6 { WorkerState::Idle } else { WorkerState::Starting };
+                let pid = 4_260 + place;
+                let next =
+                    Worker { place, pid, state, generation: 8, requests: 0, running: None, ..workers[0].clone() };
+                workers.push(Worker { cpu_seconds: 1.2, restarts: Default::default(), ..next });
             }
         }
     })

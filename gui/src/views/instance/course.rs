@@ -56,7 +56,7 @@ fn draw(ui: &mut Ui, tokens: &Tokens, step: &Step) {
         StepState::Failed => tokens.bad,
     };
     ui.spacing_mut().item_spacing.y = Size::TIGHT;
-    ui.spacing_mut().interact_size.y = 20.0;
+    ui.spacing_mut().interact_size.y = 18.0;
     let (line, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), LINE), Sense::hover());
     ui.painter().rect_filled(line, LINE / 2.0, color);
     ui.horizontal(|ui| {
@@ -73,8 +73,12 @@ fn draw(ui: &mut Ui, tokens: &Tokens, step: &Step) {
             StepState::Done | StepState::Failed => RichText::new(&step.title).color(tokens.text),
         };
         ui.add(Label::new(title).truncate());
-        if !step.detail.is_empty() {
-            ui.add(Label::new(text::small(tokens, &step.detail)).truncate());
-        }
     });
+    if !step.detail.is_empty() {
+        ui.horizontal(|ui| {
+            // Below the title, which stands behind the sign.
+            ui.add_space(22.0);
+            ui.add(Label::new(text::small(tokens, &step.detail)).truncate());
+        });
+    }
 }

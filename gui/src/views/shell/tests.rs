@@ -245,6 +245,7 @@ fn what_was_dismissed_is_told_apart_from_what_was_refused() {
                 let failure =
                     Failure { kind, message: "not authorized to control it: no".to_owned(), ..Failure::default() };
                 trial.instance().failed = Some((Action::Reload, failure));
+                trial.instance().happenings.clear();
             })
         };
         let mut dismissed = failed(FailureKind::Dismissed);
