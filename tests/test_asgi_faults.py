@@ -53,6 +53,15 @@ def test_a_bad_beginning(server, fault):
     assert_served(server)
 
 
+def test_functions_called_with_what_they_do_not_take(server):
+    assert server.get("/miscalling").body == b"send send receive"
+
+
+def test_a_send_that_was_kept_is_of_no_use_to_the_next_request(serve):
+    server = serve("asgi_faulty:application", workers=1)
+    assert [server.get("/keeping").body for _ in range(3)] == [b"NoneType", b"RuntimeError", b"RuntimeError"]
+
+
 @pytest.mark.parametrize("fault", table("BEGINNINGS"))
 def test_a_bad_beginning_that_is_mended(server, fault):
     """Nothing of the refused event is left."""

@@ -99,6 +99,34 @@ async def continuation(scope, receive, send):
 
 
 @application.add
+async def miscalling(scope, receive, send):
+    """Calls its functions with what they do not take, and answers as it should."""
+    raised = []
+    for name, function, arguments in (("send", send, ()), ("send", send, (START, START)), ("receive", receive, (START,))):
+        try:
+            function(*arguments)
+        except TypeError:
+            raised.append(name)
+    await respond(send, " ".join(raised))
+
+
+KEPT = []
+
+
+@application.add
+async def keeping(scope, receive, send):
+    """Keeps its `send`, and tries the one that was kept before."""
+    fault = None
+    if KEPT:
+        try:
+            await KEPT.pop()(START)
+        except Exception as raised:
+            fault = raised
+    KEPT.append(send)
+    await respond(send, type(fault).__name__)
+
+
+@application.add
 async def raising(scope, receive, send):
     """Raises at some point of an answer."""
     where = argument(scope, "where")

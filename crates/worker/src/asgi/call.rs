@@ -3,7 +3,7 @@
 //! The handler, `receive` and `send` of the call share it. It outlives its request if the application keeps one of them; then
 //! it answers as a closed one.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hostler_exchange::{Awaited, EventLoop, Taken, WorkerSide};
@@ -12,9 +12,9 @@ use pyo3::prelude::*;
 
 use super::http::Http;
 use super::outbox::{Drained, Item, Outbox};
-use super::waiting::{Waiting, What};
+use super::waiting::What;
 use super::websocket::WebSocket;
-use super::{Shared, event, sent};
+use super::{Shared, callables, event, sent};
 use crate::gone::ClientDisconnected;
 use crate::text::references;
 
@@ -24,22 +24,22 @@ pub(crate) struct Call {
     pub(crate) shared: &'static Shared,
     /// The request: [`Taken::to_bits`].
     taken: AtomicU64,
+    is_websocket: AtomicBool,
     state: Mutex<State>,
 }
 
 /// The Python objects of one call. They serve the next one when the application kept none of them.
 pub(crate) struct Desk {
     pub(crate) call: Py<Call>,
-    pub(crate) receive: Py<Receive>,
-    pub(crate) send: Py<Send>,
+    pub(crate) receive: Py<PyAny>,
+    pub(crate) send: Py<PyAny>,
 }
 
 impl Desk {
     pub(crate) fn new(py: Python<'_>, call: Call) -> PyResult<Self> {
-        let call = Py::new(py, call)?;
-        let receive = Py::new(py, Receive(call.clone_ref(py)))?;
-        let send = Py::new(py, Send(call.clone_ref(py)))?;
-        Ok(Self { call, receive, send })
+        let call = Bound::new(py, call)?;
+        let (receive, send) = (callables::receive(&call)?, callables::send(&call)?);
+        Ok(Self { call: call.unbind(), receive, send })
     }
 
     /// Whether nobody else has any of them: the call itself is `receive`'s and `send`'s, too.
@@ -66,6 +66,22 @@ pub(crate) enum Protocol {
     WebSocket(WebSocket),
 }
 
+impl Protocol {
+    fn is_websocket(&self) -> bool {
+        matches!(self, Self::WebSocket(_))
+    }
+}
+
+impl State {
+    /// After the last event of an answer, when it is on its way: tasks that still wait to receive hear that there is nothing more.
+    fn hear_the_end(&mut self) -> Vec<Py<PyAny>> {
+        match &self.protocol {
+            Protocol::Http(http) if http.is_complete() && self.outbox.is_empty() => std::mem::take(&mut self.receiving),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// Whether all that was sent fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -78,12 +94,14 @@ impl Call {
     pub(crate) fn new(shared: &'static Shared, taken: Taken, protocol: Protocol) -> Self {
         let state =
             State { protocol, outbox: Outbox::default(), receiving: Vec::new(), sending: Vec::new(), closed: false };
-        Self { shared, taken: AtomicU64::new(taken.to_bits()), state: Mutex::new(state) }
+        let is_websocket = AtomicBool::new(state.protocol.is_websocket());
+        Self { shared, taken: AtomicU64::new(taken.to_bits()), is_websocket, state: Mutex::new(state) }
     }
 
     /// Makes the call of the next request of it.
     pub(crate) fn renew(&self, taken: Taken, protocol: Protocol) {
         self.taken.store(taken.to_bits(), Ordering::Relaxed);
+        self.is_websocket.store(protocol.is_websocket(), Ordering::Relaxed);
         let mut state = self.state();
         state.protocol = protocol;
         state.outbox = Outbox::default();
@@ -122,30 +140,22 @@ impl Call {
 
     /// Takes an event of the application.
     pub(crate) fn send(&self, event: &Bound<'_, PyAny>) -> PyResult<Sent> {
+        let py = event.py();
         let event = event::dictionary(event)?;
-        let kind = event::require(event, intern!(event.py(), "type"))?;
-        let is_websocket = matches!(self.state().protocol, Protocol::WebSocket(_));
+        let kind = event::require(event, intern!(py, "type"))?;
+        let is_websocket = self.is_websocket.load(Ordering::Relaxed);
         let event = if is_websocket { sent::websocket(&kind, event)? } else { sent::http(&kind, event)? };
-        let mut state = self.state();
-        let State { protocol, outbox, closed, .. } = &mut *state;
-        match protocol {
-            Protocol::Http(http) => http.send(self, outbox, event, *closed),
-            Protocol::WebSocket(websocket) => websocket.send(self, outbox, event, *closed),
-        }
-    }
-
-    /// After the last event of an answer, when it is on its way: a task that still waits to receive hears that there is nothing more.
-    fn hear_the_end(&self, py: Python<'_>) -> PyResult<()> {
-        let receiving = {
+        let (sent, receiving) = {
             let mut state = self.state();
-            match &state.protocol {
-                Protocol::Http(http) if http.is_complete() && state.outbox.is_empty() => {
-                    std::mem::take(&mut state.receiving)
-                }
-                _ => return Ok(()),
-            }
+            let State { protocol, outbox, closed, .. } = &mut *state;
+            let sent = match protocol {
+                Protocol::Http(http) => http.send(self, outbox, event, *closed),
+                Protocol::WebSocket(websocket) => websocket.send(self, outbox, event, *closed),
+            }?;
+            (sent, state.hear_the_end())
         };
-        receiving.iter().try_for_each(|future| resolve(py, future))
+        receiving.iter().try_for_each(|future| resolve(py, future))?;
+        Ok(sent)
     }
 
     /// Puts items after those that wait; the first are written at once. The router is told.
@@ -258,33 +268,4 @@ pub(super) fn resolve(py: Python<'_>, future: &Py<PyAny>) -> PyResult<()> {
 /// What `send()` raises when nobody is there: an `OSError`, as the specification wants.
 pub(crate) fn gone() -> PyErr {
     ClientDisconnected::new_err("the client closed the connection before the answer was complete")
-}
-
-/// `receive` of one call.
-#[pyclass(frozen, module = "hostler", name = "receive")]
-pub(crate) struct Receive(pub(crate) Py<Call>);
-
-#[pymethods]
-impl Receive {
-    fn __call__(&self, py: Python<'_>) -> Waiting {
-        Waiting::new(self.0.clone_ref(py), What::Receive)
-    }
-}
-
-/// `send` of one call.
-#[pyclass(frozen, module = "hostler", name = "send")]
-pub(crate) struct Send(pub(crate) Py<Call>);
-
-#[pymethods]
-impl Send {
-    fn __call__<'py>(&self, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let py = event.py();
-        let call = self.0.get();
-        let sent = call.send(event)?;
-        call.hear_the_end(py)?;
-        match sent {
-            Sent::Whole => Ok(call.shared.done.bind(py).clone().into_any()),
-            Sent::Partly => Ok(Bound::new(py, Waiting::new(self.0.clone_ref(py), What::Send))?.into_any()),
-        }
-    }
 }

@@ -47,15 +47,15 @@ pub(crate) enum Stepped {
 }
 
 impl Handler {
-    /// For a request that was just taken.
-    pub(crate) fn new(py: Python<'_>, shared: &'static Shared, taken: Taken) -> PyResult<Self> {
+    /// For a request that was just taken, with the `desk` of another that is over, if there is one at hand.
+    pub(crate) fn new(py: Python<'_>, shared: &'static Shared, taken: Taken, desk: Option<Desk>) -> PyResult<Self> {
         let (request, _) = request(shared, taken)?;
         let protocol = if request.websocket {
             Protocol::WebSocket(WebSocket::new())
         } else {
             Protocol::Http(Http::new(request.method == b"HEAD"))
         };
-        let desk = match shared.free_desk() {
+        let desk = match desk.or_else(|| shared.free_desk()) {
             Some(desk) => {
                 desk.call.get().renew(taken, protocol);
                 desk
@@ -73,12 +73,9 @@ impl Handler {
         &self.desk.call
     }
 
-    /// After its end: leaves its objects to the next handler, if nobody else has them.
-    pub(crate) fn put_back(self, py: Python<'_>) {
-        if self.desk.is_free(py) {
-            let shared = self.call().shared;
-            shared.put_back(self.desk);
-        }
+    /// After its end: its objects for the next handler, if nobody else has them.
+    pub(crate) fn into_desk(self, py: Python<'_>) -> Option<Desk> {
+        self.desk.is_free(py).then_some(self.desk)
     }
 
     /// One step of the application, which begins at `began`: a clock is not free at this rate. An error here is the worker's own.
@@ -154,7 +151,7 @@ impl Handler {
         }
         call.close(py)?;
         let now = call.shared.events.finish(call.taken(), self.suspended);
-        call.shared.forget(py, call.taken())?;
+        call.shared.forget(py, call.taken(), self.suspended)?;
         // Destructors of the application may run here: their time is nobody's request.
         self.coroutine = None;
         Ok(now)

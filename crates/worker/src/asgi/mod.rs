@@ -4,6 +4,7 @@
 //! turn of the loop, and nobody needs to ring; before it sleeps it says so, and looks again.
 
 mod call;
+mod callables;
 mod context;
 mod event;
 mod handler;
@@ -64,7 +65,7 @@ pub(crate) struct Shared {
     pub(crate) contexts: Contexts,
     pub(crate) tasks: Tasks,
     scopes: Mutex<Scopes>,
-    /// The calls that run, by their slots.
+    /// The calls whose handlers wait, by their slots.
     running: Mutex<Vec<Option<Running>>>,
     count: AtomicUsize,
     /// Objects that wait for their next call.
@@ -90,10 +91,10 @@ pub(crate) struct Unmarked {
     weak_references: usize,
 }
 
-/// A call that runs.
+/// A call whose handler waits, or has waited.
 struct Running {
     call: Py<Call>,
-    /// Its own task, once it waited, until it was cancelled for being past its time.
+    /// Its own task, until it was cancelled for being past its time.
     task: Option<Py<PyAny>>,
 }
 
@@ -321,30 +322,25 @@ impl Shared {
         self.running().get_mut(slot as usize).and_then(Option::as_mut).and_then(|running| running.task.take())
     }
 
-    /// A call begins.
-    pub(crate) fn remember(&self, py: Python<'_>, handler: &Handler) {
+    /// A call waits for the first time: news of its slot are for it from now on, and the task is its own.
+    pub(crate) fn remember(&self, py: Python<'_>, handler: &Handler, task: Option<Py<PyAny>>) {
         let slot = handler.call().taken().slot() as usize;
         let mut running = self.running();
         if running.len() <= slot {
             running.resize_with(slot + 1, || None);
         }
-        running[slot] = Some(Running { call: handler.call_object().clone_ref(py), task: None });
+        running[slot] = Some(Running { call: handler.call_object().clone_ref(py), task });
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call waits: the task is its own from now on.
-    pub(crate) fn give_task(&self, py: Python<'_>, handler: &Handler, task: &Py<PyAny>) {
-        let slot = handler.call().taken().slot() as usize;
-        if let Some(Some(running)) = self.running().get_mut(slot) {
-            running.task = Some(task.clone_ref(py));
+    /// A call is over; whether it has `waited`.
+    pub(crate) fn forget(&self, py: Python<'_>, taken: Taken, waited: bool) -> PyResult<()> {
+        if waited {
+            let forgotten = self.running().get_mut(taken.slot() as usize).and_then(Option::take);
+            drop(forgotten);
+            self.count.fetch_sub(1, Ordering::Relaxed);
         }
-    }
-
-    /// A call is over.
-    pub(crate) fn forget(&self, py: Python<'_>, taken: Taken) -> PyResult<()> {
-        let forgotten = self.running().get_mut(taken.slot() as usize).and_then(Option::take);
-        drop(forgotten);
-        if self.count.fetch_sub(1, Ordering::Relaxed) == 1 && collect::is_wanted() {
+        if collect::is_wanted() && self.count.load(Ordering::Relaxed) == 0 {
             // On a turn of the loop's own, and not inside this task.
             self.side.rouse();
         }
@@ -357,7 +353,8 @@ impl Shared {
     }
 
     /// Keeps objects for the next call.
-    pub(crate) fn put_back(&self, desk: Desk) {
+    pub(crate) fn put_back(&self, desk: Option<Desk>) {
+        let Some(desk) = desk else { return };
         let mut desks = self.desks();
         if desks.len() < KEPT_DESKS {
             desks.push(desk);

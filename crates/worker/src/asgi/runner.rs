@@ -18,9 +18,9 @@ use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use super::Shared;
 use super::handler::{Handler, Resume, Stepped};
 use super::step::thrown;
-use super::{Shared, Unmarked};
 
 /// The coroutine.
 #[pyclass(frozen, module = "hostler")]
@@ -168,7 +168,7 @@ impl Runner {
                 Ok(Turned::Waits(waits))
             }
             Stepped::Finished { cancelled, .. } => {
-                handler.put_back(py);
+                self.shared.put_back(handler.into_desk(py));
                 Ok(Turned::Ended(cancelled))
             }
         }
@@ -185,24 +185,21 @@ impl Runner {
             return Err(error);
         }
         let mut active = shared.hear(py)?;
-        let unmarked = self.look(py)?;
-        let mut last = None;
+        let task = self.state().task.as_ref().map(|task| task.clone_ref(py));
+        let look = || task.as_ref().map_or(Ok(None), |task| shared.tasks.look(task.bind(py)));
+        let unmarked = look()?;
+        let (mut last, mut desk) = (None, None);
         for _ in 0..shared.events.appetite() {
             let Some(taken) = shared.events.take(last) else { break };
             let began = last.unwrap_or_else(now_ns);
             active = true;
-            let mut handler = Handler::new(py, shared, taken)?;
-            shared.remember(py, &handler);
+            let mut handler = Handler::new(py, shared, taken, desk.take())?;
             match handler.step(py, Resume::Send(py.None().bind(py)), began)? {
                 Stepped::Waits(waits) => {
                     handler.suspended = true;
                     shared.events.suspended();
-                    let mut state = self.state();
-                    if let Some(task) = &state.task {
-                        shared.give_task(py, &handler, task);
-                    }
-                    state.handler = Some(handler);
-                    drop(state);
+                    shared.remember(py, &handler, task);
+                    self.state().handler = Some(handler);
                     Self::start(py, shared)?;
                     return Ok(Turned::Waits(waits));
                 }
@@ -210,16 +207,17 @@ impl Runner {
                     self.follow(py)?;
                     return Ok(Turned::Ended(Some(cancelled)));
                 }
-                Stepped::Finished { .. } if unmarked.is_none() || self.look(py)? != unmarked => {
+                Stepped::Finished { .. } if unmarked.is_none() || look()? != unmarked => {
                     self.follow(py)?;
                     return Ok(Turned::Ended(None));
                 }
                 Stepped::Finished { now, .. } => {
                     last = Some(now);
-                    handler.put_back(py);
+                    desk = handler.into_desk(py);
                 }
             }
         }
+        shared.put_back(desk);
         if shared.is_over() {
             shared.stop(py)?;
             return Ok(Turned::Ended(None));
@@ -239,12 +237,6 @@ impl Runner {
         self.shared.sleeps_on(future);
         self.state().sleep = Some(iterator);
         Ok(yielded)
-    }
-
-    /// What the task has: a handler that left something on it must not meet the next one.
-    fn look(&self, py: Python<'_>) -> PyResult<Option<Unmarked>> {
-        let task = self.state().task.as_ref().map(|task| task.clone_ref(py));
-        task.map_or(Ok(None), |task| self.shared.tasks.look(task.bind(py)))
     }
 
     fn end(&self) {

@@ -54,7 +54,7 @@ pub(crate) struct Head {
 /// Reads an event for a request.
 pub(crate) fn http<'py>(kind: &Bound<'py, PyAny>, event: &Bound<'py, PyDict>) -> PyResult<Event<'py>> {
     let py = kind.py();
-    let is = |name: &Bound<'py, PyString>| kind.eq(name);
+    let is = |name: &Bound<'py, PyString>| is_kind(kind, name);
     if is(intern!(py, "http.response.body"))? {
         body(event)
     } else if is(intern!(py, "http.response.start"))? {
@@ -73,7 +73,7 @@ pub(crate) fn http<'py>(kind: &Bound<'py, PyAny>, event: &Bound<'py, PyDict>) ->
 /// Reads an event for a WebSocket.
 pub(crate) fn websocket<'py>(kind: &Bound<'py, PyAny>, event: &Bound<'py, PyDict>) -> PyResult<Event<'py>> {
     let py = kind.py();
-    let is = |name: &Bound<'py, PyString>| kind.eq(name);
+    let is = |name: &Bound<'py, PyString>| is_kind(kind, name);
     if is(intern!(py, "websocket.send"))? {
         message(event)
     } else if is(intern!(py, "websocket.accept"))? {
@@ -87,6 +87,11 @@ pub(crate) fn websocket<'py>(kind: &Bound<'py, PyAny>, event: &Bound<'py, PyDict
     } else {
         Err(event::unexpected(&kind.to_string(), "a websocket event"))
     }
+}
+
+/// Whether an event is of the kind `name`. What is written in an application's code is mostly the very same object.
+fn is_kind(kind: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<bool> {
+    if kind.is(name) { Ok(true) } else { kind.eq(name) }
 }
 
 impl Event<'_> {
