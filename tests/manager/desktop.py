@@ -21,7 +21,7 @@ LAUNCHER = Path("/usr/libexec/at-spi-bus-launcher")
 SECONDS = 60.0
 TITLE = "Hostler Manager"
 # Its field, which is there while it is open; the button for it always is.
-PALETTE = "entry: Command Palette"
+PALETTE = "entry: Command palette"
 
 
 class Screen:
