@@ -68,6 +68,9 @@ fn read(sources: &[String], surroundings: &Surroundings) -> Result<Gathered, Str
                 let venv = [".venv", "venv"].map(|name| directory.join(name)).into_iter().find(|venv| venv.is_dir());
                 command::configuration(&mut gathered, &path, directory, venv.as_deref(), &[])?;
             }
+            _ if source.contains('/') && !path.exists() => {
+                return Err(format!("{}: there is no such file", path.display()));
+            }
             _ => return Err(unknown(source)),
         }
         if matches!(ending, "py" | "ini" | "xml" | "yaml" | "yml") && gathered.text_of("chdir").is_none() {

@@ -201,6 +201,7 @@ fn what_is_nothing_of_the_kind_is_refused() {
     let world = World::new(&[("x.service", "[Service]\nExecStart=/usr/bin/nginx\n")]);
     let refused = |source: &str| read(&[source.to_owned()], &world.surroundings).unwrap_err();
     assert!(refused("nginx.conf").contains("nothing which can be imported"));
+    assert!(refused("/etc/no-such-file").contains("there is no such file"));
     assert!(refused("absent.service").contains("absent.service: No such file"));
     assert!(refused("x.service").contains("ExecStart=/usr/bin/nginx is no command line of gunicorn"));
     assert!(refused("absent.ini").contains("No such file"));

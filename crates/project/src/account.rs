@@ -63,7 +63,14 @@ pub fn choose(
         return Ok((account, "a user of its own that exists while it runs".to_owned()));
     }
     let Some(closed) = std::iter::once(directory).chain(python).find_map(closed) else {
-        return Ok((account, "a user of its own that exists while it runs".to_owned()));
+        let mut reason = "a user of its own that exists while it runs".to_owned();
+        if let Some(path) = wish.writable.iter().find(|path| is_kept_from_others(path)) {
+            reason.push_str(&format!(
+                ", and may not write {}: name who may with --run-as, or keep the data in /var/lib/hostler/NAME",
+                path.display()
+            ));
+        }
+        return Ok((account, reason));
     };
     let owner = closed.symlink_metadata().map_or(0, |metadata| metadata.uid());
     let owner = User::from_uid(Uid::from_raw(owner)).ok().flatten().filter(|user| !user.uid.is_root());
@@ -90,6 +97,11 @@ fn closed(path: &Path) -> Option<PathBuf> {
         part.metadata().is_ok_and(|metadata| metadata.mode() & wanted != wanted)
     };
     way.into_iter().find(|part| shut(part)).map(Path::to_owned)
+}
+
+/// Whether a user to whom nothing belongs may not write there.
+fn is_kept_from_others(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.mode() & 0o2 == 0)
 }
 
 /// `USER` or `USER:GROUP`, of which this machine knows both; those of an image cannot be asked for.
@@ -141,6 +153,20 @@ mod tests {
         assert_eq!(closed(&path).as_deref(), Some(path.as_path()), "others cannot list it");
         mode(&root.path().join("a"), 0o750);
         assert_eq!(closed(&path), Some(root.path().join("a")));
+    }
+
+    #[test]
+    fn a_user_of_its_own_writes_what_everybody_may() {
+        let root = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+        let data = root.path().join("data");
+        create_dir_all(&data).unwrap();
+        let wish = Wish { writable: vec![data.clone()], ..Wish::default() };
+        let reason = |mode| {
+            set_permissions(&data, Permissions::from_mode(mode)).unwrap();
+            choose(&wish, root.path(), None, &Places::system(Path::new("/"), Path::new("/usr"))).unwrap().1
+        };
+        assert!(reason(0o755).contains(&format!("may not write {}", data.display())));
+        assert!(!reason(0o777).contains("may not write"));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use rustix::fs::{Access, access};
 /// What systemd keeps from a service with `ProtectHome=yes` (systemd.exec(5)): there it finds empty directories that nobody may enter.
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
+/// What a service has of its own with `PrivateTmp=yes`: there it finds nothing of what others see.
+const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+
 /// The rest of a sentence that begins with what was wanted of `path`, for what the system said.
 #[must_use]
 pub fn why_not(path: &Path, error: &io::Error) -> String {
@@ -36,6 +39,9 @@ fn missing(path: &Path) -> Option<String> {
     let first = on_the_way(path).find(|part| part.symlink_metadata().is_err())?;
     if let Some(hidden) = hidden(first.parent()?) {
         return Some(hidden);
+    }
+    if let Some(own) = own_temporary(first) {
+        return Some(own);
     }
     let remedy =
         if first == path { "create it, or name another" } else { "create it and what belongs below, or name another" };
@@ -83,6 +89,27 @@ fn hidden(part: &Path) -> Option<String> {
     })
 }
 
+/// What is said of a missing part that others may see.
+fn own_temporary(missing: &Path) -> Option<String> {
+    let directory = TEMPORARY.iter().find(|directory| missing.starts_with(directory))?;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    is_private(directory, &mounts).then(|| {
+        format!(
+            "there is no {} for this service, which has a {directory} of its own (PrivateTmp=yes): move the project, as to /srv",
+            missing.display()
+        )
+    })
+}
+
+/// Whether systemd mounted a directory of the service's own there; `mounts` as in proc_pid_mountinfo(5).
+fn is_private(directory: &str, mounts: &str) -> bool {
+    mounts.lines().any(|line| {
+        let mut fields = line.split(' ').skip(3);
+        let (root, at) = (fields.next().unwrap_or_default(), fields.next());
+        at == Some(directory) && root.contains("/systemd-private-")
+    })
+}
+
 /// A user by name, where there is one.
 fn user(uid: u32) -> String {
     User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
@@ -109,5 +136,12 @@ mod tests {
         std::fs::write(directory.path().join("file"), "").unwrap();
         assert_eq!(reason(&directory.path().join("file/shop")), format!("{at}/file is no directory"));
         assert_eq!(reason(&directory.path().join("file")), format!("{at}/file is no directory"));
+    }
+
+    #[test]
+    fn a_directory_for_temporary_files_may_be_the_services_own() {
+        let own = "61 40 0:35 /tmp/systemd-private-1f-hostler@shop.service-x/tmp /tmp rw,nosuid - tmpfs tmpfs rw\n";
+        assert!(is_private("/tmp", own) && !is_private("/var/tmp", own));
+        assert!(!is_private("/tmp", "61 40 0:35 / /tmp rw,nosuid - tmpfs tmpfs rw\n"));
     }
 }

@@ -79,7 +79,7 @@ pub fn find(
         reason: located.reason.clone(),
         framework,
         statics: statics::find(&disk, &directory, package, framework),
-        notes: notes(&disk, app, module, places.scope()),
+        notes: notes(&directory, &disk, app, module, places.scope()),
         directory,
         venv: environment.venv,
         python: environment.python,
@@ -175,8 +175,14 @@ fn version(configuration: &str) -> Option<(u32, u32)> {
     Some((parts.next()??, parts.next()??))
 }
 
-fn notes(disk: &Path, app: Option<&str>, module: &str, scope: Scope) -> Vec<String> {
+fn notes(directory: &Path, disk: &Path, app: Option<&str>, module: &str, scope: Scope) -> Vec<String> {
     let mut notes = Vec::new();
+    let temporary = ["/tmp", "/var/tmp"].into_iter().find(|temporary| directory.starts_with(temporary));
+    if let Some(temporary) = temporary.filter(|_| scope == Scope::System) {
+        notes.push(format!(
+            "the service has a {temporary} of its own (PrivateTmp=yes), and does not see the project there: move it, as to /srv"
+        ));
+    }
     if let Some(database) = database(disk).filter(|_| scope == Scope::System) {
         notes.push(format!(
             "{database} is in the project, where the service cannot write: it has /var/lib/hostler/NAME, and what --writable names, \

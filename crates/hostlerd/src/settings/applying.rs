@@ -49,7 +49,7 @@ impl Hostlerd {
         // What was wrong before keeps nobody from changing something else.
         let said = |text: &str| changed_keys("", text).is_some_and(|keys| keys.contains("bind"));
         if said(after) && changed_keys(before, after).is_some_and(|keys| keys.contains("bind")) {
-            all.extend(unclaimed(name, after, &passed));
+            all.extend(unclaimed(name, self.scope().kind, after, &passed));
         }
         all
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::scope::Kind;
 use hostler_bus::daemon::{Problem, ProblemKind};
 use hostler_settings::{Mistake, Mistakes, Place, Reading, Wrong, metas};
 
@@ -15,7 +16,7 @@ pub fn problems(text: &str) -> Vec<Problem> {
 
 /// What is wrong with where a text says to listen, if its socket unit listens on `passed` (Listen of org.freedesktop.systemd1(5)): what is passed
 /// and nobody takes ends the start.
-pub(crate) fn unclaimed(name: &str, text: &str, passed: &[String]) -> Option<Problem> {
+pub(crate) fn unclaimed(name: &str, kind: Kind, text: &str, passed: &[String]) -> Option<Problem> {
     let mut reading = Reading::new();
     reading.file(Path::new(""), text);
     let binds = reading.finish().ok()?.bind.bind;
@@ -24,9 +25,10 @@ pub(crate) fn unclaimed(name: &str, text: &str, passed: &[String]) -> Option<Pro
     let left: Vec<&str> =
         passed.iter().map(String::as_str).filter(|one| !taken.iter().any(|stream| is_same(stream, one))).collect();
     let first = left.first()?;
+    let user = if kind == Kind::User { " --user" } else { "" };
     let message = format!(
         "`bind` leaves out {first}, where hostler@{name}.socket listens, and it would not start with a socket that nothing takes: change \
-         where it listens with `systemctl edit hostler@{name}.socket`, and take `bind` out"
+         where it listens with `systemctl{user} edit hostler@{name}.socket`, and take `bind` out"
     );
     Some(Problem { kind: ProblemKind::WrongValue, key: "bind".to_owned(), line: 0, message, hint: String::new() })
 }
@@ -66,7 +68,7 @@ mod tests {
     fn a_bind_that_leaves_out_what_the_socket_unit_passes() {
         let told = |text: &str, passed: &[&str]| {
             let passed: Vec<String> = passed.iter().map(|&one| one.to_owned()).collect();
-            unclaimed("shop", text, &passed).map(|problem| problem.message)
+            unclaimed("shop", Kind::User, text, &passed).map(|problem| problem.message)
         };
         let socket = "/run/hostler/shop.sock";
         assert_eq!(told("bind = [\"unix:/run/hostler/shop.sock\"]", &[socket]), None);
@@ -77,6 +79,7 @@ mod tests {
             message.starts_with("`bind` leaves out /run/hostler/shop.sock, where hostler@shop.socket listens"),
             "{message}"
         );
+        assert!(message.contains("`systemctl --user edit hostler@shop.socket`"), "{message}");
     }
 
     #[test]
