@@ -49,6 +49,19 @@ def test_from_a_directory_to_an_answer(machine):
     removed(machine)
 
 
+def test_one_that_failed_is_forgotten_with_its_files(machine):
+    project(machine)
+    machine.run("hostler", "new", "shop", "--directory", "/srv/shop")
+    machine.run("rm", "--recursive", "/srv/shop")
+    assert machine.result("hostler", "start", "shop").returncode == 1
+    wait_until(lambda: machine.show(SERVICE, "ActiveState") == "failed", "the service fails", 60)
+    machine.systemctl("stop", SOCKET)
+    said = machine.run("hostler", "remove", "shop")
+    assert f"running systemctl reset-failed {SERVICE}" in said, said
+    assert "shop" not in machine.run("hostler", "list")
+    assert not machine.systemctl("list-units", "--all", "--plain", "--no-legend", "hostler@*").strip()
+
+
 def test_with_all_that_differs(machine):
     """A project that only its owner can read, an address, and the strict profile."""
     machine.add_user("deploy")

@@ -62,7 +62,8 @@ fn remove(name: &Name, purge: bool, target: &Target) -> Result<(), Refusal> {
     let units = [Unit::Socket.of(name), Unit::Service.of(name)];
     // Before the files go: they say what has to be stopped.
     let templates = [Unit::Socket, Unit::Service].iter().all(|unit| places.template(*unit).is_some());
-    let end = if templates { manager.end(&units.each_ref().map(String::as_str)) } else { Vec::new() };
+    let units = units.each_ref().map(String::as_str);
+    let end = if templates { manager.end(&units) } else { Vec::new() };
     if target.dry_run {
         end.iter().for_each(|command| report.command(command));
         steps.iter().for_each(|step| report.planned(step, false));
@@ -72,6 +73,7 @@ fn remove(name: &Name, purge: bool, target: &Target) -> Result<(), Refusal> {
         return Ok(());
     }
     run(&end, &mut report)?;
+    run(&manager.forget(&units), &mut report)?;
     for step in &steps {
         step.take(places)?;
         report.done(step, None);

@@ -84,6 +84,19 @@ impl<'a> Manager<'a> {
         }
     }
 
+    /// That systemd forgets how these units failed: it would go on listing them, though nothing of them is there any more.
+    pub(crate) fn forget(&self, units: &[&str]) -> Vec<Vec<String>> {
+        let failed: Vec<&str> = units.iter().copied().filter(|unit| self.runs() && self.has_failed(unit)).collect();
+        // A unit that is not loaded could not be named here.
+        if failed.is_empty() { Vec::new() } else { vec![self.command(&[&["reset-failed"], &failed[..]].concat())] }
+    }
+
+    fn has_failed(&self, unit: &str) -> bool {
+        let words = self.command(&["is-failed", "--quiet", unit]);
+        let Some((program, words)) = words.split_first() else { return false };
+        Command::new(program).args(words).status().is_ok_and(|status| status.success())
+    }
+
     fn can_enable(&self) -> Result<(), Refusal> {
         match self.systemd {
             Systemd::Sleeps { installed: false } => {

@@ -31,6 +31,8 @@ struct Facts {
     detail: Detail,
     /// The last message of the log that is an error; empty when there is none, or it may not be read.
     last_error: String,
+    /// What systemd last said of its socket that failed; empty when it said nothing.
+    socket_error: String,
     /// Whether systemd said a moment ago that it failed: the attempt to start before this one.
     failed_lately: bool,
     /// The words that reach this instance again: ` --user`, ` -H host`.
@@ -76,6 +78,9 @@ impl Session<'_> {
         let page = instance.read_logs(filter).await.unwrap_or_default();
         let last = telling(&page.lines);
         let last_error = last.map(|line| line.message.clone()).unwrap_or_default();
+        let socket =
+            page.lines.iter().rev().find(|line| line.identifier == SYSTEMD && line.message.contains(".socket: "));
+        let socket_error = socket.map(|line| line.message.clone()).unwrap_or_default();
         let failed = page.lines.iter().rev().find(|line| line.identifier == SYSTEMD);
         let failed_lately = failed.is_some_and(|line| now.saturating_sub(line.time_us) < LATELY_US);
         let mut words = match self.request.whose.user {
@@ -86,8 +91,14 @@ impl Session<'_> {
         if let Some(host) = &self.request.whose.host {
             words.push_str(&format!(" -H {host}"));
         }
-        let findings =
-            examine(&Facts { detail: instance.status().await?, last_error, failed_lately, words, now_us: now });
+        let findings = examine(&Facts {
+            detail: instance.status().await?,
+            last_error,
+            socket_error,
+            failed_lately,
+            words,
+            now_us: now,
+        });
         self.print(&findings, |findings| findings.iter().enumerate().flat_map(|(at, one)| lines(at, one)).collect())?;
         let well = findings.iter().all(|finding| finding.severity == Severity::Fine);
         Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
@@ -286,7 +297,10 @@ fn failed(facts: &Facts) -> Finding {
             Severity::Bad,
             format!("{name} cannot be reached: its socket failed."),
             vec![
-                format!("systemd's result for the socket is {}", socket.result),
+                match facts.socket_error.trim() {
+                    "" => format!("systemd's result for the socket is {}", socket.result),
+                    said => format!("systemd says: {}", harmless(said)),
+                },
                 facts.detail.overview.problem.clone(),
             ],
             start,
@@ -328,6 +342,8 @@ fn makes_user(name: &str) -> bool {
 
 fn exit(facts: &Facts) -> String {
     match &facts.detail.service {
+        // The next attempt has begun, and nothing is known of the last one any more.
+        Some(service) if matches!(service.result.as_str(), "" | "success") && service.restarts == 0 => String::new(),
         Some(service) => {
             let restarts = match service.restarts {
                 0 => String::new(),

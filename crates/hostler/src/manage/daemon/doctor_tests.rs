@@ -158,6 +158,17 @@ fn diagnoses() -> Vec<Diagnosis> {
             "hostler start shop",
         ),
         (
+            with(state(InstanceState::Failed), |facts| {
+                facts.detail.socket = Some(SocketFacts { active: "failed".to_owned(), ..SocketFacts::default() });
+                facts.socket_error =
+                    "hostler@shop.socket: Failed to create listening socket (127.0.0.1:80): in use".to_owned();
+            }),
+            Bad,
+            "its socket failed",
+            "(127.0.0.1:80): in use",
+            "hostler start shop",
+        ),
+        (
             with(serving(|status| status.observed.failure = "ImportError".to_owned()), |facts| {
                 facts.detail.overview.state = InstanceState::Broken;
                 facts.words = " --user".to_owned();

@@ -14,6 +14,7 @@ mod telling;
 mod when;
 pub(crate) mod words;
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, stdin, stdout};
 use std::process::ExitCode;
 
@@ -229,7 +230,7 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<ExitCo
     let asks = request.act.takes_rights() && request.whose.host.is_none() && request.whose.user != Some(true);
     let in_session = surroundings.variable("XDG_SESSION_ID").is_some();
     let _agent = (asks && request.asks()).then(|| agent::Agent::start(in_session)).flatten();
-    let client = match client(request).await {
+    let client = match client(request, surroundings).await {
         Ok(client) => client,
         Err(Failed::Absent(absent)) => return without_daemon(request, absent, surroundings).await,
         Err(failed) => return Err(failed),
@@ -238,7 +239,7 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<ExitCo
 }
 
 /// The daemon that has the instance: of the machine for root, and where the machine has one called so; else the user's.
-async fn client(request: &Request) -> Result<Client, Failed> {
+async fn client(request: &Request, surroundings: &Surroundings) -> Result<Client, Failed> {
     let Whose { user, host } = &request.whose;
     let reach = |user| Reach { user, host: host.clone() };
     let said = user.or_else(|| (host.is_some() || rustix::process::geteuid().is_root()).then_some(false));
@@ -254,8 +255,15 @@ async fn client(request: &Request) -> Result<Client, Failed> {
     match (connected(request, &reach(true)).await, system) {
         (Ok(session), Ok(system)) => Ok(if has(&session, &request.name).await { session } else { system }),
         (Ok(session), Err(_)) => Ok(session),
+        // It is the user's, and the machine's daemon would say that there is no such instance.
+        (Err(absent), Ok(_)) if own(surroundings).contains(&request.name) => Err(absent.into()),
         (Err(_), system) => Ok(system?),
     }
+}
+
+/// The names of the user's own instances that have a settings file.
+fn own(surroundings: &Surroundings) -> BTreeSet<String> {
+    names::own(|name| surroundings.variable(name).map(ToOwned::to_owned))
 }
 
 async fn connected(request: &Request, reach: &Reach) -> Result<Client, Absent> {

@@ -2,7 +2,7 @@
 //! for no daemon.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
@@ -14,11 +14,8 @@ const SYSTEM_SETTINGS: &str = "/etc/hostler";
 pub(super) fn completer() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let own = variable("XDG_CONFIG_HOME")
-            .map(PathBuf::from)
-            .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config")));
         let mut names: BTreeSet<String> = files(Path::new(SYSTEM_SETTINGS));
-        names.extend(own.map(|own| files(&own.join("hostler"))).unwrap_or_default());
+        names.extend(own(variable));
         names.extend(Places::of_environment(variable).found().into_iter().map(|found| found.name));
         let typed = typed.to_string_lossy();
         names.iter().filter(|name| name.starts_with(&*typed)).map(CompletionCandidate::new).collect()
@@ -32,6 +29,14 @@ pub(super) fn keys(end: &'static str) -> ArgValueCompleter {
         let all = hostler_settings::metas().iter().filter(|meta| meta.key.starts_with(&typed));
         all.map(|meta| CompletionCandidate::new(format!("{}{end}", meta.key))).collect()
     })
+}
+
+/// The user's own instances that have a settings file.
+pub(super) fn own(variable: impl Fn(&str) -> Option<OsString>) -> BTreeSet<String> {
+    let configuration = variable("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config")));
+    configuration.map(|configuration| files(&configuration.join("hostler"))).unwrap_or_default()
 }
 
 /// The names of settings files; none where the directory cannot be read.
@@ -52,5 +57,10 @@ mod tests {
         }
         assert_eq!(files(directory.path()), BTreeSet::from(["blog".to_owned(), "shop".to_owned()]));
         assert!(files(&directory.path().join("absent")).is_empty());
+        let home = directory.path().join("home");
+        std::fs::create_dir_all(home.join(".config/hostler")).unwrap();
+        std::fs::write(home.join(".config/hostler/api.toml"), "").unwrap();
+        let own = own(|name| (name == "HOME").then(|| home.clone().into_os_string()));
+        assert_eq!(own, BTreeSet::from(["api".to_owned()]));
     }
 }

@@ -95,8 +95,10 @@ pub(super) async fn list(request: &Request, paint: Paint, surroundings: &Surroun
         say(&format!("{absent}; only instances that run are listed"));
         return print(request.json, paint, &all, |all| table_of(all, now_us()));
     }
-    // A machine without a user's daemon is nothing odd; one whose daemon does not start is.
-    for failed in absent.iter().filter(|failed| !matches!(failed, Absent::NoBus { .. } | Absent::NotInstalled { .. })) {
+    // A machine without a user's daemon is nothing odd, where the user has no instances; one whose daemon does not start is.
+    let odd = |failed: &&Absent| !matches!(failed, Absent::NoBus { .. } | Absent::NotInstalled { .. });
+    let has_own = scopes.contains(&true) && !super::own(surroundings).is_empty();
+    for failed in absent.iter().filter(|failed| has_own || odd(failed)) {
         say(&failed.to_string());
     }
     print(request.json, paint, &all, |all| table_of(all, now_us()))
