@@ -22,15 +22,33 @@ from server import BINARY
 BROKEN = "#!/bin/sh\nexit 3\n"
 
 
+# Accepts, is told to take over, and is gone.
+FLEETING = """#!/usr/bin/python3
+import os, socket, sys
+said = socket.socket(fileno=os.dup(0))
+pid = os.fork()
+if pid:
+    said.sendall(b'{"Started":%d}\\n' % pid)
+    sys.exit()
+said.shutdown(socket.SHUT_RD)
+said.sendall(b'{"Ready":{}}\\n')
+"""
+
+
+def install(directory):
+    """A program of its own with what it needs; returns its path."""
+    directory.mkdir(exist_ok=True)
+    for file in [BINARY, *Path(BINARY).parent.glob("lib_hostler.so")]:
+        shutil.copy(file, directory)
+    return directory / Path(BINARY).name
+
+
 class Installed:
     """A server whose program stands in a directory of its own, where another can take its place."""
 
-    def __init__(self, serve, directory, **options):
+    def __init__(self, serve, directory, program=None, **options):
         self.directory = Path(directory)
-        self.program = self.directory / "hostler"
-        shutil.copy(BINARY, self.program)
-        for extension in Path(BINARY).parent.glob("lib_hostler.so"):
-            shutil.copy(extension, self.directory)
+        self.program = program or install(self.directory)
         self.control = self.directory / "control.sock"
         self.pidfile = self.directory / "pid"
         self.server = serve(
@@ -54,7 +72,10 @@ class Installed:
     def upgrade(self):
         upgraded = self.ask("upgrade", "--json")
         assert upgraded.returncode == 0, upgraded.stderr
-        return json.loads(upgraded.stdout)["pid"]
+        told = json.loads(upgraded.stdout)
+        version = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+        assert told["version"] == version
+        return told["pid"]
 
     def end_successor(self, pid):
         os.kill(pid, signal.SIGTERM)
@@ -236,3 +257,67 @@ def test_one_that_runs_in_a_terminal_is_left_to_whoever_started_it(serve, direct
     server.stop()
     os.close(slave)
     os.close(master)
+
+
+def test_a_link_that_was_turned_is_followed_to_the_other_version(serve, directory):
+    """As `alternatives` and packages with versions in their paths have it; and the successor keeps to the link as well."""
+    link = Path(directory) / "bin" / "hostler"
+    link.parent.mkdir()
+    versions = [install(Path(directory) / f"hostler-1.{number}") for number in range(3)]
+    link.symlink_to(versions[0])
+    installed = Installed(serve, directory, program=link)
+    before = installed.server.pid
+    assert os.readlink(f"/proc/{before}/exe") == str(versions[0])
+    for version in versions[1:]:
+        turned = link.with_name("turned")
+        turned.symlink_to(version)
+        turned.rename(link)
+        successor = installed.upgrade()
+        assert os.readlink(f"/proc/{successor}/exe") == str(version)
+    assert installed.server.process.wait(30) == 0
+    installed.end_successor(successor)
+
+
+def test_a_stopped_successor_waits_for_what_its_predecessors_run(serve, directory):
+    """systemd kills what is left of a service whose main process has ended. The last one waits for all before it."""
+    installed = Installed(serve, directory, graceful_timeout=20)
+    server = installed.server
+    key = server.key()
+    with server.connect() as client:
+        client.request(f"/gated?gate={key}")
+        server.wait_notes(key)
+        before, successor = installed.upgrade(), installed.upgrade()
+        os.kill(successor, signal.SIGTERM)
+        for _waiting in (before, successor):
+            server.log.expect("the server process before this one still finishes what it runs")
+        assert processes.state(before) is not None and processes.state(successor) is not None
+        server.open_gate(key)
+        assert client.response().status == 200
+    assert server.process.wait(30) == 0
+    installed.wait_for_the_end()
+
+
+def test_a_second_signal_ends_the_waiting_for_a_predecessor(serve, directory):
+    installed = Installed(serve, directory, graceful_timeout=20)
+    server = installed.server
+    key = server.key()
+    with server.connect() as client:
+        client.request(f"/gated?gate={key}")
+        server.wait_notes(key)
+        successor = installed.upgrade()
+        os.kill(successor, signal.SIGTERM)
+        server.log.expect("the server process before this one still finishes what it runs")
+        os.kill(successor, signal.SIGTERM)
+        wait_until(lambda: processes.state(successor) in (None, "Z"), "the successor has ended")
+        server.open_gate(key)
+        assert client.response().status == 200
+    assert server.process.wait(30) == 0
+    installed.wait_for_the_end()
+
+
+def test_a_successor_that_is_gone_as_it_takes_over_leaves_the_old_one_serving(serve, directory):
+    installed = Installed(serve, directory)
+    installed.replace_program(FLEETING)
+    installed.ask("upgrade")
+    installed.server.log.expect("the new server ended as it took over: this one goes on", level="ERROR")
+    assert installed.server.get("/hello").status == 200

@@ -73,12 +73,20 @@ def test_statistics_survive_a_restart_and_a_crash(machine, instance):
     assert requests_counted(shop) == 1
 
 
+def refused(machine, cursor):
+    """What systemd said of words of processes that are not the main one, which it does not hear; after something that it tells of."""
+    said = [entry["MESSAGE"] for entry in machine.journal("--after-cursor", cursor, "_PID=1")]
+    assert any("Reloaded" in message for message in said), said
+    return [message for message in said if "reception only permitted" in message]
+
+
 def test_an_upgrade_moves_the_main_process(machine, instance):
     """`hostler upgrade` puts the new binary in the old one's place: connections drain, new ones do not wait, systemd follows."""
     shop = instance(settings="workers = 2")
     shop.listen()
     shop.text()
     before = shop.main_pid()
+    cursor = machine.cursor()
     with Hammer(shop.address) as new, Hammer(shop.address, keep=True) as kept:
         new.wait_answers(30)
         machine.run("cp", "/usr/bin/hostler", "/usr/bin/hostler.next")
@@ -94,6 +102,7 @@ def test_an_upgrade_moves_the_main_process(machine, instance):
     shop.publish("two")
     shop.systemctl("reload", shop.service)
     assert shop.text() == "two"
+    assert refused(machine, cursor) == []
 
 
 def test_a_broken_upgrade_leaves_the_old_in_charge(machine, instance):
@@ -104,7 +113,38 @@ def test_a_broken_upgrade_leaves_the_old_in_charge(machine, instance):
     machine.run("cp", "/usr/bin/hostler", "/usr/bin/hostler.old")
     machine.write("/usr/bin/hostler.next", "#!/bin/sh\nexit 70\n", 0o755)
     machine.run("mv", "/usr/bin/hostler.next", "/usr/bin/hostler")
+    cursor = machine.cursor()
     result = machine.result("hostler.old", "upgrade")
     assert result.returncode != 0 and "exit status: 70" in result.stdout, result.stdout
     assert (shop.main_pid(), shop.text(), shop.show("ActiveState")) == (before, "one", "active")
     machine.run("mv", "/usr/bin/hostler.old", "/usr/bin/hostler")
+    # The program is well, and what it loads is not.
+    shop.publish("broken")
+    result = machine.result("hostler", "upgrade")
+    assert result.returncode == 1 and "this version is broken" in result.stdout, result.stdout
+    assert (shop.main_pid(), shop.text(), shop.show("ActiveState")) == (before, "one", "active")
+    shop.publish("two")
+    shop.systemctl("reload", shop.service)
+    assert shop.text() == "two"
+    assert refused(machine, cursor) == []
+
+
+def test_a_restart_after_an_upgrade_waits_for_what_the_old_server_runs(machine, instance):
+    """It is a process of the service like any other, which systemd kills when the main one has ended."""
+    shop = instance(settings="graceful_timeout = 20")
+    shop.listen()
+    shop.text()
+    before = shop.main_pid()
+    with Hammer(shop.address, clients=1, target="/wait?until=/run/hostler/shop/go", requests=1) as slow:
+        wait_until(lambda: "/wait" in machine.run("hostler", "requests", "--json"), shop.told)
+        machine.run("hostler", "upgrade")
+        upgraded = shop.main_pid()
+        assert upgraded not in (0, before)
+        shop.systemctl("restart", "--no-block", shop.service)
+        wait_until(lambda: "the server process before this one still finishes" in shop.told(), shop.told)
+        machine.write("/run/hostler/shop/go", "")
+        slow.join()
+    slow.check()
+    assert slow.answers == ["waited"]
+    wait_until(lambda: shop.main_pid() not in (0, upgraded), shop.told)
+    assert shop.text() == "one"

@@ -158,7 +158,7 @@ impl Control for Fake {
     }
 
     async fn upgrade(&self) -> Result<Upgraded> {
-        Ok(Upgraded { pid: 4712, seconds: 1.5 })
+        Ok(Upgraded { pid: 4712, seconds: 1.5, version: "1.2.3".to_owned() })
     }
 
     async fn scale(&self, workers: u32) -> Result<()> {
@@ -209,7 +209,7 @@ async fn all_calls(instance: &InstanceProxy<'_>, fake: &Fake) {
     assert_eq!(instance.stacks(1).await.unwrap(), "File \"é\u{FFFD}.py\"");
     assert_eq!(instance.stacks(9).await, Err(Error::NoWorker { worker: 9 }));
     assert_eq!(instance.rollback().await, Ok(Reloaded { generation: 2, seconds: 0.5 }));
-    assert_eq!(instance.upgrade().await, Ok(Upgraded { pid: 4712, seconds: 1.5 }));
+    assert_eq!(instance.upgrade().await, Ok(Upgraded { pid: 4712, seconds: 1.5, version: "1.2.3".to_owned() }));
     assert_eq!(instance.scale(4).await, Ok(()));
     assert_eq!(instance.scale(9).await, Err(Error::Refused { reason: "8 at most".to_owned() }));
     assert_eq!(instance.recycle(1).await, Ok(()));

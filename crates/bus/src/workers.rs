@@ -113,6 +113,9 @@ pub struct Upgraded {
     /// How long it took.
     #[serde(with = "wire")]
     pub seconds: f64,
+    /// Its version; empty where it did not say.
+    #[serde(with = "wire")]
+    pub version: String,
 }
 
 /// Settings that were read anew without another generation: the keys that differ, by what becomes of them.

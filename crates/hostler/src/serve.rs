@@ -24,6 +24,7 @@ mod pool;
 mod preflight;
 mod pressure;
 mod probe;
+mod program;
 mod progress;
 mod relief;
 mod reloading;
@@ -236,8 +237,8 @@ async fn serve(
     mut sockets: Sockets,
     mut signals: Signals,
 ) -> Result<(), Ended> {
-    let Own { logs, environment, predecessor, mut pidfile, mut developing, stored, unknown } = own;
-    let service = Service::of(environment);
+    let Own { logs, environment, mut predecessor, mut pidfile, mut developing, stored, unknown } = own;
+    let mut service = if predecessor.is_some() { Service::silent() } else { Service::of(environment) };
     service.loading(0, None);
     unknown.iter().for_each(|name| service.forget(name));
     stored::keep(&service, environment, &mut sockets, stored.sockets.give_up());
@@ -279,9 +280,9 @@ async fn serve(
     if before.is_empty() {
         before = slept;
     }
-    let succeeds = predecessor.is_some();
-    if let Some(predecessor) = predecessor {
+    if let Some(predecessor) = &mut predecessor {
         before = predecessor.relieve().await;
+        service = Service::of(environment);
         pidfile = PidFile::write(first.served.settings.app.pidfile.as_deref()).unwrap_or_else(|error| {
             tracing::error!("{error}");
             pidfile
@@ -308,12 +309,13 @@ async fn serve(
     };
     let _measured = metrics::serve(metrics, stats, &Arc::new(desk.clone()))?;
     let estate = Estate {
-        program: Program::own(source)?,
+        program: Program::own(source),
         sockets: holds,
         passed,
         control: names::open_control(source, desk.clone(), control),
         pidfile,
         upgrade: None,
+        relieved: None,
     };
     let main = Main {
         started: instance.current().served.settings.clone(),
@@ -332,11 +334,12 @@ async fn serve(
         desk,
         leaving: may_leave.then(Leaving::new),
         sleeping_place,
+        predecessor: predecessor.map(|before| &*before),
     };
     main.service.serving();
     let happened = |kind, message: &str| main.instance.happened(kind, message);
     match woke {
-        _ if succeeds => happened(EventKind::Upgraded, "another server process took over"),
+        _ if main.predecessor.is_some() => happened(EventKind::Upgraded, "another server process took over"),
         Some(since_us) => {
             let slept = long(instance::now_us().saturating_sub(since_us));
             happened(EventKind::Awake, &format!("the server was started again, after {slept} of sleep"));

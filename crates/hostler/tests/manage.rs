@@ -82,7 +82,7 @@ impl Control for Played {
         if self.broken {
             return Err(Error::ReloadFailed { reason: "it ended".to_owned(), traceback: String::new() });
         }
-        Ok(Upgraded { pid: 4712, seconds: 0.5 })
+        Ok(Upgraded { pid: 4712, seconds: 0.5, version: "1.2.3".to_owned() })
     }
 
     async fn scale(&self, workers: u32) -> Result<()> {

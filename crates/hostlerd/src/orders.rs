@@ -46,7 +46,12 @@ impl Hostlerd {
                 progress.at("the program is started anew, and takes the sockets over when it serves", 0.2);
                 let upgraded = instance.upgrade().await?;
                 self.returned(name, upgraded.pid).await;
-                let message = format!("process {} of {name} serves, after {:.1} s", upgraded.pid, upgraded.seconds);
+                let version = match upgraded.version.as_str() {
+                    "" => String::new(),
+                    version => format!("hostler {version}, "),
+                };
+                let (pid, seconds) = (upgraded.pid, upgraded.seconds);
+                let message = format!("{version}process {pid} of {name} serves, after {seconds:.1} s");
                 return Ok(Outcome { message, ..Outcome::default() });
             }
             Order::Start => {

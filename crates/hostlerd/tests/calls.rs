@@ -87,7 +87,7 @@ async fn all_calls(client: &Client, place: &Place) {
     assert_eq!(refused, Error::Refused { reason: "nothing to go back to".to_owned() });
     assert_eq!(
         client.outcome(instance.upgrade().await).await.unwrap().message,
-        "process 77 of shop serves, after 1.5 s"
+        "hostler 1.2.3, process 77 of shop serves, after 1.5 s"
     );
     assert_eq!(instance.set_log_level(LogLevel::Debug).await, Ok(()));
     assert_eq!(instance.log_level().await, Ok(LogLevel::Debug));

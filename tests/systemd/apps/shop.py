@@ -35,8 +35,17 @@ def who(query):
 
 
 def wait(query):
-    time.sleep(float(query["seconds"]))
+    """So many seconds, or with `until`, until that file is there."""
+    if "until" in query:
+        pass_gate(query["until"])
+    else:
+        time.sleep(float(query["seconds"]))
     return "waited"
+
+
+def pass_gate(path):
+    while not Path(path).exists():
+        time.sleep(0.01)
 
 
 def warn(query):
@@ -48,8 +57,7 @@ def fail(query):
     """With `until`, once that file is there."""
     if "until" in query:
         log.info("waits: %s", query["text"])
-        while not Path(query["until"]).exists():
-            time.sleep(0.01)
+        pass_gate(query["until"])
     raise LookupError(f"no such thing: {query['text']}")
 
 

@@ -249,7 +249,11 @@ pub(super) fn reloaded(done: &str, reloaded: &Reloaded) -> Vec<Line> {
 /// `hostler upgrade`, when it succeeded.
 pub(super) fn upgraded(upgraded: &Upgraded) -> Vec<Line> {
     let took = time((upgraded.seconds.max(0.0) * 1e6) as u64);
-    vec![Line::plain(&format!("upgraded: process {} serves, after {took}", upgraded.pid))]
+    let done = match upgraded.version.as_str() {
+        "" => "upgraded".to_owned(),
+        version => format!("upgraded to hostler {version}"),
+    };
+    vec![Line::plain(&format!("{done}: process {} serves, after {took}", upgraded.pid))]
 }
 
 /// A worker in front of its stacks.

@@ -52,6 +52,12 @@ impl Service {
         Self { notifier, feeding, limit, starves: false, status: String::new() }
     }
 
+    /// Nobody is told anything: systemd hears the main process alone (`NotifyAccess=main`), and warns of each word of another.
+    pub(super) fn silent() -> Self {
+        let (notifier, limit) = (Notifier::none(), Duration::MAX);
+        Self { notifier, feeding: None, limit, starves: false, status: String::new() }
+    }
+
     fn send(&self, states: &[State<'_>]) {
         told(self.notifier.send(states));
     }
@@ -125,7 +131,7 @@ impl Service {
         told(self.notifier.barrier(BARRIER));
     }
 
-    /// Another process is the service's main one from now on. Returns when systemd knows.
+    /// Another process is the service's main one from now on, and this one is not heard any more. Returns when systemd knows.
     pub(super) fn hand_over(&self, pid: u32) {
         let Some(process) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
         let pidfd = pidfd_open(process, PidfdFlags::empty()).ok();

@@ -1,4 +1,4 @@
-//! The end of serving: clients first, then workers, all within `graceful_timeout`.
+//! The end of serving: clients first, then workers, all within `graceful_timeout`. The end of a server process before this one is waited for as well.
 //!
 //! ```text
 //!   told ──► router drains ──its last connection ended──► workers finish ──► stopped
@@ -15,9 +15,10 @@ use std::time::Duration;
 use hostler_exchange::{Exchange, Phase, now_ns};
 use hostler_router::Router;
 use hostler_supervisor::Handle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::signals::{Asked, Signals};
+use super::takeover::Predecessor;
 use super::{Ended, Logs, Served};
 
 /// How long event loops may take to end after `graceful_timeout`, when what they ran was cancelled.
@@ -92,6 +93,33 @@ pub(super) async fn stop(
     router.stopped().await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Waits until the server process before this one has finished what it ran, until `end` at most: systemd kills it as soon as this one, its
+/// service's main process, has ended. A signal to stop ends the waiting.
+pub(super) async fn predecessor(predecessor: &Predecessor, end: Instant, logs: &Logs, signals: &mut Signals) {
+    if predecessor.has_ended() {
+        return;
+    }
+    tracing::info!("the server process before this one still finishes what it runs: it is waited for");
+    let ended = predecessor.ended();
+    tokio::pin!(ended);
+    let deadline = sleep_until(end);
+    tokio::pin!(deadline);
+    loop {
+        tokio::select! {
+            () = &mut ended => return,
+            () = &mut deadline => {
+                tracing::warn!("the server process before this one still ran requests at the end of graceful_timeout");
+                return;
+            }
+            asked = signals.next() => match asked {
+                Asked::Stop => return,
+                Asked::Reopen => logs.reopen(),
+                Asked::Reload | Asked::More | Asked::Fewer => {}
+            },
+        }
+    }
 }
 
 fn has_event_loops(exchange: &Exchange) -> bool {

@@ -8,16 +8,19 @@
 //!                              ◄───── ready ── waits
 //!   tells systemd, lets its names go
 //!                              ── take over ─► takes the names: the control socket, the pidfile
-//!   finishes what it runs, ends
+//!   finishes what it runs
+//!   ends                       ──── its end ──► may end as well
 //! ```
 //!
 //! Until "take over" the predecessor is in charge: a successor that fails, or falls silent, is gone without a trace. From there on the successor is,
-//! whatever becomes of the predecessor.
+//! whatever becomes of the predecessor. It says nothing to systemd before, which hears the main process alone. Of a service whose main process has
+//! ended systemd kills the rest: a successor that is stopped waits for its predecessor, as long as the requests of both are waited for.
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -68,9 +71,17 @@ pub(super) enum FromSuccessor {
     /// It was started, and is this process.
     Started(u32),
     /// It accepts.
-    Ready,
+    Ready(Accepting),
     /// It will not, and ends.
     Failed { reason: String, traceback: Option<String> },
+}
+
+/// What is to be known of a successor that accepts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Accepting {
+    /// Of its program.
+    pub(super) version: String,
 }
 
 /// What a predecessor says.
@@ -101,8 +112,13 @@ pub(super) fn has_started_another(variable: Option<&OsStr>) -> Result<bool, Stri
     inheritance.starts = false;
     let started = || {
         let given = serde_json::to_string(&inheritance)?;
-        let program = std::env::current_exe()?;
-        let child = Command::new(program).args(std::env::args_os().skip(1)).env(VARIABLE, given).spawn()?;
+        let mut words = std::env::args_os();
+        let mut command = Command::new(std::env::current_exe()?);
+        // By the name that this process has: the next upgrade starts what stands there then.
+        if let Some(called) = words.next() {
+            command.arg0(called);
+        }
+        let child = command.args(words).env(VARIABLE, given).spawn()?;
         let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         say(&stream, &FromSuccessor::Started(child.id()))
     };
@@ -147,7 +163,8 @@ impl Predecessor {
     }
 
     async fn in_charge(&self) -> Option<Statistics> {
-        let told = say(&self.stream, &FromSuccessor::Ready).and_then(|()| Hearing::of(&self.stream));
+        let accepting = Accepting { version: env!("CARGO_PKG_VERSION").to_owned() };
+        let told = say(&self.stream, &FromSuccessor::Ready(accepting)).and_then(|()| Hearing::of(&self.stream));
         let answered = match told {
             Ok(mut hearing) => hearing.hear().await,
             Err(error) => Err(error),
@@ -162,6 +179,20 @@ impl Predecessor {
                 tracing::warn!(%error, "the server before ended without a word: this one is in charge");
                 None
             }
+        }
+    }
+
+    /// Whether it has ended, asked once this process is in charge.
+    pub(super) fn has_ended(&self) -> bool {
+        // It has nothing more to say: there is nothing to read, or the end.
+        let waits = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        self.stream.set_nonblocking(true).is_err() || !(&self.stream).read(&mut [0]).is_err_and(|error| waits(&error))
+    }
+
+    /// Waits for its end, once this process is in charge. Cancel safe.
+    pub(super) async fn ended(&self) {
+        if let Ok(mut hearing) = Hearing::of(&self.stream) {
+            let _end = hearing.hear::<FromPredecessor>().await;
         }
     }
 

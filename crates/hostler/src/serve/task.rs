@@ -23,6 +23,7 @@ use super::reloading::{Loading, Reply, readiness};
 use super::service::Service;
 use super::signals::{Asked, Signals};
 use super::stall::Stalls;
+use super::takeover::Predecessor;
 use super::upgrade::{self, Estate};
 use super::{Ended, Logs, Source, applying, page, stop};
 
@@ -62,6 +63,8 @@ pub(super) struct Main<'a> {
     pub(super) leaving: Option<Leaving>,
     /// Where what is known is left then.
     pub(super) sleeping_place: Option<PathBuf>,
+    /// The server process before this one, which may still finish what it ran.
+    pub(super) predecessor: Option<&'a Predecessor>,
 }
 
 /// What the first generation is while somebody develops, when it does not serve.
@@ -173,6 +176,7 @@ impl Main<'_> {
             self.estate.take_back(&self.service);
         }
         self.estate.let_go();
+        let end = Instant::now() + self.instance.current().served.settings.pool.graceful_timeout;
         if let Some(loading) = loading {
             loading.drop_it().await;
             let reason = "the instance was told to stop".to_owned();
@@ -195,6 +199,9 @@ impl Main<'_> {
         }
         while retiring.join_next().await.is_some() {}
         self.instance.abandon_parked().await;
+        if let Some(predecessor) = self.predecessor {
+            stop::predecessor(predecessor, end, self.logs, signals).await;
+        }
         if !relieved {
             self.instance.keep(&self.instance.published());
             self.desk.finish(last);

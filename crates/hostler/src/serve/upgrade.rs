@@ -16,14 +16,14 @@ use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_si
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Source;
 use super::generation::NotReady;
 use super::names::ControlSocket;
 use super::pidfile::PidFile;
 use super::service::Service;
 use super::sockets::Role;
 use super::stored;
-use super::takeover::{self, FromPredecessor, FromSuccessor, Hearing, Inheritance, Inherited};
+use super::takeover::{self, Accepting, FromPredecessor, FromSuccessor, Hearing, Inheritance, Inherited};
+use super::{Source, program};
 
 /// The first descriptor after the standard ones.
 const FIRST: i32 = 3;
@@ -49,6 +49,8 @@ pub(super) struct Estate {
     pub(super) control: Option<ControlSocket>,
     pub(super) pidfile: PidFile,
     pub(super) upgrade: Option<Upgrade>,
+    /// What the successor sees the end of this process by, once it is in charge.
+    pub(super) relieved: Option<UnixStream>,
 }
 
 /// Where the result of an upgrade goes.
@@ -92,17 +94,15 @@ impl Drop for LeftAlone {
 }
 
 impl Program {
-    /// What this process runs. To be asked at the start: later the file may be another.
-    ///
-    /// # Errors
-    /// When the system does not tell.
-    pub(super) fn own(source: &Source) -> io::Result<Self> {
-        Ok(Self {
-            path: std::env::current_exe()?,
-            arguments: std::env::args_os().skip(1).collect(),
+    /// What this process runs.
+    pub(super) fn own(source: &Source) -> Self {
+        let mut words = std::env::args_os();
+        Self {
+            path: program::path(words.next().as_deref(), source.surroundings()),
+            arguments: words.collect(),
             directory: source.directory().to_owned(),
             environment: source.variables(),
-        })
+        }
     }
 
     /// Starts it anew, with these sockets, and the file of what the instance was like.
@@ -167,7 +167,7 @@ impl Estate {
     }
 
     /// Waits until the successor accepts, or never will; for ever while there is none. Cancel safe.
-    pub(super) async fn prepared(&mut self) -> Result<(), NotReady> {
+    pub(super) async fn prepared(&mut self) -> Result<Accepting, NotReady> {
         match &mut self.upgrade {
             Some(upgrade) => upgrade.successor.ready().await,
             None => std::future::pending().await,
@@ -177,32 +177,42 @@ impl Estate {
     /// Leaves all to the successor that is `prepared`. Returns whether it is in charge now; else this process still is.
     pub(super) async fn hand_over(
         &mut self,
-        prepared: Result<(), NotReady>,
+        prepared: Result<Accepting, NotReady>,
         service: &Service,
         statistics: Statistics,
     ) -> bool {
         let Some(Upgrade { successor, reply, began }) = self.upgrade.take() else { return false };
         let (pid, seconds) = (successor.pid(), began.elapsed().as_secs_f64());
-        if let Err(failed) = prepared {
-            let detail = failed.traceback.as_deref();
-            tracing::error!(pid, seconds, detail, "the upgrade failed, and this server goes on: {}", failed.reason);
-            refuse(reply, failed);
-            return false;
-        }
+        let version = match prepared {
+            Ok(Accepting { version }) => version,
+            Err(failed) => {
+                let detail = failed.traceback.as_deref();
+                tracing::error!(pid, seconds, detail, "the upgrade failed, and this server goes on: {}", failed.reason);
+                refuse(reply, failed);
+                return false;
+            }
+        };
         // Who asked hears of it over the control socket, which is about to be closed: closing it lets the answer out first.
-        let _gone = reply.send(Ok(Upgraded { pid, seconds }));
+        let _gone = reply.send(Ok(Upgraded { pid, seconds, version: version.clone() }));
         if let Some(control) = self.control.take() {
             control.close().await;
         }
         self.pidfile.remove();
         service.hand_over(pid);
-        if let Err(error) = successor.take_over(&self.sockets, statistics) {
-            service.hand_over(std::process::id());
-            // It accepted, and was told the names are its own; without it nobody is left to serve but this process.
-            tracing::error!(pid, %error, "the new server ended as it took over: this one goes on, without its control socket");
-            return false;
+        match successor.take_over(&self.sockets, statistics) {
+            Ok(stream) => self.relieved = Some(stream),
+            Err(error) => {
+                // Without it nobody is left to serve but this process. Systemd does not hear it any more, and ends what is left of the service.
+                let next = if service.is_active() {
+                    "this one serves until systemd, for which that was the main process, ends it and starts the service anew"
+                } else {
+                    "this one goes on, without its control socket"
+                };
+                tracing::error!(pid, %error, "the new server ended as it took over: {next}");
+                return false;
+            }
         }
-        tracing::info!(pid, seconds, "upgraded: the new server serves, and what runs here is finished");
+        tracing::info!(pid, seconds, version, "upgraded: the new server serves, and what runs here is finished");
         true
     }
 
@@ -251,11 +261,11 @@ impl Successor {
     }
 
     /// Waits until it accepts. It takes the time that it needs to load; whoever waits may give up. Cancel safe.
-    async fn ready(&mut self) -> Result<(), NotReady> {
+    async fn ready(&mut self) -> Result<Accepting, NotReady> {
         loop {
             match self.hearing.hear().await {
                 Ok(FromSuccessor::Started(pid)) => self.started(pid)?,
-                Ok(FromSuccessor::Ready) => return Ok(()),
+                Ok(FromSuccessor::Ready(accepting)) => return Ok(accepting),
                 Ok(FromSuccessor::Failed { reason, traceback }) => return Err(NotReady { reason, traceback }),
                 Err(_) => {
                     // It let go of the stream: it is ending, or has.
@@ -284,15 +294,16 @@ impl Successor {
         Ok(())
     }
 
-    /// Leaves the sockets, and all names, to it.
+    /// Leaves the sockets, and all names, to it. It knows of the end of this process by the end of the stream.
     ///
     /// # Errors
     /// When it is gone meanwhile; then nothing is left to anybody.
-    fn take_over(mut self, sockets: &[(Role, Bound)], statistics: Statistics) -> io::Result<()> {
+    fn take_over(mut self, sockets: &[(Role, Bound)], statistics: Statistics) -> io::Result<UnixStream> {
         takeover::say(&self.stream, &FromPredecessor::TakeOver(Box::new(statistics)))?;
         sockets.iter().for_each(|(_, bound)| bound.give_away());
+        let stream = self.stream.try_clone()?;
         self.is_in_charge = true;
-        Ok(())
+        Ok(stream)
     }
 }
 

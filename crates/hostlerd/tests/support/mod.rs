@@ -195,7 +195,7 @@ impl Control for Instance {
         Ok(())
     }
     async fn upgrade(&self) -> hostler_bus::Result<hostler_bus::Upgraded> {
-        Ok(hostler_bus::Upgraded { pid: 77, seconds: 1.5 })
+        Ok(hostler_bus::Upgraded { pid: 77, seconds: 1.5, version: "1.2.3".to_owned() })
     }
     async fn scale(&self, _: u32) -> hostler_bus::Result<()> {
         Ok(())
