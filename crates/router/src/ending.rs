@@ -108,7 +108,7 @@ impl Connection {
         turn.sent = page.write(&self.local, &turn.config, &mut self.local.out.borrow_mut());
         turn.log(status, outcome);
         match outcome {
-            _ if turn.taken_back => {}
+            _ if turn.taken_back.is_some() => {}
             Outcome::TimedOut => turn.line.cancel(turn.slot, self.local.clock()),
             _ => turn.line.give_up(turn.slot, self.local.clock()),
         }

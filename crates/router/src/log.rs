@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use hostler_exchange::{Tally, now_ns};
+use hostler_exchange::{Exchange, Tally, now_ns};
 use hostler_log::AccessRecord;
 
 use crate::connection::Connection;
@@ -77,19 +77,18 @@ impl Turn {
     pub(crate) fn log(&self, status: u16, outcome: Outcome) {
         self.ended.set(true);
         let exchange = &self.line.exchange;
-        let (queued, started, finished) = exchange.times(self.slot);
+        let Course { queued, started, finished, worker } = Course::of(exchange, self.slot, self.taken_back);
         // Mostly the worker is done, and has looked at the clock already.
         let now = if finished == 0 || self.record.is_some() { now_ns() } else { finished };
         let finished = if finished == 0 { now } else { finished };
-        let was_run = started != 0 && !self.taken_back;
-        let queue = was_run.then(|| started.saturating_sub(queued));
-        let application = (was_run && status != 101).then(|| finished.saturating_sub(started));
+        let queue = worker.is_some().then(|| started.saturating_sub(queued));
+        let application = (worker.is_some() && status != 101).then(|| finished.saturating_sub(started));
         self.local.counts.ended(status, outcome, queue, application);
-        if was_run {
+        if let Some(worker) = worker {
             let failed = status >= 500 || matches!(outcome, Outcome::CutOff | Outcome::Failed | Outcome::WorkerDied);
             exchange.note_wait(queued, started);
             exchange.count(
-                exchange.progress(self.slot).worker,
+                worker,
                 Tally {
                     requests: 1,
                     failed: u64::from(failed),
@@ -101,7 +100,6 @@ impl Turn {
         let Some(record) = &self.record else { return };
         let span = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from));
         let id = self.id.show();
-        let worker = (started != 0).then(|| exchange.progress(self.slot).worker);
         let access = AccessRecord {
             remote: &record.remote,
             method: &record.method,
@@ -113,8 +111,8 @@ impl Turn {
             user_agent: record.user_agent.as_deref(),
             request_id: Some(id.as_str()).filter(|id| !id.is_empty()),
             received: record.received,
-            queue: span(queued, if started == 0 { now } else { started }),
-            application: if started == 0 { Duration::ZERO } else { span(started, finished) },
+            queue: span(queued, if worker.is_some() { started } else { now }),
+            application: if worker.is_some() { span(started, finished) } else { Duration::ZERO },
             total: span(queued, now),
             worker: worker.map(u32::from),
             generation: worker.and_then(|worker| exchange.generation(worker)),
@@ -130,6 +128,67 @@ impl Turn {
     }
 }
 
+/// Where a request was when, and who ran it. Times are CLOCK_MONOTONIC in nanoseconds, 0 for what has not been.
+#[derive(Debug, PartialEq, Eq)]
+struct Course {
+    queued: u64,
+    started: u64,
+    finished: u64,
+    /// `None` while no worker has begun it.
+    worker: Option<u16>,
+}
+
+impl Course {
+    /// Of the request in a slot. One that was `taken_back`, having been queued at that time, has none any more: in it may be one of another thread.
+    fn of(exchange: &Exchange, slot: u32, taken_back: Option<u64>) -> Self {
+        if let Some(queued) = taken_back {
+            return Self { queued, started: 0, finished: 0, worker: None };
+        }
+        let (queued, started, finished) = exchange.times(slot);
+        Self { queued, started, finished, worker: (started != 0).then(|| exchange.progress(slot).worker) }
+    }
+}
+
 fn version(http11: bool) -> &'static str {
     if http11 { "HTTP/1.1" } else { "HTTP/1.0" }
+}
+
+#[cfg(test)]
+mod tests {
+    use hostler_exchange::{Config, Doorbells, RequestEnd, WorkerSide};
+
+    use super::*;
+
+    #[test]
+    fn what_was_taken_back_has_nothing_of_the_next_request_in_its_slot() {
+        let config = Config {
+            workers: 1,
+            threads: 1,
+            router_threads: 2,
+            slots: 2,
+            websockets: 0,
+            head_size: 4096,
+            request_ring: 4096,
+            response_ring: 4096,
+        };
+        let exchange = Exchange::create(config).unwrap();
+        exchange.prepare_worker(0);
+        let mut descriptors = exchange.worker_descriptors().unwrap();
+        let memory = descriptors.remove(0);
+        let workers = descriptors.split_off(2);
+        let side = WorkerSide::attach(memory, 0, Doorbells { routers: descriptors, workers }).unwrap();
+        let submit = |thread| exchange.submit(thread, b"head", b"", RequestEnd::Complete).unwrap().slot;
+
+        let slot = submit(0);
+        let queued = Course::of(&exchange, slot, None).queued;
+        assert_eq!(Course::of(&exchange, slot, None), Course { queued, started: 0, finished: 0, worker: None });
+        assert!(exchange.cancel(slot));
+        assert_eq!(submit(1), slot, "the slot that was freed last is taken first");
+        let taken = side.thread(0).take(None).unwrap();
+        let stranger = Course::of(&exchange, slot, None);
+        assert!(stranger.worker == Some(0) && stranger.started != 0 && stranger.queued >= queued);
+        let own = Course::of(&exchange, slot, Some(queued));
+        assert_eq!(own, Course { queued, started: 0, finished: 0, worker: None });
+        side.thread(0).finish(taken);
+    }
 }

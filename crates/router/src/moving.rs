@@ -15,10 +15,9 @@ impl Connection {
             return None;
         }
         let request = turn.line.exchange.read_queued(turn.slot)?;
-        if !turn.line.take_back(turn.slot) {
+        if !turn.take_back() {
             return None;
         }
-        turn.taken_back = true;
         let line = self.local.line();
         let held = self.local.held.borrow().as_ref().is_some_and(|held| held.answers_all());
         let served = !held && (self.opening.is_none() || line.exchange.serves_websockets());
@@ -35,7 +34,7 @@ impl Connection {
         };
         self.local.defer_wake(&line);
         tracing::debug!(request_id = turn.id.show().as_str(), "a request that nobody served moved on to the next line");
-        turn.taken_back = false;
+        turn.taken_back = None;
         turn.slot = slot;
         turn.began = self.local.clock();
         turn.line = Rc::clone(&line);

@@ -40,8 +40,7 @@ impl Connection {
         let progress = exchange.progress(turn.slot);
         let (_, started, _) = exchange.times(turn.slot);
         match progress.phase {
-            Phase::Queued if turn.line.take_back(turn.slot) => {
-                turn.taken_back = true;
+            Phase::Queued if turn.take_back() => {
                 Some(self.fail(turn, 503, "No worker became free in time.", Outcome::Overloaded).await)
             }
             Phase::Running => {

@@ -154,7 +154,7 @@ pub(crate) fn begin(
         awaits_continue: head.expect_continue && !body.is_done() && first.is_empty(),
         body,
         retries: 0,
-        taken_back: false,
+        taken_back: None,
         sent: 0,
         began: local.clock(),
         id,

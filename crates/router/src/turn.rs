@@ -34,8 +34,8 @@ pub(crate) struct Turn {
     pub(crate) body: Body,
     /// How often it was queued again after its worker died.
     pub(crate) retries: u8,
-    /// It was taken out of the queue again: its slot is free already.
-    pub(crate) taken_back: bool,
+    /// It was taken out of the queue again, into which it was put at this time (CLOCK_MONOTONIC, nanoseconds): its slot is free already, or another's.
+    pub(crate) taken_back: Option<u64>,
     /// Bytes of the answer's body that were sent.
     pub(crate) sent: u64,
     /// When it began, on the thread's clock; the last progress counts as one.
@@ -47,6 +47,18 @@ pub(crate) struct Turn {
     pub(crate) status: u16,
     /// Its end was counted and recorded.
     pub(crate) ended: Cell<bool>,
+}
+
+impl Turn {
+    /// Takes it out of the queue again, if no worker has begun it.
+    pub(crate) fn take_back(&mut self) -> bool {
+        let (queued, ..) = self.line.exchange.times(self.slot);
+        let taken_back = self.line.take_back(self.slot);
+        if taken_back {
+            self.taken_back = Some(queued);
+        }
+        taken_back
+    }
 }
 
 impl Drop for Turn {
