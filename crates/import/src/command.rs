@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use hostler_project::reading;
+
 use super::gathered::{Gathered, Loss};
 use super::rule::{Given, Rule, rule};
 use super::{gunicorn, gunicorn_conf, uvicorn, uwsgi, uwsgi_file};
@@ -209,7 +211,7 @@ pub(crate) fn uwsgi_configuration(
     variables: &[(String, String)],
 ) -> Result<(), String> {
     let shown = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{shown}: {error}"))?;
+    let text = reading::text(file).map_err(|error| format!("{shown}: {error}"))?;
     let variable = |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let keys = uwsgi_file::read(file, &text, variable).map_err(|error| format!("{shown}: {error}"))?;
     gathered.turn_to(&shown.to_string(), file.parent().unwrap_or(Path::new("/")));

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hostler_project::reading;
 use toml_edit::Array;
 
 use super::command::{self, Where};
@@ -145,12 +146,14 @@ fn socket(gathered: &mut Gathered, settings: &[Setting], place: &str) -> Result<
 
 /// The unit, and the drop-ins in the directory beside it, in their order. An empty assignment takes back those before.
 fn read(path: &Path) -> Result<Vec<Setting>, String> {
-    let text = |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let text = |path: &Path| reading::text(path).map_err(|error| format!("{}: {error}", path.display()));
     let mut settings = parsed(&text(path)?);
     let mut beside: Vec<PathBuf> = std::fs::read_dir(format!("{}.d", path.display()))
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
         .unwrap_or_default();
-    beside.retain(|path| path.extension().is_some_and(|ending| ending == "conf"));
+    // One that leads to /dev/null is masked.
+    let masked = |path: &Path| path.canonicalize().is_ok_and(|file| file == Path::new("/dev/null"));
+    beside.retain(|path| path.extension().is_some_and(|ending| ending == "conf") && !masked(path));
     beside.sort();
     for path in &beside {
         settings.extend(parsed(&text(path)?));

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use hostler_settings::{Application, Interface, Settings};
 
-use super::Surroundings;
 use super::django::{self, Error as DjangoError};
 use super::source::{Binding, Source};
+use super::{Surroundings, reading};
 
 /// The application to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,7 +192,7 @@ pub(crate) fn read_module(root: &Path, module: &str) -> Option<(String, Source)>
     let stem = module.replace('.', "/");
     [format!("{stem}.py"), format!("{stem}/__init__.py")].into_iter().find_map(|file| {
         // A file in another encoding still has its names in ASCII.
-        let bytes = fs::read(root.join(&file)).ok()?;
+        let bytes = reading::bytes(&root.join(&file)).ok()?;
         Some((file, Source::parse(&String::from_utf8_lossy(&bytes))))
     })
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use hostler_settings::{Application, Interface};
 
 use super::application::{application, read_module};
+use super::reading;
 
 /// Why a Django project cannot be served.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -151,7 +152,7 @@ fn by_settings(directory: &Path, settings: &str, gateway: Gateway) -> Result<(Ap
 /// The settings module that manage.py sets as `DJANGO_SETTINGS_MODULE`. That line stands inside of a function, so it is
 /// looked for in the plain text.
 fn settings_of_manage(directory: &Path) -> Option<String> {
-    let bytes = fs::read(directory.join("manage.py")).ok()?;
+    let bytes = reading::bytes(&directory.join("manage.py")).ok()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let literal = |line: &str| {
         let behind = line.split_once("DJANGO_SETTINGS_MODULE")?.1.get(1..)?;

@@ -6,7 +6,7 @@ use hostler_instances::{Entry, Places, Scope};
 use hostler_settings::{App, Application, Input, Settings, Value};
 
 use crate::statics::{self, Statics};
-use crate::{Surroundings, application, framework};
+use crate::{Surroundings, application, framework, reading};
 
 /// The oldest minor version of Python 3 that the extension serves.
 const OLDEST: u32 = 9;
@@ -135,7 +135,7 @@ fn environment(
         venvs.push((active.clone(), active, "$VIRTUAL_ENV".to_owned()));
     }
     for (venv, disk, place) in venvs {
-        let Ok(configuration) = std::fs::read_to_string(disk.join("pyvenv.cfg")) else { continue };
+        let Ok(configuration) = reading::text(&disk.join("pyvenv.cfg")) else { continue };
         let python = disk.join("bin/python");
         let there = if image { python.symlink_metadata().is_ok() } else { python.exists() };
         if !there {

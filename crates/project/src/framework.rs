@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use crate::reading;
+
 /// What stands in a file that makes an application, and the framework; the first that fits counts.
 const MARKS: [(&str, &str); 15] = [
     ("get_wsgi_application", "Django"),
@@ -26,7 +28,7 @@ const MARKS: [(&str, &str); 15] = [
 pub(crate) fn of(directory: &Path, module: &str) -> Option<&'static str> {
     let stem = module.replace('.', "/");
     let files = [format!("{stem}.py"), format!("{stem}/__init__.py")];
-    let bytes = files.iter().find_map(|file| std::fs::read(directory.join(file)).ok())?;
+    let bytes = files.iter().find_map(|file| reading::bytes(&directory.join(file)).ok())?;
     by_text(&String::from_utf8_lossy(&bytes))
 }
 

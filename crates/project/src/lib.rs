@@ -10,6 +10,7 @@ mod framework;
 pub mod port;
 pub mod probe;
 pub mod python;
+pub mod reading;
 pub mod source;
 mod statics;
 

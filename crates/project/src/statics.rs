@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::reading;
 use crate::source::{Source, quoted};
 
 /// Files below a URL.
@@ -32,7 +33,7 @@ pub(crate) fn find(disk: &Path, directory: &Path, package: &str, framework: Opti
 /// What the settings say as `STATIC_ROOT` and `STATIC_URL`, where they say it plainly.
 fn django(disk: &Path, directory: &Path, package: &str) -> Option<Statics> {
     let files = ["settings.py", "settings/base.py", "settings/production.py", "settings/__init__.py"];
-    let sources = files.iter().filter_map(|file| std::fs::read(disk.join(package).join(file)).ok());
+    let sources = files.iter().filter_map(|file| reading::bytes(&disk.join(package).join(file)).ok());
     let source = sources
         .map(|bytes| Source::parse(&String::from_utf8_lossy(&bytes)))
         .find(|source| source.value("STATIC_ROOT").is_some())?;
