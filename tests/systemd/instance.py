@@ -42,6 +42,18 @@ class Instance:
         """Puts another version of the application in place, for the next generation."""
         self.machine.write(f"{self.directory}/version.txt", version)
 
+    def hold_import(self):
+        """From now on an import of the application waits for `open_import`; `wait_import` for one that waits."""
+        waits = f"import pathlib, time\nnote = pathlib.Path('/run/hostler/{self.name}/imports')\nnote.touch()\n"
+        waits += f"while not pathlib.Path('{self.directory}/go').exists():\n    time.sleep(0.01)\nnote.unlink()\n"
+        self.machine.write(f"{self.directory}/shop.py", waits + (APPS / "shop.py").read_text())
+
+    def wait_import(self):
+        wait_until(self.machine.path(f"/run/hostler/{self.name}/imports").exists, self.told, 60)
+
+    def open_import(self):
+        self.machine.write(f"{self.directory}/go", "")
+
     def drop_in(self, kind, name, text):
         scope = "user" if self.user else "system"
         self.machine.write(f"{self.home}/systemd/{scope}/hostler@{self.name}.{kind}.d/{name}.conf", text)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from deadline import let_pass
 from hammer import Hammer
 
 
@@ -21,6 +22,25 @@ def test_a_reload_ends_when_the_next_generation_serves(shop):
     shop.systemctl("reload", shop.service)
     assert shop.text() == "two"
     assert (shop.main_pid(), shop.show("ActiveState"), shop.show("SubState")) == (main, "active", "running")
+
+
+def test_a_slow_reload_has_its_time(instance):
+    """As a slow start has: TimeoutStartSec= limits reloads as well, and is extended (EXTEND_TIMEOUT_USEC) while the import goes on."""
+    shop = instance(service_time="[Service]\nTimeoutStartSec=2\n")
+    shop.listen()
+    assert shop.text() == "one"
+    shop.publish("two")
+    shop.hold_import()
+    with shop.machine.start("systemctl", "reload", shop.service) as reload:
+        shop.wait_import()
+        let_pass(5)
+        assert shop.show("ActiveState") == "reloading", shop.told()
+        assert reload.poll() is None
+        shop.open_import()
+        output, _ = reload.communicate()
+    assert reload.returncode == 0, f"{output}\n{shop.told()}"
+    assert shop.text() == "two"
+    assert (shop.show("ActiveState"), shop.show("NRestarts")) == ("active", "0")
 
 
 def test_each_reload_makes_one_generation(shop):

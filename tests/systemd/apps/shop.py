@@ -2,7 +2,9 @@
 
 import json
 import logging
+import mmap
 import os
+import socket
 import time
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -76,6 +78,42 @@ def write(query):
     return "written"
 
 
+def attempt(query):
+    """Tries one thing; says what came of it."""
+    try:
+        return ATTEMPTS[query["what"]]() or "done"
+    except OSError as fault:
+        return type(fault).__name__
+
+
+def set_affinity():
+    os.sched_setaffinity(0, os.sched_getaffinity(0))
+
+
+def umask():
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return f"{mask:04o}"
+
+
+def owner():
+    return "nobody" if os.stat("/srv/shop/foreign").st_uid == 65534 else "somebody"
+
+
+ATTEMPTS = {
+    # Memory for code that is written and run.
+    "code": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close(),
+    "meminfo": lambda: Path("/proc/meminfo").read_text() and None,
+    "interfaces": lambda: socket.if_nameindex() and None,
+    "affinity": set_affinity,
+    "home": lambda: Path("/home/ada/file").read_text(),
+    # The first process is another user's.
+    "processes": lambda: os.stat("/proc/1/stat") and None,
+    "owner": owner,
+    "umask": umask,
+}
+
+
 def secret(query):
     """What systemd handed over for this instance alone (systemd.exec(5), LoadCredential=)."""
     return Path(os.environ["CREDENTIALS_DIRECTORY"], query["name"]).read_text()
@@ -83,8 +121,6 @@ def secret(query):
 
 def reach(query):
     """Tries to open a connection to the address; says what came of it."""
-    import socket
-
     try:
         socket.create_connection((query["host"], int(query["port"])), 5).close()
     except OSError as fault:
@@ -102,4 +138,5 @@ ANSWERS = {
     "/write": write,
     "/reach": reach,
     "/secret": secret,
+    "/try": attempt,
 }
