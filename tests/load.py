@@ -13,6 +13,7 @@ PROMPT_SECONDS = 0.15
 BEAT_SECONDS = 0.01
 # Only a fault takes as long as this.
 REQUEST_SECONDS = 60.0
+ANSWERS_SECONDS = 120.0
 
 LOST = (ConnectionResetError, BrokenPipeError, asyncio.IncompleteReadError, TimeoutError)
 
@@ -22,14 +23,17 @@ class Load:
     """Clients of both kinds: `closing` ones connect anew for each request, `keeping` ones go on until they are told to close.
 
     Each goes on until the server refuses its next connection, or until it is told that it is `over`: then each ends with the answer
-    that it waits for, and what a stop does to clients that are slow to ask is not met."""
+    that it waits for, and what a stop does to clients that are slow to ask is not met. Who is refused is lost, unless the server was told to
+    stop, which `meanwhile()` does as the last thing if it does it at all."""
 
     address: tuple | str
     request: bytes
     body: bytes
     answered: Counter = field(default_factory=Counter)
-    # What was asked on an established connection and not answered whole.
+    # What was asked on an established connection and not answered whole, and connections refused while the server was to serve.
     lost: list = field(default_factory=list)
+    # The server was told to stop.
+    ends: bool = False
     # The longest time in which this thread did not get round to its clients.
     lag: float = 0.0
     over: bool = False
@@ -38,16 +42,25 @@ class Load:
         """Runs the clients, and `meanwhile()` beside them; ends when the last client was refused."""
         clients = [self._closing() for _ in range(closing)] + [self._keeping() for _ in range(keeping)]
         beat = asyncio.create_task(self._beat())
+        async def course():
+            await meanwhile()
+            self.ends = True
+
         try:
-            await asyncio.gather(*clients, meanwhile())
+            await asyncio.gather(*clients, course())
         finally:
             beat.cancel()
 
     async def answers(self, kind, count):
         """Waits until so many more requests of a kind were answered."""
         goal = self.answered[kind] + count
-        while self.answered[kind] < goal:
-            await asyncio.sleep(0.001)
+        try:
+            async with asyncio.timeout(ANSWERS_SECONDS):
+                while self.answered[kind] < goal:
+                    await asyncio.sleep(0.001)
+        except TimeoutError:
+            told = f"{kind}: {self.answered[kind]} of {goal} answers within {ANSWERS_SECONDS} s; lost: {self.lost[:10]}"
+            raise AssertionError(told) from None
 
     async def _beat(self):
         clock = asyncio.get_running_loop().time
@@ -58,28 +71,28 @@ class Load:
 
     async def _closing(self):
         request = self.request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-        while not self.over and (connection := await self._connect()):
+        while not self.over and (connection := await self._connect("closing")):
             reader, writer = connection
             await self._ask("closing", reader, writer, request, 1)
             await end(writer)
 
     async def _keeping(self):
-        while not self.over and (connection := await self._connect()):
+        while not self.over and (connection := await self._connect("keeping")):
             reader, writer = connection
             number = 1
             while await self._ask("keeping", reader, writer, self.request, number) and not self.over:
                 number += 1
             await end(writer)
 
-    async def _connect(self):
+    async def _connect(self, kind):
         try:
             if isinstance(self.address, str):
                 return await asyncio.open_unix_connection(self.address)
             return await asyncio.open_connection(*self.address)
-        except (ConnectionRefusedError, FileNotFoundError):
-            return None
-        except ConnectionResetError:
-            # Closed before the handshake was over: as good as refused.
+        # Reset is as good as refused: closed before the handshake was over.
+        except (ConnectionRefusedError, FileNotFoundError, ConnectionResetError) as fault:
+            if not self.ends:
+                self.lost.append((kind, 0, repr(fault), b""))
             return None
 
     async def _ask(self, kind, reader, writer, request, number):

@@ -10,6 +10,9 @@ import processes
 from client import Cut
 from deadline import wait_until
 
+CUT_OFF = "requests still ran at the end of graceful_timeout, and were cut off"
+KILLED = "was killed by SIGKILL while it ran 1 request"
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_finishes_what_runs(serve, number):
@@ -70,7 +73,8 @@ def test_a_stop_waits_no_longer_than_graceful_timeout(serve):
         pass  # as good
     server.process.wait(10)
     assert time.monotonic() - start < 6
-    server.log.claim("")
+    server.log.expect(CUT_OFF, level="WARN")
+    server.log.expect(KILLED, level="ERROR")
     server.assert_ended(0)
 
 
@@ -78,12 +82,13 @@ GRACEFUL_SECONDS = 4
 # A worker that does not end has another second between SIGTERM and SIGKILL; twice the time is what must not be.
 AT_MOST_SECONDS = 1.9 * GRACEFUL_SECONDS
 
-# What is asked, the server's timeout, and the status it gets. What hangs in close() has sent its whole answer before.
+# What is asked, the server's timeout, the status it gets, and what the log says beside the end of the worker. What hangs in close() has sent its
+# whole answer before.
 HANGING = {
-    "in the application": ("/stubborn?key={key}", 30, None),
-    "in the application, past its timeout": ("/stubborn?key={key}", 2, 504),
-    "in close": ("/hanging-in-close?key={key}", 30, 200),
-    "in close, after a slow answer": ("/hanging-in-close?key={key}&seconds=2", 30, 200),
+    "in the application": ("/stubborn?key={key}", 30, None, [(CUT_OFF, "WARN")]),
+    "in the application, past its timeout": ("/stubborn?key={key}", 2, 504, [("a request ran past its timeout: it is interrupted", "ERROR")]),
+    "in close": ("/hanging-in-close?key={key}", 30, 200, []),
+    "in close, after a slow answer": ("/hanging-in-close?key={key}&seconds=2", 30, 200, []),
 }
 
 
@@ -91,7 +96,7 @@ HANGING = {
 def test_a_stop_with_a_hanging_request_takes_graceful_timeout_once(serve, name):
     """First the connections were given graceful_timeout to end, then the workers were given the same again: an operator who allows
     thirty seconds waited for sixty, and systemd's TimeoutStopSec fell between."""
-    target, timeout, status = HANGING[name]
+    target, timeout, status, told = HANGING[name]
     server = serve("deadly:application", workers=1, threads=2, graceful_timeout=GRACEFUL_SECONDS, timeout=timeout)
     key = server.key()
     client = server.connect()
@@ -105,7 +110,9 @@ def test_a_stop_with_a_hanging_request_takes_graceful_timeout_once(serve, name):
         client.close()
     server.process.wait(5 * GRACEFUL_SECONDS)
     took = time.monotonic() - start
-    server.log.claim("")
+    for message, level in told:
+        server.log.expect(message, level)
+    server.log.expect(KILLED, level="ERROR")
     server.assert_ended(0)
     assert took < AT_MOST_SECONDS
 
@@ -123,7 +130,8 @@ def test_a_second_signal_ends_at_once(serve):
     server.process.wait(10)
     # The first allows sixty seconds.
     assert time.monotonic() - start < 8
-    server.log.claim("")
+    server.log.expect("told to stop a second time: what runs is cut off", level="WARN")
+    server.log.expect(KILLED, level="ERROR")
     server.assert_ended(server.process.returncode)
 
 

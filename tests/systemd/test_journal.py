@@ -100,5 +100,7 @@ def test_a_restart_to_find_out_more_says_more(instance):
 
 def test_outside_the_journal_lines_are_plain(machine):
     machine.push(__file__, "/srv/plain/any.py")
-    told = machine.run("sh", "-c", "cd /srv/plain && hostler run no_such_module:application 2>&1 || true")
-    assert told and "\x1b" not in told and not told.startswith("<")
+    result = machine.result("sh", "-c", "cd /srv/plain && exec hostler run no_such_module:application")
+    assert result.returncode == 65, result.stdout
+    assert "No module named 'no_such_module'" in result.stdout
+    assert "\x1b" not in result.stdout and not any(line.startswith("<") for line in result.stdout.splitlines())
