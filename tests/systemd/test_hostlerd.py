@@ -1,8 +1,13 @@
 """hostlerd on a booted system: started by the bus, real systemd units, real polkit."""
 
 import json
+import os
+import socket
+import struct
 
-from deadline import wait_until
+import pytest
+
+from deadline import let_pass, wait_until
 
 NAME = "org.hostler.Hostler1"
 ROOT = "/org/hostler/Hostler1"
@@ -43,6 +48,59 @@ class Bus:
 
     def state(self):
         return self.overview()["state"]
+
+
+class Watcher:
+    """A client on the system bus that called Watch, and stays: busctl leaves after each call. It speaks as much of the D-Bus protocol as that takes
+    (D-Bus Specification, "Message Protocol")."""
+
+    def __init__(self, machine):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(str(machine.path("/run/dbus/system_bus_socket")))
+        self.socket.sendall(b"\0AUTH EXTERNAL " + str(os.geteuid()).encode().hex().encode() + b"\r\n")
+        assert self.socket.recv(4096).startswith(b"OK ")
+        self.socket.sendall(b"BEGIN\r\n")
+        self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello")
+        self.call(NAME, ROOT, f"{NAME}.Manager", "Watch")
+
+    def call(self, destination, path, interface, member):
+        fields = b""
+        for code, kind, value in [(1, b"o", path), (2, b"s", interface), (3, b"s", member), (6, b"s", destination)]:
+            fields += bytes(-len(fields) % 8)
+            fields += struct.pack("<BB2sI", code, 1, kind + b"\0", len(value)) + value.encode() + b"\0"
+        head = struct.pack("<cBBBIII", b"l", 1, 0, 1, 0, 7, len(fields)) + fields
+        self.socket.sendall(head + bytes(-len(head) % 8))
+        # Signals may come before the answer (2), or the error (3).
+        while (kind := self.receive()) not in (2, 3):
+            pass
+        assert kind == 2, f"{member} was refused"
+
+    def receive(self):
+        """The type of the next message."""
+        head = self.exactly(16)
+        _, kind, _, _, body, _, fields = struct.unpack("<cBBBIII", head)
+        self.exactly(fields + -fields % 8 + body)
+        return kind
+
+    def exactly(self, length):
+        received = b""
+        while len(received) < length:
+            received += self.socket.recv(length - len(received)) or pytest.fail("the bus hung up")
+        return received
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def processor_ticks(pid):
+    """What a process used of the processor, in ticks of 10 ms (proc_pid_stat(5))."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def test_an_instances_life(machine, instance):
@@ -225,3 +283,20 @@ def test_an_instance_is_made_and_removed(machine, instance):
     assert bus.overview() is None
     left = machine.run("find", "/etc/hostler", "/etc/systemd/system", "-name", "*shop*")
     assert not left.strip(), left
+
+
+def test_it_rests_while_somebody_watches(machine, instance):
+    """An instance that serves, its units, and a client that is told of all changes: nothing of that is polled."""
+    shop = instance()
+    shop.listen()
+    assert shop.text() == "one"
+    bus = Bus(machine)
+    with Watcher(machine):
+        assert bus.state() == "serving"
+        pid = machine.host_pid(int(machine.show("hostlerd.service", "MainPID")))
+        # Time is what this is about; what the calls before took is over by then.
+        let_pass(3)
+        before = processor_ticks(pid)
+        let_pass(5)
+        used = processor_ticks(pid) - before
+    assert used <= 2, f"at rest it used {used} ticks of 10 ms in 5 s"

@@ -102,5 +102,5 @@ def test_outside_the_journal_lines_are_plain(machine):
     machine.push(__file__, "/srv/plain/any.py")
     result = machine.result("sh", "-c", "cd /srv/plain && exec hostler run no_such_module:application")
     assert result.returncode == 65, result.stdout
-    assert "No module named 'no_such_module'" in result.stdout
+    assert 'there is no module "no_such_module"; looked in /srv/plain' in result.stdout
     assert "\x1b" not in result.stdout and not any(line.startswith("<") for line in result.stdout.splitlines())
