@@ -216,9 +216,14 @@ fn label(told: &Told) -> String {
 fn line(told: &Told) -> Line {
     let line = Line::toned(Tone::Strong, &label(told)).and(Tone::Plain, ": ");
     match (told.outcome, &told.upgraded) {
-        (Outcome::Upgraded, Some(Upgraded { pid, seconds })) => {
+        (Outcome::Upgraded, Some(Upgraded { pid, seconds, version })) => {
             let took = time((seconds.max(0.0) * 1e6) as u64);
-            line.and(Tone::Good, "upgraded").and(Tone::Plain, &format!(", process {pid} serves, after {took}"))
+            let version = match version.as_str() {
+                "" => String::new(),
+                version => format!(" (hostler {})", harmless(version)),
+            };
+            let serves = format!(", process {pid} serves, after {took}{version}");
+            line.and(Tone::Good, "upgraded").and(Tone::Plain, &serves)
         }
         (Outcome::Skipped, _) => line.and(Tone::Wary, "left as it is").and(Tone::Plain, &format!(", {}", told.message)),
         _ => line.and(Tone::Bad, "not upgraded").and(Tone::Plain, &format!(": {}", told.message)),
@@ -237,8 +242,9 @@ mod tests {
     #[test]
     fn each_is_told_in_a_line() {
         let text = |told: &Told| line(told).painted(Paint::of(|_| false, false));
-        let upgraded = told(Outcome::Upgraded, Some(Upgraded { pid: 7, seconds: 0.5 }), "");
-        assert_eq!(text(&upgraded), "shop: upgraded, process 7 serves, after 500 ms");
+        let upgraded =
+            told(Outcome::Upgraded, Some(Upgraded { pid: 7, seconds: 0.5, version: "1.2.3".to_owned() }), "");
+        assert_eq!(text(&upgraded), "shop: upgraded, process 7 serves, after 500 ms (hostler 1.2.3)");
         let failed = Told { user: Some("alice".to_owned()), ..told(Outcome::Failed, None, "exit status: 70") };
         assert_eq!(text(&failed), "shop of alice: not upgraded: exit status: 70");
         assert_eq!(text(&told(Outcome::Skipped, None, "permission denied")), "shop: left as it is, permission denied");
@@ -246,13 +252,15 @@ mod tests {
 
     #[test]
     fn a_program_reads_the_same() {
-        let upgraded = told(Outcome::Upgraded, Some(Upgraded { pid: 7, seconds: 0.5 }), "");
+        let upgraded =
+            told(Outcome::Upgraded, Some(Upgraded { pid: 7, seconds: 0.5, version: "1.2.3".to_owned() }), "");
         let json = serde_json::to_value(&upgraded).unwrap();
         let socket = "/run/hostler/shop/control.sock";
         assert_eq!(
             json,
             serde_json::json!({
-                "name": "shop", "user": null, "socket": socket, "outcome": "upgraded", "pid": 7, "seconds": 0.5, "message": ""
+                "name": "shop", "user": null, "socket": socket, "outcome": "upgraded", "pid": 7, "seconds": 0.5,
+                "version": "1.2.3", "message": ""
             })
         );
         let failed = serde_json::to_value(told(Outcome::Failed, None, "why")).unwrap();
