@@ -18,10 +18,17 @@ pub(crate) struct Entry {
     pub(crate) line: usize,
 }
 
-/// All entries of a file whose key is known, and a mistake for each other key. A file that is not TOML gives a single
-/// mistake.
+/// So many unknown keys of a file are told one by one; the last of them says how many more there are.
+const UNKNOWN_TOLD: usize = 100;
+
+/// A key that is longer than this is like no setting's, in bytes.
+const LONGEST_KEY: usize = 64;
+
+/// All entries of a file whose key is known, and a mistake for each other key, up to a hundred. A file that is not TOML gives a
+/// single mistake.
 pub(crate) fn entries(path: &Path, text: &str) -> (Vec<Entry>, Vec<Mistake>) {
-    let line_of = |span: Option<Range<usize>>| line(text, span.map_or(0, |span| span.start));
+    let lines = Lines::of(text);
+    let line_of = |span: Option<Range<usize>>| lines.at(span.map_or(0, |span| span.start));
     let mistake = |line, what, message| Mistake { place: Place::File { path: path.to_owned(), line }, what, message };
     let document = match Document::parse(text) {
         Ok(document) => document,
@@ -30,19 +37,38 @@ pub(crate) fn entries(path: &Path, text: &str) -> (Vec<Entry>, Vec<Mistake>) {
             return (Vec::new(), vec![mistake(line_of(error.span()), Wrong::Syntax, format!("is not TOML: {reason}"))]);
         }
     };
-    let (mut entries, mut mistakes) = (Vec::new(), Vec::new());
+    let (mut entries, mut mistakes, mut more) = (Vec::new(), Vec::new(), 0);
     let table = document.as_table();
     for (key, item) in table {
         let line = line_of(table.key(key).and_then(|key| key.span()).or_else(|| item.span()));
         match metas().iter().find(|meta| meta.key == key) {
             Some(meta) => entries.push(Entry { meta, input: input(item, text), line }),
+            None if mistakes.len() >= UNKNOWN_TOLD => more += 1,
             None => {
                 let what = Wrong::Key { key: key.to_owned(), nearest: meant(key) };
                 mistakes.push(mistake(line, what, unknown(key, item)));
             }
         }
     }
+    if let Some(last) = mistakes.last_mut().filter(|_| more > 0) {
+        last.message.push_str(&format!("; and {more} more unknown keys after it"));
+    }
     (entries, mistakes)
+}
+
+/// Where the lines of a text begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self(std::iter::once(0).chain(ends.map(|(index, _)| index + 1)).collect())
+    }
+
+    /// The number of the line that a byte is in, counted from 1.
+    fn at(&self, offset: usize) -> usize {
+        self.0.partition_point(|start| *start <= offset)
+    }
 }
 
 /// The answer to a key that is no setting.
@@ -66,6 +92,9 @@ fn meant(key: &str) -> Option<&'static str> {
 
 /// The known key that is most like this one, if any is like it at all.
 fn nearest(key: &str) -> Option<&'static str> {
+    if key.len() > LONGEST_KEY {
+        return None;
+    }
     let written = key.to_ascii_lowercase().replace('-', "_");
     let option_of = |meta: &SettingMeta| meta.options.iter().any(|option| option.replace('-', "_") == written);
     if let Some(meta) = metas().iter().find(|meta| option_of(meta)) {
@@ -77,10 +106,6 @@ fn nearest(key: &str) -> Option<&'static str> {
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, key)| key)
-}
-
-fn line(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
 fn input(item: &Item, text: &str) -> Input {
@@ -214,6 +239,32 @@ umask = 22
                 "site.toml:14: `umask` wants permission bits in octal, as 0o660 or \"660\", found the decimal number 22: write 0o22",
             ]
         );
+    }
+
+    #[test]
+    fn a_hundred_mistakes_are_told_and_the_rest_is_counted() {
+        let text: String = (1..=250).map(|number| format!("a{number} = 1\n")).collect();
+        let told = mistakes(&format!("{text}workers = 0\n"));
+        assert_eq!(told.len(), 101);
+        assert!(told[98].starts_with("site.toml:99: unknown key `a99`: "), "{}", told[98]);
+        assert!(told[99].ends_with("; and 150 more unknown keys after it"), "{}", told[99]);
+        assert!(told[100].starts_with("site.toml:251: `workers` wants "), "{}", told[100]);
+    }
+
+    #[test]
+    fn a_large_file_of_mistakes_takes_no_time_worth_telling() {
+        // Quadratic in either, this would take minutes.
+        let mut text: String = (0..150_000).map(|number| format!("a{number}=1\n")).collect();
+        assert_eq!(mistakes(&text).len(), 100);
+        text = format!("{} = 1\n", "a".repeat(1 << 20));
+        assert_eq!(mistakes(&text).len(), 1);
+        for deep in [
+            "a.".repeat(1 << 19) + "a = 1",
+            format!("a = {}", "[".repeat(1 << 20)),
+            "a = ".to_owned() + &"{a=".repeat(1 << 18),
+        ] {
+            let _no_panic = read(&deep);
+        }
     }
 
     #[test]
