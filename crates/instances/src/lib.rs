@@ -11,6 +11,7 @@ mod places;
 mod plan;
 mod settings_file;
 pub mod stamp;
+mod whose;
 
 pub use address::{AddressError, listen_streams};
 pub use drop_in::Account;

@@ -10,6 +10,7 @@ use hostler_settings::{Mistakes, Profile, Service, Settings};
 use similar::TextDiff;
 
 use crate::stamp::{self, Owner};
+use crate::whose::Whose;
 use crate::{AddressError, Instance, Name, Places, Scope, Unit, compose, drop_in, listen_streams};
 
 /// What is offered in a settings file beside what is set, with an example where the default would not show what to write.
@@ -186,12 +187,7 @@ impl Step {
             _ if !self.acts() => return Ok(None),
             Change::Remove => {
                 fs::remove_file(disk)?;
-                // The directory of drop-ins goes with its last one; that of the settings is not ours.
-                if disk.extension().is_some_and(|ending| ending == "conf")
-                    && let Some(directory) = disk.parent()
-                {
-                    let _not_empty = fs::remove_dir(directory);
-                }
+                remove_empty(disk);
                 return Ok(None);
             }
             _ => {}
@@ -240,35 +236,71 @@ fn confined(service: &Service, places: &Places) -> Result<[Goal; 2], Impossible>
 /// # Errors
 /// When the system does not let one of them; what cannot be taken back stays.
 pub fn take_all(steps: &[Step], places: &Places) -> Result<(), Failed> {
-    let mut taken: Vec<(PathBuf, Option<Found>)> = Vec::new();
+    let mut taken: Vec<(PathBuf, Before)> = Vec::new();
     for step in steps.iter().filter(|step| step.acts()) {
         let disk = places.on_disk(&step.path);
-        let before = found(&disk).map_err(|source| Failed { path: disk.clone(), source });
-        match before.and_then(|before| step.take(places).map(|_| before)) {
+        match undoably(step, &disk) {
             Ok(before) => taken.push((disk, before)),
-            Err(failed) => {
+            Err(source) => {
                 for (disk, before) in taken.into_iter().rev() {
                     // The first error is the one to be mended.
                     let _ = put_back(&disk, before);
                 }
-                return Err(failed);
+                return Err(Failed { path: disk, source });
             }
+        }
+    }
+    for (disk, before) in taken {
+        if let Before::Aside(aside) = before {
+            fs::remove_file(&aside).map_err(|source| Failed { path: aside, source })?;
+            remove_empty(&disk);
         }
     }
     Ok(())
 }
 
-fn put_back(disk: &Path, before: Option<Found>) -> io::Result<()> {
+/// What was at a path.
+enum Before {
+    Was(Option<Found>),
+    /// What is to go, itself: beside its place, hidden, until nothing can fail any more.
+    Aside(PathBuf),
+}
+
+/// Does one, so that it can be taken back.
+fn undoably(step: &Step, disk: &Path) -> io::Result<Before> {
+    if step.change == Change::Remove && !disk.symlink_metadata()?.is_dir() {
+        let name = disk.file_name().unwrap_or_default().to_string_lossy();
+        let aside = disk.with_file_name(format!(".{name}.hostler-removed"));
+        fs::rename(disk, &aside)?;
+        return Ok(Before::Aside(aside));
+    }
+    let before = found(disk)?;
+    step.act(disk)?;
+    Ok(Before::Was(before))
+}
+
+fn put_back(disk: &Path, before: Before) -> io::Result<()> {
     let removed = Step { path: disk.to_owned(), goal: Goal::Nothing, change: Change::Remove };
     let made = |goal| Step { path: disk.to_owned(), goal, change: Change::Update };
     match before {
-        None => removed.act(disk),
-        Some(Found::Text(text)) => made(Goal::Text(text)).act(disk),
-        Some(Found::Link(target)) => made(Goal::Link(target)).act(disk),
+        Before::Aside(aside) => return fs::rename(aside, disk),
+        Before::Was(None) => removed.act(disk),
+        // Who may use it was taken over from it, and is again.
+        Before::Was(Some(Found::Text(text))) => made(Goal::Text(text)).act(disk),
+        Before::Was(Some(Found::Link(target))) => made(Goal::Link(target)).act(disk),
         // Nothing is done to those but to move them.
-        Some(Found::Other) => Ok(None),
+        Before::Was(Some(Found::Other)) => Ok(None),
     }
     .map(drop)
+}
+
+/// The directory of drop-ins goes with its last one; that of the settings is not ours.
+fn remove_empty(disk: &Path) {
+    if disk.extension().is_some_and(|ending| ending == "conf")
+        && let Some(directory) = disk.parent()
+    {
+        let _not_empty = fs::remove_dir(directory);
+    }
 }
 
 /// Without `bind`, which is left to the socket unit: a server that is started with sockets serves those.
@@ -378,10 +410,15 @@ fn keep(disk: &Path) -> io::Result<PathBuf> {
 }
 
 fn write(directory: &Path, disk: &Path, text: &str) -> io::Result<()> {
+    // What stands in for a link or a directory is nobody's yet.
+    let former = if disk.symlink_metadata().is_ok_and(|data| data.is_file()) { Whose::of(disk)? } else { None };
     let mut fresh = tempfile::Builder::new().prefix(".hostler-").tempfile_in(directory)?;
+    match former {
+        Some(former) => former.give(fresh.as_file())?,
+        // A service with a user of its own reads it, and units are for everybody to read.
+        None => fresh.as_file().set_permissions(Permissions::from_mode(0o644))?,
+    }
     fresh.write_all(text.as_bytes())?;
-    // A service with a user of its own reads it, and units are for everybody to read.
-    fresh.as_file().set_permissions(Permissions::from_mode(0o644))?;
     fresh.as_file().sync_all()?;
     fresh.persist(disk)?;
     Ok(())

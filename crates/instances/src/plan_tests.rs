@@ -149,6 +149,36 @@ fn what_cannot_be_kept_from_it_is_no_plan() {
 }
 
 #[test]
+fn who_was_kept_out_of_the_settings_stays_out() {
+    let mut world = World::new();
+    world.write(false);
+    let path = world.root.path().join(SETTINGS);
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    let is_root = std::os::unix::fs::chown(&path, None, Some(12345)).is_ok();
+    let group = || path.metadata().map(|data| std::os::unix::fs::MetadataExt::gid(&data)).unwrap();
+    // Written anew, and over what a person changed, whose copy is as closed.
+    world.instance.settings = vec![Entry::new("app", "shop:app"), Entry::new("workers", 3)];
+    assert_eq!(world.changes(false)[0], Change::Update);
+    world.write(false);
+    assert_eq!((mode(&path), is_root.then(group)), (0o640, is_root.then_some(12345)));
+    fs::write(&path, "env = [\"SECRET=x\"]\n").unwrap();
+    let copies = world.write(true);
+    assert_eq!((mode(&path), mode(&copies[0])), (0o640, 0o640));
+    // Removed in part, and had back: another path cannot be removed.
+    let before = world.read(SETTINGS);
+    let mut steps = Plan::nothing(&world.instance.name, &world.places).compare(&world.places, true).unwrap();
+    steps.push(Step { path: "/etc/absent".into(), goal: Goal::Nothing, change: Change::Remove });
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&path.metadata().unwrap());
+    let same = inode(&path);
+    take_all(&steps, &world.places).unwrap_err();
+    assert_eq!((world.read(SETTINGS), mode(&path), inode(&path)), (before, 0o640, same));
+    steps.pop();
+    take_all(&steps, &world.places).unwrap();
+    assert_eq!(world.files(), ["etc/hostler/shop.toml.old"]);
+}
+
+#[test]
 fn what_a_person_changed_is_refused_kept_or_copied() {
     let mut world = World::new();
     world.write(false);
