@@ -8,6 +8,7 @@ use tokio::net::UnixStream;
 use zbus::connection::Builder;
 
 use crate::instance::InstanceProxy;
+use crate::reach::reach;
 
 /// How long an instance may take to greet a client.
 const GREETING_LIMIT: Duration = Duration::from_secs(10);
@@ -33,6 +34,14 @@ pub enum Unreachable {
     /// The instance is there, and does nothing.
     #[error("{}: the instance does not answer; is it suspended?", .0.display())]
     Silent(PathBuf),
+    /// It may lead to somebody else's instance.
+    #[error("{}: {source}: nobody is asked there, as it may be another instance", path.display())]
+    Led {
+        /// The socket.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// Whoever answers does not speak D-Bus.
     #[error("{}: not a control socket of an instance: {source}", path.display())]
     NotAnInstance {
@@ -56,12 +65,13 @@ pub enum Unreachable {
 /// # Errors
 /// When nobody is there, or nobody that would talk. The message says what to do.
 pub async fn connect(path: &Path) -> Result<InstanceProxy<'static>, Unreachable> {
-    let stream = UnixStream::connect(path).await.map_err(|source| {
+    let stream = reach(path).await.map_err(|source| {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::NotFound => Unreachable::NotThere(path),
             io::ErrorKind::ConnectionRefused => Unreachable::NobodyAnswers(path),
             io::ErrorKind::PermissionDenied => Unreachable::NotAllowed(path),
+            io::ErrorKind::InvalidInput => Unreachable::Led { path, source },
             _ => Unreachable::System { path, source },
         }
     })?;

@@ -4,8 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hostler_bus::{Found, Places, SOCKET_FILE};
-use tokio::net::UnixStream;
+use hostler_bus::{Found, Places, SOCKET_FILE, reach};
 use tokio::time::{Instant, sleep};
 
 /// How long nobody has to be there until nobody runs: between two servers of an upgrade there is no control socket, for milliseconds.
@@ -56,7 +55,7 @@ async fn at_this_moment(places: &Places) -> Result<PathBuf, NoChoice> {
 
 /// Whether it is not a file that was left behind. One that may not be asked is taken for an instance.
 async fn answers(found: &Found) -> bool {
-    match UnixStream::connect(&found.path).await {
+    match reach(&found.path).await {
         Ok(_) => true,
         Err(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
     }
