@@ -5,6 +5,7 @@ use std::path::Path;
 use hostler_bus::daemon::{Changes, Error, NewInstance, Outcome, Overview, Problem, ProblemKind, Result};
 use hostler_instances::{Account, Change, Entry, Impossible, Instance, Name, Places, Plan, Step, take_all};
 
+use crate::beside::beside;
 use crate::daemon::Hostlerd;
 use crate::jobs::Progress;
 use crate::scope::Kind;
@@ -88,7 +89,13 @@ impl Hostlerd {
                 "there is an instance called {name} already; change its settings, or remove it"
             )));
         }
-        take_all(&steps, &places).map_err(refused)?;
+        // What is kept of one that was called so is not this one's.
+        let history = self.history_of(name);
+        let write = move || {
+            history.part().map_err(|error| refused(format!("its history cannot be begun: {error}")))?;
+            take_all(&steps, &places).map_err(refused)
+        };
+        beside(write).await?;
         let mut outcome = Outcome { message: format!("{name} is made"), ..Outcome::default() };
         outcome.revision = Some(self.stored(name)?.revision);
         match self.units() {
@@ -133,7 +140,8 @@ impl Hostlerd {
         let stored = self.stored(name.as_str())?;
         if !stored.revision.is_empty() {
             // Whatever a person wrote into it can be had back.
-            self.history_of(name.as_str()).keep(&stored, user, "removed").map_err(refused)?;
+            let history = self.history_of(name.as_str());
+            beside(move || history.keep(&stored, user, "removed").map_err(refused)).await?;
         }
         let (mut left, mut steps) = (Vec::new(), Vec::new());
         for mut step in Plan::nothing(&name, &places).compare(&places, false).map_err(refused)? {
@@ -145,7 +153,13 @@ impl Hostlerd {
                 _ => steps.push(step),
             }
         }
-        take_all(&steps, &places).map_err(refused)?;
+        let history = self.history_of(name.as_str());
+        let remove = move || {
+            take_all(&steps, &places).map_err(refused)?;
+            // Another instance of that name has nothing to do with it.
+            history.part().map_err(|error| refused(format!("it is removed, and its history is left: {error}")))
+        };
+        beside(remove).await?;
         if let Ok(units) = self.units() {
             units.read_again(&socket_of(name.as_str())).await?;
         }

@@ -18,10 +18,12 @@ use tokio::sync::{Notify, watch};
 use zbus::Connection;
 
 use crate::authority::{Authority, Right};
-use crate::clients::{Clients, InUse};
+use crate::beside::beside;
+use crate::clients::{Clients, InUse, Using};
 use crate::heal::Healer;
 use crate::jobs::Jobs;
 use crate::known::Known;
+use crate::metrics::now_us;
 use crate::observer::Observers;
 use crate::readers::Readers;
 use crate::registry::{FileFacts, Sources, merge};
@@ -53,6 +55,10 @@ struct Inner {
     readers: Readers,
     known: Known,
     edit_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Held while a text is checked for somebody who needs no right for that.
+    checking: tokio::sync::Mutex<()>,
+    /// When this daemon began, in microseconds since 1970.
+    began_us: u64,
 }
 
 /// Which state of a file was read.
@@ -96,6 +102,8 @@ impl Hostlerd {
             readers: Readers::default(),
             known,
             edit_locks: Mutex::default(),
+            checking: tokio::sync::Mutex::default(),
+            began_us: now_us(),
         }))
     }
 
@@ -134,7 +142,11 @@ impl Hostlerd {
     pub async fn refresh(&self) -> Vec<Overview> {
         let inner = &self.0;
         let _alone = inner.reading.lock().await;
-        let files = self.read_files();
+        let daemon = self.clone();
+        let Ok(files) = beside(move || Ok(daemon.read_files())).await else {
+            // The daemon is at its end.
+            return inner.overviews.borrow().clone();
+        };
         let runtime = Scope::names(&inner.scope.runtime, "");
         {
             let mut watching = locked(&inner.watching);
@@ -170,6 +182,7 @@ impl Hostlerd {
                 .learn_file_states(names.iter().flat_map(|name| [service_of(name), socket_of(name)]).collect())
                 .await;
         }
+        self.learn(&names).await;
         let mut all = Vec::with_capacity(names.len());
         for name in names {
             let enabled = match (&inner.units, &units) {
@@ -179,9 +192,6 @@ impl Hostlerd {
                 _ => None,
             };
             let seen = inner.observers.seen(&name);
-            if let Some(seen) = &seen {
-                inner.known.note(&name, &seen.facts);
-            }
             let sources = Sources {
                 known: inner.known.get(&name),
                 file: files.get(&name).cloned(),
@@ -208,6 +218,24 @@ impl Hostlerd {
             differs
         });
         all
+    }
+
+    /// Remembers what those of these instances say of themselves that run.
+    async fn learn(&self, names: &BTreeSet<String>) {
+        let said = |name: &String| Some((name.clone(), self.0.observers.seen(name)?.facts));
+        let mut news: Vec<_> = names.iter().filter_map(said).collect();
+        news.retain(|(name, facts)| self.0.known.is_news(name, facts));
+        if news.is_empty() {
+            return;
+        }
+        let daemon = self.clone();
+        let note = move || {
+            news.iter().for_each(|(name, facts)| daemon.0.known.note(name, facts));
+            Ok(())
+        };
+        if let Err(error) = beside(note).await {
+            tracing::debug!(%error, "what is known of instances is not kept");
+        }
     }
 
     /// The settings files, each read only when it has changed.
@@ -263,6 +291,11 @@ impl Hostlerd {
         Ok(user)
     }
 
+    /// Whether that client was allowed to read an instance's log or settings a moment ago.
+    pub(crate) fn has_read(&self, sender: &str, name: &str) -> bool {
+        self.0.readers.allowed(sender, name, Instant::now()).is_some()
+    }
+
     /// Whether there was such an instance at the last look.
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.0.overviews.borrow().iter().any(|one| one.name == name)
@@ -299,6 +332,21 @@ impl Hostlerd {
         self.0.units.as_ref().ok_or_else(|| Error::Refused {
             reason: "systemd does not answer on this bus, so that nothing can be started or stopped here".to_owned(),
         })
+    }
+
+    /// When this daemon began, in microseconds since 1970.
+    pub(crate) fn began_us(&self) -> u64 {
+        self.0.began_us
+    }
+
+    /// Ends what jobs do to files, or waits for it ([`Jobs::end`]).
+    pub(crate) async fn end_jobs(&self, cancel: bool) {
+        self.0.jobs.end(cancel).await;
+    }
+
+    /// Keeps the daemon from leaving until it is dropped.
+    pub(crate) fn using(&self) -> Using {
+        self.0.in_use.begin()
     }
 
     pub(crate) fn edit_lock(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {

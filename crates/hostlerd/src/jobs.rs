@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hostler_bus::daemon::{Caller, Error, JobKind, JobState, Outcome, Report, Result, Tree};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clients::InUse;
 
@@ -16,15 +16,23 @@ const LIMIT: usize = 64;
 /// How long a job can be asked for after its end.
 const LINGER: Duration = Duration::from_secs(60);
 
+/// How long jobs are waited for at the daemon's end: an instance that hangs takes [`QUICK`](crate::patience::QUICK) and
+/// [`SLOW`](crate::patience::SLOW) until it is given up. `TimeoutStopSec=` of the units is longer.
+const END_LIMIT: Duration = Duration::from_secs(75);
+
 /// The jobs that run.
 #[derive(Default)]
 pub(crate) struct Jobs {
     tree: OnceLock<Tree>,
     running: Arc<Mutex<Running>>,
+    /// One has ended.
+    ended: Arc<Notify>,
 }
 
 #[derive(Default)]
 struct Running {
+    /// Whether none begins any more.
+    closed: bool,
     last: u64,
     jobs: HashMap<u64, Handle>,
 }
@@ -63,6 +71,11 @@ impl Progress {
     }
 }
 
+/// Whether a job writes settings or unit files, and takes them back if it comes to nothing.
+fn changes_files(kind: JobKind) -> bool {
+    matches!(kind, JobKind::Apply | JobKind::Undo | JobKind::Create | JobKind::Remove)
+}
+
 /// What a job that cannot be taken back in the middle does; `None` for one that can.
 fn not_cancelled(kind: JobKind) -> Option<&'static str> {
     Some(match kind {
@@ -93,11 +106,15 @@ impl Jobs {
     where
         F: Future<Output = Result<Outcome>> + Send + 'static,
     {
-        let report = Report { kind, instance: instance.to_owned(), state: JobState::Running, ..Report::default() };
+        let (by, state) = (caller.sender.clone(), JobState::Running);
+        let report = Report { kind, instance: instance.to_owned(), by, state, ..Report::default() };
         let (sender, receiver) = watch::channel(report);
         let (cancel, cancelled) = watch::channel(false);
         let number = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            if running.closed {
+                return Err(Error::Refused { reason: "hostlerd is leaving; try again in a moment".to_owned() });
+            }
             if running.jobs.len() >= LIMIT {
                 return Err(Error::Refused {
                     reason: format!("{LIMIT} jobs are under way; try again when one has ended"),
@@ -117,7 +134,7 @@ impl Jobs {
         }
         let sender = Arc::new(sender);
         let work = work(Progress { report: Arc::clone(&sender), cancel: cancelled });
-        let (using, running) = (in_use.begin(), Arc::clone(&self.running));
+        let (using, running, ended_one) = (in_use.begin(), Arc::clone(&self.running), Arc::clone(&self.ended));
         tokio::spawn(async move {
             // In a task of its own, so that a panic is a failure of the job.
             let ended = tokio::spawn(work).await;
@@ -135,10 +152,41 @@ impl Jobs {
                 report.progress = 1.0;
                 report.result = Some(result);
             });
+            ended_one.notify_waiters();
             drop(using);
             tokio::time::sleep(LINGER).await;
         });
         Ok(number)
+    }
+
+    /// Waits for the end of all jobs that leave files half done without the daemon, [`END_LIMIT`] at most: the others are systemd's or
+    /// the instance's, which go on. With `cancel` none begins from now on, and those that can be are cancelled.
+    pub(crate) async fn end(&self, cancel: bool) {
+        let half_done = || {
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            running.closed |= cancel;
+            let at_files = running.jobs.values().filter(|job| changes_files(job.kind));
+            let told = |job: &&Handle| {
+                if cancel && not_cancelled(job.kind).is_none() {
+                    job.cancel.send_replace(true);
+                }
+            };
+            at_files.inspect(told).count()
+        };
+        let all = async {
+            loop {
+                let one = self.ended.notified();
+                tokio::pin!(one);
+                one.as_mut().enable();
+                if half_done() == 0 {
+                    return;
+                }
+                one.await;
+            }
+        };
+        if tokio::time::timeout(END_LIMIT, all).await.is_err() {
+            tracing::error!("jobs do not end; the next hostlerd looks what became of their changes");
+        }
     }
 
     /// The instance of a job that runs, and whether this caller began it.

@@ -29,10 +29,15 @@ impl Known {
         self.0.get(name)
     }
 
-    /// Remembers it, if it is something new.
-    pub(crate) fn note(&self, name: &str, facts: &Facts) {
+    /// Whether that is to be remembered, and is not.
+    pub(crate) fn is_news(&self, name: &str, facts: &Facts) -> bool {
         // No worker was ever ready: what was known is still the best.
-        if !facts.python.is_empty() {
+        !facts.python.is_empty() && self.get(name) != *facts
+    }
+
+    /// Remembers it, if it is news.
+    pub(crate) fn note(&self, name: &str, facts: &Facts) {
+        if self.is_news(name, facts) {
             self.0.put(name, facts);
         }
     }

@@ -12,6 +12,7 @@
 //! ([`Hostlerd::refresh`]). So nothing is assumed that was not looked at, and a burst of news is one signal an object.
 
 mod authority;
+mod beside;
 mod clients;
 mod creating;
 mod daemon;

@@ -15,6 +15,9 @@ const USAGE: u8 = 64;
 /// The bus cannot be had (sysexits.h: EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
 
+/// So many threads work on files beside the one that answers: its unit allows few tasks.
+const FILE_THREADS: usize = 8;
+
 fn main() -> ExitCode {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
@@ -74,6 +77,7 @@ fn scope(matches: &ArgMatches) -> anyhow::Result<Scope> {
 
 fn serve(scope: Scope, matches: &ArgMatches) -> anyhow::Result<()> {
     let idle = Duration::from_secs(matches.get_one::<u64>("idle").copied().unwrap_or(60));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(FILE_THREADS).build()?;
     runtime.block_on(run(scope, idle)).map(drop)
 }

@@ -13,10 +13,22 @@ use crate::logs::Frames;
 /// The least interval: each frame asks the instance.
 const LEAST_MS: u32 = 250;
 
+/// Who reads a stream.
+pub(crate) struct Reader {
+    /// Whether what takes the right to read logs and settings is told.
+    pub(crate) whole: bool,
+    /// The unique name on the bus: the right may be given while the stream is read.
+    pub(crate) sender: Option<String>,
+}
+
 /// Begins a stream, and returns the reader's end of it. It ends when the reader closes it, or the instance is gone.
-///
-/// `whole` has the words of the log in it.
-pub(crate) fn stream(daemon: Hostlerd, name: String, interval_ms: u32, whole: bool, using: Using) -> Result<OwnedFd> {
+pub(crate) fn stream(
+    daemon: Hostlerd,
+    name: String,
+    interval_ms: u32,
+    mut reader: Reader,
+    using: Using,
+) -> Result<OwnedFd> {
     let (theirs, mut frames) = Frames::pair().map_err(|error| Error::Internal { reason: error.to_string() })?;
     tokio::spawn(async move {
         let _using = using;
@@ -33,7 +45,8 @@ pub(crate) fn stream(daemon: Hostlerd, name: String, interval_ms: u32, whole: bo
                 () = frames.left() => return,
             };
             let Ok(mut detail) = looked else { return };
-            if !whole {
+            reader.whole |= reader.sender.as_deref().is_some_and(|sender| daemon.has_read(sender, &name));
+            if !reader.whole {
                 without_words_of_logs(&mut detail);
             }
             if frames.send(&MetricsLine { time_us: now_us(), detail }).await.is_err() {

@@ -1,13 +1,15 @@
 //! What jobs do.
 
+use std::time::Duration;
+
 use hostler_bus::daemon::{Error, JobKind, Order, Outcome, Overview, Result};
 use hostler_bus::{InstanceProxy, Reloaded};
 
 use crate::authority::Right;
 use crate::daemon::Hostlerd;
 use crate::jobs::Progress;
-use crate::patience::{QUICK, within};
-use crate::settings::changed_keys;
+use crate::patience::{QUICK, SLOW, within};
+use crate::settings::{changed_keys, size};
 use crate::units::{Units, Verb, service_of, socket_of};
 
 /// What a job is called, and the right it takes, as far as that does not depend on what changes.
@@ -23,6 +25,17 @@ pub(crate) fn kind(order: &Order) -> JobKind {
         Order::Sleep => JobKind::Sleep,
         Order::Apply { .. } | Order::ApplyText { .. } => JobKind::Apply,
         Order::Undo { .. } | Order::Restore { .. } => JobKind::Undo,
+    }
+}
+
+/// How many bytes a client sent with an order to change settings; `None` for one that changes none.
+pub(crate) fn sent(order: &Order) -> Option<usize> {
+    match order {
+        Order::Apply { revision, changes } => Some(revision.len() + size(changes)),
+        Order::ApplyText { revision, text } => Some(revision.len() + text.len()),
+        Order::Undo { revision } => Some(revision.len()),
+        Order::Restore { revision, to } => Some(revision.len() + to.len()),
+        _ => None,
     }
 }
 
@@ -105,14 +118,19 @@ impl Hostlerd {
     async fn returned(&self, name: &str, pid: u32) {
         const MOMENT: std::time::Duration = std::time::Duration::from_millis(50);
         const LOOKS: usize = 60;
-        for _ in 0..LOOKS {
-            self.refresh().await;
-            if let Ok(instance) = self.running(name)
-                && instance.status().await.is_ok_and(|status| status.observed.pid == pid)
-            {
-                return;
+        let looks = async {
+            for _ in 0..LOOKS {
+                self.refresh().await;
+                if let Ok(instance) = self.running(name)
+                    && within(QUICK, instance.status()).await.is_ok_and(|status| status.observed.pid == pid)
+                {
+                    return;
+                }
+                tokio::time::sleep(MOMENT).await;
             }
-            tokio::time::sleep(MOMENT).await;
+        };
+        if tokio::time::timeout(SLOW, looks).await.is_err() {
+            tracing::warn!(name, pid, "the server that took an instance over does not answer");
         }
     }
 
@@ -167,10 +185,26 @@ async fn unless_cancelled(
     if let Err(error) = within(QUICK, instance.cancel_reload()).await {
         tracing::warn!(%error, "an instance does not cancel its reload, which goes on");
     }
+    after_cancelling(made, SLOW).await
+}
+
+/// What came of a generation that is to be thrown away.
+async fn after_cancelling(
+    made: impl Future<Output = hostler_bus::Result<Reloaded>>,
+    limit: Duration,
+) -> Result<Reloaded> {
     // It may have come to serve just before.
-    match made.await {
-        Err(hostler_bus::Error::ReloadFailed { .. }) => Err(Error::Cancelled),
-        other => Ok(other?),
+    match tokio::time::timeout(limit, made).await {
+        Ok(Err(hostler_bus::Error::ReloadFailed { .. })) => Err(Error::Cancelled),
+        Ok(other) => Ok(other?),
+        Err(_) => {
+            let seconds = limit.as_secs();
+            let reason = format!(
+                "cancelled, and the instance did not answer within {seconds} seconds: what became of its next generation is not known; \
+                 see its status"
+            );
+            Err(Error::Refused { reason })
+        }
     }
 }
 
@@ -200,6 +234,18 @@ async fn start(units: &Units, all: &[String], progress: &Progress) -> Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_cancelled_reload_ends_whether_or_not_the_instance_answers() {
+        let suspended = after_cancelling(std::future::pending(), Duration::ZERO).await.unwrap_err();
+        assert!(suspended.to_string().contains("within 0 seconds: what became of its next generation is not known"));
+        let thrown_away = hostler_bus::Error::ReloadFailed { reason: "cancelled".to_owned(), traceback: String::new() };
+        let ended = after_cancelling(std::future::ready(Err(thrown_away)), SLOW).await;
+        assert_eq!(ended, Err(Error::Cancelled));
+        let served = Reloaded { generation: 4, seconds: 0.5 };
+        let just_before = after_cancelling(std::future::ready(Ok(served.clone())), SLOW).await;
+        assert_eq!(just_before, Ok(served));
+    }
 
     #[test]
     fn what_runs_code_takes_the_right_to_deploy() {

@@ -47,6 +47,7 @@ pub async fn run(scope: Scope, idle: Duration) -> anyhow::Result<Ended> {
     let word = if kind == Kind::System { "system" } else { "user" };
     let tree = Tree::new(&bus, Arc::new(daemon.clone()), word, first).await.context("the objects cannot be served")?;
     daemon.show_in(&tree);
+    daemon.look_back_at_all().await;
     tree.claim_name().await.with_context(|| format!("{NAME} cannot be had; is another hostlerd running?"))?;
     tracing::info!(scope = word, "ready");
     let ended = tokio::select! {
@@ -56,11 +57,17 @@ pub async fn run(scope: Scope, idle: Duration) -> anyhow::Result<Ended> {
         _ = terminated.recv() => Ended::Told,
         _ = interrupted.recv() => Ended::Told,
     };
+    // What was begun is taken back or finished, while the name is still ours: no other daemon writes the same files.
+    if ended != Ended::Idle {
+        daemon.end_jobs(true).await;
+    }
     if ended != Ended::HungUp {
         // From now on the bus starts another daemon for who calls; what came before is answered.
         if let Err(error) = bus.release_name(NAME).await {
             tracing::debug!(%error, "the name could not be released");
         }
+        // One may have been begun just now.
+        daemon.end_jobs(false).await;
         let _ = tokio::time::timeout(END_LIMIT, bus.graceful_shutdown()).await;
     }
     tracing::info!(?ended, "ended");

@@ -251,8 +251,6 @@ enum Told {
 
 const READ: Told = Told::Lacks("not authorized to read logs and settings of the instance");
 const CONTROL: Told = Told::Lacks("not authorized to control the instance");
-const CONFIGURE: Told = Told::Lacks("not authorized to change settings of the instance");
-const DEPLOY: Told = Told::Lacks("not authorized to change what code the instance");
 const MANAGE: Told = Told::Lacks("not authorized to make or remove the instance");
 
 /// Every method of the daemon, what it is called with, and what somebody without any right is told. `REVISION` is that of the settings.
@@ -290,10 +288,10 @@ const METHODS: [(&str, &str, &[&str], Told); 40] = [
     ("Settings", "Text", &[], READ),
     ("Settings", "Validate", &["{}", "[]"], READ),
     ("Settings", "ValidateText", &["workers = 1"], Told::Answer),
-    ("Settings", "Apply", &["REVISION", "{'workers': <4>}", "[]"], CONFIGURE),
-    ("Settings", "ApplyText", &["REVISION", "app = 'evil:app'"], DEPLOY),
+    // What is wrong with a change, and which right it takes, tells of the file's content.
+    ("Settings", "Apply", &["REVISION", "{'workers': <4>}", "[]"], READ),
+    ("Settings", "ApplyText", &["REVISION", "app = 'evil:app'"], READ),
     ("Settings", "History", &[], READ),
-    // What is wrong with a call tells of the file's content.
     ("Settings", "Undo", &["none"], READ),
     ("Settings", "Restore", &["REVISION", "none"], READ),
     ("Job", "Cancel", &[], CONTROL),
@@ -355,6 +353,8 @@ fn each_method_takes_its_right_and_a_new_one_has_to_say_which() {
             command.arg(format!("org.hostler.Hostler1.{interface}.{method}"));
             command.args(words.iter().map(|&word| if word == "REVISION" { revision.as_str() } else { word }));
             let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+            let answer = String::from_utf8(output.stdout).unwrap();
+            assert!(!answer.contains(&revision), "{interface}.{method} tells the revision: {answer}");
             let said = String::from_utf8(output.stderr).unwrap();
             let fits = match told {
                 Told::Answer => output.status.success(),
@@ -368,12 +368,125 @@ fn each_method_takes_its_right_and_a_new_one_has_to_say_which() {
     });
 }
 
+/// Any one call of somebody without rights, over gdbus: all that it says.
+async fn stranger(bus: &Bus, path: &str, method: &str, words: &[&str]) -> String {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "gdbus", "call", "--address"]);
+    command.args([&bus.address, "--dest", SHOP[0], "--object-path", path, "--method", method]).args(words);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+}
+
+#[test]
+fn nobody_hears_what_a_job_of_somebody_else_says_of_files_and_logs() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: the calls of another user need root");
+        return;
+    }
+    run(async {
+        let place = Place::new();
+        std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        place.write("shop", "env = [\"A=SECRET-1\"]\n");
+        let fake = Instance::new(true);
+        let server = place.instance("shop", &fake);
+        let bus = Bus::start(place.path(), "system", &shipped());
+        let (client, listener) = (bus.connect().await, bus.connect().await);
+        let daemon = Daemon::start(&bus, &place, &[]);
+        daemon.ready(&client).await;
+        let rule = zbus::MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .interface("org.freedesktop.DBus.Properties")
+            .unwrap()
+            .build();
+        let mut signals = zbus::MessageStream::for_match_rule(rule, &listener.connection, Some(1000)).await.unwrap();
+        let settings = client.settings("shop").await;
+        let (revision, _) = settings.text().await.unwrap();
+        let set = |value: &'static str| {
+            let value = zbus::zvariant::Value::from(vec![value]).try_to_owned().unwrap();
+            std::collections::HashMap::from([("env".to_owned(), value)])
+        };
+        // Two changes that were planned from the same text: the second finds lines that it does not know.
+        let one = settings.apply(revision.clone(), set("A=SECRET-2"), Vec::new());
+        let other = settings.apply(revision, set("A=SECRET-3"), Vec::new());
+        let (one, other) = tokio::join!(one, other);
+        let (one, other) = (one.unwrap(), other.unwrap());
+        fake.reload_began.notified().await;
+        fake.reload_may_end.as_ref().unwrap().notify_one();
+        assert!(client.outcome(Ok(one.clone())).await.is_ok());
+        let conflict = client.outcome(Ok(other.clone())).await.unwrap_err();
+        assert!(format!("{conflict:?}").contains("SECRET-2"), "whoever began it is told all: {conflict:?}");
+        // And one that the instance refuses, with a traceback.
+        fake.refuse("no module SECRET-4");
+        let refused = client.instance("shop").await.reload().await.unwrap();
+        fake.reload_began.notified().await;
+        fake.reload_may_end.as_ref().unwrap().notify_one();
+        let error = client.outcome(Ok(refused.clone())).await.unwrap_err();
+        assert!(format!("{error:?}").contains("Traceback"), "{error:?}");
+        let mut heard = Vec::new();
+        for job in [one, other, refused] {
+            let path = job.as_str();
+            heard.push(stranger(&bus, path, "org.hostler.Hostler1.Job.Wait", &[]).await);
+            let all = ["org.hostler.Hostler1.Job"];
+            heard.push(stranger(&bus, path, "org.freedesktop.DBus.Properties.GetAll", &all).await);
+        }
+        assert!(heard[0].contains("it is done"), "{heard:?}");
+        assert!(heard[2].contains("org.hostler.Error.Conflict: the settings were changed meanwhile"), "{heard:?}");
+        assert!(heard[4].contains("org.hostler.Error.ReloadFailed: the next generation did not come"), "{heard:?}");
+        // Each job has said by now how it ended.
+        let mut failures = 0;
+        while failures < 2 {
+            let signal = futures_lite::StreamExt::next(&mut signals).await.unwrap().unwrap();
+            let said = format!("{:?}", signal.body().deserialize::<zbus::zvariant::Structure<'_>>().unwrap());
+            failures += usize::from(said.contains("Failure"));
+            heard.push(said);
+        }
+        for said in heard {
+            assert!(!said.contains("SECRET") && !said.contains("Traceback"), "{said}");
+        }
+        server.stop().await;
+    });
+}
+
+#[test]
+fn told_to_end_in_the_middle_of_a_change_it_takes_that_back_first() {
+    run(async {
+        let place = Place::new();
+        place.write("shop", "workers = 1\n");
+        let fake = Instance::new(true);
+        let server = place.instance("shop", &fake);
+        let bus = Bus::start(place.path(), "session", OPEN);
+        let client = bus.connect().await;
+        let mut daemon = Daemon::start(&bus, &place, &["--user"]);
+        daemon.ready(&client).await;
+        let settings = client.settings("shop").await;
+        let (revision, _) = settings.text().await.unwrap();
+        let job = settings.apply_text(revision.clone(), "workers = 2\n".to_owned()).await;
+        let waited = tokio::spawn({
+            let client = client.clone();
+            async move { client.outcome(job).await }
+        });
+        fake.reload_began.notified().await;
+        assert_eq!(place.text("shop"), "workers = 2\n");
+        let process = rustix::process::Pid::from_raw(daemon.process.id().cast_signed()).unwrap();
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        let ended = tokio::task::spawn_blocking(move || daemon.process.wait().unwrap()).await.unwrap();
+        assert!(ended.success(), "{ended}");
+        assert_eq!(waited.await.unwrap().unwrap_err(), Error::Cancelled, "who waits is told");
+        assert_eq!(place.text("shop"), "workers = 1\n");
+        let next = Daemon::start(&bus, &place, &["--user"]);
+        next.ready(&client).await;
+        let all = client.settings("shop").await.history().await.unwrap();
+        assert_eq!((all[0].refused.as_str(), all[1].current), ("cancelled", true), "{all:?}");
+        server.stop().await;
+    });
+}
+
 #[test]
 fn killed_in_the_middle_of_a_change_it_leaves_one_text_whole_and_a_true_history() {
     run(async {
         let place = Place::new();
         // Large enough that a write is not one step.
-        let text = |workers: usize| format!("workers = {workers}\n{}", "# A line of the person's.\n".repeat(20_000));
+        let text = |workers: usize| format!("workers = {workers}\n{}", "# A line of the person's.\n".repeat(8_000));
         place.write("shop", &text(1));
         let bus = Bus::start(place.path(), "session", OPEN);
         let client = bus.connect().await;

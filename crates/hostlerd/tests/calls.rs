@@ -12,7 +12,8 @@ use futures_lite::StreamExt;
 use hostler_bus::daemon::{
     Error, InstanceState, LogFilter, LogLine, MetricsLine, NewInstance, Origin, Overview, ProblemKind,
 };
-use hostler_bus::{Applied, Condition, LogLevel, State};
+use hostler_bus::{Applied, Condition, LastReload, LogLevel, State};
+use hostlerd::settings::{History, Stored, revision};
 use zbus::fdo::ObjectManagerProxy;
 use zbus::zvariant::{OwnedValue, Value};
 
@@ -217,6 +218,19 @@ async fn made_and_removed(client: &Client, place: &Place) {
     assert!(named(client, "blog").await.is_none() && !drop_in.exists() && !place.settings("blog").exists());
     let none = manager.remove("blog".to_owned()).await.unwrap_err();
     assert_eq!(none, Error::NoInstance { name: "blog".to_owned() });
+    // Another one that is called so has nothing of it: neither to look at nor to come back to.
+    client.outcome(manager.create("blog".to_owned(), settings(), new()).await).await.unwrap();
+    let (revision, _) = blog.text().await.unwrap();
+    assert_eq!(blog.history().await.unwrap(), []);
+    let nothing = blog.undo(revision.clone()).await.unwrap_err();
+    assert!(nothing.to_string().contains("there is nothing to go back to"), "{nothing}");
+    // Nor has one that was made by the command, which knows of no history.
+    client.outcome(blog.apply(revision, set(&[("workers", "3".into())]), Vec::new()).await).await.unwrap();
+    place.write("blog", &hostler_instances::stamp::stamped("app = \"third:app\"\n"));
+    let (revision, _) = blog.text().await.unwrap();
+    assert!(blog.undo(revision).await.unwrap_err().to_string().contains("there is nothing to go back to"));
+    assert_eq!(blog.history().await.unwrap(), []);
+    client.outcome(manager.remove("blog".to_owned()).await).await.unwrap();
 }
 
 /// The settings of one that does not run; each of many changes is taken back in turn, and any text can be had again.
@@ -251,6 +265,72 @@ fn changes_are_undone_in_turn_and_any_can_be_had_again() {
         assert!(matches!(changed, Error::Conflict { .. }), "{changed}");
         let unknown = settings.restore(revisions[3].clone(), "ffff".to_owned()).await.unwrap_err();
         assert!(unknown.to_string().contains("no revision ffff"), "{unknown}");
+    });
+}
+
+#[test]
+fn what_a_killed_daemon_left_stays_only_if_the_instance_took_it() {
+    let now_us = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        u64::try_from(since.as_micros()).unwrap()
+    };
+    let stored = |text: &str| Stored { text: text.to_owned(), revision: revision(text) };
+    let (before, after) = (stored("workers = 1\n"), stored("workers = 2\n"));
+    let refused = "shop.wsgi does not import";
+    // What the instance says of its last reload since then, and what becomes of the file.
+    for (reload, expected, why) in [
+        (None, &before, "hostlerd ended before the instance was told"),
+        (Some(false), &before, refused),
+        (Some(true), &after, ""),
+    ] {
+        run(async {
+            let place = Place::new();
+            let history = History::of(&place.scope().state, "shop");
+            history.keep(&before, None, "edited by hand").unwrap();
+            history.begin(&after, &before, Some(0), "set workers", None).unwrap();
+            place.write("shop", &after.text);
+            let fake = Instance::new(false);
+            if let Some(succeeded) = reload {
+                let message = if succeeded { String::new() } else { refused.to_owned() };
+                let at_us = now_us() + 1;
+                *fake.last_reload.lock().unwrap() = LastReload { at_us, succeeded, message, ..LastReload::default() };
+            }
+            let server = place.instance("shop", &fake);
+            let client = pair(&place).await;
+            let all = client.settings("shop").await.history().await.unwrap();
+            assert_eq!(place.text("shop"), expected.text, "{reload:?}");
+            assert_eq!((all[0].refused.as_str(), all[0].current), (why, reload == Some(true)), "{all:?}");
+            assert_eq!(history.left(), None);
+            server.stop().await;
+        });
+    }
+}
+
+#[test]
+fn what_is_too_long_is_refused_and_a_long_one_is_answered_soon() {
+    run(async {
+        let place = Place::new();
+        place.write("shop", "workers = 1\n");
+        let client = pair(&place).await;
+        let settings = client.settings("shop").await;
+        let (revision, _) = settings.text().await.unwrap();
+        let long = "#".repeat((1 << 20) + 1);
+        let manager = client.manager().await;
+        let value = || set(&[("app", long.as_str().into())]);
+        let told = [
+            settings.validate_text(long.clone()).await.unwrap_err(),
+            settings.validate(value(), Vec::new()).await.unwrap_err(),
+            settings.validate(HashMap::new(), vec![long.clone()]).await.unwrap_err(),
+            settings.apply(revision.clone(), value(), Vec::new()).await.unwrap_err(),
+            settings.apply_text(revision.clone(), long.clone()).await.unwrap_err(),
+            settings.restore(revision, long.clone()).await.unwrap_err(),
+            manager.create("new".to_owned(), value(), NewInstance::default()).await.unwrap_err(),
+        ];
+        for error in told {
+            assert!(error.to_string().contains("would be longer than 1 MiB"), "{:.200}", error.to_string());
+        }
+        let mistakes: String = (0..90_000).map(|number| format!("a{number} = 1\n")).collect();
+        assert_eq!(settings.validate_text(mistakes).await.unwrap().len(), 100);
     });
 }
 

@@ -316,6 +316,9 @@ impl Daemon for Played {
         *self.last_order.lock().unwrap() = Some(order);
         self.job(&name, kind).await
     }
+    async fn reads(&self, _: Caller, _: String) -> bool {
+        true
+    }
     async fn cancel(&self, _: Caller, job: u64) -> Result<()> {
         self.count("cancel");
         self.answer()?;

@@ -122,6 +122,9 @@ pub trait Daemon: Send + Sync + 'static {
     /// Begins a job, and answers with its number.
     async fn begin(&self, caller: Caller, name: String, order: Order) -> Result<u64>;
 
+    /// Whether the caller may read the log and the settings of an instance. Nobody is asked for a password for it.
+    async fn reads(&self, caller: Caller, name: String) -> bool;
+
     /// Cancels a job, as far as it can be; answers when it was told.
     async fn cancel(&self, caller: Caller, job: u64) -> Result<()>;
 

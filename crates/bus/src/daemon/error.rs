@@ -206,6 +206,43 @@ impl Error {
     }
 }
 
+impl Error {
+    /// What everybody may know of it: an error of the same name, with a sentence that has nothing of a settings file or of a log in it.
+    pub(super) fn in_public(&self) -> Self {
+        let refused = |reason: &str| Self::Refused { reason: reason.to_owned() };
+        match self {
+            Self::NoInstance { .. }
+            | Self::NotAuthorized { .. }
+            | Self::AuthenticationNeeded { .. }
+            | Self::Dismissed { .. }
+            | Self::Systemd { .. }
+            | Self::Cancelled => self.clone(),
+            Self::Refused { .. } => refused("it was refused; who may read the log of the instance is told why"),
+            Self::Conflict { .. } => {
+                Self::Conflict { reason: "the settings were changed meanwhile".to_owned(), difference: String::new() }
+            }
+            Self::InvalidSettings { .. } => {
+                let message = "the settings would have mistakes".to_owned();
+                Self::InvalidSettings { problems: vec![Problem { message, ..Problem::default() }] }
+            }
+            Self::Instance(InstanceError::ReloadFailed { .. }) => Self::Instance(InstanceError::ReloadFailed {
+                reason: "the next generation did not come to serve; the one before it goes on".to_owned(),
+                traceback: String::new(),
+            }),
+            Self::Instance(error @ InstanceError::NoWorker { .. }) => Self::Instance(error.clone()),
+            Self::Instance(InstanceError::Refused { .. }) => {
+                refused("the instance refused it; who may read its log is told why")
+            }
+            Self::Instance(_) => {
+                Self::Internal { reason: "the instance did not answer as it should; its log says more".to_owned() }
+            }
+            Self::Internal { .. } | Self::OtherVersion { .. } | Self::Lost(_) => {
+                Self::Internal { reason: "its log says more".to_owned() }
+            }
+        }
+    }
+}
+
 /// Two texts in one; neither has a line break of ours to lose.
 fn pair(first: &str, second: &str) -> String {
     format!("{}\n{second}", first.replace('\n', " "))

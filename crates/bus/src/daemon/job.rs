@@ -34,6 +34,13 @@ pub struct Outcome {
     pub awaits_restart: Vec<String>,
 }
 
+impl Outcome {
+    /// What everybody may know of it: nothing of what a settings file says.
+    fn in_public(&self) -> Self {
+        Self { message: "it is done".to_owned(), generation: self.generation, ..Self::default() }
+    }
+}
+
 /// A job at one moment; its fields are the properties of its object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
@@ -41,6 +48,8 @@ pub struct Report {
     pub kind: JobKind,
     /// The instance that it does it to.
     pub instance: String,
+    /// Who began it: the unique name on the bus; none for the other end of a pair of sockets.
+    pub by: Option<String>,
     /// How far it is.
     pub state: JobState,
     /// What it is at, in a few words.
@@ -64,12 +73,21 @@ pub(super) struct Job {
 )]
 impl Job {
     /// Waits for its end, and answers what came of it: its failure is the call's. A job can be asked for a minute after its
-    /// end.
-    async fn wait(&self) -> Result<Outcome> {
+    /// end. Whoever neither began it nor may read the instance's log and settings is told no more than the properties tell everybody.
+    async fn wait(&self, #[zbus(header)] header: Header<'_>) -> Result<Outcome> {
+        let caller = Caller::of(&header);
         let mut report = self.report.clone();
-        match report.wait_for(|report| report.result.is_some()).await.map(|report| report.result.clone()) {
-            Ok(Some(result)) => result,
-            _ => Err(Error::Internal { reason: "the job ended without a result".to_owned() }),
+        let ended = report.wait_for(|report| report.result.is_some()).await.map(|report| report.clone());
+        let Ok(Report { result: Some(result), by, instance, .. }) = ended else {
+            return Err(Error::Internal { reason: "the job ended without a result".to_owned() });
+        };
+        let own = by == caller.sender;
+        if own || self.calls.run(|daemon| async move { Ok(daemon.reads(caller, instance).await) }).await? {
+            return result;
+        }
+        match result {
+            Ok(outcome) => Ok(outcome.in_public()),
+            Err(error) => Err(error.in_public()),
         }
     }
 
@@ -110,7 +128,7 @@ impl Job {
         self.report.borrow().progress
     }
 
-    /// Why it failed: the error's name, message and detail; empty while it has not.
+    /// Why it failed, as everybody may know it: the error's name, a sentence, and nothing; all empty while it has not. `Wait` tells all.
     #[zbus(property)]
     async fn failure(&self) -> (String, String, String) {
         failure(&self.report.borrow())
@@ -120,8 +138,8 @@ impl Job {
 pub(super) fn failure(report: &Report) -> (String, String, String) {
     match &report.result {
         Some(Err(error)) => {
-            let (name, message, detail) = error.to_wire();
-            (name.to_owned(), message, detail)
+            let (name, message, _) = error.in_public().to_wire();
+            (name.to_owned(), message, String::new())
         }
         _ => Default::default(),
     }

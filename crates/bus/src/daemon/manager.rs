@@ -50,8 +50,9 @@ impl Manager {
         self.calls.run(|daemon| async move { daemon.create(caller, name, changes, options).await }).await.map(job_path)
     }
 
-    /// Stops and disables an instance, and takes its settings file and what was written of its units' drop-ins away. The settings stay in
-    /// its history; drop-ins that a person changed stay, and the job says which. Answers with the job.
+    /// Stops and disables an instance, and takes its settings file and what was written of its units' drop-ins away. Its history is kept
+    /// beside, and is not that of another one called so later; drop-ins that a person changed stay, and the job says which. Answers with
+    /// the job.
     #[zbus(proxy(allow_interactive_auth))]
     async fn remove(&self, #[zbus(header)] header: Header<'_>, name: String) -> Result<OwnedObjectPath> {
         let caller = Caller::of(&header);

@@ -51,6 +51,9 @@ impl Daemon for Nobody {
     async fn begin(&self, _: Caller, _: String, _: Order) -> Result<u64> {
         refused()
     }
+    async fn reads(&self, _: Caller, _: String) -> bool {
+        false
+    }
     async fn cancel(&self, _: Caller, _: u64) -> Result<()> {
         refused()
     }
@@ -147,30 +150,46 @@ fn each_name_has_a_path_of_its_own() {
     }
 }
 
-#[test]
-fn errors_come_back_as_they_went() {
-    let problem =
-        Problem { key: "threads".to_owned(), line: 2, message: "`threads` wants".to_owned(), ..Problem::default() };
-    let text = || "two\nlines".to_owned();
-    let all = [
+/// One of each, with a secret wherever a file or a log may be quoted.
+fn all_errors() -> [Error; 13] {
+    let problem = Problem {
+        key: "threads".to_owned(),
+        line: 2,
+        message: "`threads` wants SECRET".to_owned(),
+        ..Problem::default()
+    };
+    let text = || "two\nlines of SECRET".to_owned();
+    [
         Error::NoInstance { name: "shop".to_owned() },
         Error::Refused { reason: text() },
-        Error::Conflict { reason: "changed".to_owned(), difference: text() },
+        Error::Conflict { reason: "changed SECRET".to_owned(), difference: text() },
         Error::InvalidSettings { problems: vec![problem.clone(), problem] },
-        Error::NotAuthorized { purpose: "control the instance \"shop\"".to_owned(), reason: text() },
+        Error::NotAuthorized { purpose: "control the instance \"shop\"".to_owned(), reason: "two\nlines".to_owned() },
         Error::AuthenticationNeeded { purpose: "control it".to_owned() },
         Error::Dismissed { purpose: "control the instance \"shop\"".to_owned() },
-        Error::Systemd { reason: text() },
+        Error::Systemd { reason: "two\nlines".to_owned() },
         Error::Cancelled,
-        Error::Instance(crate::Error::ReloadFailed { reason: "it does not import".to_owned(), traceback: text() }),
+        Error::Instance(crate::Error::ReloadFailed { reason: "no SECRET".to_owned(), traceback: text() }),
         Error::Instance(crate::Error::NoWorker { worker: 7 }),
         Error::Internal { reason: text() },
-    ];
+        Error::Instance(crate::Error::ReloadFailed { reason: "SECRET".to_owned(), traceback: String::new() }),
+    ]
+}
+
+#[test]
+fn errors_come_back_as_they_went_and_tell_no_secret_in_public() {
+    let all = all_errors();
     for error in all {
         let (name, message, detail) = error.to_wire();
         assert_eq!(Error::from_wire(name, message, detail), error);
         let (name, text) = error.to_reply();
         assert_eq!(Error::from_reply(name, text.clone()), error, "{text}");
+    }
+    for error in all_errors() {
+        let public = error.in_public();
+        let (name, message, detail) = public.to_wire();
+        assert_eq!(name, error.to_wire().0);
+        assert!(!format!("{message}{detail}").contains("SECRET"), "{public:?}");
     }
     // The bus itself refuses: its text is the reason.
     let refused = Error::from_reply("org.freedesktop.DBus.Error.AccessDenied", "Rejected send message".to_owned());

@@ -11,6 +11,7 @@ use hostler_bus::{LogLevel, Request, Samples, Worker};
 
 use super::Hostlerd;
 use crate::authority::Right;
+use crate::beside::beside;
 use crate::patience::{QUICK, SLOW, within};
 use crate::{logs, metrics, orders, settings};
 
@@ -38,8 +39,20 @@ impl Hostlerd {
     }
 }
 
-/// Takes out what comes from the log: it may name requests, and what an exception holds. That there was something stays.
+/// That a client did not send more than a settings file can be: else it is told so before anything is made of it.
+fn fits(name: &str, bytes: usize) -> Result<()> {
+    if bytes as u64 <= settings::SIZE_LIMIT {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        reason: format!("the settings of {name} would be longer than 1 MiB: {bytes} bytes were sent"),
+    })
+}
+
+/// Takes out what takes the right to read logs and settings: what comes from the log, as it may name requests, and what an exception
+/// holds; and the revision, by which a guess of the file could be tried. That there was something stays.
 pub(crate) fn without_words_of_logs(detail: &mut Detail) {
+    detail.revision.clear();
     let Some(status) = &mut detail.instance else { return };
     let observed = &mut status.observed;
     observed.last_error.iter_mut().for_each(|error| error.message.clear());
@@ -53,8 +66,11 @@ impl Daemon for Hostlerd {
     }
 
     async fn create(&self, caller: Caller, name: String, changes: Changes, new: NewInstance) -> Result<u64> {
+        let words = [&new.user, &new.group].into_iter().flatten().chain([&new.profile]).chain(&new.addresses);
+        fits(&name, settings::size(&changes) + words.map(String::len).sum::<usize>())?;
         self.refresh().await;
-        let (instance, places) = self.planned(&name, &changes, &new)?;
+        let (daemon, called, options) = (self.clone(), name.clone(), new.clone());
+        let (instance, places) = beside(move || daemon.planned(&called, &changes, &options)).await?;
         self.check(&caller, Right::Manage, &name).await?;
         let daemon = self.clone();
         let work = |progress| daemon.create_instance(instance, places, new, progress);
@@ -118,21 +134,17 @@ impl Daemon for Hostlerd {
     async fn begin(&self, caller: Caller, name: String, order: Order) -> Result<u64> {
         let kind = orders::kind(&order);
         let jobs = &self.0.jobs;
-        if let Order::Apply { .. } | Order::ApplyText { .. } | Order::Undo { .. } | Order::Restore { .. } = order {
+        if let Some(bytes) = orders::sent(&order) {
+            fits(&name, bytes)?;
             self.find(&name).await?;
-            let stored = self.stored(&name)?;
-            let planned = match self.plan(&name, &order) {
-                Ok(planned) => planned,
-                Err(error) => {
-                    // What is wrong tells of the file's content: not to everybody.
-                    self.check(&caller, Right::ReadLogs, &name).await?;
-                    return Err(error);
-                }
-            };
-            let right = orders::right_to_change(&stored.text, &planned.after);
+            // Before anything is looked at: what is wrong with a change, and which right it takes, tells of the file's content.
+            self.check(&caller, Right::ReadLogs, &name).await?;
+            self.look_back(&name).await;
+            let (daemon, instance, wanted) = (self.clone(), name.clone(), order.clone());
+            let planned = beside(move || daemon.plan(&instance, &wanted)).await?;
+            let right = orders::right_to_change(&planned.before.text, &planned.after);
             let user = self.check(&caller, right, &name).await?;
-            let daemon = self.clone();
-            let instance = name.clone();
+            let (daemon, instance) = (self.clone(), name.clone());
             let work = |progress| daemon.change(name, order, planned, user, progress);
             return jobs.begin(kind, &instance, &caller, &self.0.in_use, work).await;
         }
@@ -140,6 +152,10 @@ impl Daemon for Hostlerd {
         let daemon = self.clone();
         let work = |progress| daemon.control(overview, order, progress);
         jobs.begin(kind, &name, &caller, &self.0.in_use, work).await
+    }
+
+    async fn reads(&self, caller: Caller, name: String) -> bool {
+        self.reads_logs(&caller, &name).await
     }
 
     async fn cancel(&self, caller: Caller, job: u64) -> Result<()> {
@@ -200,7 +216,8 @@ impl Daemon for Hostlerd {
         self.find(&name).await?;
         let whole = self.reads_logs(&caller, &name).await;
         let user = self.0.authority.sharing(&caller).await;
-        metrics::stream(self.clone(), name, interval_ms, whole, self.0.in_use.begin_stream(user)?)
+        let using = self.0.in_use.begin_stream(user)?;
+        metrics::stream(self.clone(), name, interval_ms, metrics::Reader { whole, sender: caller.sender }, using)
     }
 
     async fn values(&self, caller: Caller, name: String) -> Result<(String, Vec<SettingValue>)> {
@@ -221,22 +238,30 @@ impl Daemon for Hostlerd {
     }
 
     async fn validate(&self, caller: Caller, name: String, changes: Changes) -> Result<Vec<Problem>> {
+        fits(&name, settings::size(&changes))?;
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        let before = self.stored(&name)?.text;
-        match settings::edited(&before, &changes) {
-            Ok(text) => Ok(self.problems_of(&name, &before, &text)),
-            Err(settings::BadChange(problems)) => Ok(problems),
-        }
+        let daemon = self.clone();
+        let checked = move || {
+            let before = daemon.stored(&name)?.text;
+            match settings::edited(&before, &changes) {
+                Ok(text) => Ok(daemon.problems_of(&name, &before, &text)),
+                Err(settings::BadChange(problems)) => Ok(problems),
+            }
+        };
+        beside(checked).await
     }
 
-    async fn validate_text(&self, _caller: Caller, _name: String, text: String) -> Result<Vec<Problem>> {
-        Ok(settings::problems(&text))
+    async fn validate_text(&self, _caller: Caller, name: String, text: String) -> Result<Vec<Problem>> {
+        fits(&name, text.len())?;
+        // Whoever can call may: one text at a time, so that they take neither all memory nor all threads.
+        let _alone = self.0.checking.lock().await;
+        beside(move || Ok(settings::problems(&text))).await
     }
 
     async fn history(&self, caller: Caller, name: String) -> Result<Vec<RevisionInfo>> {
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        let (history, current) = (self.history_of(&name), self.stored(&name)?.revision);
-        history.reconcile(&current);
-        Ok(history.list(&current))
+        self.look_back(&name).await;
+        let daemon = self.clone();
+        beside(move || Ok(daemon.history_of(&name).list(&daemon.stored(&name)?.revision))).await
     }
 }

@@ -12,6 +12,7 @@ use hostler_settings::{Apply, metas};
 use super::file::{SIZE_LIMIT, Stored, read, replace};
 use super::history::{Former, History, difference};
 use super::{BadChange, changed_keys, edited, problems, revision, unclaimed};
+use crate::beside::beside;
 use crate::daemon::Hostlerd;
 use crate::jobs::Progress;
 use crate::orders::reload;
@@ -54,11 +55,10 @@ impl Hostlerd {
         all
     }
 
-    /// What an order would make of the file as it is now.
+    /// What an order would make of the file as it is now. Writes nothing.
     pub(crate) fn plan(&self, name: &str, order: &Order) -> Result<Planned> {
         let before = self.stored(name)?;
         let history = self.history_of(name);
-        history.reconcile(&before.revision);
         let expected = match order {
             Order::Apply { revision, .. }
             | Order::ApplyText { revision, .. }
@@ -133,13 +133,14 @@ impl Hostlerd {
     ) -> Result<Outcome> {
         let lock = self.edit_lock(&name);
         let _alone = lock.lock().await;
+        self.look_back_alone(&name).await;
         // The file may have changed while somebody typed a password, or another job had the lock. Rights were checked for what was planned, so
         // that only this may be done.
-        let now = self.plan(&name, &order)?;
+        let (daemon, instance) = (self.clone(), name.clone());
+        let now = beside(move || daemon.plan(&instance, &order)).await?;
         if now.before != planned.before || now.after != planned.after {
             return Err(conflict(&name, &self.history_of(&name), &planned.before.revision, &now.before));
         }
-        let path = self.scope().settings_file(&name);
         let changed = changed_keys(&now.before.text, &now.after).unwrap_or_default();
         if now.before.text == now.after {
             // The file was written by hand, and its drop-ins were not.
@@ -152,15 +153,15 @@ impl Hostlerd {
         }
         progress.at("writing the settings file", 0.1);
         let stored = Stored { revision: revision(&now.after), text: now.after.clone() };
-        self.write(&name, &path, &now, &stored, user)?;
+        let (daemon, instance, change, text) = (self.clone(), name.clone(), now.clone(), stored.clone());
+        beside(move || daemon.write(&instance, &change, &text, user)).await?;
         if let Err(error) = self.confine(&name, &now.before.text, &now.after).await {
-            let error = self.take_back(&name, &path, &now, &stored, error);
-            self.unconfine(&name, &now).await;
-            return Err(error);
+            return Err(self.taken_back(&name, &now.before, &stored, error).await);
         }
         let (restart, reloads): (BTreeSet<String>, BTreeSet<String>) = changed.into_iter().partition(needs_restart);
         let mut outcome = Outcome { revision: Some(stored.revision.clone()), ..Outcome::default() };
         let Ok(instance) = self.running(&name) else {
+            self.settled(&name).await;
             outcome.message = format!("{}; it takes them when it starts", now.words(&name));
             return Ok(outcome);
         };
@@ -169,12 +170,11 @@ impl Hostlerd {
                 Ok(generation) => outcome.generation = generation,
                 Err(error) => {
                     progress.at("the instance does not take the settings: the former file comes back", 0.9);
-                    let error = self.take_back(&name, &path, &now, &stored, error);
-                    self.unconfine(&name, &now).await;
-                    return Err(error);
+                    return Err(self.taken_back(&name, &now.before, &stored, error).await);
                 }
             }
         }
+        self.settled(&name).await;
         // What takes effect at once changes neither state nor generation, which would be signalled.
         self.look_anew(&name).await;
         let restart = awaiting(&instance, restart, reloads.is_empty()).await;
@@ -189,7 +189,8 @@ impl Hostlerd {
         Ok(outcome)
     }
 
-    fn write(&self, name: &str, path: &Path, planned: &Planned, stored: &Stored, user: Option<u32>) -> Result<()> {
+    fn write(&self, name: &str, planned: &Planned, stored: &Stored, user: Option<u32>) -> Result<()> {
+        let path = &self.scope().settings_file(name);
         let history = self.history_of(name);
         let kept = || {
             if !planned.before.revision.is_empty() {
@@ -197,30 +198,42 @@ impl Hostlerd {
             }
             std::fs::create_dir_all(path.parent().unwrap_or(path))?;
             // First, so that what cannot be kept is not written, and what was written can always be had back.
-            history.begin(stored, user, &planned.summary, planned.back.as_ref().and_then(|(again, _)| *again))
+            let again = planned.back.as_ref().and_then(|(again, _)| *again);
+            history.begin(stored, &planned.before, user, &planned.summary, again)
         };
         kept().map_err(|error| cannot(path, "keep the history of", &error))?;
         if let Err(error) = replace(path, &stored.text) {
             note(name, history.refuse(&stored.revision, &format!("it could not be written: {error}")));
             return Err(cannot(path, "write", &error));
         }
-        note(name, history.settle());
         Ok(())
     }
 
-    /// Brings the former drop-ins back, as far as that goes.
-    async fn unconfine(&self, name: &str, planned: &Planned) {
-        if let Err(error) = self.confine(name, &planned.after, &planned.before.text).await {
+    /// Notes that the text in the settings file is to stay.
+    pub(super) async fn settled(&self, name: &str) {
+        let (history, instance) = (self.history_of(name), name.to_owned());
+        // What cannot be noted is looked at again.
+        let _noted = beside(move || Ok(note(&instance, history.settle()))).await;
+    }
+
+    /// Brings the former file and drop-ins back ([`Hostlerd::take_back`]), beside the thread that answers.
+    pub(super) async fn taken_back(&self, name: &str, before: &Stored, stored: &Stored, why: Error) -> Error {
+        let (daemon, instance) = (self.clone(), name.to_owned());
+        let (former, refused) = (before.clone(), stored.clone());
+        let back = beside(move || Ok(daemon.take_back(&instance, &former, &refused, why))).await;
+        if let Err(error) = self.confine(name, &stored.text, &before.text).await {
             tracing::warn!(name, %error, "the drop-ins of a service are not what its settings say");
         }
+        back.unwrap_or_else(|error| error)
     }
 
     /// Brings the former file back, unless somebody has changed it meanwhile. Returns what the caller is told: why the instance did not take
     /// the settings, and that they are in the file still where nothing could be done about that.
-    fn take_back(&self, name: &str, path: &Path, planned: &Planned, stored: &Stored, why: Error) -> Error {
-        let back = || match planned.before.revision.is_empty() {
+    fn take_back(&self, name: &str, before: &Stored, stored: &Stored, why: Error) -> Error {
+        let path = &self.scope().settings_file(name);
+        let back = || match before.revision.is_empty() {
             true => std::fs::remove_file(path),
-            false => replace(path, &planned.before.text),
+            false => replace(path, &before.text),
         };
         // The file first: a restart must not find what was refused, whatever else fails.
         let told = match self.stored(name) {
@@ -265,7 +278,7 @@ impl Planned {
 }
 
 /// What the history misses is no reason to leave a change half done.
-fn note(name: &str, noted: std::io::Result<()>) {
+pub(super) fn note(name: &str, noted: std::io::Result<()>) {
     if let Err(error) = noted {
         tracing::error!(name, %error, "what became of a change of settings cannot be noted in its history");
     }

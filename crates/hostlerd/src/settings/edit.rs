@@ -7,10 +7,31 @@ use hostler_settings::{Kind, SettingMeta, metas};
 use toml_edit::{Array, DocumentMut, Item, Value};
 use zbus::zvariant::{OwnedValue, Value as Variant};
 
+/// How much a client sent with these changes: bytes of their keys and values, each number for eight.
+pub(crate) fn size(changes: &Changes) -> usize {
+    let set = changes.set.iter().map(|(key, value)| key.len() + size_of_value(value, 0)).sum::<usize>();
+    set + changes.unset.iter().map(String::len).sum::<usize>()
+}
+
+fn size_of_value(value: &Variant<'_>, depth: usize) -> usize {
+    match value {
+        Variant::Str(text) => text.as_str().len(),
+        Variant::Value(inner) if depth <= DEPTH_LIMIT => size_of_value(inner, depth + 1),
+        Variant::Array(items) if depth <= DEPTH_LIMIT => {
+            items.iter().map(|item| 8 + size_of_value(item, depth + 1)).sum()
+        }
+        // What is deeper, or anything else, is no value of a setting: it is refused without a look inside.
+        _ => 8,
+    }
+}
+
 /// Why a text cannot be edited: the problems are those of the text, or of the changes.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{} problems", .0.len())]
 pub struct BadChange(pub Vec<Problem>);
+
+/// So many keys that are to go and are neither there nor known are told.
+const WRONG_TOLD: usize = 100;
 
 /// The text after the changes. Keys that were not in the file are added at the end of its settings.
 ///
@@ -35,7 +56,8 @@ pub fn edited(text: &str, changes: &Changes) -> Result<String, BadChange> {
         }
     }
     // What is in the file can go, whatever it is.
-    wrong.extend(changes.unset.iter().filter(|key| !document.contains_key(key)).filter_map(|key| unknown(key)));
+    let absent = changes.unset.iter().filter(|key| !document.contains_key(key));
+    wrong.extend(absent.filter_map(|key| unknown(key)).take(WRONG_TOLD));
     if !wrong.is_empty() {
         return Err(BadChange(wrong));
     }
@@ -44,7 +66,7 @@ pub fn edited(text: &str, changes: &Changes) -> Result<String, BadChange> {
     }
     // Those of a client come in no order; new ones stand as the reference has them.
     let place = |key: &str| metas().iter().position(|meta| meta.key == key).unwrap_or(usize::MAX);
-    values.sort_by_key(|(key, _)| (place(key), (*key).clone()));
+    values.sort_by_cached_key(|(key, _)| (place(key), (*key).clone()));
     for (key, mut value) in values {
         match document.get_mut(key) {
             Some(Item::Value(old)) => {

@@ -1,26 +1,33 @@
 //! Former texts of each settings file: a directory an instance, with one file a revision.
 //!
 //! A file is named `NUMBER-REVISION`; its first line is a JSON object (when, who, why), the rest is the text. Numbers count up. At most
-//! [`KEPT`] are kept. A text is kept before it is written: one that is not in the settings file after all, because the daemon was killed,
-//! is told from the others ([`History::reconcile`]).
+//! [`KEPT`] are kept. A text is kept before it is written, and settled when the instance has taken it: one whose end nobody saw, because the
+//! daemon was killed, is told from the others ([`History::left`]).
 //!
 //! Going back is a change as any other, and the text that came back is kept once more, with the number of the one that it is again. The next
 //! undo goes on from there: so undoing walks back, and what was undone can be had back.
+//!
+//! An instance that is removed takes its history with it ([`History::part`]): another one that is called so later begins its own.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use hostler_bus::daemon::RevisionInfo;
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
 
 use super::file::{Stored, revision};
+use crate::metrics::now_us;
 
 /// How many revisions of a file are kept.
 const KEPT: usize = 50;
+
+/// The directory of histories that belong to no instance any more; no instance is called so.
+const PARTED: &str = ".removed";
+/// How many of them are kept of one name.
+const PARTED_KEPT: usize = 3;
 
 /// The history of one instance's settings.
 #[derive(Clone, Debug)]
@@ -39,9 +46,23 @@ struct Head {
     /// The number of the text that this one is again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     again: Option<u64>,
-    /// Whether it was to be written, and nobody has said since that it was.
+    /// Whether it was to be written, and nobody has said since that the instance took it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pending: bool,
+    /// The revision that it was to replace, while that is pending; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    former: String,
+}
+
+/// A text that was to be written, and nobody saw what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The text.
+    pub stored: Stored,
+    /// The one that it was to replace; with an empty revision where there was no file.
+    pub former: Stored,
+    /// When, in microseconds since 1970.
+    pub at_us: u64,
 }
 
 /// A text that was kept, and what coming back to it takes back.
@@ -77,21 +98,29 @@ impl History {
         if self.good().last().is_some_and(|(last, _)| last.revision == stored.revision) {
             return Ok(());
         }
-        self.add(stored, user, summary, None, false)
+        self.add(stored, user, summary, None, None)
     }
 
-    /// Keeps a text that is about to be written; [`History::settle`] says that it was. `again` is the number of the text that it is again.
+    /// Keeps a text that is about to be written in place of `former`; [`History::settle`] says that the instance took it. `again` is the
+    /// number of the text that it is again.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn begin(&self, stored: &Stored, user: Option<u32>, summary: &str, again: Option<u64>) -> io::Result<()> {
-        self.add(stored, user, summary, again, true)
+    pub fn begin(
+        &self,
+        stored: &Stored,
+        former: &Stored,
+        user: Option<u32>,
+        summary: &str,
+        again: Option<u64>,
+    ) -> io::Result<()> {
+        self.add(stored, user, summary, again, Some(former))
     }
 
-    /// Says that the latest text is in the settings file.
+    /// Says that the latest text is in the settings file, and taken by the instance, or to be taken when it starts.
     ///
     /// # Errors
-    /// When it cannot be written: the next look at the file says it then ([`History::reconcile`]).
+    /// When it cannot be written: it is [`History::left`] then.
     pub fn settle(&self) -> io::Result<()> {
         let all = self.all();
         let Some((one, mut head, text)) =
@@ -99,25 +128,55 @@ impl History {
         else {
             return Ok(());
         };
-        head.pending = false;
+        head.end();
         super::file::replace(&one.path, &format!("{}\n{text}", serde_json::to_string(&head)?))
     }
 
-    /// Looks what became of a text whose writing nobody saw the end of, given the revision of the settings file now. The daemon was killed
-    /// then.
-    pub fn reconcile(&self, current: &str) {
+    /// The latest text, if nobody saw what became of it: it is under way, or the daemon was killed then.
+    #[must_use]
+    pub fn left(&self) -> Option<Left> {
         let all = self.all();
-        let Some(last) = all.last() else { return };
-        if !read(&last.path).is_some_and(|(head, _)| head.pending) {
-            return;
-        }
-        let noted = match last.revision == current {
-            true => self.settle(),
-            false => self.refuse(&last.revision, "hostlerd ended before it was in the file"),
+        let last = all.last()?;
+        let (head, text) = read(&last.path).filter(|(head, _)| head.pending)?;
+        let former = match head.former.as_str() {
+            "" => Stored::none(),
+            former => Stored { revision: former.to_owned(), text: self.text(former)? },
         };
-        if let Err(error) = noted {
-            tracing::warn!(%error, "what became of a change of settings cannot be noted");
+        Some(Left { stored: Stored { revision: last.revision.clone(), text }, former, at_us: head.at_us })
+    }
+
+    /// Whether it has that revision, however it ended.
+    #[must_use]
+    pub fn knows(&self, revision: &str) -> bool {
+        self.all().iter().any(|one| one.revision == revision)
+    }
+
+    /// Parts it from the instance, which is removed, or another one by now: it is kept beside the others, where no client reads it. The
+    /// last few of a name stay.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn part(&self) -> io::Result<()> {
+        let (Some(histories), Some(name)) = (self.directory.parent(), self.directory.file_name()) else {
+            return Ok(());
+        };
+        if !self.directory.exists() {
+            return Ok(());
         }
+        let parted = histories.join(PARTED);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&parted)?;
+        // No name of an instance has an @ in it; the figures sort by time.
+        let prefix = format!("{}@", name.to_string_lossy());
+        fs::rename(&self.directory, parted.join(format!("{prefix}{:020}", now_us())))?;
+        let of_name = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
+        let mut all: Vec<String> = fs::read_dir(&parted)?.filter_map(of_name).collect();
+        all.retain(|one| one.starts_with(&prefix));
+        all.sort();
+        for old in all.iter().rev().skip(PARTED_KEPT) {
+            // The next one tries again.
+            let _ = fs::remove_dir_all(parted.join(old));
+        }
+        Ok(())
     }
 
     fn add(
@@ -126,12 +185,13 @@ impl History {
         user: Option<u32>,
         summary: &str,
         again: Option<u64>,
-        pending: bool,
+        former: Option<&Stored>,
     ) -> io::Result<()> {
         let all = self.all();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
-        let at_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-        let head = Head { at_us, user, summary: summary.to_owned(), refused: String::new(), again, pending };
+        let (pending, former) = (former.is_some(), former.map(|former| former.revision.clone()).unwrap_or_default());
+        let (at_us, summary, refused) = (now_us(), summary.to_owned(), String::new());
+        let head = Head { at_us, user, summary, refused, again, pending, former };
         let number = all.last().map_or(1, |last| last.number + 1);
         let path = self.directory.join(format!("{number:08}-{}", stored.revision));
         super::file::replace(&path, &format!("{}\n{}", serde_json::to_string(&head)?, stored.text))?;
@@ -152,7 +212,7 @@ impl History {
         let Some(one) = all.iter().rev().find(|one| one.revision == revision) else { return Ok(()) };
         let Some((mut head, text)) = read(&one.path) else { return Ok(()) };
         head.refused = why.replace('\n', " ");
-        head.pending = false;
+        head.end();
         super::file::replace(&one.path, &format!("{}\n{text}", serde_json::to_string(&head)?))
     }
 
@@ -248,6 +308,12 @@ impl Head {
     fn is_good(&self) -> bool {
         self.refused.is_empty() && !self.pending
     }
+
+    /// It is known what became of it.
+    fn end(&mut self) {
+        self.pending = false;
+        self.former.clear();
+    }
 }
 
 fn read(path: &Path) -> Option<(Head, String)> {
@@ -294,7 +360,7 @@ mod tests {
 
     /// As a daemon does it: goes back, and keeps what came back.
     fn go_back(history: &History, former: &Former) {
-        history.begin(&former.stored, None, "back", former.again).unwrap();
+        history.begin(&former.stored, &Stored::none(), None, "back", former.again).unwrap();
         history.settle().unwrap();
     }
 
@@ -327,24 +393,44 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_and_not_written_is_nothing_to_come_back_to() {
+    fn what_nobody_saw_the_end_of_is_nothing_to_come_back_to() {
         let state = tempfile::tempdir().unwrap();
         let history = History::of(state.path(), "shop");
-        history.keep(&stored("a = 1\n"), None, "set 1").unwrap();
-        history.begin(&stored("a = 2\n"), None, "set 2", None).unwrap();
-        // The daemon is killed here, before the file is written.
-        history.reconcile(&revision("a = 1\n"));
-        let all = history.list(&revision("a = 1\n"));
-        assert_eq!(all[0].refused, "hostlerd ended before it was in the file");
+        let (one, two, three) = (stored("a = 1\n"), stored("a = 2\n"), stored("a = 3\n"));
+        history.begin(&one, &Stored::none(), None, "set 1", None).unwrap();
+        assert_eq!(history.left().unwrap().former, Stored::none());
+        history.settle().unwrap();
+        assert_eq!(history.left(), None);
+        history.begin(&two, &one, None, "set 2", None).unwrap();
+        // The daemon is killed here.
+        let left = history.left().unwrap();
+        assert_eq!((&left.stored, &left.former), (&two, &one));
+        assert_eq!(before(&history, "a = 2\n"), Some(one.clone()), "as an edit by hand");
+        history.refuse(&two.revision, "it was not in the file").unwrap();
+        assert_eq!(history.left(), None);
+        let all = history.list(&one.revision);
+        assert_eq!(all[0].refused, "it was not in the file");
         assert!(all[1].current, "{all:?}");
         assert_eq!(before(&history, "a = 1\n"), None);
-        // And here after it.
-        history.begin(&stored("a = 3\n"), None, "set 3", None).unwrap();
-        history.reconcile(&revision("a = 3\n"));
-        assert_eq!(before(&history, "a = 3\n"), Some(stored("a = 1\n")));
-        // What was settled is left alone, whatever a person does to the file then.
-        history.reconcile(&revision("a = 9\n"));
-        assert_eq!(before(&history, "a = 3\n"), Some(stored("a = 1\n")));
+        history.begin(&three, &one, None, "set 3", None).unwrap();
+        history.settle().unwrap();
+        assert_eq!(before(&history, "a = 3\n"), Some(one));
+    }
+
+    #[test]
+    fn who_is_called_like_one_that_was_removed_has_nothing_of_it() {
+        let state = tempfile::tempdir().unwrap();
+        let history = History::of(state.path(), "shop");
+        history.part().unwrap();
+        for life in 0..5 {
+            history.keep(&stored(&format!("secret = {life}\n")), None, "removed").unwrap();
+            history.part().unwrap();
+            assert_eq!(history.list(""), []);
+            assert!(!history.knows(&revision(&format!("secret = {life}\n"))));
+        }
+        let kept = fs::read_dir(state.path().join("history/.removed")).unwrap().count();
+        assert_eq!(kept, PARTED_KEPT);
+        assert_eq!(crate::scope::Scope::names(&state.path().join("history"), ""), [""; 0], "none is an instance's");
     }
 
     #[test]

@@ -7,13 +7,15 @@ mod confining;
 mod edit;
 mod file;
 mod history;
+mod looking_back;
 mod schema;
 mod sources;
 
 pub use check::problems;
 pub(crate) use check::{told, unclaimed};
-pub(crate) use edit::written;
 pub use edit::{BadChange, changed_keys, edited};
+pub(crate) use edit::{size, written};
+pub(crate) use file::SIZE_LIMIT;
 pub use file::{Stored, read, replace, revision};
 pub use history::{History, difference};
 pub use schema::schema;

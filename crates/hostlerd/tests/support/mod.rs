@@ -90,6 +90,7 @@ pub(crate) struct Instance {
     pub(crate) reload_may_end: Option<Notify>,
     pub(crate) cancelled: Mutex<bool>,
     pub(crate) level: Mutex<LogLevel>,
+    pub(crate) last_reload: Mutex<LastReload>,
     /// Whether it is as one that was suspended: it answers no question.
     pub(crate) suspended: watch::Sender<bool>,
     /// Its settings file, and what that held when it was started.
@@ -107,6 +108,7 @@ impl Instance {
             reload_may_end: reload_waits.then(Notify::new),
             cancelled: Mutex::default(),
             level: Mutex::new(LogLevel::Info),
+            last_reload: Mutex::new(LastReload { succeeded: true, ..LastReload::default() }),
             suspended: watch::Sender::new(false),
             settings: Mutex::default(),
             started: Mutex::default(),
@@ -144,7 +146,7 @@ impl Control for Instance {
                 generation,
                 since_us: 7,
                 awaits_restart: if waits { vec!["backlog".to_owned()] } else { Vec::new() },
-                last_reload: Some(LastReload { generation, succeeded: true, ..LastReload::default() }),
+                last_reload: Some(LastReload { generation, ..self.last_reload.lock().unwrap().clone() }),
                 framework: "Flask".to_owned(),
                 python: "3.11.2".to_owned(),
                 last_error: Some(LastError { at_us: 5, message: "a password in a traceback".to_owned() }),
