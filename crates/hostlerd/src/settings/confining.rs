@@ -6,9 +6,10 @@
 use std::path::Path;
 
 use hostler_bus::daemon::{Error, Result};
-use hostler_instances::{Change, Name, Plan, Step};
+use hostler_instances::{Change, Failed, Name, Plan, Step};
 use hostler_settings::{Reading, Service};
 
+use crate::beside::beside;
 use crate::creating::impossible;
 use crate::daemon::Hostlerd;
 use crate::units::service_of;
@@ -46,9 +47,11 @@ impl Hostlerd {
         }
         let known = name.parse::<Name>().map_err(|error| Error::Refused { reason: error.to_string() })?;
         let places = self.places(&known)?;
-        for step in &steps {
-            step.take(&places).map_err(|error| Error::Refused { reason: error.to_string() })?;
-        }
+        let take = move || {
+            let refused = |error: Failed| Error::Refused { reason: error.to_string() };
+            steps.iter().try_for_each(|step| step.take(&places).map(drop).map_err(refused))
+        };
+        beside(take).await?;
         // Without systemd there is nobody to be told.
         if let Ok(units) = self.units() {
             units.read_again(&service_of(name)).await?;
