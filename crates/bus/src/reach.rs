@@ -68,6 +68,8 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, chown, symlink};
     use std::os::unix::net::UnixListener;
 
+    use rustix::thread::{Uid, set_thread_res_uid};
+
     use super::*;
 
     fn reached(path: &Path) -> Result<(), String> {
@@ -112,18 +114,14 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         std::fs::set_permissions(base.path(), PermissionsExt::from_mode(0o777)).unwrap();
         let socket = base.path().join("control.sock");
-        let script = format!(
-            "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind({:?})\ns.listen()\nprint('listens',flush=True)\nsys.stdin.read()",
-            socket.display().to_string()
-        );
-        let mut server = std::process::Command::new("setpriv")
-            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "python3", "-c", &script])
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut line).unwrap();
+        // A thread may be another user, and what it listens on is that user's.
+        let path = socket.clone();
+        let listen = move || {
+            let nobody = Uid::from_raw(65534);
+            set_thread_res_uid(nobody, nobody, nobody).unwrap();
+            UnixListener::bind(path).unwrap()
+        };
+        let _server = std::thread::spawn(listen).join().unwrap();
         for (owner, mode, expected) in
             [(65534, 0o755, true), (65533, 0o755, false), (65533, 0o1777, false), (0, 0o1777, true), (0, 0o775, true)]
         {
@@ -132,7 +130,5 @@ mod tests {
             let reached = reached(&socket);
             assert_eq!(reached.is_ok(), expected, "{owner} {mode:o}: {reached:?}");
         }
-        drop(server.stdin.take());
-        server.wait().unwrap();
     }
 }
