@@ -73,11 +73,11 @@ def test_statistics_survive_a_restart_and_a_crash(machine, instance):
     assert requests_counted(shop) == 1
 
 
-def refused(machine, cursor):
-    """What systemd said of words of processes that are not the main one, which it does not hear; after something that it tells of."""
-    said = [entry["MESSAGE"] for entry in machine.journal("--after-cursor", cursor, "_PID=1")]
-    assert any("Reloaded" in message for message in said), said
-    return [message for message in said if "reception only permitted" in message]
+def warned(machine, cursor):
+    """What systemd warned of, as of words of a process that is not the main one; after something that it tells of."""
+    told = machine.journal("--after-cursor", cursor, "_PID=1")
+    assert any("Reloaded" in entry["MESSAGE"] for entry in told), told
+    return [entry["MESSAGE"] for entry in told if int(entry["PRIORITY"]) <= 4]
 
 
 def test_an_upgrade_moves_the_main_process(machine, instance):
@@ -102,7 +102,7 @@ def test_an_upgrade_moves_the_main_process(machine, instance):
     shop.publish("two")
     shop.systemctl("reload", shop.service)
     assert shop.text() == "two"
-    assert refused(machine, cursor) == []
+    assert warned(machine, cursor) == []
 
 
 def test_a_broken_upgrade_leaves_the_old_in_charge(machine, instance):
@@ -126,7 +126,7 @@ def test_a_broken_upgrade_leaves_the_old_in_charge(machine, instance):
     shop.publish("two")
     shop.systemctl("reload", shop.service)
     assert shop.text() == "two"
-    assert refused(machine, cursor) == []
+    assert warned(machine, cursor) == []
 
 
 def test_a_restart_after_an_upgrade_waits_for_what_the_old_server_runs(machine, instance):

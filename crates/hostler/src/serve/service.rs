@@ -2,7 +2,7 @@
 //!
 //! A message that systemd does not take is logged and forgotten: an instance serves whoever listens to it.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use hostler_bus::{LastReload, Observed, State as Doing};
@@ -10,7 +10,7 @@ use hostler_systemd::Environment;
 use hostler_systemd::journal::MessageId;
 use hostler_systemd::notify::{Notifier, NotifyError, State, Watchdog};
 use hostler_systemd::store::StoreName;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::manage::units::{rate, time};
@@ -134,8 +134,7 @@ impl Service {
     /// Another process is the service's main one from now on, and this one is not heard any more. Returns when systemd knows.
     pub(super) fn hand_over(&self, pid: u32) {
         let Some(process) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
-        let pidfd = pidfd_open(process, PidfdFlags::empty()).ok();
-        told(self.notifier.main_process(process, pidfd.as_ref().map(AsFd::as_fd)));
+        told(self.notifier.main_process(process));
         told(self.notifier.barrier(BARRIER));
     }
 

@@ -114,17 +114,14 @@ impl Notifier {
         self.deliver(&state::text(states), &[])
     }
 
-    /// Says that process `pid` is the main one from now on, as in an upgrade in place. With its pidfd there is no doubt about
-    /// which process is meant (since 257); managers before look at the number. The process must be in the unit's control group.
+    /// Says that process `pid` is the main one from now on, as in an upgrade in place. The process must be in the unit's control
+    /// group. Its pidfd is not sent along (`MAINPIDFD=1`, since 257): managers before warn of each descriptor that they do not
+    /// expect, and the number of a child of theirs, as a successor is, goes to no other process before they have collected it.
     ///
     /// # Errors
     /// As [`Notifier::send`].
-    pub fn main_process(&self, pid: Pid, pidfd: Option<BorrowedFd<'_>>) -> Result<(), NotifyError> {
-        let pid = pid.as_raw_nonzero();
-        match pidfd {
-            Some(pidfd) => self.deliver(&format!("MAINPID={pid}\nMAINPIDFD=1\n"), &[pidfd]),
-            None => self.deliver(&format!("MAINPID={pid}\n"), &[]),
-        }
+    pub fn main_process(&self, pid: Pid) -> Result<(), NotifyError> {
+        self.deliver(&format!("MAINPID={}\n", pid.as_raw_nonzero()), &[])
     }
 
     /// Puts descriptors into the store of the service under one name (`FileDescriptorStoreMax=`). They come back at the next

@@ -103,15 +103,11 @@ fn descriptors_are_stored_and_removed() {
 }
 
 #[test]
-fn the_main_process_is_named_with_its_pidfd() {
+fn the_main_process_is_named_by_its_number_alone() {
     let manager = manager();
-    let pid = rustix::process::getpid();
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
-    manager.notifier.main_process(pid, Some(pidfd.as_fd())).unwrap();
+    manager.notifier.main_process(rustix::process::getpid()).unwrap();
     let (text, descriptors) = manager.message();
-    assert_eq!((text, descriptors.len()), (format!("MAINPID={}\nMAINPIDFD=1\n", std::process::id()), 1));
-    manager.notifier.main_process(pid, None).unwrap();
-    assert_eq!(manager.message().0, format!("MAINPID={}\n", std::process::id()));
+    assert_eq!((text, descriptors.len()), (format!("MAINPID={}\n", std::process::id()), 0));
 }
 
 #[test]
