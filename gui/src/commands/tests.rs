@@ -139,7 +139,8 @@ fn the_equivalent_says_whose_instance_and_quotes_for_the_shell() {
         Some(r"hostler reload 'it'\''s' --system --host admin@web1")
     );
     assert_eq!(text(Command::Scale, example::system(), "shop").as_deref(), Some("hostler scale shop 4 --system"));
-    assert_eq!(text(Command::Remove, far, "shop"), None);
+    let removed = text(Command::Remove, far, "shop");
+    assert_eq!(removed.as_deref(), Some("hostler remove shop --system --host admin@web1"));
     assert_eq!(text(Command::DarkTheme, example::system(), "shop"), None);
 }
 

@@ -213,7 +213,11 @@ impl Hostlerd {
     pub(super) async fn settled(&self, name: &str) {
         let (history, instance) = (self.history_of(name), name.to_owned());
         // What cannot be noted is looked at again.
-        let _noted = beside(move || Ok(note(&instance, history.settle()))).await;
+        let settle = move || {
+            note(&instance, history.settle());
+            Ok(())
+        };
+        let _noted = beside(settle).await;
     }
 
     /// Brings the former file and drop-ins back ([`Hostlerd::take_back`]), beside the thread that answers.
