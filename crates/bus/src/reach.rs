@@ -2,8 +2,8 @@
 //! another instance, above all, so that what was allowed for the one would be done to the other.
 //!
 //! So a link is followed only in a directory where nobody but root and this process' own user can make one. In any other the file is
-//! opened, looked at and connected to as one and the same file, and who serves it has to be root or the directory's owner; the file's own
-//! owner where root or this user lets others have files beside each other, as in `/tmp`.
+//! opened, looked at and connected to as one and the same file, and who serves it has to be root or the directory's owner, where that
+//! can be told; the file's own owner where root or this user lets others have files beside each other, as in `/tmp`.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -15,6 +15,9 @@ use tokio::net::UnixStream;
 
 /// The group or all others may write to it.
 const SHARED: u32 = 0o022;
+/// Who owns what systemd gives to a user that exists only while its service runs: it is mapped for that service alone
+/// (`DynamicUser=` with mount_setattr(2), since 257), so that its owner says nothing of who serves there.
+const NOBODY: u32 = 65_534;
 
 /// Connects to the socket at this path, and to no other.
 ///
@@ -44,7 +47,7 @@ pub async fn reach(path: &Path) -> io::Result<UnixStream> {
     let server = stream.peer_cred()?.uid();
     // Where several may have sockets beside each other, each serves its own.
     let owner = if is_ours(&about) { file.st_uid } else { about.st_uid };
-    if server != 0 && server != owner {
+    if server != 0 && server != owner && owner != NOBODY {
         return Err(strange(format!("is served by user {server}, and belongs to user {owner}")));
     }
     Ok(stream)
@@ -117,14 +120,19 @@ mod tests {
         // A thread may be another user, and what it listens on is that user's.
         let path = socket.clone();
         let listen = move || {
-            let nobody = Uid::from_raw(65534);
-            set_thread_res_uid(nobody, nobody, nobody).unwrap();
+            let other = Uid::from_raw(65532);
+            set_thread_res_uid(other, other, other).unwrap();
             UnixListener::bind(path).unwrap()
         };
         let _server = std::thread::spawn(listen).join().unwrap();
-        for (owner, mode, expected) in
-            [(65534, 0o755, true), (65533, 0o755, false), (65533, 0o1777, false), (0, 0o1777, true), (0, 0o775, true)]
-        {
+        for (owner, mode, expected) in [
+            (65532, 0o755, true),
+            (65533, 0o755, false),
+            (65533, 0o1777, false),
+            (0, 0o1777, true),
+            (0, 0o775, true),
+            (NOBODY, 0o755, true),
+        ] {
             chown(base.path(), Some(owner), None).unwrap();
             std::fs::set_permissions(base.path(), PermissionsExt::from_mode(mode)).unwrap();
             let reached = reached(&socket);
