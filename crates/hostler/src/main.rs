@@ -54,12 +54,12 @@ fn main() -> ExitCode {
             };
         }
         Err(Refused::Words(error)) => return answer(&error),
-        Err(error) if serves() => return Refusal::from(error).tell(&surroundings),
+        Err(error) if serves() => return serve::refused(&Refusal::from(error), &surroundings),
         Err(error) => return fail(&error, USAGE),
     };
     let served = match prepare(settings, places, &surroundings) {
         Ok(served) => served,
-        Err(refusal) if serves() => return refusal.tell(&surroundings),
+        Err(refusal) if serves() => return serve::refused(&refusal, &surroundings),
         Err(refusal) => return fail(&refusal.message, refusal.code),
     };
     match verb {

@@ -44,6 +44,7 @@ mod task;
 mod traceback;
 mod translate;
 mod upgrade;
+mod waiting;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,6 +90,8 @@ pub(crate) use takeover::{VARIABLE as TAKEOVER, refuse_succession};
 use task::{Main, ORDERS};
 use translate::Strength;
 use upgrade::{Estate, Program};
+use waiting::Waiting;
+pub(crate) use waiting::refused;
 
 /// The application does not import (sysexits.h: EX_DATAERR).
 const NOT_IMPORTED: u8 = 65;
@@ -121,11 +124,17 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     let refuse = |message: &str, errno: Option<i32>, code: u8| {
         Refusal { message: message.to_owned(), errno, code }.tell(source.surroundings())
     };
+    let refuse_settings = |message: &str, waiting: &Waiting| {
+        let code = refuse(message, None, USAGE);
+        waiting.answer(page::unusable());
+        code
+    };
     // First of all: nothing else may have their numbers.
     let passed = match hostler_systemd::sockets::receive(&environment) {
         Ok(passed) => store::sort(passed, stored::is_known),
         Err(error) => return refuse(&error.to_string(), None, SYSTEM),
     };
+    let mut waiting = Waiting::of_passed(&passed.sockets);
     // systemd.service(5), RestartMode=debug.
     let debugs = environment.get("DEBUG_INVOCATION").is_some_and(|value| value == "1");
     let logs = match Logs::open(&served.settings, debugs) {
@@ -136,7 +145,7 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     // A successor runs in the service as its predecessor does.
     let succeeds = source.variable(takeover::VARIABLE).is_some();
     if !succeeds && let Err(message) = confined::check(&served.settings.service, &environment, &source.name()) {
-        return refuse(&message, None, USAGE);
+        return refuse_settings(&message, &waiting);
     }
     raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -151,9 +160,12 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     let mut stored = stored::stored(passed.stored);
     let (mut predecessor, sockets) = match sockets_of(&served, source, passed.sockets, &mut stored.sockets) {
         Ok(found) => found,
-        Err(Unbound::Settings(message)) => return refuse(&message, None, USAGE),
+        Err(Unbound::Settings(message)) => return refuse_settings(&message, &waiting),
         Err(Unbound::System { message, errno }) => return refuse(&message, errno, SYSTEM),
     };
+    if predecessor.is_none() {
+        waiting = Waiting::of_clients(&sockets);
+    }
     // The predecessor's, until it is gone.
     let pidfile = match PidFile::write(served.settings.app.pidfile.as_deref().filter(|_| predecessor.is_none())) {
         Ok(pidfile) => pidfile,
@@ -162,11 +174,12 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     // Before anything is imported: what changes from now on is seen.
     let developing = match Developing::begin(&served, source) {
         Ok(developing) => developing,
-        Err(Unwatched::Settings(message)) => return refuse(&message, None, USAGE),
+        Err(Unwatched::Settings(message)) => return refuse_settings(&message, &waiting),
         Err(Unwatched::System(message)) => return refuse(&message, None, SYSTEM),
     };
     let unknown = passed.unknown.into_iter().map(|passed| passed.name).collect();
     let place = served.places.of("app");
+    let debug = served.settings.life.debug;
     let own = Own {
         logs: &logs,
         environment: &environment,
@@ -175,6 +188,7 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
         developing,
         stored,
         unknown,
+        waiting: &mut waiting,
     };
     match runtime.block_on(serve(served, source, own, sockets, signals)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -185,6 +199,7 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
                 Some(predecessor) => predecessor.refuse(reason, traceback_of(&failure)),
                 None => service::failed(&environment, &reason, None),
             }
+            waiting.answer(page::held(&failure, debug));
             ExitCode::from(code_of(&failure))
         }
         Err(Ended::System(message)) => refuse(&message, None, INTERNAL),
@@ -216,6 +231,8 @@ struct Own<'a> {
     stored: Stored,
     /// What else came from there, by name.
     unknown: Vec<String>,
+    /// Who is to be answered if this one does not come to serve.
+    waiting: &'a mut Waiting,
 }
 
 /// Why serving ended without being told to.
@@ -237,7 +254,7 @@ async fn serve(
     mut sockets: Sockets,
     mut signals: Signals,
 ) -> Result<(), Ended> {
-    let Own { logs, environment, mut predecessor, mut pidfile, mut developing, stored, unknown } = own;
+    let Own { logs, environment, mut predecessor, mut pidfile, mut developing, stored, unknown, waiting } = own;
     let mut service = if predecessor.is_some() { Service::silent() } else { Service::of(environment) };
     service.loading(0, None);
     unknown.iter().for_each(|name| service.forget(name));
@@ -336,6 +353,7 @@ async fn serve(
         sleeping_place,
         predecessor: predecessor.map(|before| &*before),
     };
+    waiting.are_served();
     main.service.serving();
     let happened = |kind, message: &str| main.instance.happened(kind, message);
     match woke {

@@ -65,17 +65,7 @@ impl Thread {
     /// Takes what came since the runtime last looked, by asking the socket itself: it is closed right after the last answer.
     fn take_last(self: &Rc<Self>, listener: &Listener, name: Arc<str>) {
         loop {
-            let accepted = match listener {
-                Listener::Tcp(listener) => listener.accept().map(|(stream, _)| {
-                    // As in `Socket::poll_accept`.
-                    let _best_effort = stream.set_nodelay(true);
-                    Detached::Tcp(stream)
-                }),
-                Listener::Unix(listener) => {
-                    listener.accept().map(|(stream, _)| Detached::Unix(stream, Arc::clone(&name)))
-                }
-            };
-            match accepted {
+            match accept_at_once(listener, &name) {
                 Ok(socket) => {
                     self.local.counts.accepted();
                     self.take(socket, false);
@@ -91,6 +81,18 @@ impl Thread {
             self.local.counts.accepted();
             self.spawn(stream, false);
         }
+    }
+}
+
+/// One connection of the backlog, by asking the socket itself, which does not block. `name` is a unix socket's.
+pub(crate) fn accept_at_once(listener: &Listener, name: &Arc<str>) -> io::Result<Detached> {
+    match listener {
+        Listener::Tcp(listener) => listener.accept().map(|(stream, _)| {
+            // As in `Socket::poll_accept`.
+            let _best_effort = stream.set_nodelay(true);
+            Detached::Tcp(stream)
+        }),
+        Listener::Unix(listener) => listener.accept().map(|(stream, _)| Detached::Unix(stream, Arc::clone(name))),
     }
 }
 

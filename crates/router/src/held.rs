@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use hostler_http1::Head;
+use hostler_http1::{Head, Version};
 
 use crate::connection::{After, Connection};
-use crate::local::Local;
 use crate::navigation::is_navigation;
 use crate::request::Unserved;
 use crate::respond::{connection, content_length, header, status_line};
@@ -86,14 +85,19 @@ impl Held {
         }
     }
 
-    /// Writes the answer to `out`; the length of its body.
-    fn write(&self, local: &Local, unserved: &Unserved, keep_alive: bool, out: &mut Vec<u8>) -> u64 {
-        let line = local.line();
+    /// Writes the answer to `out`, with the header fields that `add` appends; the length of its body.
+    pub(crate) fn write(
+        &self,
+        wanted: Wanted,
+        keep_alive: bool,
+        out: &mut Vec<u8>,
+        add: impl FnOnce(&mut Vec<u8>),
+    ) -> u64 {
         let (phrase, text, kind): (&[u8], _, &[u8]) = match self {
-            Self::Broken { page, .. } if unserved.shows_page => (b"Service Unavailable", page, HTML),
-            Self::Broken { json, .. } if unserved.takes_json => (b"Service Unavailable", json, b"application/json"),
+            Self::Broken { page, .. } if wanted.shows_page => (b"Service Unavailable", page, HTML),
+            Self::Broken { json, .. } if wanted.takes_json => (b"Service Unavailable", json, b"application/json"),
             Self::Broken { text, .. } => (b"Service Unavailable", text, PLAIN),
-            Self::Failed { text: Some(text), .. } if !unserved.shows_page => (b"Internal Server Error", text, PLAIN),
+            Self::Failed { text: Some(text), .. } if !wanted.shows_page => (b"Internal Server Error", text, PLAIN),
             Self::Failed { page, .. } => (b"Internal Server Error", page, HTML),
         };
         status_line(out, self.status(), phrase);
@@ -102,9 +106,6 @@ impl Held {
         header(out, b"Cache-Control", b"no-store");
         // One address has several answers.
         header(out, b"Vary", b"Accept");
-        out.extend_from_slice(b"Date: ");
-        local.write_date(out);
-        out.extend_from_slice(b"\r\n");
         match self {
             Self::Broken { retry_after_s, .. } => {
                 header(out, b"Retry-After", itoa::Buffer::new().format(*retry_after_s).as_bytes());
@@ -113,12 +114,10 @@ impl Held {
                 header(out, FAILURE_HEADER.as_bytes(), itoa::Buffer::new().format(*number).as_bytes());
             }
         }
-        if let Some(name) = line.config().request_id_header.as_deref() {
-            header(out, name.as_bytes(), unserved.id.show().as_bytes());
-        }
-        connection(out, unserved.http11, keep_alive);
+        add(out);
+        connection(out, wanted.http11, keep_alive);
         out.extend_from_slice(b"\r\n");
-        if unserved.to_head {
+        if wanted.to_head {
             return 0;
         }
         out.extend_from_slice(text.as_bytes());
@@ -126,8 +125,30 @@ impl Held {
     }
 }
 
+/// What of a request decides the form of such an answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted {
+    pub(crate) http11: bool,
+    pub(crate) to_head: bool,
+    /// It is one that a page is the answer to.
+    shows_page: bool,
+    /// The client takes JSON.
+    takes_json: bool,
+}
+
+impl Wanted {
+    pub(crate) fn of(head: &Head<'_, '_>) -> Self {
+        Self {
+            http11: head.version == Version::Http11,
+            to_head: head.method == "HEAD",
+            shows_page: shows_page(head),
+            takes_json: takes_json(head),
+        }
+    }
+}
+
 /// Whether JSON is among what the client names (RFC 9110 section 12.5.1).
-pub(crate) fn takes_json(head: &Head<'_, '_>) -> bool {
+fn takes_json(head: &Head<'_, '_>) -> bool {
     let accepts = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("accept"));
     let mut ranges = accepts.flat_map(|accept| accept.value.split(|byte| *byte == b','));
     ranges.any(|range| {
@@ -142,7 +163,7 @@ pub(crate) fn asks_about_failure(head: &Head<'_, '_>) -> bool {
 }
 
 /// Whether the request is one that a page is the answer to.
-pub(crate) fn shows_page(head: &Head<'_, '_>) -> bool {
+fn shows_page(head: &Head<'_, '_>) -> bool {
     is_navigation(head) || asks_about_failure(head)
 }
 
@@ -154,7 +175,14 @@ impl Connection {
         let sent = {
             let mut out = local.out.borrow_mut();
             out.clear();
-            unserved.held.write(&local, &unserved, keep_alive, &mut out)
+            unserved.held.write(unserved.wanted, keep_alive, &mut out, |out| {
+                out.extend_from_slice(b"Date: ");
+                local.write_date(out);
+                out.extend_from_slice(b"\r\n");
+                if let Some(name) = local.line().config().request_id_header.as_deref() {
+                    header(out, name.as_bytes(), unserved.id.show().as_bytes());
+                }
+            })
         };
         local.counts.ended(unserved.held.status(), Outcome::Broken, None, None);
         self.log_held(&unserved, sent);

@@ -37,6 +37,7 @@ mod switch;
 mod tests;
 mod thread;
 mod turn;
+mod waiting;
 mod websocket;
 
 use std::io;
@@ -52,6 +53,7 @@ pub use counts::Statistics;
 
 pub use held::{FAILURE_HEADER, Held};
 pub use histogram::{Histogram, LONGEST};
+pub use waiting::answer_waiting;
 
 use counts::Published;
 use load::Load;

@@ -51,7 +51,7 @@ impl Connection {
             remote: &record.remote,
             method: &record.method,
             target: &record.target,
-            version: version(unserved.http11),
+            version: version(unserved.wanted.http11),
             status: unserved.held.status(),
             bytes: sent,
             referer: record.referer.as_deref(),

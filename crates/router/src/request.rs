@@ -14,7 +14,7 @@ use crate::body::Body;
 use crate::config::{Config, Underscores};
 use crate::connection::Opening;
 use crate::forwarded::{Forwarded, without_port};
-use crate::held::{Held, asks_about_failure, shows_page, takes_json};
+use crate::held::{Held, Wanted, asks_about_failure};
 use crate::id::RequestId;
 use crate::local::Local;
 use crate::presence::Presence;
@@ -71,12 +71,7 @@ pub(crate) enum Asked {
 #[derive(Debug)]
 pub(crate) struct Unserved {
     pub(crate) held: Arc<Held>,
-    pub(crate) http11: bool,
-    pub(crate) to_head: bool,
-    /// It is one that a page is the answer to.
-    pub(crate) shows_page: bool,
-    /// The client takes JSON.
-    pub(crate) takes_json: bool,
+    pub(crate) wanted: Wanted,
     /// The client wants the connection kept, and sends no body.
     pub(crate) keep_alive: bool,
     pub(crate) id: RequestId,
@@ -287,10 +282,7 @@ fn unserved(
     let has_body = !matches!(head.framing, Framing::None | Framing::Length(0));
     Unserved {
         held,
-        http11: head.version == Version::Http11,
-        to_head: head.method == "HEAD",
-        shows_page: shows_page(head),
-        takes_json: takes_json(head),
+        wanted: Wanted::of(head),
         keep_alive: head.keep_alive && !has_body,
         id: id_of(local, config, head),
         record: (logged && !asks_about_failure(head)).then(|| Box::new(record(head, peer, said))),

@@ -60,13 +60,21 @@ pub(super) fn failure_page(title: &str, reason: &str, traceback: Option<&str>, r
 
 /// What all requests are answered while no worker can be had. Why that is, is for those who develop: `debug`.
 pub(super) fn held(failure: &Failure, debug: bool) -> Held {
+    match failure {
+        _ if !debug => unusable(),
+        Failure::Import { message, traceback } => broken(message, traceback.as_deref(), Some(REFRESH)),
+        Failure::DiedAtBoot { detail } => broken(detail, None, Some(REFRESH)),
+        Failure::KilledAtBoot { .. } => broken(&failure.to_string(), None, Some(REFRESH)),
+    }
+}
+
+/// The same, without the reason.
+pub(super) fn unusable() -> Held {
+    broken("It is tried again all the while. Please come back in a moment.", None, None)
+}
+
+fn broken(reason: &str, traceback: Option<&str>, refresh: Option<Duration>) -> Held {
     let title = "The application cannot be started";
-    let (reason, traceback) = match failure {
-        _ if !debug => ("It is tried again all the while. Please come back in a moment.".to_owned(), None),
-        Failure::Import { message, traceback } => (message.clone(), traceback.as_deref()),
-        Failure::DiedAtBoot { detail } => (detail.clone(), None),
-        Failure::KilledAtBoot { .. } => (failure.to_string(), None),
-    };
     let mut json = serde_json::json!({ "error": "unavailable", "title": title, "reason": reason });
     let mut text = format!("{title}. {reason}\n");
     if let Some(traceback) = traceback {
@@ -75,7 +83,7 @@ pub(super) fn held(failure: &Failure, debug: bool) -> Held {
     }
     Held::Broken {
         retry_after_s: RETRY_AFTER.as_secs() as u32,
-        page: failure_page(title, &reason, traceback, debug.then_some(REFRESH)),
+        page: failure_page(title, reason, traceback, refresh),
         json: format!("{json}\n"),
         text,
     }
