@@ -70,11 +70,12 @@ def assert_unavailable(answer):
     [
         (BROKEN, {}, 65),
         (DEADLY, {}, 69),
+        ("", {"no-such-option": "1"}, 64),
         ("", {"workers": "many"}, 64),
         ("", {"chdir": "/no/such/directory"}, 64),
         ("", {"bind": "127.0.0.1:1"}, 64),
     ],
-    ids=["import", "boot", "words", "directory", "bind"],
+    ids=["import", "boot", "words", "settings", "directory", "bind"],
 )
 def test_all_are_answered_and_the_socket_goes_on(passed, source, options, code):
     with waiting(passed, {}, {"target": "/other", "version": "1.0"}) as clients:

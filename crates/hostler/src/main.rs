@@ -132,7 +132,13 @@ fn surroundings() -> std::io::Result<Surroundings> {
 fn answer(error: &clap::Error) -> ExitCode {
     // Standard output may be closed, and then there is nobody to tell.
     let _ = error.print();
-    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    if serves() {
+        serve::answer_waiting_clients();
+    }
+    ExitCode::from(USAGE)
 }
 
 fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {

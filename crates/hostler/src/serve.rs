@@ -91,7 +91,7 @@ use task::{Main, ORDERS};
 use translate::Strength;
 use upgrade::{Estate, Program};
 use waiting::Waiting;
-pub(crate) use waiting::refused;
+pub(crate) use waiting::{answer_waiting_clients, refused};
 
 /// The application does not import (sysexits.h: EX_DATAERR).
 const NOT_IMPORTED: u8 = 65;

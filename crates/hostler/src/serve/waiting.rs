@@ -60,10 +60,16 @@ impl Waiting {
 pub(crate) fn refused(refusal: &Refusal, surroundings: &Surroundings) -> ExitCode {
     let code = refusal.tell(surroundings);
     // Other faults pass by themselves, and systemd tries again: whoever waits is served then.
-    if refusal.code == USAGE
-        && let Ok(passed) = receive(&Environment::of_process())
-    {
-        Waiting::of_passed(&store::sort(passed, stored::is_known).sockets).answer(page::unusable());
+    if refusal.code == USAGE {
+        answer_waiting_clients();
     }
     code
+}
+
+/// Answers them in a process that has not taken yet what systemd passed to it, and never will.
+pub(crate) fn answer_waiting_clients() {
+    // What systemd says wrongly is told by a process that needs it.
+    if let Ok(passed) = receive(&Environment::of_process()) {
+        Waiting::of_passed(&store::sort(passed, stored::is_known).sockets).answer(page::unusable());
+    }
 }
