@@ -41,7 +41,7 @@ class Project:
     def observed(self, name):
         return self.status()["observed"][name]
 
-    def wait_state(self, state, seconds=20):
+    def wait_state(self, state, seconds=60):
         """Waits until the instance is in this state; it listens a moment before its control socket is there."""
 
         def found():

@@ -17,6 +17,14 @@ def application(environ, start_response):
     return [body]
 """
 BROKEN = "raise ValueError('<b>said</b> in the traceback')"
+# Broken as well, and not before it is let go: whoever begins to load this does not load what is written after it.
+HELD = """
+import pathlib, time
+pathlib.Path("held").touch()
+while not pathlib.Path("let-go").exists():
+    time.sleep(0.005)
+raise ValueError("let go")
+"""
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -92,8 +100,12 @@ def test_a_reload_while_broken_brings_it_back_at_once(project):
     assert answer.returncode == 1 and "no_such_module_of_anybody" in answer.stderr
     assert made.observed("state") == "broken"
     assert made.server.get().status == 503
+    # A retry of the broken generation is under way, and none that could find the good code before the reload.
+    made.write(HELD)
+    wait_until((made.directory / "held").exists, "it is tried again")
     made.write(GOOD.format(body=b"two"))
     assert made.ask("reload").returncode == 0
+    (made.directory / "let-go").touch()
     assert made.server.get().body == b"two"
     assert made.observed("state") == "serving"
     # What never served is nothing to go back to.
