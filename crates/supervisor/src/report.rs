@@ -193,7 +193,7 @@ pub(crate) fn remark(remark: &Remark) {
         Remark::Awake { after } => {
             tracing::info!(
                 message_id = kind::AWAKE,
-                seconds = after.as_secs_f64(),
+                seconds = (after.as_secs_f64() * 1e3).round() / 1e3,
                 "a worker is ready after the sleep"
             );
         }

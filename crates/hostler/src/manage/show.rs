@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::line::{Line, Piece, Tone, harmless};
 use super::table::{self, Side};
-use super::units::{bytes, count, long, rate, time};
+use super::units::{bytes, count, latency, long, rate, time};
 
 /// The width of the names in front of facts.
 const NAME_WIDTH: usize = 12;
@@ -132,7 +132,7 @@ pub(super) fn headline(status: &Status, now_us: u64) -> Line {
 /// `p50 1.2 ms, p95 8 ms, p99 20 ms`.
 pub(super) fn times(status: &Status) -> String {
     let observed = &status.observed;
-    format!("p50 {}, p95 {}, p99 {}", time(observed.p50_us), time(observed.p95_us), time(observed.p99_us))
+    format!("p50 {}, p95 {}, p99 {}", latency(observed.p50_us), latency(observed.p95_us), latency(observed.p99_us))
 }
 
 fn process(status: &Status) -> String {

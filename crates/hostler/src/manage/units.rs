@@ -35,6 +35,11 @@ pub(crate) fn long(us: u64) -> String {
     }
 }
 
+/// How long requests take, as a percentile tells it, in microseconds; 0 is that of none: `–`.
+pub(crate) fn latency(us: u64) -> String {
+    if us == 0 { "–".to_owned() } else { time(us) }
+}
+
 /// `12,345`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -75,6 +80,7 @@ mod tests {
         let shown = [0, 999, 1_000, 12_540, 999_499, 999_500, 59_400_000, 60_000_000, 7_384_000_000].map(time);
         assert_eq!(shown, ["0 µs", "999 µs", "1 ms", "12.5 ms", "999 ms", "1 s", "59.4 s", "1m 0s", "2h 3m"]);
         assert_eq!([3_999_999, 320_000_000, 187_200_000_000].map(long), ["3s", "5m 20s", "2d 4h"]);
+        assert_eq!([0, 850].map(latency), ["–", "850 µs"]);
     }
 
     #[test]

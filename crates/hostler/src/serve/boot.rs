@@ -68,7 +68,7 @@ pub(super) async fn boot(
                         python,
                         event_loop,
                         framework,
-                        seconds = after.as_secs_f64(),
+                        seconds = (after.as_secs_f64() * 1e3).round() / 1e3,
                         "the application is ready"
                     );
                     return Ok(Some((start()?, Booted::Loaded(loaded))));

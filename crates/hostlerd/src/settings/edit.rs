@@ -37,7 +37,8 @@ const WRONG_TOLD: usize = 100;
 ///
 /// # Errors
 /// When the text is not TOML, a change is of a type that no setting takes, or a key that is to go is neither there nor known. Values
-/// out of range and unknown keys that are set pass: [`super::problems`] of the outcome tells of them.
+/// out of range and unknown keys that are set pass by themselves: [`super::problems`] of the outcome tells of them, and beside an error
+/// they are told with it.
 pub fn edited(text: &str, changes: &Changes) -> Result<String, BadChange> {
     let Ok(mut document) = text.parse::<DocumentMut>() else {
         return Err(BadChange(super::problems(text)));
@@ -58,9 +59,6 @@ pub fn edited(text: &str, changes: &Changes) -> Result<String, BadChange> {
     // What is in the file can go, whatever it is.
     let absent = changes.unset.iter().filter(|key| !document.contains_key(key));
     wrong.extend(absent.filter_map(|key| unknown(key)).take(WRONG_TOLD));
-    if !wrong.is_empty() {
-        return Err(BadChange(wrong));
-    }
     for key in &changes.unset {
         document.remove(key);
     }
@@ -79,7 +77,13 @@ pub fn edited(text: &str, changes: &Changes) -> Result<String, BadChange> {
             }
         }
     }
-    Ok(document.to_string())
+    let text = document.to_string();
+    if wrong.is_empty() {
+        return Ok(text);
+    }
+    // All at once: what is wrong with the rest of the change, too.
+    wrong.extend(super::problems(&text));
+    Err(BadChange(wrong))
 }
 
 /// What is wrong with a key that names no setting; `None` for one that does.
@@ -255,6 +259,11 @@ mod tests {
     fn what_is_no_value_is_told() {
         let strange = set(&[("workers", Variant::from(("a", 1_u8))), ("threads", f64::NAN.into())]);
         assert_eq!(edited(TEXT, &strange).unwrap_err().0.len(), 2);
+        // Not only the first: what the rest of the change would meet is told with it.
+        let unset = vec!["worker".to_owned()];
+        let mixed = Changes { unset, ..set(&[("threads", "many".into())]) };
+        let keys: Vec<String> = edited(TEXT, &mixed).unwrap_err().0.into_iter().map(|problem| problem.key).collect();
+        assert_eq!(keys, ["worker", "threads"]);
         let told = edited("= =", &Changes::default()).unwrap_err();
         assert_eq!(told.0[0].kind, ProblemKind::NotToml);
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::super::line::{Line, Tone, harmless};
 use super::super::now_us;
-use super::super::units::{long, rate, time};
+use super::super::units::{latency, long, rate};
 use super::{Failed, Session};
 use crate::FAILED;
 
@@ -384,7 +384,7 @@ fn load(facts: &Facts) -> Option<Finding> {
         return None;
     }
     let name = facts.name();
-    let times = format!("p50 {}, p95 {} over the last minute", time(observed.p50_us), time(observed.p95_us));
+    let times = format!("p50 {}, p95 {} over the last minute", latency(observed.p50_us), latency(observed.p95_us));
     let ready = format!("{} of {} workers are ready", observed.workers_ready, observed.workers_wanted);
     let waiting = format!("{} requests wait, {} run", observed.queued, observed.in_flight);
     if !observed.trouble.is_empty() {
@@ -465,7 +465,7 @@ fn well(facts: &Facts) -> Finding {
             status.observed.workers_ready,
             status.observed.workers_wanted,
             rate(status.observed.requests_per_second),
-            time(status.observed.p95_us)
+            latency(status.observed.p95_us)
         )],
         None => Vec::new(),
     };

@@ -35,7 +35,7 @@ fn a_screen() {
     let expected = [
         "shop  serving for 5s  shop:app",
         "0 of 0 workers ready  generation 0  0 connections  0 B",
-        "0 requests/s  0 running  0 queued  p50 0 µs, p95 0 µs, p99 0 µs",
+        "0 requests/s  0 running  0 queued  p50 –, p95 –, p99 –",
         "",
         "WORKER  PID  STATE  GEN  UP  REQUESTS   CPU  MEMORY  RESTARTS  RUNNING",
     ];
