@@ -36,18 +36,23 @@ struct Arguments {
 
 /// Shows this process as a worker, or as one that `hostler check` started.
 pub(crate) fn worker(start: &WorkerStart) {
-    let WorkerStart { worker, instance, generation, .. } = start;
+    let WorkerStart { worker, generation, .. } = start;
+    let of = of(start);
     if start.check_only {
-        show(&format!("hostler: check of {instance}"), c"hostler: check");
+        show(&format!("hostler: check{of}"), c"hostler: check");
     } else {
-        show(&format!("hostler: worker {worker} of {instance} (generation {generation})"), c"hostler: worker");
+        show(&format!("hostler: worker {worker}{of} (generation {generation})"), c"hostler: worker");
     }
 }
 
 /// Shows this process as a keeper.
 pub(crate) fn keeper(start: &WorkerStart) {
-    let WorkerStart { instance, generation, .. } = start;
-    show(&format!("hostler: keeper of {instance} (generation {generation})"), c"hostler: keeper");
+    show(&format!("hostler: keeper{} (generation {})", of(start), start.generation), c"hostler: keeper");
+}
+
+/// Whose it is; nothing when a server of an earlier version started it, which does not say.
+fn of(WorkerStart { instance, .. }: &WorkerStart) -> String {
+    if instance.is_empty() { String::new() } else { format!(" of {instance}") }
 }
 
 /// Shows `title` as the command line, and `name`, of at most 15 bytes, as the name of this thread and of those it starts. It serves no
