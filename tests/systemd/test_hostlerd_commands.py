@@ -36,12 +36,13 @@ def hostler(machine, *words, code=0, user=None, **options):
     return result.stdout
 
 
-def serving(machine):
-    """The place of a worker that serves."""
+def serving(machine, but=()):
+    """A worker that serves, as its place and its process, and none of these processes."""
 
     def found():
         workers = json.loads(hostler(machine, "workers", "shop", "--json"))
-        return [worker["place"] for worker in workers if worker["state"] in ("idle", "busy")]
+        ready = [worker for worker in workers if worker["state"] in ("idle", "busy") and worker["pid"] not in but]
+        return [(worker["place"], worker["pid"]) for worker in ready]
 
     return wait_until(found, "a worker serves")[0]
 
@@ -279,9 +280,14 @@ def test_a_rule_gives_what_it_says_and_no_more(machine, instance):
              return polkit.Result.YES;""",
     )
     for words in ["start", "reload", "sleep", "wake", "restart", "scale NAME 2", "log-level NAME debug", "recycle NAME PLACE", "stop"]:
+        recycled = []
         for more in ([], ["--no-ask-password"]):
-            # Who replaces a worker has another place, and the one before may be empty by now.
-            asked = words.replace("PLACE", str(serving(machine))) if "PLACE" in words else words
+            asked = words
+            if "PLACE" in words:
+                # The one before is listed until it ends, which it may do at any moment.
+                place, pid = serving(machine, but=recycled)
+                recycled.append(pid)
+                asked = words.replace("PLACE", str(place))
             hostler(machine, *words_of(asked), *more, user="jane")
     for words, purpose in [("set NAME threads=2", READING), ("logs", READING), ("enable", MANAGING)]:
         assert NEEDS.format(purpose) in hostler(machine, *words_of(words), user="jane", code=NOT_ALLOWED)
