@@ -113,6 +113,8 @@ def test_a_stop_with_a_hanging_request_takes_graceful_timeout_once(serve, name):
     for message, level in told:
         server.log.expect(message, level)
     server.log.expect(KILLED, level="ERROR")
+    # Where the client leaves at once the worker's own limit ends with the server's, and either may be seen first.
+    server.log.claim("did not finish within graceful_timeout")
     server.assert_ended(0)
     assert took < AT_MOST_SECONDS
 
