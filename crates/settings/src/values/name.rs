@@ -33,17 +33,62 @@ impl Value for Variable {
     }
 }
 
-/// The name of a header field, a token of RFC 9110 section 5.6.2.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeaderName(String);
+/// Declares a value that is a text of one form, kept as it was written.
+macro_rules! text_value {
+    ($(#[$documentation:meta])* $name:ident, $fits:expr) => {
+        $(#[$documentation])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The whole of it, as it was written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Value for $name {
+            const KIND: Kind = Kind::$name;
+
+            fn from_input(input: &Input) -> Result<Self, String> {
+                let fits: fn(&str) -> bool = $fits;
+                match input.text() {
+                    Some(text) if fits(text) => Ok(Self(text.to_owned())),
+                    _ => Err(wrong(&Self::KIND, input)),
+                }
+            }
+
+            fn render(&self) -> Option<String> {
+                Some(format!("{:?}", self.0))
+            }
+        }
+    };
+}
+
+text_value! {
+    /// The name of a header field, a token of RFC 9110 section 5.6.2.
+    HeaderName, |text| !text.is_empty() && text.bytes().all(is_of_a_token)
+}
+
+text_value! {
+    /// The path of a URL at which an application is mounted, decoded: `/shop`. It begins with a slash and does not end with one.
+    UrlPath, |text| text.starts_with('/') && !text.ends_with('/') && !text.contains(char::is_control)
+}
+
+text_value! {
+    /// What a request asks for, as it is written in its first line (RFC 9112 section 3.2.1): `/health/?full=1`.
+    // A fragment never leaves the browser, and other bytes have to be percent-encoded.
+    RequestTarget,
+    |text| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+}
+
+text_value! {
+    /// The name of a Python module: `package.module`.
+    ModuleName, |text| text.split('.').all(is_identifier)
+}
 
 impl HeaderName {
-    /// The name as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// For the defaults of declarations, which a test checks.
     pub(crate) fn declared(name: &str) -> Self {
         Self(name.to_owned())
@@ -55,54 +100,6 @@ impl fmt::Display for HeaderName {
         formatter.write_str(&self.0)
     }
 }
-
-impl Value for HeaderName {
-    const KIND: Kind = Kind::HeaderName;
-
-    fn from_input(input: &Input) -> Result<Self, String> {
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        match input.text() {
-            Some(text) if !text.is_empty() && text.bytes().all(token) => Ok(Self(text.to_owned())),
-            _ => Err(wrong(&Self::KIND, input)),
-        }
-    }
-
-    fn render(&self) -> Option<String> {
-        Some(format!("{:?}", self.0))
-    }
-}
-
-/// The path of a URL at which an application is mounted, decoded: `/shop`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UrlPath(String);
-
-impl UrlPath {
-    /// The path; it begins with a slash and does not end with one.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Value for UrlPath {
-    const KIND: Kind = Kind::UrlPath;
-
-    fn from_input(input: &Input) -> Result<Self, String> {
-        let fits = |text: &str| text.starts_with('/') && !text.ends_with('/') && !text.contains(char::is_control);
-        match input.text() {
-            Some(text) if fits(text) => Ok(Self(text.to_owned())),
-            _ => Err(wrong(&Self::KIND, input)),
-        }
-    }
-
-    fn render(&self) -> Option<String> {
-        Some(format!("{:?}", self.0))
-    }
-}
-
-/// What a request asks for, as it is written in its first line (RFC 9112 section 3.2.1): `/health/?full=1`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestTarget(String);
 
 impl RequestTarget {
     /// The path, percent-encoded; it begins with a slash.
@@ -116,61 +113,16 @@ impl RequestTarget {
     pub fn query(&self) -> &str {
         self.0.split_once('?').map_or("", |(_, query)| query)
     }
-
-    /// The whole of it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl Value for RequestTarget {
-    const KIND: Kind = Kind::RequestTarget;
-
-    fn from_input(input: &Input) -> Result<Self, String> {
-        // A fragment never leaves the browser, and other bytes have to be percent-encoded.
-        let fits =
-            |text: &str| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-        match input.text() {
-            Some(text) if fits(text) => Ok(Self(text.to_owned())),
-            _ => Err(wrong(&Self::KIND, input)),
-        }
-    }
-
-    fn render(&self) -> Option<String> {
-        Some(format!("{:?}", self.0))
-    }
+fn is_of_a_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// The name of a Python module: `package.module`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModuleName(String);
-
-impl ModuleName {
-    /// The name as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Value for ModuleName {
-    const KIND: Kind = Kind::ModuleName;
-
-    fn from_input(input: &Input) -> Result<Self, String> {
-        let word = |part: &str| {
-            let letter = |character: char| character.is_alphabetic() || character == '_';
-            part.starts_with(letter) && part.chars().all(|character| character.is_alphanumeric() || character == '_')
-        };
-        match input.text() {
-            Some(text) if text.split('.').all(word) => Ok(Self(text.to_owned())),
-            _ => Err(wrong(&Self::KIND, input)),
-        }
-    }
-
-    fn render(&self) -> Option<String> {
-        Some(format!("{:?}", self.0))
-    }
+/// Whether it is an identifier of Python's, as nearly as matters for a message: letters, digits and underscores, no digit first.
+fn is_identifier(word: &str) -> bool {
+    word.starts_with(|character: char| character.is_alphabetic() || character == '_')
+        && word.chars().all(|character| character.is_alphanumeric() || character == '_')
 }
 
 #[cfg(test)]
