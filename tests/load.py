@@ -30,6 +30,8 @@ class Load:
     request: bytes
     body: bytes
     answered: Counter = field(default_factory=Counter)
+    # How many answers each of the clients that keep their connections has.
+    each: Counter = field(default_factory=Counter)
     # What was asked on an established connection and not answered whole, and connections refused while the server was to serve.
     lost: list = field(default_factory=list)
     # The server was told to stop.
@@ -40,7 +42,7 @@ class Load:
 
     async def run(self, closing, keeping, meanwhile):
         """Runs the clients, and `meanwhile()` beside them; ends when the last client was refused."""
-        clients = [self._closing() for _ in range(closing)] + [self._keeping() for _ in range(keeping)]
+        clients = [self._closing() for _ in range(closing)] + [self._keeping(client) for client in range(keeping)]
         beat = asyncio.create_task(self._beat())
         async def course():
             await meanwhile()
@@ -62,6 +64,16 @@ class Load:
             told = f"{kind}: {self.answered[kind]} of {goal} answers within {ANSWERS_SECONDS} s; lost: {self.lost[:10]}"
             raise AssertionError(told) from None
 
+    async def each_answered(self):
+        """Waits until each of the clients that keep their connections has had one more answer: what they were waiting for is over."""
+        before = Counter(self.each)
+        try:
+            async with asyncio.timeout(ANSWERS_SECONDS):
+                while any(self.each[client] <= count for client, count in before.items()):
+                    await asyncio.sleep(0.001)
+        except TimeoutError:
+            raise AssertionError(f"not all are answered within {ANSWERS_SECONDS} s: {self.each}; before: {before}") from None
+
     async def _beat(self):
         clock = asyncio.get_running_loop().time
         while True:
@@ -76,11 +88,12 @@ class Load:
             await self._ask("closing", reader, writer, request, 1)
             await end(writer)
 
-    async def _keeping(self):
+    async def _keeping(self, client):
+        self.each[client] = 0
         while not self.over and (connection := await self._connect("keeping")):
             reader, writer = connection
             number = 1
-            while await self._ask("keeping", reader, writer, self.request, number) and not self.over:
+            while await self._ask("keeping", reader, writer, self.request, number, client) and not self.over:
                 number += 1
             await end(writer)
 
@@ -95,7 +108,7 @@ class Load:
                 self.lost.append((kind, 0, repr(fault), b""))
             return None
 
-    async def _ask(self, kind, reader, writer, request, number):
+    async def _ask(self, kind, reader, writer, request, number, client=None):
         """Sends one request and reads its answer; whether the connection is kept."""
         received = b""
         try:
@@ -110,6 +123,8 @@ class Load:
             self.lost.append((kind, number, repr(fault), received))
             return False
         self.answered[kind] += 1
+        if client is not None:
+            self.each[client] += 1
         return not re.search(rb"(?i)\r\nconnection: close\r\n", received)
 
 

@@ -101,7 +101,7 @@ def sockets(serve, machines):  # noqa: F811
 def test_timeout(shop):
     shop.set("timeout=0.3")
     assert shop.server.get("/stuck").status == 504
-    shop.server.log.claim("timeout|timed out|Timeout|stacks")
+    shop.server.log.claim("timeout|timed out|Timeout|stacks|worker")
     # What is told of it names the new limit, and so does the exception.
     shop.server.log.expect("RequestTimeout|0.3", seconds=SECONDS)
     # Until the worker is free again a request has no more than that time.
@@ -250,8 +250,10 @@ def test_access_log_and_its_format(shop):
     shop.server.get("/unseen")
     shop.set(f"access_logfile={log}")
     shop.server.get("/seen")
+    wait_until(lambda: log.read_text().count("\n") == 1, "its line", SECONDS)
     shop.set("access_logformat=json")
     shop.server.get("/json")
+    wait_until(lambda: log.read_text().count("\n") == 2, "another line", SECONDS)
     other = shop.directory / "other.log"
     shop.set(f"access_logfile={other}")
     shop.server.get("/elsewhere")
@@ -302,7 +304,9 @@ def test_what_needs_a_generation_takes_the_rest_along(shop):
     assert changed["generation"] == 2 and changed["awaits_restart"] == ["backlog"], changed
     assert shop.observed()["awaits_restart"] == ["backlog"]
     assert shop.server.get("/stuck").status == 504
-    shop.server.log.claim("timeout|timed out|Timeout|stacks|takes effect when the server is restarted")
+    shop.server.log.claim("timeout|timed out|Timeout|stacks|worker|takes effect when the server is restarted")
+    # A stop would let it run on, until the end of graceful_timeout.
+    shop.server.log.expect("RequestTimeout|because a request ran past its timeout", seconds=SECONDS)
 
 
 def test_what_took_effect_outlives_a_rollback_of_another_change(shop):

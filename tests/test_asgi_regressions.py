@@ -280,11 +280,12 @@ def test_a_time_out_cancels_once(serve, leaves):
         if leaves:
             client.close()
         notes = wait_until(
-            lambda: len(server.notes(key)) > 2 and server.notes(key) or (assert_served(server) and None),
+            # Others may be late themselves, where the machine stands still for a moment.
+            lambda: len(server.notes(key)) > 2 and server.notes(key) or (server.get("/hello") and None),
             lambda: f"the end of the clean-up: {server.notes(key)}",
         )
     assert notes == ["started", "cleans up", "1"]
-    server.log.claim("cleaning")
+    server.log.claim("cleaning|timeout")
 
 
 # 6. and 7. Ends
@@ -294,17 +295,18 @@ def test_a_time_out_cancels_once(serve, leaves):
 def test_a_stop_with_a_task_that_runs_for_ever_and_a_request(serve, loop):
     """The task was waited for with all of graceful_timeout, counted from the request's end: the worker was killed before its
     application could shut down."""
-    server = serve(APP, workers=1, graceful_timeout=4, loop=loop)
+    server = serve(APP, workers=1, graceful_timeout=8, loop=loop)
     key = server.key()
     with server.connect() as client:
         assert client.get("/forever").body == b"left"
-        client.request(f"/sleeping?seconds=2&key={key}")
+        client.request(f"/sleeping?seconds=3&key={key}")
         server.wait_notes(key)
         begin = time.monotonic()
         server.send_signal(signal.SIGTERM)
         assert client.response().body == b"slept"
-    server.process.wait(15)
-    assert time.monotonic() - begin < 7
+    server.process.wait(20)
+    # Counted from the request's end it would be three seconds more than graceful_timeout.
+    assert time.monotonic() - begin < 10
     server.log.claim("a task outlived its request")
     server.assert_ended(0)
     assert server.notes("life") == ["shutdown"]
@@ -401,7 +403,7 @@ def test_an_event_that_sends_while_it_is_read(server, where):
 )
 def test_a_task_factory_of_the_application(serve, kind, loop):
     """The server's own tasks were made by it, too: an eager one ran the next runner inside the handler that had just begun to wait."""
-    server = serve(APP, workers=1, timeout=3, loop=loop)
+    server = serve(APP, workers=1, timeout=5, loop=loop)
     key, keys = server.key(), [server.key() for _ in range(5)]
     clients = [server.connect() for _ in keys]
     with server.connect() as client:

@@ -187,7 +187,8 @@ def test_a_stop_with_a_task_that_outlived_its_handler(serve):
     server.send_signal(signal.SIGTERM)
     server.process.wait(10)
     assert server.notes(key) in (["cancelled"], ["finished"])
-    server.log.claim("outlived|task")
+    # It is cancelled shortly before that time is over.
+    server.log.claim("outlived|task|did not finish within graceful_timeout")
     server.assert_ended(0)
 
 

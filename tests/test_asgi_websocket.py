@@ -230,10 +230,10 @@ def test_a_ping_is_answered(server):
 
 
 def test_a_client_that_answers_pings_stays(serve):
-    server = serve("asgi_sockets:application", websocket_ping_interval=0.2, websocket_ping_timeout=2)
+    server = serve("asgi_sockets:application", websocket_ping_interval=0.2, websocket_ping_timeout=5)
     with connect(server) as websocket:
         with pytest.raises(TimeoutError):
-            websocket.recv(4)
+            websocket.recv(8)
         websocket.send("still there")
         assert websocket.recv(SECONDS) == "still there"
 
@@ -473,9 +473,9 @@ def test_a_worker_killed_during_a_handshake(serve):
 
 
 def test_the_time_limit_of_requests_is_not_that_of_websockets(serve):
-    server = serve("asgi_sockets:application", timeout=1)
+    server = serve("asgi_sockets:application", timeout=3)
     with connect(server) as websocket:
-        let_pass(3)
+        let_pass(8)
         websocket.send("still there")
         assert websocket.recv(SECONDS) == "still there"
 

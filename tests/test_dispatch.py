@@ -8,8 +8,12 @@ import time
 
 import pytest
 
+import processes
 from client import Client, Cut, plain_request
 from deadline import let_pass, wait_until
+
+# The time limit of a request where others are to be served within it as well, on a machine that stands still for a moment.
+LIMIT = 3
 
 
 def in_threads(functions):
@@ -38,14 +42,15 @@ def wait_served(server):
 
 
 def test_a_request_past_its_timeout_is_504_at_once_and_its_worker_replaced(serve):
-    server = serve("deadly:application", workers=2, timeout=1)
+    server = serve("deadly:application", workers=2, timeout=LIMIT)
     before = set(server.workers())
     with server.connect() as client:
         start = time.monotonic()
         response = client.get("/sleeping?seconds=60")
         took = time.monotonic() - start
         assert response.status == 504
-        assert 0.9 < took < 6
+        # It would have slept for a minute.
+        assert LIMIT - 0.1 < took < 4 * LIMIT
         assert client.get("/hello").body == b"hello"
     record = server.log.expect("", detail=r"sleeping")
     assert "/sleeping" in record.message or "/sleeping" in record.text
@@ -55,7 +60,7 @@ def test_a_request_past_its_timeout_is_504_at_once_and_its_worker_replaced(serve
 
 
 def test_a_loop_that_never_yields_is_timed_out_as_well(serve):
-    server = serve("deadly:application", workers=1, timeout=1)
+    server = serve("deadly:application", workers=1, timeout=LIMIT)
     (before,) = server.workers()
     assert server.get("/stuck-in-a-loop").status == 504
     server.log.expect("", detail="stuck_in_a_loop")
@@ -79,11 +84,11 @@ def test_a_stopped_process_is_timed_out_as_well(serve):
 
 
 def test_other_requests_of_a_worker_that_is_replaced_are_finished(serve):
-    server = serve("deadly:application", workers=1, threads=4, timeout=4, graceful_timeout=10)
+    server = serve("deadly:application", workers=1, threads=4, timeout=8, graceful_timeout=10)
     key, slow, fine = server.key(), server.connect(), server.connect()
     slow.request("/sleeping?seconds=60")
     # It is within its own time when that of the other is over.
-    let_pass(2)
+    let_pass(4)
     fine.request(f"/gated?gate={key}")
     server.wait_notes(key)
     assert slow.response().status == 504
@@ -94,7 +99,7 @@ def test_other_requests_of_a_worker_that_is_replaced_are_finished(serve):
 
 
 def test_a_timeout_in_the_middle_of_an_answer_cuts_it(serve):
-    server = serve("deadly:application", workers=1, timeout=1)
+    server = serve("deadly:application", workers=1, timeout=LIMIT)
     key = server.key()
     with server.connect() as client:
         client.request(f"/dying-in-answer?gate={key}")
@@ -107,12 +112,14 @@ def test_a_timeout_in_the_middle_of_an_answer_cuts_it(serve):
 
 
 DONE_WITH = "timeout after its client was done with it"
+# What else may be told of it. A print of stacks that is held up in the middle comes as two.
+OF_IT = "worker.*(died|ended|killed|timeout)|died|RequestTimeout|Python stacks"
 
 
 @pytest.mark.parametrize("how", ["asleep", "busy"])
 def test_a_close_that_hangs_after_a_whole_answer_is_timed_out(serve, how):
     """The client had its answer, so nobody waited for the request any more and no time limit was kept: its thread was lost for good."""
-    server = serve("deadly:application", workers=1, threads=1, timeout=1)
+    server = serve("deadly:application", workers=1, threads=1, timeout=LIMIT)
     key, (before,) = server.key(), server.workers()
     with server.connect() as client:
         assert client.get(f"/hanging-in-close?key={key}&how={how}").body == b"whole"
@@ -124,13 +131,13 @@ def test_a_close_that_hangs_after_a_whole_answer_is_timed_out(serve, how):
             wait_served(server)
         assert client.get("/hello").body == b"hello", "the connection goes on"
     server.wait_notes(key)
-    server.log.claim("worker.*(died|ended|killed|timeout)|died|RequestTimeout")
+    server.log.claim(OF_IT)
 
 
 @pytest.mark.parametrize("how", ["asleep", "busy"])
 def test_a_request_that_hangs_after_its_client_left_is_timed_out(serve, how):
     """The same for a client that vanished in the middle of its answer."""
-    server = serve("deadly:application", workers=1, threads=1, timeout=1)
+    server = serve("deadly:application", workers=1, threads=1, timeout=LIMIT)
     key, (before,) = server.key(), server.workers()
     client = server.connect()
     client.request(f"/hanging-after-the-client?key={key}&how={how}")
@@ -147,7 +154,7 @@ def test_a_request_that_hangs_after_its_client_left_is_timed_out(serve, how):
         wait_served(server)
     for _ in range(3):
         assert server.get("/hello").body == b"hello"
-    server.log.claim("worker.*(died|ended|killed|timeout)|died|RequestTimeout")
+    server.log.claim(OF_IT)
 
 
 def test_without_timeout_a_request_may_run_on(serve):
@@ -227,8 +234,9 @@ def test_an_idle_process_is_preferred_to_a_second_thread(serve, tmp_path):
     metrics = f"{tmp_path}/m"
     server = serve("deadly:application", workers=3, threads=3, metrics_bind=f"unix:{metrics}")
     for _ in range(5):
-        # A process that has just answered is idle a moment later.
+        # A process that has just answered is idle a moment later, once the thread that did it waits for the next.
         wait_until(lambda: counted(metrics, "hostler_worker_requests_running") == 0, "all are idle")
+        wait_until(lambda: all(processes.at_rest(pid) for pid in server.workers()), "all wait")
         keys = [server.key() for _ in range(3)]
         clients = [server.connect() for _ in keys]
         for client, key in zip(clients, keys, strict=True):
@@ -310,7 +318,8 @@ def test_heads_that_trickle_starve_nobody(serve):
 
     rounds, _ = in_threads([lambda: trickle(slow, stop), ask])
     assert rounds > 0, "the load was none"
-    assert max(times) < 2, sorted(times)[-5:]
+    # Where it starves each answer is late; one or the other is where the machine stands still for a moment.
+    assert sorted(times)[-10] < 2, sorted(times)[-10:]
     # They are slow, and nothing else is wrong with them.
     for client in slow:
         client.send(b"\r\n\r\n")

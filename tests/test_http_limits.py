@@ -9,6 +9,10 @@ from client import Cut, plain_request
 from deadline import let_pass
 
 LINE, FIELDS, FIELD, BODY = 300, 10, 400, 10_000
+# Seconds: more than such a machine stands still.
+PATIENT = 4
+# A limit is that in time, and none of the others, which are not met before or have another answer.
+AT_MOST = 12
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +38,12 @@ def timed(serve_module):
         body_timeout=1,
         send_timeout=1,
     )
+
+
+@pytest.fixture(scope="module")
+def patient(serve_module):
+    """Limits that are kept by who goes on, also on a machine that stands still for a moment."""
+    return serve_module("plain:application", workers=1, threads=4, body_timeout=PATIENT, send_timeout=PATIENT)
 
 
 def line_target(length):
@@ -136,14 +146,21 @@ def seconds_until(action):
 
 def test_an_idle_connection_is_closed_without_a_word(timed):
     with timed.connect() as client:
-        client.get("/hello")
-        assert 0.8 < seconds_until(client.expect_end) < 4
+
+        def ask_and_wait():
+            client.get("/hello")
+            client.expect_end()
+
+        assert 0.8 < seconds_until(ask_and_wait) < AT_MOST
 
 
 def test_a_slow_head_is_408(timed):
-    with timed.connect() as client:
-        client.send(b"GET /hello HTTP/1.1\r\nHost: x\r\n")
-        assert 1.2 < seconds_until(lambda: assert_refused(client, 408)) < 5
+    def ask_and_wait():
+        with timed.connect() as client:
+            client.send(b"GET /hello HTTP/1.1\r\nHost: x\r\n")
+            assert_refused(client, 408)
+
+    assert 1.2 < seconds_until(ask_and_wait) < AT_MOST
 
 
 def test_a_head_that_trickles_is_408(timed):
@@ -162,7 +179,7 @@ def test_a_head_that_trickles_is_408(timed):
                 break
             client.buffer = first
             break
-        assert 1.2 < time.monotonic() - start < 5
+        assert 1.2 < time.monotonic() - start < AT_MOST
         client.socket.settimeout(15)
         assert_refused(client, 408)
 
@@ -177,43 +194,47 @@ def test_a_slow_second_head_is_408(timed):
 def test_a_body_that_stalls_raises_and_is_408(timed):
     key = timed.key()
     with timed.connect() as client:
-        client.request(f"/read?key={key}", "POST", [("Content-Length", "100")], b"some")
-        assert 0.7 < seconds_until(lambda: assert_refused(client, 408)) < 5
+
+        def ask_and_wait():
+            client.request(f"/read?key={key}", "POST", [("Content-Length", "100")], b"some")
+            assert_refused(client, 408)
+
+        assert 0.7 < seconds_until(ask_and_wait) < AT_MOST
     assert timed.wait_notes(key, 2) == ["started", "raised"]
     timed.log.claim("/read")
 
 
-def test_a_slow_but_steady_body_is_read(timed):
+def test_a_slow_but_steady_body_is_read(patient):
     """The limit is on the silence, not on the whole."""
-    with timed.connect() as client:
+    with patient.connect() as client:
         client.request("/read", "POST", [("Content-Length", "8")])
         for byte in b"steadily":
             client.send(bytes([byte]))
-            let_pass(0.25)
+            let_pass(1.2 * PATIENT / 8)
         assert client.response().body == b"steadily"
 
 
-def test_a_client_that_does_not_read_is_cut_while_others_go_on(timed):
-    key = timed.key()
-    client = timed.connect(receive_buffer=4096)
+def test_a_client_that_does_not_read_is_cut_while_others_go_on(patient):
+    key = patient.key()
+    client = patient.connect(receive_buffer=4096)
     client.request(f"/pour?mib=64&key={key}")
     start = time.monotonic()
     answers = 0
-    while not timed.notes(key):
+    while not patient.notes(key):
         begin = time.monotonic()
-        assert timed.get("/hello").body == b"hello"
-        assert time.monotonic() - begin < 1
+        assert patient.get("/hello").body == b"hello"
+        assert time.monotonic() - begin < 0.9 * PATIENT, "it waited for the other client"
         answers += 1
-        assert time.monotonic() - start < 15, "the client is still waited for"
+        assert time.monotonic() - start < 30, "the client is still waited for"
     assert answers > 1
     with pytest.raises(Cut):
         client.response()
-    timed.log.claim("send_timeout|pour|took nothing|not read")
+    patient.log.claim("send_timeout|pour|took nothing|not read")
 
 
-def test_a_client_that_reads_slowly_gets_everything(timed):
+def test_a_client_that_reads_slowly_gets_everything(patient):
     """Slower than the server, but never silent for as long as send_timeout."""
-    with timed.connect(receive_buffer=65_536) as client:
+    with patient.connect(receive_buffer=65_536) as client:
         client.request("/pour?mib=4")
         client.head()
         total = 0

@@ -25,6 +25,12 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
+# What is imported waits here until it is let go.
+HELD = """
+import os, time
+while not os.path.exists("let-go"):
+    time.sleep(0.005)
+"""
 # The load is looked at once a second, so that this is two looks.
 SOON = 1
 IDLE_MEMORY_MIB = 8
@@ -87,16 +93,19 @@ def test_many_first_requests_are_all_answered(project):
 
 def test_the_first_request_waits_for_the_import_and_little_more(project):
     made = project(source(importing=0.5), workers="0..1", idle_timeout=SOON)
-    asleep(made)
-    began = time.monotonic()
-    assert made.server.get().status == 200
-    took = time.monotonic() - began
-    assert took >= 0.5
+    more = []
+    for _ in range(3):
+        asleep(made)
+        began = time.monotonic()
+        assert made.server.get().status == 200
+        took = time.monotonic() - began
+        assert took >= 0.5
+        started = made.server.log.expect("a worker is ready after the sleep")
+        more.append(took - float(re.search(r"seconds=([\d.]+)", started.message)[1]))
     # How long the worker took is its own affair; the figure is the benchmark's, here it is that nothing else is waited for: not
-    # for the next look at the load, which comes once a second, and not for all workers.
-    started = made.server.log.expect("a worker is ready after the sleep")
-    waking = float(re.search(r"seconds=([\d.]+)", started.message)[1])
-    assert took - waking < 0.6, (took, waking)
+    # for the next look at the load, which comes once a second, and not for all workers. One awakening or two may be held up by a machine
+    # that stands still.
+    assert min(more) < 0.6, more
 
 
 def test_a_request_that_runs_keeps_it_awake(project):
@@ -139,12 +148,13 @@ def test_a_stop_while_waking_answers_who_waits(project):
 
 
 def test_who_waits_too_long_for_the_awakening_gets_503(project):
-    made = project(workers="0..1", idle_timeout=SOON, timeout=1)
+    made = project(workers="0..1", idle_timeout=SOON, timeout=4)
     asleep(made)
-    made.write(source(importing=2.5))
+    made.write(HELD + source())
     answer = made.server.get()
     assert answer.status == 503
     # It was not for nothing: who comes next is served.
+    (made.directory / "let-go").touch()
     made.server.log.expect("a worker is ready after the sleep")
     assert made.server.get().status == 200
 
@@ -185,7 +195,8 @@ def test_who_is_woken_to_broken_code_is_told_and_it_heals(project):
     made.write(source(b"mended"))
     # It has waited all the while.
     assert client.response().body == b"mended"
-    made.wait_state("serving")
+    # It may sleep again before anybody has looked.
+    wait_until(lambda: made.observed("state") in ("serving", "asleep"), lambda: made.observed("state"))
     assert made.server.get().body == b"mended"
     made.server.log.claim("worker|tried again")
 

@@ -138,13 +138,14 @@ def test_a_second_signal_ends_at_once(serve):
 
 
 def test_a_stop_with_nothing_to_do_is_quick(serve):
-    server = serve("deadly:application", workers=2)
+    server = serve("deadly:application", workers=2, graceful_timeout=60, keep_alive=60)
     client = server.connect()
     client.get("/hello")
     start = time.monotonic()
     server.send_signal(signal.SIGTERM)
-    server.process.wait(10)
-    assert time.monotonic() - start < 2
+    server.process.wait(20)
+    # Neither of the limits is waited for.
+    assert time.monotonic() - start < 10
     server.assert_ended(0)
 
 
@@ -195,7 +196,8 @@ def test_the_logs_can_be_reopened_while_a_stop_waits(serve, tmp_path, target):
     for path in (access, errors):
         path.rename(f"{path}.1")
     server.send_signal(signal.SIGUSR1)
-    wait_until(lambda: access.exists() and errors.exists(), "the files are there again")
+    # A file may be there a moment before it is written on.
+    wait_until(lambda: access.exists() and errors.exists() and "reopened" in errors.read_text(), "the files are there again")
     server.open_gate(key)
     if "close" not in target:
         assert client.response().body == b"through"
@@ -238,7 +240,8 @@ def test_a_stop_while_the_application_is_imported(serve, tmp_path, number, deaf)
     start = time.monotonic()
     server.send_signal(number)
     server.assert_ended(0)
-    assert time.monotonic() - start < 5
+    # The import never ends by itself, and graceful_timeout is 30 s.
+    assert time.monotonic() - start < 12
     assert not pidfile.exists()
 
 

@@ -142,7 +142,8 @@ def test_a_worker_told_to_end_by_somebody_is_replaced(serve):
 
 KILLS, LOAD_CLIENTS, LOAD_WORKERS = 60, 8, 8
 # So many answers come between two deaths: some worker has got ready. Workers that are killed faster than they can start are
-# told to be a broken application, and that costs a 503.
+# told to be a broken application, and that costs a 503. And each client has had one of them: a request that is run by two workers that are killed
+# is given up.
 BETWEEN = 20
 
 
@@ -151,7 +152,7 @@ def test_random_kills_under_load_lose_nothing(serve):
     killed may serve, or start."""
     server = serve("deadly:application", workers=LOAD_WORKERS, threads=2, graceful_timeout=10)
     stop, kills, chance = threading.Event(), 0, random.Random(1)
-    answers = []
+    answers, had = [], [0] * LOAD_CLIENTS
 
     def load(index):
         client = server.connect()
@@ -163,6 +164,7 @@ def test_random_kills_under_load_lose_nothing(serve):
             body = b"body" * (number % 50) if method == "POST" else b""
             response = client.get(f"/work?n={name}", method=method, body=body)
             answers.append((method, name, response.status))
+            had[index] += 1
             if response.status == 200:
                 assert response.body.startswith(f"{name} {body.decode()} x".encode()), "the answer of another request"
 
@@ -180,7 +182,12 @@ def test_random_kills_under_load_lose_nothing(serve):
             except ProcessLookupError:
                 continue
             server.log.wait_line(rf"\b{killed}\b.*SIGKILL")
-            wait_until(lambda: len(answers) >= before + BETWEEN or faults, lambda: f"answers go on: {len(answers)}")
+            by_then = list(had)
+
+            def go_on():
+                return len(answers) >= before + BETWEEN and all(now > then for now, then in zip(had, by_then, strict=True))
+
+            wait_until(lambda: go_on() or faults, lambda: f"answers go on: {len(answers)}, {had}")
     finally:
         stop.set()
         for thread in threads:

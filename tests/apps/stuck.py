@@ -84,10 +84,13 @@ def brief(environ, start_response):
 
 @application.add
 def short(environ, start_response):
-    """Far from any time-out: no exception is meant for it."""
+    """Far from any time-out: no exception is meant for it, unless the machine stood still for so long."""
+    began = time.monotonic()
+    least = float(argument(environ, "least"))
     try:
         total = sum(range(2000))
     except BaseException as error:
-        gate.note("innocent", f"short {error!r}")
+        if time.monotonic() < began + least:
+            gate.note("innocent", f"short {error!r}")
         raise
     return respond(start_response, str(total))
