@@ -1,11 +1,13 @@
 """A bus of a test's own with a hostlerd on it, and the directories of its instances."""
 
+import json
 import os
 import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
+from deadline import wait_until
 from server import BINARY, ROOT
 
 HOSTLERD = BINARY.with_name("hostlerd")
@@ -89,6 +91,15 @@ class Machine:
         daemon = self.start(HOSTLERD, *words, *directories, stderr=subprocess.PIPE)
         while b" ready " not in (line := daemon.stderr.readline()):
             assert line, "hostlerd ended before it was ready"
+
+    def until_serves(self, name):
+        """Waits until the daemon has heard of an instance that it serves: it waits for no instance before it is ready itself."""
+
+        def serves():
+            listed = self.ask("list", "--user", "--json")
+            return any((one["name"], one["state"]) == (name, "serving") for one in json.loads(listed.out or "[]"))
+
+        wait_until(serves, lambda: f"{name} serves: {self.ask('list', '--user')}")
 
     def leave_and_come_back(self):
         """As a daemon that nobody needed for a while, and the bus that starts it again."""

@@ -65,6 +65,7 @@ class Shop:
         )
         self.server = serve(arguments=["serve", self.file], environment={"PYTHONDONTWRITEBYTECODE": "1"})
         machine.daemon("--user")
+        machine.until_serves("shop")
         self.pids = self.server.workers()
 
     def ask(self, verb, *words):

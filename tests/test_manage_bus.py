@@ -62,6 +62,7 @@ def running(serve, machines):
     )
     machine.server = serve(arguments=["serve", machine.settings("shop")], environment={"PYTHONDONTWRITEBYTECODE": "1"})
     machine.daemon("--user")
+    machine.until_serves("shop")
     return machine
 
 
@@ -123,6 +124,7 @@ def test_what_waits_for_a_restart_is_not_forgotten(running):
     changed = running.ask("set", "shop", "--user", "backlog=99")
     assert changed.code == 0 and "restart it for backlog" in changed.out, changed
     running.leave_and_come_back()
+    running.until_serves("shop")
     assert "not in effect: backlog" in running.ask("status", "shop", "--user").out
     assert running.ask("undo", "shop", "--user").code == 0
     assert "not in effect" not in running.ask("status", "shop", "--user").out, "it is as it was"
