@@ -77,6 +77,7 @@ async fn all_calls(client: &Client, place: &Place) {
     // An instance that runs.
     let fake = Instance::new(false);
     let server = place.instance("shop", &fake);
+    client.hears_of("shop").await;
     let overview = named(client, "shop").await.unwrap();
     assert_eq!((overview.state, overview.generation, overview.since_us), (InstanceState::Serving, 3, 7));
     assert_eq!(overview.application, "shop:app");

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hostler_bus::daemon::{Error, InstanceProxy, JobProxy, ManagerProxy, Outcome, SettingsProxy, Tree, instance_path};
+use hostler_bus::daemon::{
+    Error, InstanceProxy, InstanceState, JobProxy, ManagerProxy, Outcome, Overview, SettingsProxy, Tree, instance_path,
+};
 use hostler_bus::{
     Applied, Condition, Configured, Control, LastError, LastReload, LogLevel, Observed, Reloaded, Request, Sample,
     Samples, Server, State, Status, Worker, serve,
@@ -241,7 +243,9 @@ pub(crate) async fn pair(place: &Place) -> Client {
     let tree = Tree::new(&server, Arc::new(daemon.clone()), "user", first).await.unwrap();
     daemon.show_in(&tree);
     tokio::spawn(async move { daemon.follow().await });
-    Client { connection: client }
+    let client = Client { connection: client };
+    client.hears_of_all(place.path()).await;
+    client
 }
 
 /// A client of a daemon.
@@ -261,6 +265,25 @@ impl Client {
 
     pub(crate) async fn settings(&self, name: &str) -> SettingsProxy<'static> {
         SettingsProxy::builder(&self.connection).path(instance_path(name)).unwrap().build().await.unwrap()
+    }
+
+    /// Waits until the daemon knows of an instance that it runs: a list waits for those that it found just now, but not for long.
+    pub(crate) async fn hears_of(&self, name: &str) {
+        let manager = self.manager().await;
+        let runs = |one: &Overview| one.name == name && one.state != InstanceState::Configured;
+        while !manager.list().await.unwrap().iter().any(runs) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The same for each whose control socket is there.
+    async fn hears_of_all(&self, directory: &Path) {
+        for entry in std::fs::read_dir(directory.join("run/hostler")).unwrap() {
+            let instance = entry.unwrap();
+            if instance.path().join("control.sock").exists() {
+                self.hears_of(instance.file_name().to_str().unwrap()).await;
+            }
+        }
     }
 
     /// Waits for a job's end.
@@ -321,6 +344,7 @@ pub(crate) const OPEN: &str = "<policy context=\"default\"><allow send_destinati
 /// The command hostlerd on a bus.
 pub(crate) struct Daemon {
     pub(crate) process: Child,
+    directory: PathBuf,
 }
 
 impl Daemon {
@@ -341,10 +365,10 @@ impl Daemon {
             .env("DBUS_SYSTEM_BUS_ADDRESS", &bus.address)
             .spawn()
             .unwrap();
-        Self { process }
+        Self { process, directory: place.path().to_owned() }
     }
 
-    /// Waits until it has its name.
+    /// Waits until it has its name, and knows of all instances that run.
     pub(crate) async fn ready(&self, client: &Client) {
         use futures_lite::StreamExt;
         let bus = zbus::fdo::DBusProxy::new(&client.connection).await.unwrap();
@@ -352,6 +376,7 @@ impl Daemon {
         if !bus.name_has_owner(hostler_bus::daemon::NAME.try_into().unwrap()).await.unwrap() {
             changes.next().await.unwrap();
         }
+        client.hears_of_all(&self.directory).await;
     }
 }
 
