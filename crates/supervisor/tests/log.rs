@@ -33,8 +33,9 @@ receive()
     let is_ready = |worker: &WorkerStatus| worker.state == WorkerState::Ready;
     running.observe("another process", |workers| is_ready(&workers[0]) && workers[0].pid != Some(pid)).await;
     let second = running.pid(0).unwrap();
-    running.handle.recycle(0).await.unwrap();
-    running.handle.recycle(0).await.unwrap();
+    // The second is asked for before the first can be over.
+    let twice = tokio::join!(running.handle.recycle(0), running.handle.recycle(0));
+    assert_eq!(twice, (Ok(()), Ok(())));
     running.observe("its replacement", |workers| is_ready(&workers[1]) && workers[0].pid.is_none()).await;
     running.stop(true).await;
     drop(guard);

@@ -189,6 +189,7 @@ while True: time.sleep(60)
     let mut running = Running::start(options);
     running.until(|notice| *notice == Notice::AllReady).await;
     let first = running.pid(0).unwrap();
+    *running.pool.looks_after.lock().unwrap() = Some(directory.path().join("told"));
     // The pool of these tests knows no loop that turns.
     running.handle.timed_out(0, None, Duration::from_secs(30));
     running.handle.timed_out(7, None, Duration::from_secs(30));

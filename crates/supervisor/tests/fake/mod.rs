@@ -14,11 +14,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hostler_channel::{EventLoop, Interface, Lifespan, WorkerStart};
-use hostler_supervisor::{Handle, Load, Notice, Options, Pool, Supervisor, WorkerStatus};
+use hostler_supervisor::{Handle, Load, Look, Notice, Options, Pool, Supervisor, WorkerStatus};
 use tokio::sync::mpsc;
 
 /// No test waits longer than this for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What every fake worker begins with.
 const PRELUDE: &str = r#"
@@ -101,6 +101,8 @@ pub(crate) struct Record {
     pub(crate) served: AtomicU64,
     /// What is told of the load, one after the other; the last again and again.
     pub(crate) load: Mutex<VecDeque<Load>>,
+    /// A file: nobody looks at a worker before something is in it.
+    pub(crate) looks_after: Mutex<Option<PathBuf>>,
 }
 
 impl Record {
@@ -122,6 +124,15 @@ impl Pool for Record {
 
     fn served(&self, _worker: u16) -> u64 {
         self.served.load(Ordering::SeqCst)
+    }
+
+    fn look(&self, _worker: u16) -> Look {
+        let after = self.looks_after.lock().unwrap();
+        while after.as_ref().is_some_and(|file| file.metadata().map_or(0, |data| data.len()) == 0) {
+            // The driver waits with us: a worker that gets no processor is given up no sooner than it was told.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Look::default()
     }
 
     fn load(&self) -> Load {
