@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hostler_manager::app::ID;
 use hostler_manager::application::{Application, Begun, Call, begin};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// dbus-daemon(1) as a session has it.
 struct Bus {

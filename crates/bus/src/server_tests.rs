@@ -14,7 +14,7 @@ use crate::{
     connect, connect_over,
 };
 
-const TEST_LIMIT: Duration = Duration::from_secs(20);
+const TEST_LIMIT: Duration = Duration::from_secs(120);
 
 struct Fake {
     condition: watch::Sender<Condition>,

@@ -213,7 +213,7 @@ mod tests {
         for _ in 0..1000 {
             assert_eq!(disk.write(b"not taken"), Err(Errno::AGAIN));
         }
-        assert!(began.elapsed() < PATIENCE * 20, "nobody waits: {:?}", began.elapsed());
+        assert!(began.elapsed() < PATIENCE * 200, "nobody waits: {:?}", began.elapsed());
         assert!(!disk.is_idle_within(Duration::from_millis(10)));
         // It comes back, with what it was given and no more.
         reader.read_exact(&mut vec![0; FULL.len()]).unwrap();

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::{Config, ForwardedHeaders, Router, RouterEvent, TrustedPeers, Underscores, WebSocketConfig};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What holds answers back until the test says so.
 #[derive(Debug, Default)]

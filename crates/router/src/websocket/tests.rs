@@ -21,6 +21,9 @@ use crate::{Config, ForwardedHeaders, Router, TrustedPeers, Underscores};
 
 const RING: usize = 16 * 1024;
 
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A record as the worker got it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Record {
@@ -183,7 +186,7 @@ impl Served {
 
     fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(&self.path).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
@@ -201,11 +204,11 @@ impl Served {
 
     /// What the worker made of it; nothing is left running.
     fn end(self) -> Option<Record> {
-        let heard = self.heard.recv_timeout(Duration::from_secs(20)).unwrap();
+        let heard = self.heard.recv_timeout(PATIENCE).unwrap();
         self.worker.join().unwrap();
         // The slot of a client that left before its worker was done is freed with the worker's last news, if the router still runs.
         let begun = Instant::now();
-        while self.exchange.in_flight() > 0 && begun.elapsed() < Duration::from_secs(20) {
+        while self.exchange.in_flight() > 0 && begun.elapsed() < PATIENCE {
             thread::yield_now();
         }
         self.router.stop();
@@ -220,11 +223,11 @@ fn config() -> Config {
     Config {
         head_limits: hostler_http1::Limits::default(),
         body_limit: None,
-        keepalive: Duration::from_secs(5),
-        header_timeout: Duration::from_secs(5),
-        body_timeout: Duration::from_secs(5),
-        send_timeout: Duration::from_secs(5),
-        timeout: Some(Duration::from_secs(5)),
+        keepalive: PATIENCE / 2,
+        header_timeout: PATIENCE / 2,
+        body_timeout: PATIENCE / 2,
+        send_timeout: PATIENCE / 2,
+        timeout: Some(PATIENCE / 2),
         underscores: Underscores::Drop,
         trusted: TrustedPeers(Arc::new(|_| false)),
         forwarded: ForwardedHeaders::default(),
@@ -235,7 +238,7 @@ fn config() -> Config {
         websocket: crate::config::WebSocketConfig {
             max_message: 4 << 20,
             ping_interval: None,
-            ping_timeout: Duration::from_secs(5),
+            ping_timeout: PATIENCE / 2,
             compress: true,
         },
     }
@@ -482,7 +485,8 @@ fn a_switch_closes_what_is_open_on_the_former_line() {
 fn a_quiet_client_is_pinged_and_then_closed() {
     let adapt = |config: &mut Config| {
         config.websocket.ping_interval = Some(Duration::from_millis(100));
-        config.websocket.ping_timeout = Duration::from_millis(400);
+        // Time enough for the client to answer the first ones.
+        config.websocket.ping_timeout = Duration::from_secs(5);
     };
     let served = Served::with(adapt, accept_and_echo);
     let mut client = served.open("");

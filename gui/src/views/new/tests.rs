@@ -48,7 +48,7 @@ fn window(imports: bool) -> Harness<'static, Window> {
 
 /// Draws until a text is there: threads look for it.
 fn until(harness: &mut Harness<'static, Window>, text: &str) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while harness.query_all_by_label_contains(text).next().is_none() {
         assert!(std::time::Instant::now() < end, "{text:?} does not come");
         std::thread::yield_now();
