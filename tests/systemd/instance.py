@@ -90,7 +90,8 @@ class Instance:
         )
 
     def told(self):
-        """What the instance and systemd said of it, for a test that fails."""
+        """What the instance and systemd have said of it up to now."""
+        self.machine.run("journalctl", "--sync")
         field = "USER_UNIT" if self.user else "UNIT"
         own = "_SYSTEMD_USER_UNIT" if self.user else "_SYSTEMD_UNIT"
         return self.machine.run("journalctl", "--no-pager", f"{own}={self.service}", "+", f"{field}={self.service}")[-6000:]
@@ -109,6 +110,12 @@ class Instance:
                 return client.get(target, **options)
             except (OSError, Cut) as fault:
                 raise AssertionError(f"{target} was not answered: {fault!r}\n{self.told()}") from fault
+
+    def awake(self):
+        """The answer to a request that may start it, once systemd knows that it serves: the first is answered a moment before that is told."""
+        answer = self.text()
+        self.wait_state("active")
+        return answer
 
     def text(self, target="/"):
         response = self.get(target)

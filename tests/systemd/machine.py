@@ -186,7 +186,7 @@ class Machine:
             else:
                 path.unlink(missing_ok=True)
 
-    def tcp_socket(self, timeout=15):
+    def tcp_socket(self, timeout=60):
         """A socket of the system's network, to be connected to its loopback."""
         made = []
         # Only the thread itself enters the other network; the socket stays there.

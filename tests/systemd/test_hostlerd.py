@@ -123,7 +123,7 @@ def test_an_instances_life(machine, instance):
     assert bus.state() == "asleep"
     assert bus.overview()["since_us"] > 0
     machine.run("curl", "--silent", "--fail", "--unix-socket", "/run/hostler/shop.sock", "http://shop/")
-    assert bus.state() == "serving"
+    wait_until(lambda: bus.state() == "serving", shop.told)
     bus.call(SHOP, "Instance", "Enable")
     assert bus.overview()["enabled"] == "socket"
     assert machine.run("systemctl", "is-enabled", shop.socket).strip() == "enabled"
@@ -277,7 +277,7 @@ def test_an_instance_is_made_and_removed(machine, instance):
     bus.call(job, "Job", "Wait")
     assert bus.state() == "asleep" and bus.overview()["enabled"] == "socket"
     machine.run("curl", "--silent", "--fail", "http://127.0.0.1:8123/")
-    assert bus.state() == "serving"
+    wait_until(lambda: bus.state() == "serving", shop.told)
     (job,) = bus.call(ROOT, "Manager", "Remove", "s", "shop")
     bus.call(job, "Job", "Wait")
     assert bus.overview() is None
@@ -292,11 +292,12 @@ def test_it_rests_while_somebody_watches(machine, instance):
     assert shop.text() == "one"
     bus = Bus(machine)
     with Watcher(machine):
-        assert bus.state() == "serving"
+        wait_until(lambda: bus.state() == "serving", shop.told)
         pid = machine.host_pid(int(machine.show("hostlerd.service", "MainPID")))
         # Time is what this is about; what the calls before took is over by then.
         let_pass(3)
         before = processor_ticks(pid)
         let_pass(5)
         used = processor_ticks(pid) - before
-    assert used <= 2, f"at rest it used {used} ticks of 10 ms in 5 s"
+    # Two, and one more as the time of the process and of the kernel for it are rounded apart.
+    assert used <= 3, f"at rest it used {used} ticks of 10 ms in 5 s"

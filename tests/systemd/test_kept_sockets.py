@@ -56,6 +56,7 @@ class Plain:
         return main
 
     def told(self):
+        self.machine.run("journalctl", "--sync")
         return self.machine.run("journalctl", "--no-pager", "--unit", SERVICE)[-6000:]
 
     def stored(self):

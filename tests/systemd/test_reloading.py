@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from deadline import let_pass
+from deadline import let_pass, wait_until
 from hammer import Hammer
 
 
@@ -26,14 +26,14 @@ def test_a_reload_ends_when_the_next_generation_serves(shop):
 
 def test_a_slow_reload_has_its_time(instance):
     """As a slow start has: TimeoutStartSec= limits reloads as well, and is extended (EXTEND_TIMEOUT_USEC) while the import goes on."""
-    shop = instance(service_time="[Service]\nTimeoutStartSec=2\n")
+    shop = instance(service_time="[Service]\nTimeoutStartSec=4\n")
     shop.listen()
     assert shop.text() == "one"
     shop.publish("two")
     shop.hold_import()
     with shop.machine.start("systemctl", "reload", shop.service) as reload:
         shop.wait_import()
-        let_pass(5)
+        let_pass(8)
         assert shop.show("ActiveState") == "reloading", shop.told()
         assert reload.poll() is None
         shop.open_import()
@@ -86,7 +86,7 @@ def test_reloads_under_load_lose_nothing(shop, keep):
 
 
 def test_status_tells_of_the_reload(shop):
-    assert "2 workers" in shop.show("StatusText")
+    wait_until(lambda: "2 workers" in shop.show("StatusText"), shop.told)
     shop.publish("broken")
     shop.machine.result("systemctl", "reload", shop.service)
     assert "reload" in shop.show("StatusText") and "failed" in shop.show("StatusText")

@@ -29,11 +29,20 @@ def test_a_running_request_outlives_the_stop(machine, instance):
     shop = instance(settings="graceful_timeout = 20")
     shop.listen()
     shop.text()
-    with Hammer(shop.address, clients=1, target="/wait?seconds=6", requests=1) as hammer:
-        machine.run("sh", "-c", f"until hostler requests --json | grep -q /wait; do :; done; systemctl stop {shop.service}")
+    with Hammer(shop.address, clients=1, target="/wait?until=/run/hostler/shop/go", requests=1) as hammer:
+        wait_until(lambda: "/wait" in machine.run("hostler", "requests", "--json"), shop.told)
+        shop.systemctl("stop", "--no-block", shop.service)
+        wait_until(lambda: shop.show("ActiveState") == "deactivating", shop.told)
+        machine.write("/run/hostler/shop/go", "")
         hammer.join()
     hammer.check()
     assert hammer.answers == ["waited"]
+
+
+def waiting(machine):
+    """How many connections wait in the socket to be accepted."""
+    listed = machine.run("ss", "--unix", "--listening", "--no-header").splitlines()
+    return next(int(line.split()[2]) for line in listed if "/run/hostler/shop.sock" in line)
 
 
 def test_who_comes_during_a_stop_of_the_service_starts_it_again(machine, instance):
@@ -41,10 +50,13 @@ def test_who_comes_during_a_stop_of_the_service_starts_it_again(machine, instanc
     shop = instance(settings="graceful_timeout = 20")
     shop.listen()
     first = shop.who()["server"]
-    with Hammer(shop.address, clients=1, target="/wait?seconds=6", requests=1) as slow:
-        machine.run("sh", "-c", f"until hostler requests --json | grep -q /wait; do :; done; systemctl stop --no-block {shop.service}")
+    with Hammer(shop.address, clients=1, target="/wait?until=/run/hostler/shop/go", requests=1) as slow:
+        wait_until(lambda: "/wait" in machine.run("hostler", "requests", "--json"), shop.told)
+        shop.systemctl("stop", "--no-block", shop.service)
         wait_until(lambda: shop.show("ActiveState") == "deactivating", shop.told)
         with Hammer(shop.address, clients=4, requests=40) as hammer:
+            wait_until(lambda: waiting(machine) == 4, shop.told)
+            machine.write("/run/hostler/shop/go", "")
             hammer.join()
         slow.join()
     slow.check()

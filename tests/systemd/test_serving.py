@@ -42,7 +42,7 @@ def test_the_first_request_starts_the_service(machine, instance):
     shop = instance()
     shop.listen()
     assert shop.show("ActiveState") == "inactive"
-    assert shop.text() == "one"
+    assert shop.awake() == "one"
     assert (shop.show("ActiveState"), shop.show("NRestarts")) == ("active", "0")
     assert shop.who()["server"] == shop.main_pid()
     assert "/hostler.slice/" in shop.who()["group"]
@@ -56,7 +56,8 @@ def test_a_start_lasts_until_requests_are_answered(machine, instance):
         shop.wait_import()
         # systemd takes in what it was told before it answers this.
         assert (shop.show("ActiveState"), shop.show("SubState")) == ("activating", "start")
-        assert shop.show("StatusText") == "loading the application"
+        # For how long, if that is long.
+        assert shop.show("StatusText").startswith("loading the application")
         assert start.poll() is None
         shop.open_import()
         output, _ = start.communicate()
@@ -67,8 +68,8 @@ def test_a_start_lasts_until_requests_are_answered(machine, instance):
 
 def test_a_slow_start_has_its_time(machine, instance):
     """An import may take longer than TimeoutStartSec= allows, while it goes on (EXTEND_TIMEOUT_USEC)."""
-    shop = instance(service_time="[Service]\nTimeoutStartSec=2\n")
-    machine.write(f"{shop.directory}/shop.py", "import time; time.sleep(5)\n" + (APPS / "shop.py").read_text())
+    shop = instance(service_time="[Service]\nTimeoutStartSec=4\n")
+    machine.write(f"{shop.directory}/shop.py", "import time; time.sleep(8)\n" + (APPS / "shop.py").read_text())
     shop.listen()
     assert shop.text() == "one"
     assert shop.show("NRestarts") == "0"

