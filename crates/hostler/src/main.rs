@@ -34,6 +34,11 @@ const UNAVAILABLE: u8 = 69;
 /// Something that should not be (sysexits.h: EX_SOFTWARE).
 const INTERNAL: u8 = 70;
 
+/// For tests: a child has all that this process has open until it runs its program, and so a socket that was closed meanwhile still listens. Who
+/// starts one writes; who closes a socket and then counts on that reads.
+#[cfg(test)]
+static CHILDREN: std::sync::RwLock<()> = std::sync::RwLock::new(());
+
 fn main() -> ExitCode {
     manage::daemon::completion::answer(arguments::command);
     let surroundings = match surroundings() {

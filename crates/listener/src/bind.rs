@@ -134,6 +134,7 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_and_nothing_stays_bound() {
+        let _no_child = crate::CHILDREN.read();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.sock");
         let unix = format!("unix:{}", path.display());
@@ -152,6 +153,7 @@ mod tests {
 
     #[test]
     fn both_wildcards_of_one_port_go_together_in_either_order() {
+        let _no_child = crate::CHILDREN.read();
         for reversed in [false, true] {
             let port = free_port();
             let mut addresses = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];

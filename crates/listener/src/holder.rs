@@ -202,6 +202,7 @@ mod tests {
 
     #[test]
     fn a_command_line_is_shown_safely() {
+        let starting = crate::CHILDREN.write();
         let mut child = std::process::Command::new("cat")
             .args(["-", "a\x1b[31m\nb", &"x".repeat(200)])
             .stdin(std::process::Stdio::piped())
@@ -209,6 +210,7 @@ mod tests {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
+        drop(starting);
         // What comes back shows that the program runs, and so that the command line is its own.
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(b"x").unwrap();

@@ -238,6 +238,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_another_by_now_is_not_taken_for_the_old_one() {
+        let _no_child = crate::CHILDREN.read();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.sock");
         let address = format!("unix:{}", path.display());
@@ -254,6 +255,7 @@ mod tests {
 
     #[test]
     fn one_family_alone_is_another_address_than_both() {
+        let _no_child = crate::CHILDREN.read();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (mut left, held) = leave(bind(&format!("[::]:{port}"), &mut Left::default()), "socket.0");
         assert!(left.take_tcp(format!("[::]:{port}").parse().unwrap(), true).is_none());

@@ -23,3 +23,8 @@ pub use holder::Holder;
 pub use inherited::{adopt, take_over};
 pub use left::{FileId, GivenUp, Left};
 pub use owner::{Owner, OwnerError};
+
+/// For tests: a child has all that this process has open until it runs its program, and so a socket that was closed meanwhile still listens. Who
+/// starts one writes; who closes a socket and then counts on that reads.
+#[cfg(test)]
+static CHILDREN: std::sync::RwLock<()> = std::sync::RwLock::new(());

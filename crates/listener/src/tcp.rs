@@ -242,12 +242,14 @@ mod tests {
         let Listener::Tcp(listener) = &bound[0].listener else { panic!("a TCP socket was asked for") };
         // Another process is made to hold the socket as its standard error, alone.
         let stderr = listener.try_clone().unwrap();
+        let starting = crate::CHILDREN.write();
         let mut child = std::process::Command::new("cat")
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .stderr(std::os::fd::OwnedFd::from(stderr))
             .spawn()
             .unwrap();
+        drop(starting);
         drop(bound);
         // What comes back shows that the program runs, and so that the command line is its own.
         let mut stdin = child.stdin.take().unwrap();

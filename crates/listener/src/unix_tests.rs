@@ -8,6 +8,7 @@ use std::process::Command;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use super::*;
+use crate::CHILDREN;
 
 fn bind_path(path: &Path, mode: Option<u32>, owner: Option<Owner>, backlog: i32) -> Result<Bound, Problem> {
     super::bind_path(path, mode, owner, backlog, &mut Left::default())
@@ -72,6 +73,7 @@ fn root_gives_the_file_away_and_others_are_told_that_they_may_not() {
 
 #[test]
 fn a_left_over_file_is_taken_over() {
+    let _no_child = CHILDREN.read();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.sock");
     // std's listener leaves its file behind.
@@ -103,6 +105,7 @@ fn another_process_is_named_with_its_command() {
     let path = directory.path().join("x.sock");
     let program = "import socket, sys\n\
         s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print('up', flush=True); sys.stdin.read()";
+    let starting = CHILDREN.write();
     let mut child = Command::new("python3")
         .args(["-c", program])
         .arg(&path)
@@ -110,6 +113,7 @@ fn another_process_is_named_with_its_command() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    drop(starting);
     let mut line = String::new();
     let mut output = io::BufReader::new(child.stdout.take().unwrap());
     io::BufRead::read_line(&mut output, &mut line).unwrap();
@@ -224,6 +228,7 @@ fn a_file_that_another_server_put_in_place_stays() {
 
 #[test]
 fn of_many_that_start_at_once_one_gets_the_path() {
+    let _no_child = CHILDREN.read();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.sock");
     for _ in 0..20 {
@@ -252,6 +257,7 @@ fn of_many_that_start_at_once_one_gets_the_path() {
 
 #[test]
 fn an_abstract_name_is_had_once() {
+    let _no_child = CHILDREN.read();
     let name = format!("hostler-listener-test-{}", std::process::id());
     let bound = bind_abstract(name.as_bytes(), 16).unwrap();
     assert_eq!(bound.name, format!("unix:@{name}"));

@@ -95,6 +95,7 @@ mod tests {
 
     #[test]
     fn the_only_one_is_taken_and_several_are_listed() {
+        let _no_child = crate::CHILDREN.read();
         let base = tempfile::tempdir().unwrap();
         let at = base.path().display();
         let places = places(base.path());

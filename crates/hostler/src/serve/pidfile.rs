@@ -145,6 +145,7 @@ mod tests {
 
     /// A process that lives until its standard input is closed.
     fn other() -> Child {
+        let _alone = crate::CHILDREN.write();
         Command::new("cat").stdin(Stdio::piped()).spawn().unwrap()
     }
 

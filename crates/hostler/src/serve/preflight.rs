@@ -208,6 +208,7 @@ mod tests {
 
     #[test]
     fn addresses_in_use_are_warnings_and_stay_as_they_are() {
+        let _no_child = crate::CHILDREN.read();
         let directory = tempfile::tempdir().unwrap();
         let (taken, left) = (directory.path().join("taken.sock"), directory.path().join("left.sock"));
         let _listens = UnixListener::bind(&taken).unwrap();
