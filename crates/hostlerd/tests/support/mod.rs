@@ -25,7 +25,7 @@ use zbus::connection::Builder;
 use zbus::zvariant::OwnedObjectPath;
 use zbus::{Connection, Guid};
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
