@@ -313,14 +313,16 @@ impl Hostlerd {
             .map_err(|why| Error::Refused { reason: format!("{name}: {why}; see its status, and start it") })
     }
 
-    /// The same, and waits a moment for one whose server process is just being replaced: it serves before its control socket is there.
+    /// The same, and waits a moment for one that was found just now and has not said anything yet, or whose server process is just being
+    /// replaced: it serves before its control socket is there.
     pub(crate) async fn returning(&self, name: &str) -> Result<InstanceProxy<'static>> {
         const MOMENT: std::time::Duration = std::time::Duration::from_millis(50);
         const LOOKS: usize = 60;
         for _ in 0..LOOKS {
             let runs = self.0.overviews.borrow().iter().any(|one| one.name == name && comes(one.state));
+            let is_asked = self.0.observers.is_connecting(name);
             match self.running(name) {
-                Err(_) if runs => tokio::time::sleep(MOMENT).await,
+                Err(_) if runs || is_asked => tokio::time::sleep(MOMENT).await,
                 other => return other,
             }
             self.refresh().await;

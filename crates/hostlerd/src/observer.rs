@@ -113,6 +113,11 @@ impl Observers {
         }
     }
 
+    /// Whether it was found just now, and has not said anything yet.
+    pub(crate) fn is_connecting(&self, name: &str) -> bool {
+        matches!(self.locked().get(name), Some(Entry::Connecting))
+    }
+
     async fn begin(self, name: String, path: PathBuf, identity: Identity) {
         let first = async {
             let instance = connect(&path).await.map_err(|error| error.to_string())?;

@@ -55,7 +55,7 @@ impl Hostlerd {
         let message = match order {
             Order::Reload | Order::Rollback => return self.renew(name, &order, &progress).await,
             Order::Upgrade => {
-                let instance = self.running(name)?;
+                let instance = self.returning(name).await?;
                 progress.at("the program is started anew, and takes the sockets over when it serves", 0.2);
                 let upgraded = instance.upgrade().await?;
                 self.returned(name, upgraded.pid).await;
@@ -136,7 +136,7 @@ impl Hostlerd {
 
     /// Lets the instance make another generation.
     async fn renew(&self, name: &str, order: &Order, progress: &Progress) -> Result<Outcome> {
-        let instance = self.running(name)?;
+        let instance = self.returning(name).await?;
         progress.at("the next generation is being made", 0.2);
         let reloaded = match order {
             Order::Rollback => unless_cancelled(&instance, instance.rollback(), progress).await?,

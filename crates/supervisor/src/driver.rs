@@ -107,6 +107,7 @@ fn limits(options: &Options) -> Limits {
 /// What ended a wait of the driver.
 enum Next {
     Message(Message),
+    Tick,
     LookAtLoad,
     /// A notice was passed on.
     Again,
@@ -164,9 +165,9 @@ impl Driver {
         while !self.machine.is_stopped() {
             let tick = self.machine.next_tick().map(|due| self.began + due);
             let next = tokio::select! {
+                // Who has ended in time is not late because the clock was looked at first.
+                biased;
                 Some(message) = messages.recv() => Next::Message(message),
-                () = sleep_until(tick) => Next::Message(Message::Event(Event::Tick)),
-                () = sleep_until(self.load_due) => Next::LookAtLoad,
                 permit = self.notices.reserve(), if !self.unsent.is_empty() => match permit {
                     Ok(permit) => {
                         if let Some(notice) = self.unsent.pop_front() {
@@ -176,9 +177,19 @@ impl Driver {
                     }
                     Err(_) => Next::NobodyListens,
                 },
+                () = sleep_until(tick) => Next::Tick,
+                () = sleep_until(self.load_due) => Next::LookAtLoad,
             };
             match next {
                 Next::Message(message) => self.receive(message),
+                Next::Tick => {
+                    // After a standstill what happened meanwhile may be as late as this.
+                    tokio::task::yield_now().await;
+                    while let Ok(message) = messages.try_recv() {
+                        self.receive(message);
+                    }
+                    self.take(Event::Tick);
+                }
                 Next::LookAtLoad => self.look_at_load(),
                 Next::Again => {}
                 Next::NobodyListens => self.unsent.clear(),

@@ -70,7 +70,7 @@ pub(crate) const BROKEN_DEATHS: u32 = 5;
 /// How many processes may be ended from outside at boot in a row, while none serves, for each worker that is wanted, before that counts as much.
 pub(crate) const BOOT_KILLS: u32 = 10;
 /// From asking for Python's stacks to SIGKILL: time to write them.
-pub(crate) const STACKS_TIME: Duration = Duration::from_millis(200);
+pub(crate) const STACKS_TIME: Duration = Duration::from_millis(500);
 /// From SIGTERM, or from a worker's own word that it failed, to SIGKILL.
 pub(crate) const TERMINATE_TIME: Duration = Duration::from_secs(1);
 
@@ -312,6 +312,7 @@ impl Machine {
         let released = entry.released;
         if self.phase == Phase::Stopping {
             self.dismiss(worker, !self.stop_now, Cause::Stop);
+            self.forks_have_time();
         } else if released {
             self.dismiss(worker, true, Cause::Retired);
         }

@@ -23,7 +23,7 @@ use crate::interrupt::{self, Interruption, Job};
 use crate::{asgi, collect, life, threads};
 
 /// A silence that ends a print of stacks: the handler writes it in one go, in many small pieces.
-const SILENCE: Duration = Duration::from_millis(20);
+const SILENCE: Duration = Duration::from_millis(100);
 /// The most of one print that is kept, in bytes.
 const LONGEST: usize = 64 * 1024;
 /// How long a print that was asked for may take to begin. It needs a thread that does not block the signal.

@@ -41,7 +41,10 @@ pub(super) async fn stop(
     tokio::pin!(deadline);
     // None, once what event loops run was cancelled.
     let mut last_words = has_event_loops(exchange).then_some(LAST_WORDS);
+    // The clock of all is this one: the supervisor would count anew when the last client has left.
+    supervisor.set_timeouts(patience + 2 * LAST_WORDS, served.settings.pool.boot_timeout).await;
     let mut draining = true;
+    let mut cut_off = false;
     while draining {
         tokio::select! {
             ended = router.stopped() => {
@@ -52,6 +55,7 @@ pub(super) async fn stop(
             () = &mut deadline => {
                 tracing::warn!("requests still ran at the end of graceful_timeout, and were cut off");
                 router.abort();
+                cut_off = true;
                 // The time of threads is over too: what they run was cut off.
                 supervisor.stop(last_words.is_some());
                 draining = false;
@@ -81,7 +85,12 @@ pub(super) async fn stop(
                     cancel_all(exchange);
                     deadline.as_mut().reset(Instant::now() + more);
                 }
-                None => supervisor.stop(false),
+                None => {
+                    if !cut_off {
+                        tracing::warn!("workers did not finish within graceful_timeout; they are killed");
+                    }
+                    supervisor.stop(false);
+                }
             },
             asked = signals.next() => match asked {
                 Asked::Stop => supervisor.stop(false),

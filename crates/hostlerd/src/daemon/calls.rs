@@ -128,7 +128,7 @@ impl Daemon for Hostlerd {
 
     async fn stacks(&self, caller: Caller, name: String, worker: u32) -> Result<String> {
         self.allowed(&caller, Right::ReadLogs, &name).await?;
-        within(SLOW, self.running(&name)?.stacks(worker)).await
+        within(SLOW, self.returning(&name).await?.stacks(worker)).await
     }
 
     async fn begin(&self, caller: Caller, name: String, order: Order) -> Result<u64> {
@@ -176,22 +176,22 @@ impl Daemon for Hostlerd {
 
     async fn scale(&self, caller: Caller, name: String, workers: u32) -> Result<()> {
         self.allowed(&caller, Right::Control, &name).await?;
-        within(QUICK, self.running(&name)?.scale(workers)).await
+        within(QUICK, self.returning(&name).await?.scale(workers)).await
     }
 
     async fn recycle(&self, caller: Caller, name: String, worker: u32) -> Result<()> {
         self.allowed(&caller, Right::Control, &name).await?;
-        within(SLOW, self.running(&name)?.recycle(worker)).await
+        within(SLOW, self.returning(&name).await?.recycle(worker)).await
     }
 
     async fn log_level(&self, _caller: Caller, name: String) -> Result<LogLevel> {
         self.find(&name).await?;
-        within(QUICK, self.running(&name)?.log_level()).await
+        within(QUICK, self.returning(&name).await?.log_level()).await
     }
 
     async fn set_log_level(&self, caller: Caller, name: String, level: LogLevel) -> Result<()> {
         self.allowed(&caller, Right::Control, &name).await?;
-        within(QUICK, self.running(&name)?.set_log_level(level)).await
+        within(QUICK, self.returning(&name).await?.set_log_level(level)).await
     }
 
     async fn logs(&self, caller: Caller, name: String, filter: LogFilter) -> Result<OwnedFd> {

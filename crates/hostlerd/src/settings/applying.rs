@@ -160,7 +160,7 @@ impl Hostlerd {
         }
         let (restart, reloads): (BTreeSet<String>, BTreeSet<String>) = changed.into_iter().partition(needs_restart);
         let mut outcome = Outcome { revision: Some(stored.revision.clone()), ..Outcome::default() };
-        let Ok(instance) = self.running(&name) else {
+        let Ok(instance) = self.returning(&name).await else {
             self.settled(&name).await;
             outcome.message = format!("{}; it takes them when it starts", now.words(&name));
             return Ok(outcome);

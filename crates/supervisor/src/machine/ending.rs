@@ -1,7 +1,12 @@
 //! Ending workers: for good at a stop, singly when they hang or are let go.
 
+use std::time::Duration;
+
 use super::{Action, Cause, Failure, Machine, Notice, Phase, STACKS_TIME, State, TERMINATE_TIME, WorkerSignal};
 use crate::OutOfMemory;
+
+/// How long a worker that is not ready may take to end after SIGTERM: nobody waits for it, and what it imports may be at work.
+pub(super) const BOOT_END_TIME: Duration = Duration::from_secs(5);
 
 impl Machine {
     pub(super) fn stop(&mut self, graceful: bool) {
@@ -26,8 +31,16 @@ impl Machine {
         for worker in 0..self.limits.places {
             self.dismiss(worker, !self.stop_now, Cause::Stop);
         }
+        self.forks_have_time();
         self.stop_keeper();
         self.finish();
+    }
+
+    /// Forks under way are done one after the other: the next one's time begins with the stop, or with the end of the one before.
+    pub(super) fn forks_have_time(&mut self) {
+        for worker in self.workers.iter_mut().filter(|worker| worker.state == State::Spawning) {
+            worker.since = self.now;
+        }
     }
 
     /// Lets one worker go, in its own time or at once.
@@ -45,7 +58,7 @@ impl Machine {
                 self.actions.extend([Action::Retire { worker }, Action::SendStop { worker }]);
             }
             // It runs no request, and while it imports the application it reads no message.
-            State::Starting { .. } => self.terminate(worker),
+            State::Starting { .. } => self.terminate_within(worker, BOOT_END_TIME.min(self.limits.graceful_timeout)),
             State::Condemned { .. } | State::Leaving { .. } | State::Retiring { .. } | State::Terminating { .. } => {}
         }
     }
@@ -68,7 +81,11 @@ impl Machine {
     }
 
     pub(super) fn terminate(&mut self, worker: u16) {
-        self.set_state(worker, State::Terminating { until: self.now + TERMINATE_TIME });
+        self.terminate_within(worker, TERMINATE_TIME);
+    }
+
+    fn terminate_within(&mut self, worker: u16, time: Duration) {
+        self.set_state(worker, State::Terminating { until: self.now + time });
         self.actions.push(Action::Signal { worker, signal: WorkerSignal::Terminate });
     }
 

@@ -56,7 +56,7 @@ fn an_import_failure_at_boot_is_the_end() {
     assert_eq!(story.failed(0), []);
     assert_eq!(story.exited(1, Ended::Exited(1)), [recovered(1, 101, Ended::Exited(1), Cause::Failed)]);
     story.exited(0, Ended::Exited(1));
-    assert_eq!(story.after(TERMINATE_TIME).last(), Some(&signal(2, WorkerSignal::Kill)));
+    assert_eq!(story.after(super::ending::BOOT_END_TIME).last(), Some(&signal(2, WorkerSignal::Kill)));
     assert_eq!(story.exited(2, Ended::Signaled(9)).last(), Some(&stopped()));
 }
 
