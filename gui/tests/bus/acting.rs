@@ -9,7 +9,7 @@ use hostler_manager::model::{Failure, FailureKind, InstanceKey};
 use tokio::sync::Notify;
 
 use super::fake::{Bus, Played};
-use super::{Window, key, overview, run};
+use super::{Window, key, run, shop};
 
 async fn ended(window: &Window) -> (Action, Result<Outcome, Failure>) {
     window.until(|event| if let Event::Ended(_, action, result) = event { Some((action, result)) } else { None }).await
@@ -18,11 +18,8 @@ async fn ended(window: &Window) -> (Action, Result<Outcome, Failure>) {
 #[test]
 fn a_job_tells_how_far_it_is_and_how_it_ended() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
-        let _daemon = played.serve(&bus).await;
-        let window = Window::connected(&bus).await;
+        let bus = Bus::start();
+        let (played, _daemon, window) = shop(&bus, InstanceState::Serving).await;
         window.thread.send(Order::Act(key("shop"), Action::Reload));
         played.job_begun.notified().await;
         for (stage, fraction) in [("importing", 0.25), ("ready", 0.75)] {
@@ -47,11 +44,8 @@ fn a_job_tells_how_far_it_is_and_how_it_ended() {
 #[test]
 fn failures_keep_what_they_are() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
-        let _daemon = played.serve(&bus).await;
-        let window = Window::connected(&bus).await;
+        let bus = Bus::start();
+        let (played, _daemon, window) = shop(&bus, InstanceState::Serving).await;
         let refused = Error::NotAuthorized { purpose: "control it".to_owned(), reason: "polkit refused".to_owned() };
         *played.refusal.lock().unwrap() = Some(refused);
         for action in [Action::Scale(3), Action::Enable(true), Action::Recycle(1), Action::Stop] {
@@ -86,9 +80,8 @@ fn failures_keep_what_they_are() {
 #[test]
 fn a_password_is_waited_for_and_said() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Serving);
         let password = Arc::new(Notify::new());
         *played.password.lock().unwrap() = Some(Arc::clone(&password));
         let _daemon = played.serve(&bus).await;
@@ -117,11 +110,8 @@ fn a_password_is_waited_for_and_said() {
 #[test]
 fn jobs_are_cancelled_if_they_can_be() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
-        let _daemon = played.serve(&bus).await;
-        let window = Window::connected(&bus).await;
+        let bus = Bus::start();
+        let (played, _daemon, window) = shop(&bus, InstanceState::Serving).await;
         window.thread.send(Order::Act(key("shop"), Action::Restart));
         played.job_begun.notified().await;
         played.last_job().send_modify(|report| report.stage = "restarting".to_owned());
@@ -141,11 +131,8 @@ fn jobs_are_cancelled_if_they_can_be() {
 #[test]
 fn what_is_under_way_when_the_daemon_dies_is_lost() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
-        let daemon = played.serve(&bus).await;
-        let window = Window::connected(&bus).await;
+        let bus = Bus::start();
+        let (played, daemon, window) = shop(&bus, InstanceState::Serving).await;
         window.thread.send(Order::Act(key("shop"), Action::Reload));
         played.job_begun.notified().await;
         daemon.close().await.unwrap();
@@ -160,9 +147,8 @@ fn what_is_under_way_when_the_daemon_dies_is_lost() {
 #[test]
 fn settings_are_asked_for_again_after_a_change() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Stopped)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Stopped);
         *played.revision.lock().unwrap() = "one".to_owned();
         let _daemon = played.serve(&bus).await;
         let window = Window::connected(&bus).await;
@@ -200,11 +186,8 @@ fn settings_are_asked_for_again_after_a_change() {
 #[test]
 fn of_drafts_only_the_last_is_looked_through() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Stopped)]);
-        let _daemon = played.serve(&bus).await;
-        let window = Window::connected(&bus).await;
+        let bus = Bus::start();
+        let (played, _daemon, window) = shop(&bus, InstanceState::Stopped).await;
         for draft in 1..=30 {
             let change = Change { set: vec![("workers".to_owned(), vec![draft.to_string()])], unset: Vec::new() };
             window.thread.send(Order::Validate { key: key("shop"), draft, change });
@@ -220,9 +203,8 @@ fn of_drafts_only_the_last_is_looked_through() {
 #[test]
 fn what_others_do_is_followed_and_can_be_cancelled() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Serving);
         let _daemon = played.serve(&bus).await;
         let connection = zbus::connection::Builder::address(bus.address.as_str()).unwrap().build().await.unwrap();
         let other = hostler_bus::daemon::Client::over(connection, &super::reach()).await.unwrap();
@@ -264,9 +246,8 @@ fn what_others_do_is_followed_and_can_be_cancelled() {
 #[test]
 fn the_log_level_is_asked_for_and_set() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Serving);
         *played.level.lock().unwrap() = LogLevel::Info;
         let _daemon = played.serve(&bus).await;
         let window = Window::connected(&bus).await;
@@ -286,9 +267,8 @@ fn the_log_level_is_asked_for_and_set() {
 #[test]
 fn that_a_password_is_asked_for_before_something_is_seen_is_said() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Stopped)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Stopped);
         let password = Arc::new(Notify::new());
         *played.password.lock().unwrap() = Some(Arc::clone(&password));
         *played.locked.lock().unwrap() = true;

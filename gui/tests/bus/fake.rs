@@ -16,6 +16,7 @@ use hostler_bus::daemon::{
 };
 use hostler_bus::{LogLevel, Observed, Request, Sample, Samples, Status, Worker};
 use hostler_manager::bus::Connect;
+use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, watch};
@@ -25,11 +26,24 @@ use zbus::connection::Builder;
 /// dbus-daemon(1), where everything is allowed.
 pub(crate) struct Bus {
     process: Child,
+    directory: TempDir,
     pub(crate) address: String,
 }
 
 impl Bus {
-    pub(crate) fn start(directory: &Path) -> Self {
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (process, address) = Self::launch(directory.path());
+        Self { process, directory, address }
+    }
+
+    /// Another one in its place, at the same address.
+    pub(crate) fn start_again(&mut self) {
+        self.stop();
+        (self.process, self.address) = Self::launch(self.directory.path());
+    }
+
+    fn launch(directory: &Path) -> (Child, String) {
         let configuration = directory.join("bus.conf");
         let text = format!(
             "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
@@ -53,7 +67,7 @@ impl Bus {
         assert!(address.starts_with("unix:"), "dbus-daemon did not start: {address:?}");
         // Without the identity of this process: another one in its place is as good.
         let address = address.trim().split(',').next().unwrap_or_default().to_owned();
-        Self { process, address }
+        (process, address)
     }
 
     pub(crate) fn stop(&mut self) {
@@ -117,6 +131,11 @@ pub(crate) struct Played {
 impl Played {
     pub(crate) fn new(overviews: Vec<Overview>) -> Arc<Self> {
         Arc::new(Self { overviews: Mutex::new(overviews), ..Self::default() })
+    }
+
+    /// One instance, which is called shop.
+    pub(crate) fn shop(state: InstanceState) -> Arc<Self> {
+        Self::new(vec![super::overview("shop", state)])
     }
 
     /// Serves it; the daemon dies when what is returned is closed.

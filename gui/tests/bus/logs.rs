@@ -5,7 +5,7 @@ use hostler_manager::bus::{Bus as _, Event, Order};
 use hostler_manager::model::{FailureKind, InstanceKey};
 
 use super::fake::{Bus, Played, line};
-use super::{Window, key, overview, run};
+use super::{Window, key, run};
 
 const LINES: u64 = 100_000;
 
@@ -16,9 +16,8 @@ fn logged(event: Event) -> Option<Vec<LogLine>> {
 #[test]
 fn a_hundred_thousand_lines_come_whole_and_never_all_at_once() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Serving);
         *played.log_lines.lock().unwrap() = LINES;
         let _daemon = played.serve(&bus).await;
         let window = Window::connected(&bus).await;
@@ -52,9 +51,8 @@ fn a_hundred_thousand_lines_come_whole_and_never_all_at_once() {
 #[test]
 fn a_log_that_is_followed_goes_on_after_the_daemon_came_back() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Serving);
         *played.log_lines.lock().unwrap() = 10;
         let daemon = played.serve(&bus).await;
         let window = Window::connected(&bus).await;
@@ -84,9 +82,8 @@ fn a_log_that_is_followed_goes_on_after_the_daemon_came_back() {
 #[test]
 fn a_log_that_is_refused_says_why() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Serving);
         let refused = Error::NotAuthorized { purpose: "read its log".to_owned(), reason: "polkit refused".to_owned() };
         *played.refusal.lock().unwrap() = Some(refused);
         let _daemon = played.serve(&bus).await;
@@ -103,9 +100,8 @@ fn a_log_that_is_refused_says_why() {
 #[test]
 fn where_no_descriptor_passes_the_log_comes_page_by_page_and_whole() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Serving);
         *played.log_lines.lock().unwrap() = 300;
         let _daemon = played.serve(&bus).await;
         let window = Window::open(&bus);

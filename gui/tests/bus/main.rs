@@ -18,6 +18,7 @@ use hostler_bus::daemon::{InstanceState, Overview, Reach, Security};
 use hostler_manager::bus::{Absence, Bus as _, Event, Link, Order, Thread, start_over};
 use hostler_manager::model::InstanceKey;
 use tokio::sync::Notify;
+use zbus::Connection;
 
 use fake::{Bus, Played, Way};
 
@@ -105,11 +106,17 @@ impl Window {
     }
 }
 
+/// A daemon with one instance, which is called shop, and a window that has found it.
+async fn shop(bus: &Bus, state: InstanceState) -> (Arc<Played>, Connection, Window) {
+    let played = Played::shop(state);
+    let daemon = played.serve(bus).await;
+    (played, daemon, Window::connected(bus).await)
+}
+
 #[test]
 fn the_list_appears_and_changes_arrive() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
+        let bus = Bus::start();
         let all = vec![overview("blog", InstanceState::Stopped), overview("my-shop", InstanceState::Serving)];
         let played = Played::new(all.clone());
         let _daemon = played.serve(&bus).await;
@@ -162,8 +169,7 @@ fn the_list_appears_and_changes_arrive() {
 #[test]
 fn many_changes_wake_the_window_a_few_times() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
+        let bus = Bus::start();
         let all: Vec<Overview> =
             (0..200).map(|number| overview(&format!("site-{number}"), InstanceState::Stopped)).collect();
         let played = Played::new(all.clone());
@@ -186,11 +192,8 @@ fn many_changes_wake_the_window_a_few_times() {
 #[test]
 fn a_daemon_that_dies_is_waited_for() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
-        let daemon = played.serve(&bus).await;
-        let window = Window::connected(&bus).await;
+        let bus = Bus::start();
+        let (_played, daemon, window) = shop(&bus, InstanceState::Serving).await;
         daemon.close().await.unwrap();
         let (why, message, retry_at_us) = window.away().await;
         assert!(why == Absence::NotRunning && message.contains("journalctl --user -u hostlerd"), "{message}");
@@ -206,17 +209,14 @@ fn a_daemon_that_dies_is_waited_for() {
 #[test]
 fn a_bus_that_dies_is_waited_for() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let mut bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
-        let daemon = played.serve(&bus).await;
-        let window = Window::connected(&bus).await;
+        let mut bus = Bus::start();
+        let (played, daemon, window) = shop(&bus, InstanceState::Serving).await;
         bus.stop();
         drop(daemon);
         let (why, message, retry_at_us) = window.away().await;
         assert!(why == Absence::NoBus && message.contains("session bus"), "{message}");
         assert!(retry_at_us.is_some());
-        let bus = Bus::start(directory.path());
+        bus.start_again();
         let _daemon = played.serve(&bus).await;
         window.thread.send(Order::Connect(reach()));
         window.ready().await;
@@ -226,8 +226,7 @@ fn a_bus_that_dies_is_waited_for() {
 #[test]
 fn what_is_not_installed_is_said_and_tried_again_when_ordered() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
+        let bus = Bus::start();
         let window = Window::open(&bus);
         window.thread.send(Order::Connect(reach()));
         let (why, message, _) = window.away().await;

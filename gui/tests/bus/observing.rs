@@ -29,8 +29,7 @@ async fn quiet(window: &Window, played: &Played) {
 #[test]
 fn what_runs_is_streamed_and_the_others_are_looked_at() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
+        let bus = Bus::start();
         let all = ["blog", "shop"].map(|name| overview(name, InstanceState::Serving));
         let played = Played::new(all.to_vec());
         let _daemon = played.serve(&bus).await;
@@ -75,8 +74,7 @@ fn what_runs_is_streamed_and_the_others_are_looked_at() {
 #[test]
 fn what_rests_is_left_alone() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
+        let bus = Bus::start();
         let states = [
             ("asleep", InstanceState::Asleep),
             ("failed", InstanceState::Failed),
@@ -113,8 +111,7 @@ fn what_rests_is_left_alone() {
 #[test]
 fn a_window_that_nobody_sees_asks_nothing() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
+        let bus = Bus::start();
         let played = Played::new(["blog", "shop"].map(|name| overview(name, InstanceState::Serving)).to_vec());
         let _daemon = played.serve(&bus).await;
         let window = Window::connected(&bus).await;
@@ -138,9 +135,8 @@ fn requests(event: Event) -> Option<Result<Vec<hostler_bus::Request>, Failure>> 
 #[test]
 fn what_was_refused_is_asked_again_only_if_one_insists() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Serving);
         let refused = Error::NotAuthorized { purpose: "see it".to_owned(), reason: "polkit refused".to_owned() };
         *played.refusal.lock().unwrap() = Some(refused);
         let _daemon = played.serve(&bus).await;
@@ -171,9 +167,8 @@ async fn guarded(bus: &Bus, played: &Played) -> (Window, InstanceKey) {
 #[test]
 fn one_click_asks_for_one_password_whatever_it_shows() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Serving);
         let password = Arc::new(Notify::new());
         *played.password.lock().unwrap() = Some(Arc::clone(&password));
         let _daemon = played.serve(&bus).await;
@@ -214,9 +209,8 @@ fn one_click_asks_for_one_password_whatever_it_shows() {
 #[test]
 fn a_daemon_that_comes_back_asks_for_no_password_by_itself() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
-        let played = Played::new(vec![overview("shop", InstanceState::Serving)]);
+        let bus = Bus::start();
+        let played = Played::shop(InstanceState::Serving);
         *played.log_lines.lock().unwrap() = 3;
         let daemon = played.serve(&bus).await;
         let (window, shop) = guarded(&bus, &played).await;

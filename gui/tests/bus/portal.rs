@@ -107,8 +107,7 @@ fn wish(number: u64, kind: ChoiceKind) -> Order {
 #[test]
 fn what_the_person_chooses_comes_back() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
+        let bus = Bus::start();
         let (portal, mut asked) = portal(&bus).await;
         let window = Window::open(&bus);
         window.thread.send(wish(1, ChoiceKind::Folder));
@@ -136,8 +135,7 @@ fn what_the_person_chooses_comes_back() {
 #[test]
 fn where_no_portal_answers_that_is_said() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let mut bus = Bus::start(directory.path());
+        let mut bus = Bus::start();
         let window = Window::open(&bus);
         window.thread.send(wish(1, ChoiceKind::Folder));
         let (number, result) = chosen(&window).await;
@@ -154,8 +152,7 @@ fn where_no_portal_answers_that_is_said() {
 #[test]
 fn a_file_elsewhere_is_refused_with_a_reason() {
     run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let bus = Bus::start(directory.path());
+        let bus = Bus::start();
         let (portal, mut asked) = portal(&bus).await;
         let window = Window::open(&bus);
         window.thread.send(wish(1, ChoiceKind::Folder));
