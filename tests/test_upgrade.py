@@ -49,28 +49,29 @@ def install(directory):
 class Installed:
     """A server whose program stands in a directory of its own, where another can take its place."""
 
-    def __init__(self, serve, directory, program=None, **options):
+    def __init__(self, serve, directory, program=None, app="plain:application", **options):
         self.directory = Path(directory)
         self.program = program or install(self.directory)
         self.control = self.directory / "control.sock"
         self.pidfile = self.directory / "pid"
-        self.server = serve(
-            "plain:application", program=self.program, control_socket=self.control, pidfile=self.pidfile, **options
-        )
+        self.server = serve(app, program=self.program, control_socket=self.control, pidfile=self.pidfile, **options)
 
     def ask(self, *words):
         command = [BINARY, *words, "--socket", self.control]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     def replace_program(self, content=None):
-        """As a package does it: the new file is written beside, and takes the old one's name."""
-        beside = self.directory / "hostler.new"
+        self.replace(self.program, content)
+
+    def replace(self, file, content=None):
+        """As a package does it: the new file is written beside, and takes the old one's name. Without a content it is the one that was built."""
+        beside = self.directory / f"{file.name}.new"
         if content is None:
-            shutil.copy(BINARY, beside)
+            shutil.copy(Path(BINARY).with_name(file.name), beside)
         else:
             beside.write_text(content)
             beside.chmod(0o755)
-        beside.rename(self.program)
+        beside.rename(file)
 
     def upgrade(self):
         upgraded = self.ask("upgrade", "--json")

@@ -8,6 +8,7 @@ from hammer import Hammer
 
 POST_INSTALL = Path(__file__).resolve().parents[2] / "packaging" / "post-install"
 SCRIPT = "/var/lib/package/post-install"
+EXTENSION = "/usr/lib/hostler/_hostler.abi3.so"
 
 # It answers as the command that it was, and its servers do not come up.
 BROKEN = """#!/bin/sh
@@ -95,6 +96,23 @@ def test_a_new_program_that_does_not_serve_changes_nothing(machine, instance, pa
     assert package("configure", "0.1").returncode == 0
     assert shop.main_pid() not in (0, before)
     assert shop.text() == "one"
+
+
+def test_a_new_extension_that_is_broken_takes_no_workers(machine, instance, package):
+    """The server that is left in charge starts them from the file that it began with, under the strictest profile as well, which hides much of /proc."""
+    shop = instance("shop", settings='profile = "strict"')
+    shop.use_profile("strict")
+    shop.listen()
+    before = shop.who()
+    machine.write(f"{EXTENSION}.next", "no library")
+    machine.run("mv", f"{EXTENSION}.next", EXTENSION)
+    ended = package("configure", "0.1")
+    assert ended.returncode == 0
+    assert "shop: not upgraded: " in ended.stdout and f"cannot load Hostler's extension: {EXTENSION}: " in ended.stdout, ended.stdout
+    machine.run("kill", "-KILL", str(before["pid"]))
+    after = shop.who()
+    assert (after["server"], shop.show("ActiveState")) == (before["server"], "active")
+    assert after["pid"] != before["pid"]
 
 
 def test_an_installation_makes_all_known_and_starts_nothing(machine, package):

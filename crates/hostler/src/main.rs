@@ -62,8 +62,10 @@ fn main() -> ExitCode {
         Err(error) if serves() => return serve::refused(&Refusal::from(error), &surroundings),
         Err(error) => return fail(&error, USAGE),
     };
-    let served = match prepare(settings, places, &surroundings) {
-        Ok(served) => served,
+    let prepared = prepare(settings, places, &surroundings)
+        .and_then(|served| Ok((served, extension::find(&surroundings).map_err(Refusal::of_extension)?)));
+    let (served, extension) = match prepared {
+        Ok(prepared) => prepared,
         Err(refusal) if serves() => return serve::refused(&refusal, &surroundings),
         Err(refusal) => return fail(&refusal.message, refusal.code),
     };
@@ -73,9 +75,9 @@ fn main() -> ExitCode {
             let read = Arc::new(move || read_again(&again));
             let read_settings = Arc::new(move || Ok(patient(read_settings(&settings_again)?)));
             let source = serve::Source::new(surroundings, read, read_settings);
-            serve::run(served, &source)
+            serve::run(served, extension, &source)
         }
-        Verb::Check => serve::check(&served),
+        Verb::Check => serve::check(&served, extension),
     }
 }
 
@@ -91,10 +93,9 @@ fn prepare(settings: Settings, places: Places, surroundings: &Surroundings) -> R
         application::locate(&settings, surroundings).map_err(|error| Refusal::of_application(&error, &places))?;
     let python = python::find(&settings, &application.directory, surroundings)
         .map_err(|error| Refusal::of_python(&error, &settings, &places))?;
-    let extension = extension::find(surroundings).map_err(|error| Refusal::new(error.to_string(), INTERNAL))?;
     let environment = surroundings.variables.clone().into_iter().collect();
     let name = serve::instance_name(surroundings);
-    Ok(serve::Served { name, settings, places, application, python, extension, environment })
+    Ok(serve::Served { name, settings, places, application, python, environment })
 }
 
 /// The settings, with as much patience as whoever develops has.

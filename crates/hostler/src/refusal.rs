@@ -10,7 +10,7 @@ use hostler_systemd::Environment;
 use hostler_systemd::journal::{Entry, Journal, MessageId, Priority, is_journal};
 
 use crate::arguments::{Places, Refused, instance_of};
-use crate::{INTERNAL, USAGE, say, serve};
+use crate::{INTERNAL, USAGE, extension, say, serve};
 
 /// Why serving does not begin.
 #[derive(Debug)]
@@ -46,6 +46,11 @@ impl Refusal {
             ANY
         };
         Self::new(format!("{}{error}", places.of(setting)), USAGE)
+    }
+
+    /// An extension that cannot be had.
+    pub(crate) fn of_extension(error: extension::Error) -> Self {
+        Self { message: error.to_string(), errno: error.errno(), code: INTERNAL }
     }
 
     /// Tells it to all of them; the exit code.

@@ -54,7 +54,7 @@ use hostler_bus::EventKind;
 use hostler_listener::Left;
 use hostler_router::Router;
 use hostler_settings::Settings;
-use hostler_supervisor::Failure;
+use hostler_supervisor::{Extension, Failure};
 use hostler_systemd::Environment;
 use hostler_systemd::sockets::Passed;
 use hostler_systemd::store;
@@ -63,7 +63,7 @@ use tokio::sync::mpsc;
 use crate::arguments::Places;
 use crate::manage::units::long;
 use crate::refusal::Refusal;
-use crate::{INTERNAL, USAGE};
+use crate::{INTERNAL, USAGE, extension};
 use hostler_project::application::Located;
 use hostler_project::python::Python;
 
@@ -109,12 +109,11 @@ pub(crate) struct Served {
     pub(crate) places: Places,
     pub(crate) application: Located,
     pub(crate) python: Python,
-    pub(crate) extension: PathBuf,
     pub(crate) environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
 }
 
 /// `hostler run` and `hostler serve`: serves until told to stop.
-pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
+pub(crate) fn run(served: Served, extension: PathBuf, source: &Source) -> ExitCode {
     let environment = Environment::of_process();
     match takeover::has_started_another(source.variable(takeover::VARIABLE).as_deref()) {
         Ok(false) => {}
@@ -133,6 +132,10 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     let passed = match hostler_systemd::sockets::receive(&environment) {
         Ok(passed) => store::sort(passed, stored::is_known),
         Err(error) => return refuse(&error.to_string(), None, SYSTEM),
+    };
+    let extension = match extension::open(extension) {
+        Ok(extension) => extension,
+        Err(error) => return Refusal::of_extension(error).tell(source.surroundings()),
     };
     let mut waiting = Waiting::of_passed(&passed.sockets);
     // systemd.service(5), RestartMode=debug.
@@ -181,6 +184,7 @@ pub(crate) fn run(served: Served, source: &Source) -> ExitCode {
     let place = served.places.of("app");
     let debug = served.settings.life.debug;
     let own = Own {
+        extension,
         logs: &logs,
         environment: &environment,
         predecessor: predecessor.as_mut(),
@@ -222,6 +226,7 @@ fn sockets_of(
 
 /// What `serve` is given beside what it serves.
 struct Own<'a> {
+    extension: Extension,
     logs: &'a Logs,
     environment: &'a Environment,
     predecessor: Option<&'a mut Predecessor>,
@@ -254,7 +259,8 @@ async fn serve(
     mut sockets: Sockets,
     mut signals: Signals,
 ) -> Result<(), Ended> {
-    let Own { logs, environment, mut predecessor, mut pidfile, mut developing, stored, unknown, waiting } = own;
+    let Own { extension, logs, environment, mut predecessor, mut pidfile, mut developing, stored, unknown, waiting } =
+        own;
     let mut service = if predecessor.is_some() { Service::silent() } else { Service::of(environment) };
     service.loading(0, None);
     unknown.iter().for_each(|name| service.forget(name));
@@ -268,7 +274,7 @@ async fn serve(
     hostler_supervisor::adopt_orphans()?;
     let number = predecessor.as_ref().map_or(0, |before| before.generation) + 1;
     logs.errors.set_generation(number);
-    let (first, mut notices) = Generation::begin(number, served, router_threads, strength)?;
+    let (first, mut notices) = Generation::begin(number, served, &extension, router_threads, strength)?;
     let (events, event) = mpsc::channel(first.served.settings.pool.limit_concurrency as usize);
     let holds = sockets.holds()?;
     let Sockets { clients, metrics, stats, control, passed } = sockets;
@@ -338,6 +344,7 @@ async fn serve(
         started: instance.current().served.settings.clone(),
         instance,
         source,
+        extension,
         logs,
         cores,
         router_threads,

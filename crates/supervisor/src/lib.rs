@@ -7,6 +7,7 @@
 mod check;
 mod driver;
 mod ended;
+mod extension;
 mod groups;
 mod handle;
 mod keeper;
@@ -26,6 +27,7 @@ mod watch;
 pub use check::check;
 pub use driver::Supervisor;
 pub use ended::Ended;
+pub use extension::Extension;
 pub use groups::{Groups, OutOfMemory};
 pub use handle::{Collected, Handle, NotServing, RollFailed, StacksError};
 pub use machine::WorkerState;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hostler_channel::{EventLoop, Interface, Lifespan, WorkerStart};
 
-use crate::Groups;
+use crate::{Extension, Groups};
 
 /// What to run, and the limits of patience.
 #[derive(Debug, Clone)]
@@ -15,8 +15,8 @@ pub struct Options {
     /// The interpreter: an absolute path, or a bare name that is looked up in the environment's `PATH`. It is also the
     /// process's `argv[0]`, from which Python finds its virtual environment.
     pub python: PathBuf,
-    /// The absolute path of the extension `_hostler`.
-    pub extension: PathBuf,
+    /// The extension `_hostler`. `None` only with a program in `bootstrap` that loads none. A [`roll`](crate::Handle::roll) leaves it as it is.
+    pub extension: Option<Extension>,
     /// The worker's working directory.
     pub directory: PathBuf,
     /// The worker's whole environment. systemd's own variables (`LISTEN_FDS`, `NOTIFY_SOCKET`, `WATCHDOG_USEC`, …) are left out.
@@ -94,7 +94,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             python: "python3".into(),
-            extension: PathBuf::new(),
+            extension: None,
             directory: "/".into(),
             environment: Vec::new(),
             workers: 1,

@@ -13,11 +13,19 @@ use command_fds::{CommandFdExt, FdMapping};
 use hostler_channel::{Channel, ToWorker, descriptors};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 
-use crate::Options;
 use crate::ended::Ended;
+use crate::{Extension, Options};
 
-/// The program of a worker, given to Python by `-c`; its arguments are the extension's path and, when one is set, the umask
-/// in octal.
+/// The program of a worker, given to Python by `-c`; its arguments are the extension's path, the number of the descriptor that
+/// holds the extension, and, when one is set, the umask in octal.
+///
+/// It loads the very file that is held. By its path, as long as that leads there, so that debuggers and core dumps find it; else,
+/// when a package has put another in its place or taken it away, as `/proc/self/fd/N`, under the name of the path. `/proc/self` is there
+/// in a sandbox that hides other processes; where no `/proc` is mounted the path is all there is. The path is looked at again when
+/// the file is loaded, as it may have been replaced meanwhile: then the one that is held is loaded after all, and the other is never
+/// run. A descriptor that was loaded from stays open: the dynamic linker takes its name for that file from then on, and nothing else
+/// may have it. All that the supervisor passed is made close-on-exec: none of it
+/// gets to processes that the application starts.
 ///
 /// It takes the `''` that `-c` puts in front of `sys.path` away before anything is imported, so that nothing in the working
 /// directory can stand in for the standard library, and leaves `sys.argv == ['hostler']`. An extension that does not load (an
@@ -70,8 +78,8 @@ pub(crate) enum LaunchError {
     Watch(#[source] io::Error),
 }
 
-/// Starts a worker or a keeper that inherits `shared` from descriptor [`descriptors::MEMORY`] upwards, calls `settle` with its number,
-/// and then sends it its first message, without which it does nothing.
+/// Starts a worker or a keeper that inherits `shared` from descriptor [`descriptors::MEMORY`] upwards, and after that the extension,
+/// calls `settle` with its number, and then sends it its first message, without which it does nothing.
 pub(crate) fn launch(
     options: &Options,
     first: &ToWorker,
@@ -80,13 +88,15 @@ pub(crate) fn launch(
 ) -> Result<Process, LaunchError> {
     check_directory(options)?;
     let (channel, theirs) = Channel::pair().map_err(LaunchError::Channel)?;
+    let held = options.extension.as_ref().map(Extension::hold).transpose().map_err(LaunchError::Descriptors)?;
     let mappings: Vec<FdMapping> = std::iter::once(theirs)
         .chain(shared)
+        .chain(held)
         .zip(descriptors::CHANNEL..)
         .map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd })
         .collect();
     let highest = mappings.last().map_or(descriptors::CHANNEL, |mapping| mapping.child_fd);
-    let mut command = command(options);
+    let mut command = command(options, highest);
     command.fd_mappings(mappings).map_err(|error| LaunchError::Descriptors(io::Error::other(error)))?;
 
     let placeholders = occupy_up_to(highest).map_err(LaunchError::Descriptors)?;
@@ -120,12 +130,12 @@ pub(crate) fn abandon(pidfd: &OwnedFd) {
     let _ = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
 }
 
-fn command(options: &Options) -> Command {
+/// The command line and the environment of a process in which descriptor `held` is the extension.
+fn command(options: &Options, held: i32) -> Command {
     let mut command = Command::new(&options.python);
     command
         .arg("-c")
         .arg(options.bootstrap.as_deref().unwrap_or(BOOTSTRAP))
-        .arg(&options.extension)
         .current_dir(&options.directory)
         .env_clear()
         .envs(
@@ -136,6 +146,9 @@ fn command(options: &Options) -> Command {
                 .map(|(name, value)| (name, value)),
         )
         .stdin(Stdio::null());
+    if let Some(extension) = &options.extension {
+        command.arg(extension.path()).arg(held.to_string());
+    }
     if let Some(umask) = options.umask {
         command.arg(format!("{umask:o}"));
     }

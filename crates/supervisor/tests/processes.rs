@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use fake::{PATIENCE, Running, SERVE, kill, options, python, set};
 use hostler_channel::Interface;
-use hostler_supervisor::{BOOTSTRAP, Ended, Failure, Groups, Notice, Options, OutOfMemory, WorkerState, check};
+use hostler_supervisor::{
+    BOOTSTRAP, Ended, Extension, Failure, Groups, Notice, Options, OutOfMemory, WorkerState, check,
+};
 
 /// Ends the test, said by name, when there is no Python.
 macro_rules! python_or_skip {
@@ -249,14 +251,32 @@ os._exit(0)
 #[test]
 fn the_bootstrap_says_when_the_extension_does_not_fit() {
     let python = python_or_skip!("the_bootstrap_says_when_the_extension_does_not_fit");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("_hostler.so");
+    std::fs::write(&path, "no library").unwrap();
     let mut options = options(&python, 1, "");
     options.bootstrap = None;
-    let Err(Failure::Import { message, .. }) = check(options) else { panic!("not failed") };
-    assert!(message.starts_with("Python 3."), "{message}");
-    assert!(
-        message.contains(" cannot load Hostler's extension: /nonexistent/_hostler.so: cannot open shared object file"),
-        "{message}"
-    );
+    options.extension = Some(Extension::open(path.clone()).unwrap());
+    let expected = format!(" cannot load Hostler's extension: {}: file too short (needed: ", path.display());
+    // Where it is loaded from once it is gone is nothing that anybody could look at.
+    for step in ["it stands there", "it was removed"] {
+        let Err(Failure::Import { message, .. }) = check(options.clone()) else { panic!("not failed: {step}") };
+        assert!(message.starts_with("Python 3.") && message.contains(&expected), "{step}: {message}");
+        let _removed = std::fs::remove_file(&path);
+    }
+}
+
+/// A program that does what [`BOOTSTRAP`] does, but loads a file of Python for the extension: this one, whose function `main` answers with what it
+/// finds. What it has open is told as the number, and whether a process that it starts would have it as well.
+fn of_python(module: &str) -> (String, String) {
+    let prelude = r#"
+import json, os, sys
+def answer(found):
+    os.write(3, json.dumps({"failed": {"message": json.dumps(found), "traceback": None}}).encode())
+def beyond(number):
+    return {n: os.get_inheritable(n) for n in map(int, os.listdir("/proc/self/fd")) if n > number and os.path.exists("/proc/self/fd/%d" % n)}
+"#;
+    (BOOTSTRAP.replace("ExtensionFileLoader", "SourceFileLoader"), format!("{prelude}{module}"))
 }
 
 /// The bootstrap with a Python file in the extension's place: what the application will find when it is imported.
@@ -268,24 +288,63 @@ fn the_bootstrap_leaves_no_trace() {
     std::fs::write(directory.path().join("os.py"), "raise SystemExit('the wrong os')").unwrap();
     std::fs::write(directory.path().join("importlib.py"), "raise SystemExit('the wrong importlib')").unwrap();
     let extension = directory.path().join("_hostler.py");
-    let module = r#"
-import json, os, socket, sys
+    let (bootstrap, module) = of_python(
+        r#"
 def main():
     umask = os.umask(0)
     import __main__
     names = sorted(name for name in vars(__main__) if not name.startswith("__"))
-    found = [sys.argv, "" in sys.path, oct(umask), names, sys.modules["_hostler"].__name__]
-    os.write(3, json.dumps({"failed": {"message": json.dumps(found), "traceback": None}}).encode())
-"#;
+    open_ones = [os.get_inheritable(number) for number in (3, 4, 5)]
+    answer([sys.argv, "" in sys.path, oct(umask), names, sys.modules["_hostler"].__name__, open_ones, 6 in beyond(5)])
+"#,
+    );
     std::fs::write(&extension, module).unwrap();
     std::fs::set_permissions(&extension, std::fs::Permissions::from_mode(0o600)).unwrap();
     let mut options = options(&python, 1, "");
-    options.bootstrap = Some(BOOTSTRAP.replace("ExtensionFileLoader", "SourceFileLoader"));
+    options.bootstrap = Some(bootstrap);
     options.directory = directory.path().to_owned();
-    options.extension = extension;
+    options.extension = Some(Extension::open(extension).unwrap());
     options.umask = Some(0o027);
     let Err(Failure::Import { message, .. }) = check(options) else { panic!("not failed") };
-    assert_eq!(message, r#"[["hostler"], false, "0o27", ["main"], "_hostler"]"#);
+    assert_eq!(message, r#"[["hostler"], false, "0o27", ["main"], "_hostler", [false, false, false], false]"#);
+}
+
+/// At whatever moment another takes its path, or it goes, and even if that is while it is loaded.
+#[test]
+fn the_extension_that_was_opened_is_the_one_that_runs() {
+    let python = python_or_skip!("the_extension_that_was_opened_is_the_one_that_runs");
+    let directory = tempfile::tempdir().unwrap();
+    let (path, next) = (directory.path().join("_hostler.py"), directory.path().join("next.py"));
+    let (bootstrap, ours) = of_python(
+        r#"
+import __main__
+next = os.path.join(os.path.dirname(__spec__.origin), "next.py")
+if os.path.exists(next):
+    os.replace(next, __spec__.origin)
+def main():
+    module = sys.modules["_hostler"]
+    names = {module.__file__, module.__spec__.origin, module.__loader__.path}
+    answer(["ours", sorted(names), beyond(5).get(6)])
+"#,
+    );
+    let of_others = "def main():\n    raise SystemExit('that of another server')\n";
+    let mut options = options(&python, 1, "");
+    options.bootstrap = Some(bootstrap);
+    let cases: [(&str, &dyn Fn(), &str); 5] = [
+        ("it stands there", &|| (), "null"),
+        ("another follows while it is loaded", &|| std::fs::write(&next, of_others).unwrap(), "false"),
+        ("another stands there", &|| (), "false"),
+        ("what stands there does not load", &|| std::fs::write(&path, "(").unwrap(), "false"),
+        ("nothing stands there", &|| std::fs::remove_file(&path).unwrap(), "false"),
+    ];
+    std::fs::write(&path, ours).unwrap();
+    options.extension = Some(Extension::open(path.clone()).unwrap());
+    for (case, make, held) in cases {
+        make();
+        let Err(Failure::Import { message, .. }) = check(options.clone()) else { panic!("not failed: {case}") };
+        // Its descriptor is kept where it was loaded from that, and got to nobody else in any case.
+        assert_eq!(message, format!(r#"["ours", ["{}"], {held}]"#, path.display()), "{case}");
+    }
 }
 
 /// Our descriptors above `number` that are not close-on-exec.

@@ -1,16 +1,21 @@
 //! `hostler check`: whether it could be served, without serving it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use hostler_channel::{Interface, Loaded};
-use hostler_supervisor::Failure;
+use hostler_supervisor::{Failure, Options};
 
 use super::{Served, code_of, preflight, translate};
-use crate::say;
+use crate::{INTERNAL, extension, fail, say};
 
 /// Looks at what serving would need, imports the application in a process of its own, and says how that went. All is told, and the exit code
 /// is the one that `run` would end with.
-pub(crate) fn check(served: &Served) -> ExitCode {
+pub(crate) fn check(served: &Served, extension: PathBuf) -> ExitCode {
+    let extension = match extension::open(extension) {
+        Ok(extension) => Some(extension),
+        Err(error) => return fail(&error, INTERNAL),
+    };
     let findings = preflight::look(&served.settings);
     for warning in &findings.warnings {
         say(&format!("warning: {warning}"));
@@ -18,7 +23,8 @@ pub(crate) fn check(served: &Served) -> ExitCode {
     for wrong in findings.mistakes.iter().chain(&findings.missing) {
         say(wrong);
     }
-    let imported = match hostler_supervisor::check(translate::supervisor(served, translate::Strength::ONE, 1)) {
+    let options = Options { extension, ..translate::supervisor(served, translate::Strength::ONE, 1) };
+    let imported = match hostler_supervisor::check(options) {
         Ok(loaded) => told(served, &loaded),
         Err(failure) => {
             say_failure(&failure);

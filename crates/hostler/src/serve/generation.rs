@@ -7,7 +7,7 @@ use std::time::Duration;
 use hostler_channel::Loaded;
 use hostler_exchange::{Exchange, now_ns};
 use hostler_router::Router;
-use hostler_supervisor::{Failure, Handle, Notice, Supervisor};
+use hostler_supervisor::{Extension, Failure, Handle, Notice, Supervisor};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
@@ -45,6 +45,7 @@ impl Generation {
     pub(super) fn begin(
         number: u64,
         served: Served,
+        extension: &Extension,
         router_threads: u32,
         strength: translate::Strength,
     ) -> io::Result<(Arc<Self>, mpsc::Receiver<Notice>)> {
@@ -53,6 +54,7 @@ impl Generation {
         let mut options = translate::supervisor(&served, strength, router_threads as u16);
         // One that is to follow another is thrown away when it is broken; while somebody develops, the next change is waited for.
         options.outlive_failures &= number == 1 && !served.settings.develop.reload;
+        options.extension = Some(extension.clone());
         options.edition = number;
         options.groups = groups::of_generation(served.settings.life.memory_max);
         options.start.generation = number;

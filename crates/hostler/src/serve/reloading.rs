@@ -95,7 +95,7 @@ impl Main<'_> {
         let begun = served.and_then(|served| {
             self.compare(&served);
             let strength = self.strength(&served);
-            Generation::begin(number, served, self.router_threads, strength)
+            Generation::begin(number, served, &self.extension, self.router_threads, strength)
                 .map_err(|error| format!("the next generation has no memory or processes: {error}"))
         });
         match begun {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hostler_bus::{EventKind, State};
 use hostler_router::RouterEvent;
 use hostler_settings::Settings;
-use hostler_supervisor::{Condition as Found, Handle, Notice};
+use hostler_supervisor::{Condition as Found, Extension, Handle, Notice};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, timeout};
@@ -47,6 +47,8 @@ pub(super) struct Main<'a> {
     /// The settings that this process was started with.
     pub(super) started: Settings,
     pub(super) source: &'a Source,
+    /// What every process of every generation loads.
+    pub(super) extension: Extension,
     pub(super) logs: &'a Logs,
     pub(super) cores: usize,
     pub(super) router_threads: u32,

@@ -89,7 +89,7 @@ pub(super) fn router(settings: &Settings, cores: usize) -> RouterConfig {
 }
 
 pub(super) fn supervisor(served: &Served, strength: Strength, router_threads: u16) -> SupervisorOptions {
-    let Served { name, settings, places: _, application, python, extension, environment } = served;
+    let Served { name, settings, places: _, application, python, environment } = served;
     let Settings { app, pool, asgi, .. } = settings;
     // As gunicorn does it: the directory first, and each entry of pythonpath before what is there.
     let mut python_path: Vec<String> =
@@ -102,7 +102,6 @@ pub(super) fn supervisor(served: &Served, strength: Strength, router_threads: u1
     }
     SupervisorOptions {
         python: python.path.clone(),
-        extension: extension.clone(),
         directory: application.directory.clone(),
         environment,
         workers: strength.first,

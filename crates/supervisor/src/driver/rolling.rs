@@ -22,9 +22,8 @@ impl Driver {
         // One that goes on ends first, and puts back what it had changed.
         self.take(Event::EndRoll);
         let before = self.options.clone();
-        let Options { python, extension, directory, environment, start, umask, bootstrap, .. } = next;
-        self.options =
-            Options { python, extension, directory, environment, start, umask, bootstrap, edition, ..before.clone() };
+        let Options { python, directory, environment, start, umask, bootstrap, .. } = next;
+        self.options = Options { python, directory, environment, start, umask, bootstrap, edition, ..before.clone() };
         self.rolling = Some(Rolling { before, loaded: None, reply });
         self.take(Event::Roll);
     }

@@ -53,7 +53,6 @@ pub(crate) fn python(test: &str) -> Option<PathBuf> {
 pub(crate) fn options(python: &Path, workers: u16, program: &str) -> Options {
     Options {
         python: python.to_owned(),
-        extension: "/nonexistent/_hostler.so".into(),
         directory: "/".into(),
         environment: vec![
             ("MARK".into(), "kept".into()),
