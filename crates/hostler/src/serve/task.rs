@@ -187,15 +187,7 @@ impl Main<'_> {
         let current = self.instance.current();
         let former: Vec<Arc<Generation>> =
             self.instance.view().former.iter().map(|(_, former)| Arc::clone(former)).collect();
-        let stopped = stop::stop(
-            &current.served,
-            self.logs,
-            signals,
-            &self.instance.router,
-            &current.supervisor,
-            &current.exchange,
-        );
-        stopped.await?;
+        self.stop(&current, signals).await?;
         for former in former {
             former.hurry();
         }
@@ -221,6 +213,25 @@ impl Main<'_> {
         match self.source.variable("NOTIFY_SOCKET") {
             Some(socket) => hostler_bus::stops_for_good(Path::new(&socket)).await.unwrap_or(false),
             None => false,
+        }
+    }
+
+    /// Ends the serving of the generation in charge. What runs past its timeout meanwhile is not waited for to the end of `graceful_timeout`.
+    async fn stop(&mut self, current: &Generation, signals: &mut Signals) -> Result<(), Ended> {
+        let stopped = stop::stop(
+            &current.served,
+            self.logs,
+            signals,
+            &self.instance.router,
+            &current.supervisor,
+            &current.exchange,
+        );
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                ended = &mut stopped => return ended,
+                Some(event) = self.events.recv() => self.hear(event),
+            }
         }
     }
 
