@@ -3,7 +3,7 @@
 use hostler_bus::daemon::{InstanceState, Problem};
 use hostler_bus::{Status, Worker, WorkerState};
 
-use super::{NOW_US, SECOND, key, refused, system, world};
+use super::{Load, NOW_US, SECOND, SHOP, Site, key, refused, system, world};
 use crate::bus::{Absence, Action, Event, Link, Progress};
 use crate::model::{
     Failure, FailureKind, Happening, HappeningKind, Instance, Loaded, Renewal, Running, Sample, ToastTone, World,
@@ -35,10 +35,18 @@ pub fn many() -> World {
     ];
     let Some(machine) = world.machine_mut(&system()) else { return world };
     for number in 1..=200_u64 {
-        let name = format!("tenant-{number:03}");
         let state = states[(number % 7) as usize];
         let problem = if state == InstanceState::Failed { "its service failed: exit-code" } else { "" };
-        machine.instances.insert(name.clone(), super::instance(&name, state, problem, number));
+        let load = (state == InstanceState::Serving).then_some(Load {
+            rate: 0.7 * (1 + number * 31 % 97) as f64,
+            median: (4 + number * 7 % 40) as f64,
+            workers: 1 + (number % 4) as u32,
+            mebibytes: 60 + number * 13 % 240,
+        });
+        let site = Site { state, problem, load, seconds: 97 * number * number, ..SHOP };
+        let mut instance = super::instance(&site, number);
+        instance.overview.name = format!("tenant-{number:03}");
+        machine.instances.insert(instance.overview.name.clone(), instance);
     }
     world
 }
@@ -87,6 +95,9 @@ fn without_work(status: &mut Status) {
     observed.memory_bytes = 201 << 20;
     observed.last_error = None;
     observed.last_reload = None;
+    observed.since_us = NOW_US - 292 * SECOND;
+    observed.generation = 1;
+    observed.cpu_seconds = 1.9;
     observed.restarts.clear();
 }
 
@@ -94,10 +105,17 @@ fn without_work(status: &mut Status) {
 #[must_use]
 pub fn idle() -> World {
     of("shop", |instance| {
+        (instance.overview.since_us, instance.overview.generation) = (NOW_US - 291 * SECOND, 1);
         instance.samples = Default::default();
         for second in 0..290 {
             let at_us = NOW_US - (290 - second) * SECOND;
-            instance.samples.push(Sample { at_us, ready: 4, memory_bytes: 201 << 20, ..Sample::default() });
+            instance.samples.push(Sample {
+                at_us,
+                ready: 4,
+                memory_bytes: 201 << 20,
+                cpu: Some(0.006),
+                ..Sample::default()
+            });
         }
         if let Loaded::Here(detail) = &mut instance.detail
             && let Some(status) = &mut detail.instance
@@ -106,9 +124,11 @@ pub fn idle() -> World {
         }
         if let Loaded::Here(workers) = &mut instance.workers {
             let rest = |worker: &mut Worker| {
-                *worker =
-                    Worker { state: WorkerState::Idle, generation: 1, requests: 0, running: None, ..worker.clone() };
+                let since_us = NOW_US - 291 * SECOND;
+                let next = Worker { state: WorkerState::Idle, since_us, generation: 1, requests: 0, ..worker.clone() };
+                *worker = Worker { cpu_seconds: 0.4, memory_bytes: 49 << 20, running: None, ..next };
             };
+            workers.truncate(4);
             workers.iter_mut().for_each(rest);
         }
         instance.requests = Loaded::Here(Vec::new());
@@ -186,7 +206,7 @@ pub fn reload_failed() -> World {
 #[must_use]
 pub fn reloads() -> World {
     of("shop", |instance| {
-        instance.overview.state = InstanceState::Reloading;
+        (instance.overview.state, instance.overview.since_us) = (InstanceState::Reloading, NOW_US - 3 * SECOND);
         instance.renewal = Some(Renewal { former: 7, since_us: NOW_US - 3 * SECOND, ended: None });
         let progress = Progress { stage: "2 of 4 workers ready".to_owned(), fraction: 0.5 };
         let since_us = NOW_US - 3 * SECOND;
@@ -195,10 +215,9 @@ pub fn reloads() -> World {
             workers.truncate(4);
             for place in 4..8 {
                 let state = if place < 6 { WorkerState::Idle } else { WorkerState::Starting };
-                let pid = 4_260 + place;
-                let next =
-                    Worker { place, pid, state, generation: 8, requests: 0, running: None, ..workers[0].clone() };
-                workers.push(Worker { cpu_seconds: 1.2, restarts: Default::default(), ..next });
+                let (pid, since_us) = (4_280 + place, NOW_US - 3 * SECOND);
+                let next = Worker { place, pid, state, since_us, requests: 0, running: None, ..workers[0].clone() };
+                workers.push(Worker { generation: 8, cpu_seconds: 1.2, restarts: Default::default(), ..next });
             }
         }
     })

@@ -94,31 +94,96 @@ pub fn world() -> World {
     for machine in &mut world.machines {
         machine.schema = settings::schema();
     }
-    let states = [
-        ("admin", InstanceState::Asleep, ""),
-        ("api", InstanceState::Reloading, ""),
-        ("blog", InstanceState::Stopped, ""),
-        (
-            "billing",
-            InstanceState::Failed,
-            "its service failed: start-limit-hit; `systemctl reset-failed hostler@billing` lets it start again",
-        ),
-        ("docs", InstanceState::Configured, ""),
-        ("intranet-of-the-northern-warehouse", InstanceState::Serving, ""),
-        ("jobs", InstanceState::Broken, "no worker can be had: ModuleNotFoundError: No module named 'celery'"),
-        ("shop", InstanceState::Serving, ""),
-        ("webhooks", InstanceState::Starting, ""),
-    ];
     let Some(machine) = world.machine_mut(&system()) else { return world };
-    for (index, (name, state, problem)) in states.into_iter().enumerate() {
-        machine.instances.insert(name.to_owned(), instance(name, state, problem, index as u64));
+    for (index, site) in SITES.iter().enumerate() {
+        machine.instances.insert(site.name.to_owned(), instance(site, index as u64));
     }
-    let mine = Overview { managed: false, ..overview("notes", InstanceState::Serving, "") };
     if let Some(machine) = world.machine_mut(&user()) {
-        machine.instances.insert("notes".to_owned(), Instance { overview: mine, ..Default::default() });
+        let mut notes = instance(&NOTES, 11);
+        let binds = vec!["http://127.0.0.1:8000".to_owned()];
+        notes.overview = Overview { managed: false, enabled: String::new(), binds, ..notes.overview };
+        machine.instances.insert(NOTES.name.to_owned(), notes);
     }
     world
 }
+
+/// What an instance of the example is, and what it has to do.
+#[derive(Clone, Copy, Debug)]
+struct Site {
+    name: &'static str,
+    state: InstanceState,
+    problem: &'static str,
+    /// How many seconds it has been in its state.
+    seconds: u64,
+    framework: &'static str,
+    application: &'static str,
+    python: &'static str,
+    /// What it has to do, of one that has processes.
+    load: Option<Load>,
+}
+
+/// What an instance has to do, and what it does it with.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    /// Requests a second, about.
+    rate: f64,
+    /// The median time of a request in milliseconds, about.
+    median: f64,
+    workers: u32,
+    mebibytes: u64,
+}
+
+impl Site {
+    const fn new(name: &'static str, state: InstanceState, seconds: u64) -> Self {
+        Self { name, state, problem: "", seconds, framework: "", application: "", python: "", load: None }
+    }
+
+    const fn of(self, framework: &'static str, application: &'static str, python: &'static str) -> Self {
+        Self { framework, application, python, ..self }
+    }
+
+    const fn problem(self, problem: &'static str) -> Self {
+        Self { problem, ..self }
+    }
+
+    const fn load(self, rate: f64, median: f64, workers: u32, mebibytes: u64) -> Self {
+        Self { load: Some(Load { rate, median, workers, mebibytes }), ..self }
+    }
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// What the `shop` is.
+const SHOP: Site = Site::new("shop", InstanceState::Serving, 2 * HOUR + MINUTE)
+    .of("Django", "shop.wsgi:application", "3.11.2")
+    .load(62.0, 26.0, 4, 312);
+
+/// The machine's instances.
+const SITES: [Site; 9] = [
+    Site::new("admin", InstanceState::Asleep, 2 * HOUR + 42 * MINUTE).of("Django", "admin.wsgi:application", "3.11.2"),
+    Site::new("api", InstanceState::Reloading, 2).of("FastAPI", "api.main:app", "3.13.5").load(214.0, 4.1, 4, 169),
+    Site::new("blog", InstanceState::Stopped, 8 * DAY + 2 * HOUR).of("Flask", "blog:app", "3.11.2"),
+    Site::new("billing", InstanceState::Failed, 5 * HOUR + 15 * MINUTE)
+        .of("Flask", "billing.app:create_app()", "3.11.2")
+        .problem("its service failed: start-limit-hit; `systemctl reset-failed hostler@billing` lets it start again"),
+    Site::new("docs", InstanceState::Configured, 2 * DAY + HOUR).of("", "docs.asgi:app", ""),
+    Site::new("intranet-of-the-northern-warehouse", InstanceState::Serving, 21 * DAY + 2 * HOUR)
+        .of("Django", "intranet.wsgi:application", "3.11.2")
+        .load(3.4, 41.0, 2, 107),
+    Site::new("jobs", InstanceState::Broken, 17 * MINUTE)
+        .of("Starlette", "jobs.web:app", "3.13.5")
+        .problem("no worker can be had: ModuleNotFoundError: No module named 'celery'")
+        .load(0.8, 0.3, 0, 24),
+    SHOP,
+    Site::new("webhooks", InstanceState::Starting, 3).of("Starlette", "webhooks:app", "3.13.5"),
+];
+
+/// What the user has.
+const NOTES: Site = Site::new("notes", InstanceState::Serving, 3 * HOUR + 8 * MINUTE)
+    .of("Flask", "notes:app", "3.11.2")
+    .load(0.6, 7.2, 1, 58);
 
 /// What a call says that is refused.
 #[must_use]
@@ -130,41 +195,33 @@ pub fn refused() -> Failure {
     }
 }
 
-fn overview(name: &str, state: InstanceState, problem: &str) -> Overview {
+fn overview(site: &Site) -> Overview {
+    let runs = matches!(site.state, InstanceState::Serving | InstanceState::Reloading);
     Overview {
-        name: name.to_owned(),
-        state,
-        since_us: NOW_US - 7_260 * SECOND,
-        problem: problem.to_owned(),
-        enabled: if state == InstanceState::Configured { "disabled" } else { "socket" }.to_owned(),
+        name: site.name.to_owned(),
+        state: site.state,
+        since_us: NOW_US - site.seconds * SECOND,
+        problem: site.problem.to_owned(),
+        enabled: if site.state == InstanceState::Configured { "disabled" } else { "socket" }.to_owned(),
         has_settings: true,
         managed: true,
-        application: format!("{}.wsgi:application", name.split('-').next().unwrap_or(name)),
-        framework: "Django".to_owned(),
-        python: "3.11.2".to_owned(),
-        binds: vec![format!("unix:/run/hostler/{name}.sock")],
-        generation: if state == InstanceState::Serving { 7 } else { 0 },
+        application: site.application.to_owned(),
+        framework: site.framework.to_owned(),
+        python: site.python.to_owned(),
+        binds: vec![format!("unix:/run/hostler/{}.sock", site.name)],
+        generation: if runs { 7 } else { 0 },
         ..Default::default()
     }
 }
 
-/// How many minutes longer than the `shop` each one is in its state; that is the eighth.
-const SINCE: [u64; 9] = [41, 3, 11_520, 194, 2_870, 30_244, 17, 0, 57];
-/// How much more memory than the `shop` each one has, in MiB.
-const MEMORY: [i64; 9] = [0, -143, 0, 0, 0, -205, 96, 0, 0];
-
-fn instance(name: &str, state: InstanceState, problem: &str, number: u64) -> Instance {
-    let mut overview = overview(name, state, problem);
-    overview.since_us -= SINCE[number as usize % SINCE.len()] * 60 * SECOND;
-    let runs = matches!(state, InstanceState::Serving | InstanceState::Reloading | InstanceState::Broken);
+fn instance(site: &Site, number: u64) -> Instance {
+    let overview = overview(site);
     let mut instance = Instance { overview: overview.clone(), ..Default::default() };
-    if !runs {
-        return instance;
-    }
+    let (name, Some(load)) = (site.name, site.load) else { return instance };
     for second in 0..290 {
-        instance.samples.push(sample(NOW_US - (290 - second) * SECOND, number));
+        instance.samples.push(sample(load, NOW_US - (290 - second) * SECOND, number));
     }
-    let status = status(&overview, instance.samples.last().copied().unwrap_or_default());
+    let status = status(site, load, instance.samples.last().copied().unwrap_or_default());
     instance.detail = Loaded::Here(Detail {
         overview,
         instance: Some(status),
@@ -176,9 +233,9 @@ fn instance(name: &str, state: InstanceState, problem: &str, number: u64) -> Ins
             unit_file: "/usr/lib/systemd/system/hostler@.service".to_owned(),
             since_us: NOW_US - 7_260 * SECOND,
             main_pid: 4_242,
-            status_text: "4 of 4 workers, 84.2 requests/s, p95 31 ms, generation 7".to_owned(),
-            memory_bytes: Some(327_155_712),
-            cpu_us: Some(912_000_000),
+            status_text: format!("{0} of {0} workers, {1:.1} requests/s, generation 7", load.workers, load.rate),
+            memory_bytes: Some(load.mebibytes << 20),
+            cpu_us: Some((cpu_seconds(load) * 1e6) as u64),
             tasks: Some(31),
             drop_ins: vec!["/etc/systemd/system/hostler@shop.service.d/profile.conf".to_owned()],
             ..Default::default()
@@ -214,52 +271,68 @@ fn happening(seconds_ago: u64, kind: HappeningKind, message: &str) -> Happening 
 }
 
 /// A sample that moves as a site's load does, the same in each run.
-fn sample(at_us: u64, number: u64) -> Sample {
+fn sample(load: Load, at_us: u64, number: u64) -> Sample {
     let second = (at_us / SECOND) as f64;
     let phase = number as f64 * 1.7;
     let wave = 1.0 + 0.35 * (second / 37.0 + phase).sin() + 0.18 * (second / 7.3 + phase).sin();
     let noise = 0.9 + 0.2 * ((second * 12.9898 + phase).sin() * 43_758.545_3).rem_euclid(1.0);
-    let rate = 62.0 * wave * noise;
+    let rate = load.rate * wave * noise;
+    let median = load.median * (0.6 + 0.4 * wave);
+    // Those that are run at once, on the average: how many come, times how long they take.
+    let wanted = (rate * median * 1.5 / 1e3 + 0.5).round() as u32;
+    // Without a worker each request is refused.
+    let refused = if load.workers == 0 { 1.0 } else { 0.005 };
+    let served = 1.0 - refused;
     Sample {
         at_us,
-        rates: [0.0, rate * 0.93, rate * 0.04, rate * 0.025, rate * 0.005],
-        p50_us: (8_400.0 * wave) as u64,
-        p95_us: (31_000.0 * wave * noise) as u64,
-        p99_us: (64_000.0 * wave * noise * noise) as u64,
-        queued: if wave > 1.4 { 3 } else { 0 },
-        busy: (2.2 * wave * noise) as u32,
-        ready: 4,
-        memory_bytes: ((312 + MEMORY[number as usize % MEMORY.len()]) as u64) * 1024 * 1024
-            + (4e6 * (second / 61.0).sin()) as u64,
-        cpu: Some(0.12 + rate * 0.009),
+        rates: [0.0, rate * served * 0.935, rate * served * 0.04, rate * served * 0.025, rate * refused],
+        p50_us: (1e3 * median) as u64,
+        p95_us: (3.4e3 * median * noise) as u64,
+        p99_us: (6.1e3 * median * noise * noise) as u64,
+        queued: if load.workers == 0 { 0 } else { wanted.saturating_sub(load.workers) },
+        busy: wanted.min(load.workers),
+        ready: load.workers,
+        memory_bytes: (load.mebibytes << 20) + (2e6 * (1.0 + (second / 61.0).sin())) as u64,
+        cpu: Some(0.01 + rate * load.median * 4e-4),
     }
 }
 
-fn status(overview: &Overview, last: Sample) -> Status {
+/// Since when the server process of one with a load runs, in seconds.
+const RUNS: u64 = 2 * HOUR + MINUTE;
+
+/// Processor time that it used since then.
+fn cpu_seconds(load: Load) -> f64 {
+    RUNS as f64 * (0.01 + load.rate * load.median * 4e-4)
+}
+
+fn status(site: &Site, load: Load, last: Sample) -> Status {
+    let overview = overview(site);
+    let is_async = matches!(site.framework, "FastAPI" | "Starlette");
+    let interface = if is_async { "asgi" } else { "wsgi" };
     Status {
         configured: Configured {
-            name: overview.name.clone(),
-            application: overview.application.clone(),
-            binds: overview.binds.clone(),
-            workers_min: 2,
-            workers_max: 8,
+            name: overview.name,
+            application: overview.application,
+            binds: overview.binds,
+            workers_min: 2.min(load.workers.max(1)),
+            workers_max: 2 * load.workers.max(1),
             threads: 1,
-            interface: "wsgi".to_owned(),
+            interface: interface.to_owned(),
             error_log: "journal".to_owned(),
-            settings_file: Some(format!("/etc/hostler/{}.toml", overview.name)),
+            settings_file: Some(format!("/etc/hostler/{}.toml", site.name)),
         },
         observed: Observed {
             state: State::from(overview.state.as_str()),
-            since_us: overview.since_us,
+            since_us: NOW_US - RUNS * SECOND,
             pid: 4_242,
             version: "0.1.0".to_owned(),
-            python: "3.11.2".to_owned(),
-            event_loop: None,
-            framework: "Django".to_owned(),
+            python: overview.python,
+            event_loop: is_async.then(|| "uvloop".to_owned()),
+            framework: overview.framework,
             workers_busy: last.busy,
             last_error: Some(LastError { at_us: NOW_US - 21 * SECOND, message: "KeyError: 'vat'".to_owned() }),
             restarts: [("timed_out", 1), ("max_requests", 14)].map(|(cause, count)| (cause.to_owned(), count)).into(),
-            cpu_seconds: 912.0,
+            cpu_seconds: cpu_seconds(load),
             generation: 7,
             last_reload: Some(LastReload {
                 at_us: NOW_US - 70 * SECOND,
@@ -268,12 +341,13 @@ fn status(overview: &Overview, last: Sample) -> Status {
                 seconds: 1.34,
                 message: String::new(),
             }),
-            workers_ready: 4,
-            workers_wanted: 4,
-            workers_reason: "four were busy at once in the last minute".to_owned(),
+            workers_ready: load.workers,
+            workers_wanted: load.workers.max(2),
+            workers_reason: format!("{} were busy at once in the last minute", load.workers),
             queued: last.queued,
-            in_flight: 4,
-            requests_total: 1_482_113,
+            // The former generation has one more.
+            in_flight: last.busy + 1,
+            requests_total: (RUNS as f64 * load.rate) as u64,
             requests_per_second: last.rate(),
             p50_us: last.p50_us,
             p95_us: last.p95_us,
@@ -283,4 +357,10 @@ fn status(overview: &Overview, last: Sample) -> Status {
             ..Default::default()
         },
     }
+}
+
+/// The id of a request of the example: 32 hexadecimal digits, as the server makes them.
+#[must_use]
+pub fn request_id(index: u64) -> String {
+    format!("{:016x}{:012x}{index:04x}", 0x6f1d_a83c_5e02_97b4_u64, 0x4c7e_19d3_a650_u64)
 }

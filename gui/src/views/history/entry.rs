@@ -9,8 +9,8 @@ use crate::model::{Happening, HappeningKind};
 pub(super) enum Kind {
     /// Changes of settings.
     Settings,
-    /// New generations, made or thrown away.
-    Reload,
+    /// New code: generations that were made, thrown away or taken back, and other versions of the server.
+    Deploy,
     /// Processes that began or ended.
     Process,
 }
@@ -38,7 +38,10 @@ impl Entry<'_> {
             Self::Revision(_) => Kind::Settings,
             Self::Happening(happening) => match happening.kind {
                 HappeningKind::Configured => Kind::Settings,
-                HappeningKind::Reloaded | HappeningKind::ReloadFailed | HappeningKind::RolledBack => Kind::Reload,
+                HappeningKind::Reloaded
+                | HappeningKind::ReloadFailed
+                | HappeningKind::RolledBack
+                | HappeningKind::Upgraded => Kind::Deploy,
                 _ => Kind::Process,
             },
         }
@@ -72,11 +75,12 @@ mod tests {
             happening(20, HappeningKind::Reloaded),
             happening(31, HappeningKind::Configured),
             happening(40, HappeningKind::Slept),
+            happening(50, HappeningKind::Upgraded),
         ];
         let times = |kind| -> Vec<u64> { entries(&revisions, &happenings, kind).iter().map(Entry::at_us).collect() };
-        assert_eq!(times(None), [40, 30, 20, 10]);
+        assert_eq!(times(None), [50, 40, 30, 20, 10]);
         assert_eq!(times(Some(Kind::Settings)), [30, 10]);
-        assert_eq!(times(Some(Kind::Reload)), [20]);
+        assert_eq!(times(Some(Kind::Deploy)), [50, 20], "new code and a new server");
         assert_eq!(times(Some(Kind::Process)), [40]);
         assert_eq!(entries(&[], &happenings, Some(Kind::Settings)).len(), 1, "without revisions it is told after all");
     }

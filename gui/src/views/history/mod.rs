@@ -1,4 +1,4 @@
-//! What happened to an instance, as one line of time: changes of its settings, reloads, restarts.
+//! What happened to an instance, as one line of time: deploys and reloads, changes of its settings, restarts.
 
 mod entry;
 mod revision;
@@ -92,13 +92,21 @@ fn filter(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
     let kind = &mut state.passing.history.kind;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = Size::TIGHT;
-        for (each, words) in [
-            (None, "All"),
-            (Some(Kind::Settings), "Settings"),
-            (Some(Kind::Reload), "Reloads"),
-            (Some(Kind::Process), "Starts and restarts"),
+        for (each, words, hint) in [
+            (None, "All", "All that is known to have happened"),
+            (
+                Some(Kind::Deploy),
+                "Deploys and reloads",
+                "New code: reloads, also failed ones, roll-backs, and upgrades of the server",
+            ),
+            (Some(Kind::Settings), "Settings", "Changes of its settings"),
+            (
+                Some(Kind::Process),
+                "Starts and restarts",
+                "Processes that began, ended or were replaced, sleep and waking",
+            ),
         ] {
-            if ui.selectable_label(*kind == each, words).clicked() {
+            if ui.selectable_label(*kind == each, words).on_hover_text(hint).clicked() {
                 *kind = each;
             }
         }
@@ -180,7 +188,7 @@ fn nothing(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
             }
         });
     } else {
-        let words = "Changes of its settings, reloads and restarts are told here from now on.";
+        let words = "Deploys, reloads, restarts and changes of its settings are told here from now on.";
         empty::show(ui, tokens, Icon::History, "Nothing has happened yet", words, |_| {});
     }
 }

@@ -66,7 +66,7 @@ fn what_was_not_taken_is_told_and_nothing_to_bring_back() {
 #[test]
 fn one_kind_is_shown_alone() {
     let mut harness = trial::of("shop", DARK, show, |_| {});
-    harness.get_by_label("Reloads").click();
+    harness.get_by_label("Deploys and reloads").click();
     harness.run();
     harness.get_by_label("Reload failed");
     assert!(harness.query_by_label("Set max_body").is_none());

@@ -226,13 +226,15 @@ fn a_line_shows_its_fields_and_filters_by_them() {
         harness.get_by_label("error KeyError: 'vat'").click();
         harness.run();
         harness.get_by_label("Copy as JSON");
-        harness.get_by_label("01JD371");
-        harness.get_by_label("Show only request 01JD371").scroll_to_me();
+        let id = example::request_id(371);
+        harness.get_by_label(&id);
+        let only = format!("Show only request {id}");
+        harness.get_by_label(&only).scroll_to_me();
         harness.run_steps(20);
-        harness.get_by_label("Show only request 01JD371").click();
+        harness.get_by_label(&only).click();
         harness.run();
         assert_eq!(reading(&harness).index.len(), 1);
-        harness.get_by_label("Filter: request 01JD371. Take it away");
+        harness.get_by_label(&format!("Filter: request {id}. Take it away"));
         harness.get_by_label_contains("Show it among all lines").scroll_to_me();
         harness.run_steps(20);
         harness.get_by_label_contains("Show it among all lines").click();
@@ -247,7 +249,9 @@ fn a_line_shows_its_fields_and_filters_by_them() {
 
 #[test]
 fn a_request_leads_to_its_lines() {
-    let harness = trial::of("shop", DARK, show, |trial| super::show_request(&mut trial.state, "01JD120"));
+    let harness = trial::of("shop", DARK, show, |trial| {
+        super::show_request(&mut trial.state, &example::request_id(120));
+    });
     assert_eq!(rows(&harness).len(), 1);
     harness.get_by_label_contains("warning worker 2 exceeded");
     assert_eq!(harness.state().state.tab, crate::state::Tab::Logs);

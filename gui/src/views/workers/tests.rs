@@ -17,7 +17,7 @@ fn workers_are_listed_by_generation() {
         harness.get_by_label("Generation 7 serves · 4 workers");
         harness.get_by_label("Generation 6 drains · 1 request still under way in 1 worker");
         harness.get_by_role_and_label(Role::Row, "Worker 4, retiring");
-        harness.get_by_label("16.2 s");
+        harness.get_by_label("1 min 14 s");
     }
 }
 
