@@ -120,12 +120,20 @@ pub(super) static LIGHT: Tokens = Tokens {
 
 /// How much of a colour is in the background that hints at it.
 const TINT: f32 = 0.12;
+/// How much of it is in the line around that.
+const EDGE: f32 = 0.35;
 
 impl Tokens {
     /// A background that hints at a colour, to be painted upon any other background; the colour itself can be read on it.
     #[must_use]
     pub fn tint(&self, color: Color32) -> Color32 {
         color.gamma_multiply(TINT)
+    }
+
+    /// The edge of something whose background hints at a colour.
+    #[must_use]
+    pub fn edge(&self, color: Color32) -> Color32 {
+        color.gamma_multiply(EDGE)
     }
 
     /// The colour of what an instance does.

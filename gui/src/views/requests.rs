@@ -14,13 +14,14 @@ use crate::theme::{Size, Tokens};
 use crate::widgets::table::{Column, Row, Table};
 use crate::widgets::{age, button, copy, empty, loaded, text};
 
-const COLUMNS: [Column; 7] = [
-    Column::exact("Age", 96.0).right(),
+const COLUMNS: [Column; 8] = [
+    Column::exact("Age", 108.0).right(),
     Column::exact("Phase", 118.0),
     Column::exact("Method", 72.0).from(440.0),
     Column::wide("Target", 96.0),
     Column::exact("Worker", 76.0).from(560.0),
-    Column::exact("Request id", 190.0).from(860.0),
+    Column::exact("Request id", 190.0).from(860.0).below(1_120.0),
+    Column::exact("Request id", 296.0).from(1_120.0),
     Column::exact("", 76.0).right(),
 ];
 
@@ -96,12 +97,19 @@ fn cells(
         ui.add(egui::Label::new(target).truncate().selectable(false));
     });
     row.text(request.worker.map_or_else(|| text::muted(tokens, "–"), |place| text::strong(place.to_string())));
-    row.cell(|ui| {
-        let id = RichText::new(&request.id).text_style(TextStyle::Monospace).color(tokens.muted);
-        ui.spacing_mut().item_spacing.x = Size::TIGHT;
-        ui.add(egui::Label::new(id).truncate());
-        copy::button(ui, &format!("the request id {}", request.id), &request.id);
-    });
+    // Of both columns for it one is shown.
+    for _ in 0..2 {
+        row.cell(|ui| {
+            let id = RichText::new(&request.id).text_style(TextStyle::Monospace).color(tokens.muted);
+            ui.spacing_mut().item_spacing.x = Size::TIGHT;
+            let room = ui.available_width() - copy::BUTTON - Size::TIGHT;
+            ui.scope(|ui| {
+                ui.set_max_width(room);
+                ui.add(egui::Label::new(id).truncate());
+            });
+            copy::button(ui, &format!("the request id {}", request.id), &request.id);
+        });
+    }
     row.cell(|ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
         if button::icon_only(ui, Icon::ScrollText, &format!("Log lines of request {}", request.id)).clicked() {

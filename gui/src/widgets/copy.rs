@@ -6,7 +6,7 @@ use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
 
 /// How wide the button is.
-const BUTTON: f32 = 18.0;
+pub const BUTTON: f32 = 18.0;
 
 /// Draws it; `what` is what is copied, in a few words: `the address`.
 pub fn button(ui: &mut Ui, what: &str, text: &str) -> Response {

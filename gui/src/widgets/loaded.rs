@@ -103,7 +103,8 @@ fn stale(ui: &mut Ui, tokens: &Tokens, failure: &Failure) -> bool {
             (Icon::TriangleAlert, tokens.caution, words, "Try again")
         }
     };
-    let frame = egui::Frame::new().fill(tokens.tint(color)).corner_radius(Size::CORNER);
+    let edge = egui::Stroke::new(1.0, tokens.edge(color));
+    let frame = egui::Frame::new().fill(tokens.tint(color)).stroke(edge).corner_radius(Size::CORNER);
     let again = frame.inner_margin(Size::GAP).show(ui, |ui| {
         ui.set_min_width(ui.available_width());
         ui.horizontal(|ui| {

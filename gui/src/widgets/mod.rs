@@ -17,6 +17,7 @@ pub mod loaded;
 pub mod markdown;
 pub mod page;
 pub mod reveal;
+pub mod segments;
 pub mod sparkline;
 pub mod spinner;
 pub mod switch;

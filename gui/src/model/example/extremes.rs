@@ -135,7 +135,7 @@ pub fn idle() -> World {
         instance.happenings.clear();
         instance.history = Loaded::Here(Vec::new());
         instance.log.clear();
-        instance.log.following = true;
+        (instance.log.following, instance.log.opened_us) = (true, Some(NOW_US - 60 * SECOND));
     })
 }
 
@@ -281,16 +281,21 @@ pub fn told() -> World {
     world
 }
 
-/// `shop`, whose daemon finds a mistake in each draft of its settings: `threads` is 0.
+/// `shop`, whose daemon finds a mistake in each draft of its settings: more threads than it may have.
 #[must_use]
 pub fn mistaken() -> World {
-    of("shop", |instance| {
+    let mut world = of("shop", |instance| {
         let problem = Problem {
             key: "threads".to_owned(),
-            message: "`threads` has to be between 1 and 1024, and is 0".to_owned(),
-            hint: "1".to_owned(),
+            message: "`threads` has to be between 1 and 2, and is 3".to_owned(),
+            hint: "2".to_owned(),
             ..Problem::default()
         };
         instance.validated = Some((u64::MAX, Ok(vec![problem])));
-    })
+    });
+    let schema = world.machine_mut(&system()).map(|machine| &mut machine.schema);
+    for info in schema.into_iter().flatten().filter(|info| info.key == "threads") {
+        (info.most, info.range) = (Some(2), "between 1 and 2".to_owned());
+    }
+    world
 }

@@ -26,6 +26,22 @@ pub(super) fn workers() -> Vec<Worker> {
     [Busy, Busy, Busy, Idle, Retiring].into_iter().enumerate().map(worker).collect()
 }
 
+/// Workers that wait for something to do.
+pub(super) fn resting(count: u32, mebibytes: u64) -> Vec<Worker> {
+    let worker = |place| Worker {
+        place,
+        pid: 3_120 + place,
+        generation: 7,
+        state: WorkerState::Idle,
+        since_us: NOW_US - 5_400 * SECOND,
+        requests: 3_914 + u64::from(place) * 27,
+        memory_bytes: (mebibytes << 20) / u64::from(count + 1),
+        cpu_seconds: 96.5,
+        ..Worker::default()
+    };
+    (0..count).map(worker).collect()
+}
+
 pub(super) fn requests() -> Vec<Request> {
     let request = |index: u64, method: &str, target: &str, worker: Option<u32>, phase, age_us| Request {
         id: request_id(index),
@@ -53,11 +69,11 @@ pub(super) fn lines() -> Vec<LogLine> {
         (120, 4, "worker 2 exceeded its time-out of 30 s at GET /export/all; replaced"),
         (index_of(130), 3, "generation 7 failed: SyntaxError in shop/views.py, line 31"),
         (index_of(70), 5, "generation 7 serves, after 1.34 s"),
-        (371, 3, TRACEBACK),
+        (376, 3, TRACEBACK),
     ] {
         lines[index].priority = priority;
         lines[index].message = message.to_owned();
-        lines[index].identifier = if priority == 3 && index == 371 { "python" } else { "hostler" }.to_owned();
+        lines[index].identifier = if priority == 3 && index == 376 { "python" } else { "hostler" }.to_owned();
     }
     lines
 }

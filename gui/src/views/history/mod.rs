@@ -18,7 +18,7 @@ use crate::model::{Failure, FailureKind, Loaded};
 use crate::state::State;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{button, empty, figures, happening, loaded, page, text};
+use crate::widgets::{button, empty, figures, happening, loaded, page, segments, text};
 
 /// How wide the times at the left are.
 const TIMES: f32 = 62.0;
@@ -90,8 +90,7 @@ fn without_changes(ui: &mut Ui, shown: Shown<'_>, failure: &Failure) -> bool {
 
 fn filter(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
     let kind = &mut state.passing.history.kind;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = Size::TIGHT;
+    let kinds = |ui: &mut Ui| {
         for (each, words, hint) in [
             (None, "All", "All that is known to have happened"),
             (
@@ -110,6 +109,9 @@ fn filter(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
                 *kind = each;
             }
         }
+    };
+    ui.horizontal(|ui| {
+        segments::tray(ui, shown.tokens, kinds);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.label(text::small(shown.tokens, "Local time"));
         });
@@ -188,7 +190,7 @@ fn nothing(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
             }
         });
     } else {
-        let words = "Deploys, reloads, restarts and changes of its settings are told here from now on.";
+        let words = "Deploys, restarts and changes of its settings will be told here.";
         empty::show(ui, tokens, Icon::History, "Nothing has happened yet", words, |_| {});
     }
 }

@@ -95,6 +95,8 @@ impl Way {
             return;
         }
         ui.add_enabled_ui(!shown.instance.is_busy(), |ui| {
+            // As high as the line it stands in.
+            ui.spacing_mut().button_padding.y = 1.0;
             let response = button::plain(ui, self.icon, self.word).on_hover_text(self.hint);
             response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), &self.name));
             if response.clicked() {

@@ -6,6 +6,7 @@ use hostler_bus::daemon::InstanceState;
 
 use crate::commands::{self, Command, Scene};
 use crate::model::{InstanceKey, Running};
+use crate::state::Tab;
 use crate::theme::Tokens;
 use crate::theme::icon::Icon;
 use crate::views::shell::Pane;
@@ -32,6 +33,8 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, room: 
     let Offer { main, beside: others } = offer(instance.state());
     let moving = moving(instance.state());
     let workers = instance.status().map(|status| (status.observed.workers_ready, status.observed.workers_wanted));
+    // The overview of one that does not serve offers it large, below: one main button is enough.
+    let is_offered_below = stage.state.tab == Tab::Overview && instance.state() != InstanceState::Serving;
     let takes_keys = stage.state.passing.shell.takes_keys(Pane::Actions);
     let mut chosen = None;
     let beside = ((room - LEAST) / BESIDE).max(0.0) as usize;
@@ -45,7 +48,7 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, room: 
         let words = command.words();
         let response = ui
             .add_enabled_ui(availability.is_available(), |ui| {
-                if main == Some(*command) {
+                if main == Some(*command) && !is_offered_below {
                     button::primary(ui, tokens, Some(words.icon), words.title)
                 } else {
                     button::plain(ui, words.icon, words.title)
@@ -91,7 +94,7 @@ struct Offer {
 
 fn offer(state: InstanceState) -> Offer {
     use Command::{Reload, Restart, Start, Stop, Wake};
-    const LOGS: Command = Command::Show(crate::state::Tab::Logs);
+    const LOGS: Command = Command::Show(Tab::Logs);
     let (main, beside): (Option<Command>, &'static [Command]) = match state {
         InstanceState::Serving | InstanceState::Broken => (Some(Reload), &[Restart, Stop]),
         InstanceState::Asleep => (Some(Wake), &[Stop]),

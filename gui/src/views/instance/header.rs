@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use egui::{
-    Align, Color32, CornerRadius, CursorIcon, Frame, Label, Layout, Margin, Response, RichText, Role, TextStyle, Ui,
-    WidgetInfo,
+    Align, Color32, CornerRadius, CursorIcon, Frame, Label, Layout, Margin, Response, RichText, Role, Stroke,
+    TextStyle, Ui, WidgetInfo,
 };
 use hostler_bus::daemon::InstanceState;
 
@@ -177,7 +177,8 @@ pub(super) fn strip(ui: &mut Ui, tokens: &Tokens, color: egui::Color32, icon: Ic
     ui.add_space(Size::GAP);
     Frame::new()
         .fill(tokens.tint(color))
-        .corner_radius(CornerRadius::same(7))
+        .stroke(Stroke::new(1.0, tokens.edge(color)))
+        .corner_radius(CornerRadius::same(8))
         .inner_margin(Margin::symmetric(12, 7))
         .show(ui, |ui| {
             ui.set_width(ui.available_width());

@@ -21,7 +21,7 @@ pub(super) fn columns(width: f32, machines: bool) -> [table::Column; 10] {
     [
         table::Column::exact("", 32.0),
         table::Column::exact("State", 108.0).sorts(),
-        table::Column::wide("Name", if width < MACHINE_FROM { 96.0 } else { 230.0 }).sorts(),
+        table::Column::wide("Name", if width < MACHINE_FROM { 96.0 } else { 230.0 }).parts(4.0).sorts(),
         table::Column::exact("Machine", 140.0).sorts().from(machine_from),
         table::Column::wide("Application", 150.0).sorts().from(1000.0),
         table::Column::exact("Requests", requests).right().sorts(),

@@ -1,6 +1,7 @@
 //! The table: a row an instance, only those that can be seen are drawn.
 
-use egui::{Label, RichText, Sense, Ui, Vec2};
+use egui::{Label, Rect, RichText, Sense, Ui, Vec2};
+use hostler_bus::daemon::InstanceState;
 
 use super::columns::{Column, MACHINE_FROM, columns, p95, workers};
 use crate::commands::{self, Command};
@@ -13,7 +14,7 @@ use crate::widgets::table::{Row, Table};
 use crate::widgets::{figures, glyph, sparkline, text, tick};
 
 /// The height of a row.
-const ROW: f32 = 36.0;
+const ROW: f32 = 38.0;
 
 /// The room that the machine's title needs behind a name.
 const MACHINE: f32 = 96.0;
@@ -111,10 +112,25 @@ fn word(ui: &mut Ui, tokens: &Tokens, key: &InstanceKey, instance: &Instance, co
             }
         }
         Column::Name => {
-            ui.add(label(text::strong(&key.name)).sense(Sense::hover())).on_hover_text(&key.name);
-            if let Some(machine) = machine.filter(|_| ui.available_width() > MACHINE) {
-                ui.add(label(text::small(tokens, machine)));
-            }
+            let line = |ui: &mut Ui, rect: Rect, content: &dyn Fn(&mut Ui)| {
+                let layout = egui::Layout::left_to_right(egui::Align::Center);
+                ui.scope_builder(egui::UiBuilder::new().max_rect(rect).layout(layout), content);
+            };
+            let name = |ui: &mut Ui| {
+                ui.add(label(text::strong(&key.name)).sense(Sense::hover())).on_hover_text(&key.name);
+                if let Some(machine) = machine.filter(|_| ui.available_width() > MACHINE) {
+                    ui.add(label(text::small(tokens, machine)));
+                }
+            };
+            let Some(trouble) = trouble(instance) else { return name(ui) };
+            // What is wrong stands below the name: nobody has to open it for that.
+            let cell = ui.max_rect();
+            let (upper, lower) = cell.with_max_y(cell.bottom() - 4.0).split_top_bottom_at_y(cell.center().y + 1.0);
+            line(ui, upper, &name);
+            line(ui, lower, &|ui| {
+                let words = RichText::new(&trouble).text_style(egui::TextStyle::Small).color(tokens.bad);
+                ui.add(label(words));
+            });
         }
         Column::Machine => {
             ui.add(label(text::muted(tokens, machine.unwrap_or_default())));
@@ -123,6 +139,13 @@ fn word(ui: &mut Ui, tokens: &Tokens, key: &InstanceKey, instance: &Instance, co
             ui.add(label(RichText::new(&instance.overview.application).color(tokens.muted)));
         }
     }
+}
+
+/// Why one has failed or is broken, in one line.
+fn trouble(instance: &Instance) -> Option<String> {
+    let is_bad = matches!(instance.state(), InstanceState::Failed | InstanceState::Broken);
+    let problem = &instance.overview.problem;
+    (is_bad && !problem.is_empty()).then(|| text::sentence(&problem.replace('`', "")))
 }
 
 /// A cell with a figure, from right to left.

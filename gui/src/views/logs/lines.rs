@@ -1,5 +1,6 @@
 //! The rows of the log. Only those that are visible are laid out and drawn, whatever the length of the log.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
@@ -27,6 +28,8 @@ const COPY_LIMIT: usize = 20_000;
 const LETTER_WIDTH: f32 = 26.0;
 const WORKER_WIDTH: f32 = 34.0;
 const EXPANDER_WIDTH: f32 = 18.0;
+/// Right of the text.
+const RIGHT: f32 = 14.0;
 
 /// What each row is drawn with.
 struct Face {
@@ -68,7 +71,10 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, readin
     list.widget_info(|| WidgetInfo::labeled(Role::Log, true, "Log lines"));
     keys(ui, &list, reading, book, area.height());
     let mut clicked = None;
-    let builder = UiBuilder::new().max_rect(area.shrink2(Vec2::new(0.0, 2.0)));
+    // Whole lines: none is cut in two at the end.
+    let inner = area.shrink2(Vec2::new(0.0, 2.0));
+    let height = (inner.height() / LINE).floor().max(1.0) * LINE;
+    let builder = UiBuilder::new().max_rect(inner.with_max_y(inner.top() + height));
     ui.scope_builder(builder, |ui| clicked = scroll(ui, &face, key, reading, book, &list));
     if let Some(number) = clicked {
         let unfolded = reading.index.is_unfolded(number);
@@ -95,7 +101,7 @@ fn face(ui: &Ui, stage: &Stage<'_>, book: &LogBook, area: Rect) -> Face {
         worker,
         expander,
         text: expander + EXPANDER_WIDTH,
-        right: area.right() - 14.0,
+        right: area.right() - RIGHT,
         form,
         wraps: stage.state.views.logs.wrap,
     }
@@ -135,7 +141,7 @@ fn scroll(
             let lines = (extent.end - extent.start) as f32;
             let rect = Rect::from_min_size(
                 Pos2::new(ui.clip_rect().left(), (top + y).round()),
-                Vec2::new(face.right - ui.clip_rect().left() + 4.0, lines * LINE),
+                Vec2::new(face.right - ui.clip_rect().left() + RIGHT, lines * LINE),
             );
             if let Some(line) = book.line(row.number)
                 && draw(ui, face, reading, line, row, rect)
@@ -285,7 +291,15 @@ fn message(
         }
     } else {
         let folded = fold(&line.message);
-        append(&mut job, face, &plain(folded.lead), reading.index.search(), main);
+        let lead = plain(folded.lead);
+        match answered(tokens, line, &lead).filter(|_| reading.index.search().is_empty()) {
+            Some((status, color)) => {
+                append(&mut job, face, &lead[..status.start], "", main);
+                append(&mut job, face, &lead[status.clone()], "", color);
+                append(&mut job, face, &lead[status.end..], "", main);
+            }
+            None => append(&mut job, face, &lead, reading.index.search(), main),
+        }
         if row.lines > 1 {
             let more = if folded.rest.is_empty() { String::new() } else { format!("   {}", plain(folded.rest)) };
             append(&mut job, face, &format!("{more}   +{} lines", row.lines - 1), reading.index.search(), tokens.muted);
@@ -302,6 +316,19 @@ fn message(
         job.wrap.max_width = f32::INFINITY;
     }
     ui.fonts_mut(|fonts| fonts.layout_job(job))
+}
+
+/// Where the line of a request says its status, and the colour of that.
+fn answered(tokens: &Tokens, line: &LogLine, words: &str) -> Option<(Range<usize>, Color32)> {
+    let status = field(line, "status").filter(|status| status.len() == 3)?;
+    let start = words.find(&format!(" {status} "))? + 1;
+    let color = match status.as_bytes().first()? {
+        b'5' => tokens.bad,
+        b'4' => tokens.caution,
+        b'3' => tokens.moving,
+        _ => tokens.good,
+    };
+    Some((start..start + status.len(), color))
 }
 
 fn append(job: &mut LayoutJob, face: &Face, text: &str, search: &str, color: Color32) {

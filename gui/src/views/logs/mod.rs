@@ -129,6 +129,7 @@ fn draw(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey, reading: &mut Rea
     }
     chips::show(ui, stage, reading);
     if stage.state.views.logs.timeline {
+        ui.add_space(Size::TIGHT);
         timeline::show(ui, stage, key, reading);
     }
     export::show(ui, stage, key, reading);

@@ -226,7 +226,7 @@ fn a_line_shows_its_fields_and_filters_by_them() {
         harness.get_by_label("error KeyError: 'vat'").click();
         harness.run();
         harness.get_by_label("Copy as JSON");
-        let id = example::request_id(371);
+        let id = example::request_id(376);
         harness.get_by_label(&id);
         let only = format!("Show only request {id}");
         harness.get_by_label(&only).scroll_to_me();

@@ -83,7 +83,13 @@ fn field(ui: &mut Ui, stage: &mut Stage<'_>, dialog: &mut Dialog, words: &str, h
         let wish = |number| chooser::wish(number, kind, title, &begin);
         stage.orders.extend(dialog.chooser.button(ui, stage.tokens, stage.world, wish));
         let text = if imports { &mut dialog.words } else { &mut dialog.folder };
-        ui.add(TextEdit::singleline(text).desired_width(f32::INFINITY).hint_text(hint))
+        ui.add(
+            TextEdit::singleline(text)
+                .desired_width(f32::INFINITY)
+                .hint_text(hint)
+                .align(egui::Align2::LEFT_CENTER)
+                .margin(egui::Margin::symmetric(8, 5)),
+        )
     });
     dialog.chooser.explain(ui, stage.tokens);
     response.labelled_by(label.id)
@@ -127,7 +133,7 @@ fn list(ui: &mut Ui, stage: &Stage<'_>, dialog: &mut Dialog) {
             }
         }
         if dialog.folders.1.is_empty() && dialog.folders.0 == dialog.folder {
-            ui.label(text::small(stage.tokens, "No folder goes on like this."));
+            ui.label(text::small(stage.tokens, "There is no folder below this one."));
         }
     });
     if let Some(chosen) = chosen {

@@ -1,6 +1,6 @@
 //! The figures of now, each in a card with its course over the last minutes.
 
-use egui::{Color32, RichText, Role, Ui, UiBuilder, Vec2};
+use egui::{Color32, RichText, Role, Sense, Ui, UiBuilder, Vec2};
 use hostler_bus::Status;
 
 use crate::model::Sample;
@@ -10,15 +10,17 @@ use crate::views::shown::Shown;
 use crate::widgets::{card, figures, sparkline, text};
 
 /// How high a card's content is, with its course below the figure.
-const HIGH: f32 = 82.0;
+const HIGH: f32 = 86.0;
 /// How high it is with its course beside the figure.
-const LOW: f32 = 56.0;
+const LOW: f32 = 60.0;
 /// The least width of a card whose course is below the figure.
 const LEAST: f32 = 150.0;
 /// Below this width, two cards stand beside each other.
 const NARROW: f32 = 520.0;
 /// Over which time server errors are counted: five minutes.
 const ERRORS_OF_US: u64 = 300_000_000;
+/// How many cards there are.
+const CARDS: usize = 6;
 /// How many samples a sparkline shows.
 const POINTS: usize = 120;
 
@@ -38,12 +40,7 @@ struct Figure {
 /// Draws the cards: in one row, or in two or three lower ones where there is less width.
 pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, status: &Status) {
     let cards = figures_of(shown, status);
-    let one_row = ui.available_width() >= LEAST * cards.len() as f32;
-    let columns = match ui.available_width() {
-        _ if one_row => cards.len(),
-        width if width >= NARROW => cards.len() / 2,
-        _ => cards.len() / 3,
-    };
+    let (columns, one_row) = grid(ui.available_width(), cards.len());
     for row in cards.chunks(columns) {
         ui.columns(columns, |ui| {
             for (ui, figure) in ui.iter_mut().zip(row) {
@@ -51,6 +48,40 @@ pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, status: &Status) {
             }
         });
     }
+}
+
+/// How many stand in a row, and whether that is all of them.
+fn grid(width: f32, cards: usize) -> (usize, bool) {
+    let one_row = width >= LEAST * cards as f32;
+    let columns = match width {
+        _ if one_row => cards,
+        width if width >= NARROW => cards / 2,
+        _ => cards / 3,
+    };
+    (columns, one_row)
+}
+
+/// Draws pale cards where they will be, so that nothing moves when the figures come.
+pub(super) fn awaited(ui: &mut Ui, shown: Shown<'_>) {
+    let builder = UiBuilder::new().accessibility_role(Role::Status).accessibility_label("Waiting for its figures");
+    ui.scope_builder(builder, |ui| {
+        let (columns, one_row) = grid(ui.available_width(), CARDS);
+        for _ in 0..CARDS / columns {
+            ui.columns(columns, |ui| ui.iter_mut().for_each(|ui| pale(ui, shown, one_row)));
+        }
+    });
+}
+
+/// A card without its figure.
+fn pale(ui: &mut Ui, shown: Shown<'_>, high: bool) {
+    card::frame(shown.tokens).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = Size::GAP;
+        ui.set_min_size(Vec2::new(ui.available_width(), if high { HIGH } else { LOW }));
+        for size in [Vec2::new(64.0, 9.0), Vec2::new(96.0, 19.0), Vec2::new(78.0, 9.0)] {
+            let (rect, _) = ui.allocate_exact_size(size.min(ui.available_size()), Sense::hover());
+            ui.painter().rect_filled(rect, 4.0, shown.tokens.line.gamma_multiply(0.6));
+        }
+    });
 }
 
 fn draw(ui: &mut Ui, shown: Shown<'_>, figure: &Figure, high: bool) {

@@ -11,12 +11,12 @@ use crate::widgets::{button, card, figures, happening, text};
 /// How many are shown here; the history has all.
 const LIMIT: usize = 6;
 
-/// Draws it.
-pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, state: &mut State) {
+/// Draws it; its content is at least so high.
+pub(super) fn show(ui: &mut Ui, shown: Shown<'_>, state: &mut State, least: f32) {
     let tokens = shown.tokens;
     let happenings = &shown.instance.happenings;
     let healed = shown.instance.detail.value().map_or(&[][..], |detail| &detail.healed);
-    card::titled(ui, tokens, "Lately", |ui| {
+    card::titled_of(ui, tokens, "Lately", least, |ui| {
         ui.spacing_mut().item_spacing.y = 8.0;
         if happenings.is_empty() && healed.is_empty() {
             ui.label(text::muted(tokens, "No reload, restart or other event while this window was open."));

@@ -21,7 +21,7 @@ use crate::bus::Order;
 use crate::model::Loaded;
 use crate::state::State;
 use crate::theme::Size;
-use crate::widgets::{loaded, page};
+use crate::widgets::{card, page};
 pub use track::Range;
 pub use zoom::{Change, Passing};
 
@@ -56,7 +56,7 @@ fn parts(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mut Vec<Orde
     face::show(ui, shown, state, orders);
     let state_runs = matches!(shown.instance.state(), InstanceState::Serving | InstanceState::Reloading);
     if state_runs && matches!(shown.instance.detail, Loaded::Never | Loaded::Awaited) {
-        loaded::awaited(ui, shown.tokens, "its figures");
+        cards::awaited(ui, shown);
     }
     outdated::show(ui, shown, orders);
     if let Some(status) = shown.instance.status() {
@@ -66,13 +66,10 @@ fn parts(ui: &mut Ui, shown: Shown<'_>, state: &mut State, orders: &mut Vec<Orde
         plots::show(ui, shown, state);
     }
     if ui.available_width() < WIDE {
-        lately::show(ui, shown, state);
+        lately::show(ui, shown, state, 0.0);
         facts::show(ui, shown);
         return;
     }
-    ui.columns(2, |columns| {
-        // Not in the columns' own layout, which stretches wrapped text.
-        columns[0].vertical(|ui| lately::show(ui, shown, state));
-        columns[1].vertical(|ui| facts::show(ui, shown));
-    });
+    let lately = |ui: &mut Ui, least: f32| lately::show(ui, shown, state, least);
+    card::level(ui, "lately and facts", lately, |ui| facts::show(ui, shown));
 }

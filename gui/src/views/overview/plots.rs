@@ -13,11 +13,11 @@ use super::scale::second_mark;
 use super::track::{Range, Track};
 use super::zoom::Input;
 use crate::state::State;
-use crate::theme::Size;
 use crate::theme::icon::Icon;
+use crate::theme::{Size, Tokens};
 use crate::views::logs;
 use crate::views::shown::Shown;
-use crate::widgets::{button, text};
+use crate::widgets::{button, segments, text};
 
 /// From this width on, three plots stand beside each other.
 const THREE: f32 = 1_040.0;
@@ -86,7 +86,7 @@ fn choices(ui: &mut Ui, shown: Shown<'_>, state: &mut State, zone: &TimeZone) {
     ui.allocate_ui_with_layout(row(ui), Layout::left_to_right(Align::Center), |ui| {
         ui.label(text::title("Activity"));
         ui.allocate_ui_with_layout(row(ui), Layout::right_to_left(Align::Center), |ui| {
-            choose(ui, state);
+            choose(ui, shown.tokens, state);
             let between = Layout::left_to_right(Align::Center);
             ui.allocate_ui_with_layout(row(ui), between, |ui| looked_at(ui, shown, state, zone));
         });
@@ -130,18 +130,20 @@ fn open_log(state: &mut State, moment: f64) {
     logs::show_since(state, (moment.max(0.0) * 1e6) as u64);
 }
 
-fn choose(ui: &mut Ui, state: &mut State) {
-    ui.spacing_mut().item_spacing.x = 2.0;
+fn choose(ui: &mut Ui, tokens: &Tokens, state: &mut State) {
     let (range, looking) = (&mut state.views.overview.range, &mut state.passing.overview);
-    for each in Range::ALL.into_iter().rev() {
-        let chosen = *range == each && !looking.is_zoomed();
-        let button = egui::Button::selectable(chosen, text_of(each)).min_size(egui::Vec2::new(46.0, Size::ROW));
-        let response = ui.add(button).on_hover_text(format!("Show {}", each.words()));
-        if response.clicked() {
-            *range = each;
-            looking.reset();
+    segments::tray(ui, tokens, |ui| {
+        for each in Range::ALL.into_iter().rev() {
+            let chosen = *range == each && !looking.is_zoomed();
+            let size = egui::Vec2::new(46.0, segments::HEIGHT);
+            let button = egui::Button::selectable(chosen, text_of(each)).min_size(size);
+            let response = ui.add(button).on_hover_text(format!("Show {}", each.words()));
+            if response.clicked() {
+                *range = each;
+                looking.reset();
+            }
         }
-    }
+    });
 }
 
 fn text_of(range: Range) -> RichText {

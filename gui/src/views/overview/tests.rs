@@ -169,7 +169,8 @@ fn what_does_not_serve_says_why_and_what_to_do() {
     ] {
         for look in trial::looks() {
             let mut harness = trial::of(name, look, show, |_| {});
-            harness.get_by_label(title);
+            // What happened lately may be called the same.
+            assert!(harness.query_all_by_label(title).next().is_some(), "{title}");
             harness.get_by_label(button).click();
             harness.run();
             assert_eq!(harness.state().orders, [Order::Act(example::key(name), action.clone())], "{name}");

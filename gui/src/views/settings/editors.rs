@@ -8,7 +8,7 @@ use crate::draft::{join, measure, shown, split, units};
 use crate::secrets;
 use crate::theme::Tokens;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{button, reveal, switch, text};
+use crate::widgets::{button, reveal, segments, switch, text};
 
 /// The width of a field for a number.
 const NUMBER: f32 = 84.0;
@@ -90,16 +90,20 @@ fn count(ui: &mut Ui, info: &SettingInfo, word: &str, name: &str) -> Option<Stri
 /// Words of which one is pressed.
 fn segments(ui: &mut Ui, name: &str, all: &[&str], current: usize) -> Option<usize> {
     let mut chosen = None;
+    let tokens = crate::theme::tokens(ui);
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 2.0;
-        for (place, word) in all.iter().enumerate() {
-            let response = ui.add(Button::selectable(place == current, *word).min_size(Vec2::new(0.0, 26.0)));
-            let selected = place == current;
-            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, selected, format!("{name}: {word}")));
-            if response.clicked() && !selected {
-                chosen = Some(place);
+        segments::tray(ui, tokens, |ui| {
+            for (place, word) in all.iter().enumerate() {
+                let size = Vec2::new(0.0, segments::HEIGHT);
+                let response = ui.add(Button::selectable(place == current, *word).min_size(size));
+                let selected = place == current;
+                let told = || WidgetInfo::selected(Role::RadioButton, true, selected, format!("{name}: {word}"));
+                response.widget_info(told);
+                if response.clicked() && !selected {
+                    chosen = Some(place);
+                }
             }
-        }
+        });
     });
     chosen
 }

@@ -191,7 +191,7 @@ fn facts(ui: &mut Ui, tokens: &Tokens, info: &SettingInfo, value: &SettingValue,
         }
         if value.origin != Origin::Default && !fixed {
             let default = info.default.as_deref().map_or("unset".to_owned(), |default| default_in_words(info, default));
-            whole(ui, text::small(tokens, format!("default {default}")));
+            whole(ui, text::small(tokens, format!("default: {default}")));
         }
         if !info.range.is_empty() && !fixed {
             whole(ui, text::small(tokens, range_in_words(info)));

@@ -6,7 +6,7 @@ use super::{Editing, Form, GROUPS_WIDTH, groups};
 use crate::model::{Instance, Loaded};
 use crate::theme::Tokens;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{button, text, tick};
+use crate::widgets::{segments, text, tick};
 
 /// Below this width the choice between form and file is icons.
 const NARROW: f32 = 620.0;
@@ -46,18 +46,19 @@ pub(super) fn show(
             groups::menu(ui, editing, form);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            ui.spacing_mut().item_spacing.x = 2.0;
-            for (raw, glyph, word) in [(true, Icon::FileCode, "File"), (false, Icon::SlidersHorizontal, "Form")] {
-                let response = if is_narrow {
-                    button::toggle(ui, tokens, glyph, word, editing.raw == raw)
-                } else {
-                    ui.selectable_label(editing.raw == raw, text::with_icon(glyph, word))
-                };
-                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, editing.raw == raw, word));
-                if response.clicked() {
-                    editing.raw = raw;
+            segments::tray(ui, tokens, |ui| {
+                for (raw, glyph, word) in [(true, Icon::FileCode, "File"), (false, Icon::SlidersHorizontal, "Form")] {
+                    let words = if is_narrow { RichText::new(icon::text(glyph)) } else { text::with_icon(glyph, word) };
+                    let response = ui.selectable_label(editing.raw == raw, words);
+                    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, editing.raw == raw, word));
+                    if response.clicked() {
+                        editing.raw = raw;
+                    }
+                    if is_narrow {
+                        response.on_hover_text(word);
+                    }
                 }
-            }
+            });
             if let Loaded::Failed(failure, Some(_)) = &instance.settings {
                 let words = format!("{}  as last read", icon::text(Icon::CircleAlert));
                 ui.label(RichText::new(words).color(tokens.caution)).on_hover_text(&failure.message);

@@ -13,7 +13,7 @@ use crate::state::State;
 use crate::theme::icon::{self, Icon};
 use crate::theme::{Size, Tokens, fonts};
 use crate::views::{Stage, filter, menu, trend};
-use crate::widgets::{figures, sparkline};
+use crate::widgets::{figures, sparkline, text};
 
 /// What a row shows.
 pub(super) struct Row {
@@ -101,7 +101,9 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, row: Row, id: Id, rect: R
             .filter(|_| row.rate.is_some())
             .map(|instance| trend::rates(&instance.samples, stage.now))
             .unwrap_or_default();
-        paint(ui, tokens, &row, face, &line);
+        if paint(ui, tokens, &row, face, &line) {
+            response.clone().on_hover_text(format!("{}\n{}", row.key.name, text::sentence(&row.words)));
+        }
     }
     let check = check_rect(rect);
     super::hold_arrows(ui, &response);
@@ -121,7 +123,8 @@ fn check_rect(rect: Rect) -> Rect {
     Rect::from_min_size(rect.min, Vec2::new(40.0, rect.height()))
 }
 
-fn paint(ui: &Ui, tokens: &Tokens, row: &Row, face: Rect, line: &[f64]) {
+/// Paints a row; answers whether any of its words are cut.
+fn paint(ui: &Ui, tokens: &Tokens, row: &Row, face: Rect, line: &[f64]) -> bool {
     let mut painter = ui.painter_at(face);
     if !row.is_reached {
         painter.multiply_opacity(0.7);
@@ -151,23 +154,25 @@ fn paint(ui: &Ui, tokens: &Tokens, row: &Row, face: Rect, line: &[f64]) {
     let star_width = if row.is_favourite { 18.0 } else { 0.0 };
     let strong = FontId::new(Size::BODY, FontFamily::Name(fonts::STRONG.into()));
     let width = right - line_width - 8.0 - star_width - left;
-    let end = cut(&painter, &row.key.name, strong, tokens.text, Pos2::new(left, upper), width);
+    let (end, is_name_cut) = cut(&painter, &row.key.name, strong, tokens.text, Pos2::new(left, upper), width);
     if row.is_favourite {
         let star = FontId::new(12.0, FontFamily::Proportional);
         let place = Pos2::new(end + 11.0, upper);
         painter.text(place, Align2::CENTER_CENTER, icon::text(Icon::Star), star, tokens.caution);
     }
     let color = if row.is_trouble { tokens.bad } else { tokens.muted };
-    cut(&painter, &row.words, small, color, Pos2::new(left, lower), right - figure_width - left);
+    let (_, are_words_cut) =
+        cut(&painter, &row.words, small, color, Pos2::new(left, lower), right - figure_width - left);
+    is_name_cut || are_words_cut
 }
 
-/// Paints one line of text around a height, cut with an ellipsis where there is no room; answers where it ends.
-fn cut(painter: &Painter, text: &str, font: FontId, color: Color32, at: Pos2, width: f32) -> f32 {
+/// Paints one line of text around a height, cut with an ellipsis where there is no room; answers where it ends, and whether it was cut.
+fn cut(painter: &Painter, text: &str, font: FontId, color: Color32, at: Pos2, width: f32) -> (f32, bool) {
     let mut job = LayoutJob::single_section(text.to_owned(), TextFormat::simple(font, color));
     job.wrap = TextWrapping { break_anywhere: true, max_rows: 1, ..TextWrapping::truncate_at_width(width.max(8.0)) };
     job.halign = Align::LEFT;
     let galley = painter.layout_job(job);
-    let size = galley.size();
+    let (size, is_cut) = (galley.size(), galley.elided);
     painter.galley(Pos2::new(at.x, at.y - size.y / 2.0), galley, color);
-    at.x + size.x
+    (at.x + size.x, is_cut)
 }

@@ -15,7 +15,7 @@ use super::shown::Shown;
 use crate::bus::Order;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{command_line, empty, loaded, page};
+use crate::widgets::{card, command_line, empty, loaded, page};
 
 /// From this width on, things stand beside each other.
 const WIDE: f32 = 660.0;
@@ -46,18 +46,15 @@ fn parts(ui: &mut Ui, shown: Shown<'_>, detail: &Detail, orders: &mut Vec<Order>
         warn_of_reload(ui, shown);
     }
     if ui.available_width() < WIDE {
-        unit::service(ui, shown, detail);
+        unit::service(ui, shown, detail, 0.0);
         unit::socket(ui, shown, detail);
         starting::show(ui, shown, orders);
     } else {
-        ui.columns(2, |columns| {
-            // Not in the columns' own layout, which stretches wrapped text.
-            columns[0].vertical(|ui| unit::service(ui, shown, detail));
-            columns[1].vertical(|ui| {
-                ui.spacing_mut().item_spacing.y = Size::PAD;
-                unit::socket(ui, shown, detail);
-                starting::show(ui, shown, orders);
-            });
+        let service = |ui: &mut Ui, least: f32| unit::service(ui, shown, detail, least);
+        card::level(ui, "service and socket", service, |ui| {
+            ui.spacing_mut().item_spacing.y = Size::PAD;
+            unit::socket(ui, shown, detail);
+            starting::show(ui, shown, orders);
         });
     }
     hardening::show(ui, shown, detail);

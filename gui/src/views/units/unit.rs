@@ -9,12 +9,12 @@ use crate::theme::{Tokens, icon};
 use crate::views::shown::Shown;
 use crate::widgets::{badge, card, copy, facts, figures, text};
 
-/// Draws the service.
-pub(super) fn service(ui: &mut Ui, shown: Shown<'_>, detail: &Detail) {
+/// Draws the service; its content is at least so high.
+pub(super) fn service(ui: &mut Ui, shown: Shown<'_>, detail: &Detail, least: f32) {
     let tokens = shown.tokens;
     let title = format!("hostler@{}.service", shown.key.name);
     card::frame(tokens).show(ui, |ui| {
-        ui.set_min_width(ui.available_width());
+        ui.set_min_size(egui::Vec2::new(ui.available_width(), least));
         ui.spacing_mut().item_spacing.y = 6.0;
         let Some(service) = &detail.service else {
             ui.label(text::title(title));

@@ -33,7 +33,7 @@ const COLUMNS: [Column; 12] = [
     Column::exact("State", 112.0),
     Column::exact("Requests", 84.0).right().sorts().from(640.0),
     Column::wide("Current request", 96.0),
-    Column::exact("Age", 92.0).right().sorts().from(440.0),
+    Column::exact("Age", 108.0).right().sorts().from(440.0),
     Column::exact("Memory", 84.0).right().sorts().from(560.0).below(740.0),
     Column::exact("Memory", 132.0).right().sorts().from(740.0),
     Column::exact("CPU time", 98.0).right().sorts().from(820.0),

@@ -119,8 +119,11 @@ impl Chart {
                 let is_idle = self.quantity == Quantity::Time && !track.is_empty();
                 let what = if is_idle { "No request ended" } else { "Nothing was measured" };
                 let words = format!("{what} {}", scene.over);
-                let font = FontId::proportional(Size::SMALL);
-                ui.painter().text(frame.center(), Align2::CENTER_CENTER, words, font, tokens.muted);
+                let galley = ui.painter().layout_no_wrap(words, FontId::proportional(Size::SMALL), tokens.muted);
+                let place = Align2::CENTER_CENTER.anchor_size(frame.center(), galley.size());
+                // Not struck out by a line of the grid.
+                ui.painter().rect_filled(place.expand2(Vec2::new(Size::GAP, 2.0)), 0.0, tokens.raised);
+                ui.painter().galley(place.min, galley, tokens.muted);
             }
             if scene.drawn.is_none()
                 && let Some(pointer) = response.hover_pos().filter(|pointer| frame.contains(*pointer))
