@@ -145,6 +145,7 @@ pub(crate) const ALL: &[Scene] = &[
     scene("settings-forbidden", extremes::forbidden, shop!(Settings)),
     scene("units", example::world, shop!(Units)),
     scene("history", example::world, shop!(History)),
+    scene("history-deploys", example::world, shop!(History)).after(&[Step::Click("Deploys and reloads")]),
     scene("history-idle", extremes::idle, shop!(History)),
     scene("reloading", example::world, |state| show(state, "api", Tab::Overview)),
     scene("reloading-course", extremes::reloads, shop!(Overview)),

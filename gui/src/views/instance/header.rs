@@ -101,14 +101,14 @@ fn facts(ui: &mut Ui, stage: &mut Stage<'_>, key: &InstanceKey) {
             dot(ui, tokens);
             let response = address(ui, &url, Icon::ExternalLink, tokens.accent);
             response.widget_info(|| WidgetInfo::labeled(Role::Link, true, format!("Open {url} in the browser")));
-            if response.on_hover_text("Open in the browser").clicked() {
+            if response.on_hover_text(format!("Open in the browser\n{url}")).clicked() {
                 commands::run(Command::Browse, Some(key), ui.ctx(), stage);
             }
         } else if let Some(bind) = bind {
             dot(ui, tokens);
             let response = address(ui, &bind, Icon::Copy, tokens.muted);
             response.widget_info(|| WidgetInfo::labeled(Role::Link, true, format!("Copy {bind}")));
-            if response.on_hover_text("Copy where it listens").clicked() {
+            if response.on_hover_text(format!("Copy where it listens\n{bind}")).clicked() {
                 ui.ctx().copy_text(bind);
             }
         }

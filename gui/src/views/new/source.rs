@@ -7,7 +7,7 @@ use super::{Dialog, Stage};
 use crate::bus::ChoiceKind;
 use crate::theme::Size;
 use crate::theme::icon::{self, Icon};
-use crate::widgets::{button, chooser, text};
+use crate::widgets::{button, chooser, segments, text};
 
 /// How tall the list of folders may become.
 const FOLDERS_HEIGHT: f32 = 180.0;
@@ -18,8 +18,12 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, dialog: &mut Dialog) -> b
     machines(ui, stage, dialog);
     ui.add_space(Size::GAP);
     ui.horizontal(|ui| {
-        ui.selectable_value(&mut dialog.imports, false, text::with_icon(Icon::FolderOpen, "From a project's folder"));
-        ui.selectable_value(&mut dialog.imports, true, text::with_icon(Icon::Import, "From another server"));
+        segments::tray(ui, stage.tokens, |ui| {
+            let folder = text::with_icon(Icon::FolderOpen, "From a project's folder");
+            ui.selectable_value(&mut dialog.imports, false, folder);
+            let server = text::with_icon(Icon::Import, "From another server");
+            ui.selectable_value(&mut dialog.imports, true, server);
+        });
     });
     ui.add_space(Size::GAP);
     let enter = if dialog.reach.host.is_some() {
@@ -49,14 +53,16 @@ pub(super) fn show(ui: &mut Ui, stage: &mut Stage<'_>, dialog: &mut Dialog) -> b
 fn machines(ui: &mut Ui, stage: &Stage<'_>, dialog: &mut Dialog) {
     ui.horizontal_wrapped(|ui| {
         ui.label(text::muted(stage.tokens, "For"));
-        for machine in &stage.world.machines {
-            let chosen = machine.reach == dialog.reach;
-            let chip = egui::Button::selectable(chosen, machine.title());
-            let response = ui.add_enabled(machine.is_ready(), chip);
-            if response.on_disabled_hover_text("It is not connected.").clicked() {
-                dialog.reach = machine.reach.clone();
+        segments::tray(ui, stage.tokens, |ui| {
+            for machine in &stage.world.machines {
+                let chosen = machine.reach == dialog.reach;
+                let chip = egui::Button::selectable(chosen, machine.title());
+                let response = ui.add_enabled(machine.is_ready(), chip);
+                if response.on_disabled_hover_text("It is not connected.").clicked() {
+                    dialog.reach = machine.reach.clone();
+                }
             }
-        }
+        });
     });
 }
 
@@ -133,7 +139,7 @@ fn list(ui: &mut Ui, stage: &Stage<'_>, dialog: &mut Dialog) {
             }
         }
         if dialog.folders.1.is_empty() && dialog.folders.0 == dialog.folder {
-            ui.label(text::small(stage.tokens, "There is no folder below this one."));
+            ui.label(text::small(stage.tokens, "No folder begins with this."));
         }
     });
     if let Some(chosen) = chosen {
