@@ -12,7 +12,9 @@ from flask import Flask, Response, abort, g, jsonify, redirect, render_template,
 
 app = Flask(__name__)
 
-DATA_DIR = Path(os.environ.get("SHORTLINKS_DATA", Path(__file__).parent / "data"))
+# Where somebody says; as a service of systemd, where systemd has it write (StateDirectory= of systemd.exec(5)); else beside the code.
+STATE_DIRECTORY = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+DATA_DIR = Path(os.environ.get("SHORTLINKS_DATA") or STATE_DIRECTORY or Path(__file__).parent / "data")
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS link (

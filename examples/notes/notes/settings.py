@@ -1,4 +1,4 @@
-"""Settings of the notes site. All that it writes goes below one directory: $NOTES_DATA."""
+"""Settings of the notes site. All that it writes goes below one directory."""
 
 import os
 from contextlib import suppress
@@ -8,7 +8,9 @@ from tempfile import NamedTemporaryFile
 from django.core.management.utils import get_random_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(os.environ.get("NOTES_DATA", BASE_DIR / "data"))
+# Where somebody says; as a service of systemd, where systemd has it write (StateDirectory= of systemd.exec(5)); else beside the code.
+STATE_DIRECTORY = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+DATA_DIR = Path(os.environ.get("NOTES_DATA") or STATE_DIRECTORY or BASE_DIR / "data")
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 
@@ -80,6 +82,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
+# Those that nobody collected are served from where they are.
+WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = DATA_DIR / "attachments"
 
 # Tracebacks go to the server's error log.
