@@ -208,7 +208,7 @@ def test_settings_are_shown_changed_and_taken_back(machine):
 def test_an_edit_is_checked_before_it_is_applied_and_lost_to_nobody(machine):
     edited = machine.ask("edit", "shop", "--user", EDITOR="sed -i s/=.1/=4/")
     assert edited.code == 0 and "workers =4" in machine.settings("shop").read_text(), edited
-    assert "nothing changed" in machine.ask("edit", "shop", "--user", EDITOR="true").said
+    assert "nothing changed" in machine.ask("edit", "shop", "--user", EDITOR="true").out
     assert machine.ask("edit", "shop", "--user", EDITOR="false").code == FAILED
     before = machine.settings("shop").read_text()
     wrong = machine.ask("edit", "shop", "--user", EDITOR="sed -i s/workers/wrkers/")
@@ -363,6 +363,19 @@ def test_each_answer_is_for_programs_too(running):
     socket = ["--socket", running.directory / "hostler" / "shop" / "control.sock"]
     assert json.loads(running.ask("log-level", *socket, "--json").out) == {"log_level": "debug"}
     assert json.loads(running.ask("scale", "1", *socket, "--json").out)["message"] == "it is to have 1 worker"
+
+
+def test_what_is_done_at_once_is_told_in_a_line(running):
+    socket = ["--socket", running.directory / "hostler" / "shop" / "control.sock"]
+    for words, told in [
+        (["log-level", "shop", "debug", "--user"], "shop logs from debug on"),
+        (["log-level", "info", *socket], "it logs from info on"),
+        (["recycle", "shop", "0", "--user"], "worker 0 of shop is being replaced"),
+        (["scale", "shop", "1", "--user"], "shop is to have 1 worker"),
+        (["scale", "1", *socket], "it is to have 1 worker"),
+    ]:
+        ended = running.ask(*words)
+        assert (ended.code, ended.out, ended.said) == (0, f"{told}\n", ""), (words, ended)
 
 
 def project(machine):

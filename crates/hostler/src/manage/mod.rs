@@ -224,7 +224,7 @@ async fn answer(request: &Request, surroundings: &Surroundings) -> Result<(), Fa
         }
         Verb::Recycle(worker) => {
             within(SLOW, instance.recycle(worker)).await?;
-            done(request, format!("worker {worker} is replaced"), paint)
+            done(request, format!("worker {worker} is being replaced"), paint)
         }
         Verb::LogLevel(None) => {
             let level = within(QUICK, instance.log_level()).await?;
@@ -268,9 +268,9 @@ async fn all_stacks(request: &Request, instance: &InstanceProxy<'_>, paint: Pain
     outcome
 }
 
-/// That something was done at once: told to programs alone, as people see it by the silence.
+/// That something was done at once.
 fn done(request: &Request, message: String, paint: Paint) -> Result<(), Failed> {
-    if request.json { print(request, &show::Done { message }, |_| Vec::new(), paint) } else { Ok(()) }
+    print(request, &show::Done { message }, show::done, paint)
 }
 
 fn print<T: Serialize>(

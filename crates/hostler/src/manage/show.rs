@@ -289,10 +289,15 @@ pub(super) fn workers_in_words(workers: u32) -> String {
     if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") }
 }
 
-/// That something was done at once, for programs.
+/// That something was done at once, in a sentence.
 #[derive(Debug, Serialize)]
 pub(super) struct Done {
     pub(super) message: String,
+}
+
+/// `hostler scale`, `hostler enable` and their like.
+pub(super) fn done(one: &Done) -> Vec<Line> {
+    vec![Line::plain(&one.message)]
 }
 
 fn state_tone(state: State) -> Tone {

@@ -30,7 +30,7 @@ impl Session<'_> {
             open(&file, self.surroundings)?;
             let after = std::fs::read_to_string(&file).map_err(|error| local(&error))?;
             if after == before {
-                return self.done(&format!("nothing changed in the settings of {name}"), true);
+                return self.done(&format!("nothing changed in the settings of {name}"));
             }
             let problems = settings.validate_text(after.clone()).await?;
             if problems.is_empty() {

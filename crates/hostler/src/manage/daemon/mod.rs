@@ -344,11 +344,11 @@ impl Session<'_> {
             Act::Stacks(None) => self.all_stacks(instance).await?,
             Act::Scale(workers) => {
                 instance.scale(*workers).await?;
-                self.done(&format!("{name} is to have {}", instance_show::workers_in_words(*workers)), false)?;
+                self.done(&format!("{name} is to have {}", instance_show::workers_in_words(*workers)))?;
             }
             Act::Recycle(worker) => {
                 instance.recycle(*worker).await?;
-                self.done(&format!("worker {worker} of {name} is replaced"), false)?;
+                self.done(&format!("worker {worker} of {name} is being replaced"))?;
             }
             Act::LogLevel(None) => {
                 let level = instance.log_level().await?;
@@ -356,7 +356,7 @@ impl Session<'_> {
             }
             Act::LogLevel(Some(level)) => {
                 instance.set_log_level(*level).await?;
-                self.done(&format!("{name} logs from {level} on"), false)?;
+                self.done(&format!("{name} logs from {level} on"))?;
             }
             Act::Top(times) => {
                 let watched = top::Watched::Bus { client: self.client.clone(), instance: instance.clone() };
@@ -369,11 +369,11 @@ impl Session<'_> {
             }
             Act::Enable(true) => {
                 instance.enable().await?;
-                self.done(&format!("{name} is enabled; `hostler start {name}` starts it now"), true)?;
+                self.done(&format!("{name} is enabled; `hostler start {name}` starts it now"))?;
             }
             Act::Enable(false) => {
                 instance.disable().await?;
-                self.done(&format!("{name} is disabled; what runs goes on until `hostler stop {name}`"), true)?;
+                self.done(&format!("{name} is disabled; what runs goes on until `hostler stop {name}`"))?;
             }
             Act::Set(change) => self.set(change).await?,
             Act::Get { key, all } => self.get(key.as_deref(), *all).await?,
@@ -413,15 +413,9 @@ impl Session<'_> {
         print(self.request.json, self.paint, answer, lines)
     }
 
-    /// That something was done at once: always to a program, to people where it tells them more than they said.
-    fn done(&self, message: &str, tell: bool) -> Result<(), Failed> {
-        if self.request.json {
-            return self.print(&Done { message: message.to_owned() }, |_| Vec::new());
-        }
-        if tell {
-            say(message);
-        }
-        Ok(())
+    /// That something was done which is no job.
+    fn done(&self, message: &str) -> Result<(), Failed> {
+        self.print(&Done { message: message.to_owned() }, instance_show::done)
     }
 
     pub(super) fn outcome(&self, outcome: &Outcome) -> Result<(), Failed> {
