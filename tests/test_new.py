@@ -4,6 +4,7 @@ Nothing here touches the machine: all is written below a directory (`--root`). W
 `systemd/test_creating.py`."""
 
 import os
+import socket
 import subprocess
 import sys
 import tomllib
@@ -120,6 +121,17 @@ def test_what_was_written_is_what_hostler_takes(site):
     assert offered.count(" = ") > text.count("\n#") / 4
     said = site.run("check", "--file", "offered.toml", "--python", sys.executable, "--bind", "127.0.0.1:0")
     assert "app:app imports" in said
+
+
+def test_an_address_that_somebody_has_is_told(site):
+    """Only told: nothing is to be started. What an image listens on nobody knows."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        new = ["new", "shop", "--user", "--dry-run", "--directory", site.project, "--bind", address]
+        said = site.run(*new, XDG_CONFIG_HOME=str(site.root / "etc"))
+        [note] = [line for line in said.splitlines() if "note:" in line]
+        assert note.startswith(f"  note: hostler@shop.socket cannot listen on {address}: ") and f"process {os.getpid()}" in note, said
+        assert "cannot listen" not in site.new("--bind", address)
 
 
 def test_a_second_run_changes_nothing_and_says_so(site):

@@ -49,6 +49,38 @@ def test_from_a_directory_to_an_answer(machine):
     removed(machine)
 
 
+HOLDER = "import socket, sys; held = socket.create_server(('127.0.0.1', 9000)); print('held', flush=True); sys.stdin.read()"
+
+
+def test_an_address_that_somebody_has_is_told_before_anything_is_written(machine):
+    project(machine)
+    new = ["hostler", "new", "shop", "--directory", "/srv/shop", "--bind", "127.0.0.1:9000"]
+    with machine.start("python3", "-c", HOLDER) as holder:
+        assert holder.stdout.readline() == "held\n"
+        for more in ([], ["--dry-run"]):
+            refused = machine.result(*new, "--start", *more)
+            assert refused.returncode == 64, refused
+            assert "hostler: cannot listen on 127.0.0.1:9000: " in refused.stdout and "in use by" in refused.stdout, refused.stdout
+            assert "nothing was written. Name another address with --bind" in refused.stdout
+            assert not [path for path in FILES if machine.path(path).exists()]
+        # It may be gone when the instance is started.
+        assert f"note: {SOCKET} cannot listen on 127.0.0.1:9000: " in machine.run(*new)
+        holder.stdin.close()
+    machine.run(*new, "--start")
+    assert answer(machine, ("127.0.0.1", 9000)) == 200
+    assert "cannot listen" not in machine.run(*new, "--start"), "it has its address itself"
+    # A socket file systemd would take from whoever has it, and a connection would start what is behind it.
+    machine.write("/etc/systemd/system/other.socket", "[Socket]\nListenStream=/run/other.sock\n")
+    machine.write("/etc/systemd/system/other.service", "[Service]\nExecStart=/bin/false\n")
+    machine.systemctl("daemon-reload")
+    machine.systemctl("start", "other.socket")
+    refused = machine.result("hostler", "new", "web", "--directory", "/srv/shop", "--bind", "unix:/run/other.sock", "--start")
+    assert refused.returncode == 64 and "/run/other.sock: it is in use by other.socket\n" in refused.stdout, refused
+    assert machine.show("other.service", "ActiveState") == "inactive" and machine.show("other.socket", "ActiveState") == "active"
+    machine.systemctl("stop", "other.socket")
+    removed(machine)
+
+
 def test_one_that_failed_is_forgotten_with_its_files(machine):
     project(machine)
     machine.run("hostler", "new", "shop", "--directory", "/srv/shop")

@@ -37,7 +37,12 @@ impl Holder {
             .filter_map(|path| fs::read_to_string(path).ok())
             .flat_map(|table| listening_inodes(&table, wanted))
             .collect();
-        let mut pids = if inodes.is_empty() { Vec::new() } else { processes_with(&inodes) };
+        Holder::of_sockets(&inodes)
+    }
+
+    /// Who has one of the sockets with these inodes open.
+    pub(crate) fn of_sockets(inodes: &HashSet<u64>) -> Holder {
+        let mut pids = if inodes.is_empty() { Vec::new() } else { processes_with(inodes) };
         pids.sort_unstable();
         match pids.split_first() {
             Some((first, others)) => Holder::of_process(*first, others.len()),

@@ -1,8 +1,8 @@
 //! The sockets a server listens on: TCP, unix paths, abstract unix names, inherited descriptors, and those that a process before it left listening.
 //!
-//! Owns: reading addresses, creating the sockets, taking over left-over socket files, saying who holds a port, and
-//! removing a socket file at the end. Does not know what is spoken on the connections: the `http://` of
-//! [`Bound::name`] is how people recognise an address, no more.
+//! Owns: reading addresses, creating the sockets, taking over left-over socket files, saying who holds a port and whether
+//! an address is free, and removing a socket file at the end. Does not know what is spoken on the connections: the
+//! `http://` of [`Bound::name`] is how people recognise an address, no more.
 
 mod address;
 mod bind;
@@ -12,6 +12,7 @@ mod holder;
 mod inherited;
 mod left;
 mod owner;
+mod probe;
 mod tcp;
 mod unix;
 
@@ -23,6 +24,7 @@ pub use holder::Holder;
 pub use inherited::{adopt, take_over};
 pub use left::{FileId, GivenUp, Left};
 pub use owner::{Owner, OwnerError};
+pub use probe::probe;
 
 /// For tests: a child has all that this process has open until it runs its program, and so a socket that was closed meanwhile still listens. Who
 /// starts one writes; who closes a socket and then counts on that reads.

@@ -48,6 +48,24 @@ pub(crate) fn bind(
     }
 }
 
+/// Whether the addresses of `host` could be had now, without listening there.
+pub(crate) fn probe(host: &Host, port: u16) -> Result<(), Problem> {
+    let try_one = |address: SocketAddr, v6_only| match bound(address, v6_only) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(explain(address, error, first_free_port())),
+    };
+    match host {
+        Host::All => match try_one(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port), false) {
+            Err(problem) if is_family_missing(&problem) => {
+                try_one(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), false)
+            }
+            result => result,
+        },
+        Host::Ip(ip) => try_one(SocketAddr::new(*ip, port), !ip.is_unspecified()),
+        Host::Name(name) => resolve(name, port)?.into_iter().try_for_each(|address| try_one(address, true)),
+    }
+}
+
 /// One socket for both families; IPv4 alone where the kernel has no IPv6.
 fn bind_all_interfaces(port: u16, backlog: i32, left: &mut Left) -> Result<Bound, Problem> {
     let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
@@ -121,6 +139,14 @@ fn listen_with_address(
 }
 
 fn open(address: SocketAddr, v6_only: bool, backlog: i32) -> io::Result<TcpListener> {
+    let socket = bound(address, v6_only)?;
+    // With SO_REUSEADDR two sockets can be bound to one port; it is listen that tells them apart.
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// A socket that has the address, and does not listen: nobody can connect to it.
+fn bound(address: SocketAddr, v6_only: bool) -> io::Result<Socket> {
     // socket2 sets close-on-exec in the same call.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     // Without it a restart fails for a minute while old connections are in TIME_WAIT (socket(7)).
@@ -130,9 +156,7 @@ fn open(address: SocketAddr, v6_only: bool, backlog: i32) -> io::Result<TcpListe
         socket.set_only_v6(v6_only)?;
     }
     socket.bind(&SockAddr::from(address))?;
-    // With SO_REUSEADDR two sockets can be bound to one port; it is listen that tells them apart.
-    socket.listen(backlog)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 fn explain(address: SocketAddr, error: io::Error, first_free: u16) -> Problem {

@@ -33,7 +33,7 @@ use crate::left::{FileId, Left, set_backlog};
 use crate::owner::Owner;
 
 /// `sun_path` has 108 bytes, one of which ends a path or begins an abstract name (unix(7)).
-const NAME_LIMIT: usize = 107;
+pub(crate) const NAME_LIMIT: usize = 107;
 
 /// Ends the name that a socket file has until it is ready.
 const NEW_ENDING: &str = ".new";
@@ -178,20 +178,14 @@ impl Place<'_> {
             Err(Errno::NOENT) => return Ok(There::Nothing),
             Err(error) => return Err(self.explain("look at", error)),
         };
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Socket => {
-                let address = SockAddr::unix(self.path).map_err(system("the socket's path"))?;
-                return match answer_at(&address).map_err(|problem| self.name_path(problem))? {
-                    Answer::Process(holder) => Err(Problem::SocketInUse(holder)),
-                    Answer::Nobody => Ok(There::LeftOver),
-                };
-            }
-            FileType::RegularFile => "a regular file",
-            FileType::Directory => "a directory",
-            FileType::Symlink => "a symbolic link",
-            FileType::Fifo => "a pipe",
-            _ => "a device",
-        };
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Socket {
+            let address = SockAddr::unix(self.path).map_err(system("the socket's path"))?;
+            return match answer_at(&address).map_err(|problem| self.name_path(problem))? {
+                Answer::Process(holder) => Err(Problem::SocketInUse(holder)),
+                Answer::Nobody => Ok(There::LeftOver),
+            };
+        }
+        let kind = kind(stat.st_mode);
         Err(Problem::NotASocket { path: self.path.to_owned(), kind })
     }
 
@@ -310,6 +304,17 @@ impl Place<'_> {
             Problem::System { error, .. } => self.explain_io("ask who answers on", error),
             problem => problem,
         }
+    }
+}
+
+/// What a file that is no socket is, in words.
+pub(crate) fn kind(mode: u32) -> &'static str {
+    match FileType::from_raw_mode(mode) {
+        FileType::RegularFile => "a regular file",
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::Fifo => "a pipe",
+        _ => "a device",
     }
 }
 

@@ -4,6 +4,7 @@
 mod report;
 pub(crate) mod show;
 mod systemctl;
+mod taken;
 pub(crate) mod target;
 
 use std::process::ExitCode;
@@ -74,6 +75,9 @@ pub(crate) fn write(instance: &Instance, target: &Target, report: &mut Report) -
     let socket = Unit::Socket.of(&instance.name);
     let mut commands = if changed { manager.notice() } else { Vec::new() };
     commands.extend(manager.begin(&socket, target.enable, target.start)?);
+    let taken = taken::look(instance, target, &manager)?;
+    taken.iter().for_each(|sentence| report.line(&format!("  note: {sentence}")));
+    report.notes(&taken);
     if target.dry_run {
         steps.iter().for_each(|step| report.planned(step, true));
         commands.iter().for_each(|command| report.command(command));
