@@ -148,6 +148,24 @@ def test_why_a_start_fails_is_said_while_somebody_asks(machine, instance):
         assert asking.communicate()[0] == "two"
 
 
+def test_one_that_starts_is_said_to_start(machine, instance):
+    """Not why the attempt before failed: this one may well succeed."""
+    shop = instance("shop")
+    shop.publish("broken")
+    assert "this version is broken" in hostler(machine, "start", "shop", code=FAILED)
+    shop.publish("two")
+    shop.hold_import()
+    with machine.start("systemctl", "start", shop.service) as start:
+        shop.wait_import()
+        lines = hostler(machine, "doctor", "shop", code=FAILED).splitlines()
+        assert lines[0].startswith("shop has been starting for ") and lines[0].endswith("; whoever connects waits."), lines
+        because = [line for line in lines if line.startswith("  because")]
+        assert because and "loading the application" in because[0] and not any("broken" in line for line in because), lines
+        shop.open_import()
+        assert start.communicate() and start.returncode == 0
+    assert "shop is well" in hostler(machine, "doctor", "shop")
+
+
 def test_where_it_listens_is_what_its_socket_unit_says(machine, instance):
     """Its settings file does not say it, and the default of `bind` is not where it listens."""
     shop = instance("shop", socket_address="[Socket]\nListenStream=\nListenStream=127.0.0.1:9000\nListenStream=/run/shop.sock\n")

@@ -22,6 +22,10 @@ const LOG_PERIOD_US: u64 = 24 * 3600 * 1_000_000;
 const SYSTEMD: &str = "systemd";
 /// An attempt to start that failed is followed by the next within this time.
 const LATELY_US: u64 = 10_000_000;
+/// SubState of a service that systemd is about to start again; `auto-restart-queued`, too (since systemd 254).
+const BETWEEN_ATTEMPTS: &str = "auto-restart";
+/// How the daemon begins to tell of an end that systemd answers with another start.
+const AS_IT_ENDED: &str = "systemd starts it again, as it ended: ";
 /// More errors than this are not asked for: the last is shown.
 const LOG_LINES: u32 = 20;
 
@@ -31,6 +35,8 @@ struct Facts {
     detail: Detail,
     /// The last message of the log that is an error; empty when there is none, or it may not be read.
     last_error: String,
+    /// When it was logged, in microseconds since 1970.
+    last_error_us: u64,
     /// What systemd last said of its socket that failed; empty when it said nothing.
     socket_error: String,
     /// Whether systemd said a moment ago that it failed: the attempt to start before this one.
@@ -60,6 +66,9 @@ struct Finding {
     sentence: String,
     /// What says so.
     evidence: Vec<String>,
+    /// What was before, and is over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    before: Vec<String>,
     /// What mends it; empty when nothing needs to be done.
     command: String,
 }
@@ -77,7 +86,7 @@ impl Session<'_> {
         // Who may not read the log is told what is known without it.
         let page = instance.read_logs(filter).await.unwrap_or_default();
         let last = telling(&page.lines);
-        let last_error = last.map(|line| line.message.clone()).unwrap_or_default();
+        let (last_error, last_error_us) = last.map(|line| (line.message.clone(), line.time_us)).unwrap_or_default();
         let socket =
             page.lines.iter().rev().find(|line| line.identifier == SYSTEMD && line.message.contains(".socket: "));
         let socket_error = socket.map(|line| line.message.clone()).unwrap_or_default();
@@ -94,6 +103,7 @@ impl Session<'_> {
         let findings = examine(&Facts {
             detail: instance.status().await?,
             last_error,
+            last_error_us,
             socket_error,
             failed_lately,
             words,
@@ -120,6 +130,7 @@ fn lines(at: usize, finding: &Finding) -> Vec<Line> {
     lines.extend((at > 0).then(Line::default));
     lines.push(Line::toned(tone, &finding.sentence));
     lines.extend(finding.evidence.iter().map(|fact| Line::toned(Tone::Faint, &format!("  because  {fact}"))));
+    lines.extend(finding.before.iter().map(|fact| Line::toned(Tone::Faint, &format!("  before   {fact}"))));
     if !finding.command.is_empty() {
         lines.push(Line::plain("  mend it  ").and(Tone::Strong, &finding.command));
     }
@@ -153,7 +164,7 @@ impl Facts {
 
     fn find(&self, severity: Severity, sentence: String, evidence: Vec<String>, command: String) -> Finding {
         let evidence = evidence.into_iter().filter(|fact| !fact.is_empty()).collect();
-        Finding { severity, sentence, evidence, command }
+        Finding { severity, sentence, evidence, before: Vec::new(), command }
     }
 
     /// The last error, as evidence: its first and its last line, which of a traceback is the exception.
@@ -168,21 +179,25 @@ impl Facts {
 
     /// Whether it is between an attempt to start that failed and the next.
     fn fails_now(&self) -> bool {
+        let Some(service) = &self.detail.service else { return false };
         match self.detail.overview.state {
-            InstanceState::Stopping => {
-                self.detail.service.as_ref().is_some_and(|service| !matches!(service.result.as_str(), "" | "success"))
-            }
-            _ => self.failed_lately,
+            InstanceState::Starting => service.sub.starts_with(BETWEEN_ATTEMPTS),
+            _ => !matches!(service.result.as_str(), "" | "success"),
         }
     }
 
     /// Why it does not run, as the daemon knows it, systemd's words for that, and the last error, unless that says the same.
     fn end(&self) -> Vec<String> {
         let why = harmless(&self.detail.overview.problem);
+        let error = self.last_error_but(&why);
+        vec![why, exit(self), error]
+    }
+
+    /// The last error, unless these words say the same.
+    fn last_error_but(&self, why: &str) -> String {
         let first = harmless(self.last_error.trim().lines().next().unwrap_or_default());
         let repeats = !first.is_empty() && why.contains(first.trim());
-        let error = if repeats { String::new() } else { self.last_error() };
-        vec![why, exit(self), error]
+        if repeats { String::new() } else { self.last_error() }
     }
 
     fn ago(&self, us: u64) -> String {
@@ -220,6 +235,7 @@ fn standing(facts: &Facts) -> Option<Finding> {
                 format!("{}, then {}", facts.errors(), facts.command("reload")),
             )
         }
+        InstanceState::Starting if !facts.fails_now() => starting(facts),
         // It ends, or is about to be started again.
         InstanceState::Starting | InstanceState::Stopping if !problem.is_empty() => facts.find(
             Severity::Bad,
@@ -233,12 +249,6 @@ fn standing(facts: &Facts) -> Option<Finding> {
             format!("{name} does not come up: it failed a moment ago, and is started again for whoever waits."),
             vec![exit(facts), facts.last_error()],
             facts.errors(),
-        ),
-        InstanceState::Starting => facts.find(
-            Severity::Odd,
-            format!("{name} has been starting{ago}; whoever connects waits."),
-            vec![facts.last_error()],
-            facts.command("logs"),
         ),
         InstanceState::Asleep => facts.find(
             Severity::Fine,
@@ -276,6 +286,41 @@ fn standing(facts: &Facts) -> Option<Finding> {
         _ => return None,
     };
     Some(finding)
+}
+
+/// One that is being started at this moment. How the attempt before went is not why: this one may succeed.
+fn starting(facts: &Facts) -> Finding {
+    let (overview, service) = (&facts.detail.overview, facts.detail.service.as_ref());
+    let said = service.map(|service| harmless(service.status_text.trim())).filter(|said| !said.is_empty());
+    let observed = facts.detail.instance.as_ref().map(|status| &status.observed);
+    let at = match (said, observed) {
+        (Some(said), _) => format!("it says that it is at: {said}"),
+        (None, Some(it)) => format!("{} of {} workers are ready", it.workers_ready, it.workers_wanted),
+        (None, None) => "it has not said yet what it is at".to_owned(),
+    };
+    let problem = harmless(&overview.problem);
+    let error = facts.last_error_but(&problem);
+    let is_of_this = facts.last_error_us >= overview.since_us;
+    let mut finding = facts.find(
+        Severity::Odd,
+        format!("{} has been starting{}; whoever connects waits.", facts.name(), facts.ago(overview.since_us)),
+        vec![at, if is_of_this { error.clone() } else { String::new() }],
+        facts.command("logs"),
+    );
+    if problem.is_empty() && !facts.failed_lately {
+        return finding;
+    }
+    let times = match service.map_or(0, |service| service.restarts) {
+        0 | 1 => String::new(),
+        times => format!("; this is restart {times}"),
+    };
+    finding.before = match problem.strip_prefix(AS_IT_ENDED).unwrap_or(&problem) {
+        "" => vec![format!("the attempt before this one failed{times}")],
+        why => vec![format!("the attempt before this one failed: {why}{times}")],
+    };
+    finding.before.extend((!is_of_this && !error.is_empty()).then_some(error));
+    finding.command = facts.errors();
+    finding
 }
 
 fn starts(enabled: &str) -> String {

@@ -3,6 +3,7 @@
 use hostler_bus::daemon::{Overview, SocketFacts, UnitFacts};
 use hostler_bus::{Configured, LastReload, Observed, Status};
 
+use super::super::super::line::Paint;
 use super::*;
 
 const NOW: u64 = 1_000_000_000_000;
@@ -48,6 +49,20 @@ fn failed_with(result: &str, exit_status: i32) -> Facts {
     })
 }
 
+/// An attempt to start that is a minute old.
+fn attempt(sub: &str) -> Facts {
+    with(facts(InstanceState::Starting), |facts| {
+        facts.detail.overview.since_us = NOW - 60_000_000;
+        facts.detail.service = Some(UnitFacts {
+            active: "activating".to_owned(),
+            sub: sub.to_owned(),
+            result: "success".to_owned(),
+            status_text: "loading the application since 50 s".to_owned(),
+            ..UnitFacts::default()
+        });
+    })
+}
+
 /// Of the first finding: how bad, words of its sentence, of its evidence, of its command.
 type Diagnosis = (Facts, Severity, &'static str, &'static str, &'static str);
 
@@ -66,7 +81,14 @@ fn diagnoses() -> Vec<Diagnosis> {
         ),
         (state(InstanceState::Configured), Bad, "never started", "", "hostler enable shop && hostler start shop"),
         (state(InstanceState::Stopping), Odd, "told to stop", "", "hostler requests shop"),
-        (state(InstanceState::Starting), Odd, "has been starting", "", "hostler logs shop"),
+        (state(InstanceState::Starting), Odd, "has been starting;", "not said yet", "hostler logs shop"),
+        (
+            with(attempt("start"), |facts| facts.last_error = "of yesterday".to_owned()),
+            Odd,
+            "has been starting for 1m 0s; whoever connects waits.",
+            "it says that it is at: loading the application since 50 s",
+            "hostler logs shop",
+        ),
         (
             with(state(InstanceState::Stopping), |facts| {
                 facts.detail.overview.problem = "its unit says User=nosuch".to_owned();
@@ -77,7 +99,7 @@ fn diagnoses() -> Vec<Diagnosis> {
             "--priority error",
         ),
         (
-            with(state(InstanceState::Starting), |facts| {
+            with(attempt("auto-restart"), |facts| {
                 facts.detail.overview.problem = "systemd starts it again".to_owned();
                 facts.last_error = "boom".to_owned();
             }),
@@ -87,10 +109,7 @@ fn diagnoses() -> Vec<Diagnosis> {
             "--priority error",
         ),
         (
-            with(state(InstanceState::Starting), |facts| {
-                facts.failed_lately = true;
-                facts.last_error = "boom".to_owned();
-            }),
+            with(attempt("auto-restart-queued"), |facts| facts.last_error = "boom".to_owned()),
             Bad,
             "started again for whoever waits",
             "the log says: boom",
@@ -261,6 +280,36 @@ fn every_diagnosis_has_its_evidence_and_its_command() {
         assert!(first.command.contains(command) && (severity == Severity::Fine || !command.is_empty()), "{found:?}");
         assert_eq!(found.len(), 1, "nothing else was wrong: {found:?}");
     }
+}
+
+/// While it starts nobody knows how that will end: why the attempt before failed stands apart, as what was.
+#[test]
+fn an_attempt_that_failed_before_is_no_reason_for_this_one() {
+    let of_one = |facts: &Facts| match &examine(facts)[..] {
+        [one] => (one.sentence.clone(), one.evidence.clone(), one.before.clone()),
+        more => panic!("{more:?}"),
+    };
+    let mut facts = attempt("start");
+    facts.last_error = "boom\n  …\nOSError: boom".to_owned();
+    let (sentence, evidence, before) = of_one(&facts);
+    assert_eq!(sentence, "shop has been starting for 1m 0s; whoever connects waits.");
+    let at = "it says that it is at: loading the application since 50 s".to_owned();
+    assert_eq!((evidence.clone(), before), (vec![at.clone()], Vec::new()));
+    facts.failed_lately = true;
+    let said = "the log says: boom … OSError: boom".to_owned();
+    let failed = "the attempt before this one failed".to_owned();
+    assert_eq!(of_one(&facts), (sentence.clone(), evidence.clone(), vec![failed, said.clone()]));
+    facts.detail.overview.problem = format!("{AS_IT_ENDED}a port is in use");
+    facts.detail.service.as_mut().unwrap().restarts = 7;
+    let failed = "the attempt before this one failed: a port is in use; this is restart 7".to_owned();
+    assert_eq!(of_one(&facts), (sentence, evidence, vec![failed, said]));
+    let shown: Vec<String> =
+        lines(0, &examine(&facts)[0]).iter().map(|line| line.painted(Paint::of(|_| false, false))).collect();
+    assert_eq!(shown[2], "  before   the attempt before this one failed: a port is in use; this is restart 7");
+    facts.last_error_us = facts.detail.overview.since_us;
+    let said = "the log says: boom … OSError: boom".to_owned();
+    assert_eq!(of_one(&facts).1, [at, said], "what this attempt logged is its own");
+    assert_eq!(of_one(&facts).2.len(), 1);
 }
 
 #[test]
