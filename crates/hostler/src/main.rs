@@ -106,22 +106,21 @@ fn patient(mut settings: Settings) -> Settings {
     settings
 }
 
-/// What the same command line says now: the file may have changed, and what is found by looking. The error is for people.
-fn read_again(surroundings: &Surroundings) -> Result<serve::Served, String> {
+/// What the same command line says now: the file may have changed, and what is found by looking.
+fn read_again(surroundings: &Surroundings) -> Result<serve::Served, Refusal> {
     let (settings, places) = read_places(surroundings)?;
-    prepare(settings, places, surroundings).map_err(|refusal| refusal.message)
+    prepare(settings, places, surroundings)
 }
 
 /// The settings of the same command line now.
 fn read_settings(surroundings: &Surroundings) -> Result<Settings, String> {
-    read_places(surroundings).map(|(settings, _)| settings)
+    read_places(surroundings).map(|(settings, _)| settings).map_err(|refusal| refusal.message)
 }
 
-fn read_places(surroundings: &Surroundings) -> Result<(Settings, Places), String> {
-    match arguments::read(std::env::args_os(), surroundings) {
-        Ok(Asked::Serve(_, settings, places)) => Ok((*settings, places)),
-        Ok(_) => Err("the command line is no longer one that serves".to_owned()),
-        Err(error) => Err(error.to_string()),
+fn read_places(surroundings: &Surroundings) -> Result<(Settings, Places), Refusal> {
+    match arguments::read(std::env::args_os(), surroundings)? {
+        Asked::Serve(_, settings, places) => Ok((*settings, places)),
+        _ => Err(Refusal::new("the command line is no longer one that serves", USAGE)),
     }
 }
 

@@ -17,6 +17,8 @@ use crate::{INTERNAL, USAGE, extension, say, serve};
 pub(crate) struct Refusal {
     /// What is wrong, where, and what to do; a line for each mistake.
     pub(crate) message: String,
+    /// The same without the values that settings have, one of which may be a secret; `None` where none is quoted.
+    pub(crate) public: Option<String>,
     /// The same as errno(3), where the system said it.
     pub(crate) errno: Option<i32>,
     /// The exit code.
@@ -26,13 +28,13 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// One that no error of the system is behind.
     pub(crate) fn new(message: impl Into<String>, code: u8) -> Self {
-        Self { message: message.into(), errno: None, code }
+        Self { message: message.into(), public: None, errno: None, code }
     }
 
     /// An application that is not there.
     pub(crate) fn of_application(error: &application::Error, places: &Places) -> Self {
         let place = places.of(error.setting().unwrap_or(ANY));
-        Self { message: format!("{place}{error}"), errno: error.errno(), code: USAGE }
+        Self { errno: error.errno(), ..Self::new(format!("{place}{error}"), USAGE) }
     }
 
     /// A Python that cannot run it.
@@ -50,7 +52,7 @@ impl Refusal {
 
     /// An extension that cannot be had.
     pub(crate) fn of_extension(error: extension::Error) -> Self {
-        Self { message: error.to_string(), errno: error.errno(), code: INTERNAL }
+        Self { errno: error.errno(), ..Self::new(error.to_string(), INTERNAL) }
     }
 
     /// Tells it to all of them; the exit code.
@@ -86,9 +88,9 @@ impl Refusal {
         Journal::open().and_then(|journal| journal.send(&entry)).is_ok()
     }
 
-    /// In one line.
+    /// In one line, for everybody: whoever may call systemd may read what it says of a service.
     pub(crate) fn line(&self) -> String {
-        self.message.lines().collect::<Vec<_>>().join("; ")
+        self.public.as_ref().unwrap_or(&self.message).lines().collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -101,13 +103,17 @@ impl From<Refused> for Refusal {
             Refused::File { source, .. } => source.raw_os_error(),
             _ => None,
         };
-        Self { message: refused.to_string(), errno, code: USAGE }
+        let public = match &refused {
+            Refused::Settings(mistakes) => Some(mistakes.in_public()),
+            Refused::Words(_) | Refused::Wrong(_) | Refused::File { .. } => None,
+        };
+        Self { public, errno, ..Self::new(refused.to_string(), USAGE) }
     }
 }
 
 impl From<std::io::Error> for Refusal {
     fn from(error: std::io::Error) -> Self {
-        Self { message: error.to_string(), errno: error.raw_os_error(), code: INTERNAL }
+        Self { errno: error.raw_os_error(), ..Self::new(error.to_string(), INTERNAL) }
     }
 }
 
@@ -128,6 +134,20 @@ mod tests {
     fn several_mistakes_are_one_line_for_systemd() {
         let refusal = Refusal::new("shop.toml:1: unknown key `worker`\nshop.toml:3: `threads` wants a number", USAGE);
         assert_eq!(refusal.line(), "shop.toml:1: unknown key `worker`; shop.toml:3: `threads` wants a number");
+    }
+
+    #[test]
+    fn a_value_that_is_wrong_is_told_to_who_reads_the_journal_alone() {
+        let mut reading = hostler_settings::Reading::new();
+        reading.file(std::path::Path::new("shop.toml"), "worker = 2\nstop_signal = 1\ntimeout = \"sesame\"");
+        let refusal = Refusal::from(Refused::from(reading.finish().unwrap_err()));
+        assert!(refusal.message.contains("found the text \"sesame\""), "{}", refusal.message);
+        let line = refusal.line();
+        assert!(line.contains("shop.toml:1: unknown key `worker`: did you mean `workers`?; "), "{line}");
+        assert!(
+            line.contains("; shop.toml:3: `timeout` wants a time in seconds") && !line.contains("sesame"),
+            "{line}"
+        );
     }
 
     #[test]

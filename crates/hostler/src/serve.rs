@@ -121,7 +121,7 @@ pub(crate) fn run(served: Served, extension: PathBuf, source: &Source) -> ExitCo
         Err(error) => return Refusal::new(error, SYSTEM).tell(source.surroundings()),
     }
     let refuse = |message: &str, errno: Option<i32>, code: u8| {
-        Refusal { message: message.to_owned(), errno, code }.tell(source.surroundings())
+        Refusal { errno, ..Refusal::new(message, code) }.tell(source.surroundings())
     };
     let refuse_settings = |message: &str, waiting: &Waiting| {
         let code = refuse(message, None, USAGE);

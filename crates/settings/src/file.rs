@@ -29,7 +29,10 @@ const LONGEST_KEY: usize = 64;
 pub(crate) fn entries(path: &Path, text: &str) -> (Vec<Entry>, Vec<Mistake>) {
     let lines = Lines::of(text);
     let line_of = |span: Option<Range<usize>>| lines.at(span.map_or(0, |span| span.start));
-    let mistake = |line, what, message| Mistake { place: Place::File { path: path.to_owned(), line }, what, message };
+    let mistake = |line, what, message| {
+        let place = Place::File { path: path.to_owned(), line };
+        Mistake { place, what, message, public: None }
+    };
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {

@@ -197,6 +197,19 @@ impl SettingMeta {
             .map(|range| format!("{power}between {} and {}", self.kind.show(range.least), self.kind.show(range.most)))
     }
 
+    /// What a value has to be, for a mistake: `a whole number, between 1 and 512`.
+    #[must_use]
+    pub fn wanted(&self) -> String {
+        let mut wanted = match self.kind {
+            Kind::List(item) => format!("a list, each item {}", item.wanted()),
+            kind => kind.wanted(),
+        };
+        if let Some(range) = self.range_in_words() {
+            wanted.push_str(&format!(", {range}"));
+        }
+        wanted
+    }
+
     /// Whether a measure is in range.
     #[must_use]
     pub fn allows(&self, measure: u64) -> bool {

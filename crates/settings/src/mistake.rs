@@ -66,23 +66,43 @@ pub struct Mistake {
     pub what: Wrong,
     /// What is wrong, what was found and what to write instead; without a full stop.
     pub message: String,
+    /// The same without what was found, which may be a secret that was written in the wrong place; `None` where the message quotes no value.
+    pub public: Option<String>,
+}
+
+impl Mistake {
+    /// With its place, for everybody: no value of a setting is in it.
+    #[must_use]
+    pub fn in_public(&self) -> String {
+        self.placed(self.public.as_ref().unwrap_or(&self.message))
+    }
+
+    fn placed(&self, message: &str) -> String {
+        match &self.place {
+            Place::File { path, line } => format!("{}:{line}: {message}", path.display()),
+            Place::CommandLine => format!("command line: {message}"),
+            Place::Environment { .. } => format!("environment: {message}"),
+        }
+    }
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::File { path, line } => {
-                write!(formatter, "{}:{line}: {}", path.display(), self.message)
-            }
-            Place::CommandLine => write!(formatter, "command line: {}", self.message),
-            Place::Environment { .. } => write!(formatter, "environment: {}", self.message),
-        }
+        formatter.write_str(&self.placed(&self.message))
     }
 }
 
 /// All mistakes of all sources; shown one a line. There is at least one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Mistakes(pub Vec<Mistake>);
+
+impl Mistakes {
+    /// For everybody, one a line: no value of a setting is in it.
+    #[must_use]
+    pub fn in_public(&self) -> String {
+        self.0.iter().map(Mistake::in_public).collect::<Vec<_>>().join("\n")
+    }
+}
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -105,7 +105,7 @@ impl Reading {
         {
             let name = metas().iter().find(|meta| meta.key == "idle_timeout").map(|meta| place.name_of(meta));
             let message = format!("{} {reason}", name.unwrap_or_default());
-            self.mistakes.push(Mistake { place, what: Wrong::Value { key: "idle_timeout" }, message });
+            self.mistakes.push(Mistake { place, what: Wrong::Value { key: "idle_timeout" }, message, public: None });
         }
         if self.mistakes.is_empty() { Ok(self.settings) } else { Err(Mistakes(self.mistakes)) }
     }
@@ -149,7 +149,8 @@ impl Reading {
         if let Some(Err(message)) = outcome {
             let name = place.name_of(meta);
             let what = Wrong::Value { key: meta.key };
-            self.mistakes.push(Mistake { place, what, message: format!("{name} {message}") });
+            let public = format!("{name} wants {}, and has another value, which its log shows", meta.wanted());
+            self.mistakes.push(Mistake { place, what, message: format!("{name} {message}"), public: Some(public) });
         } else {
             self.places.insert(meta.key, place);
         }
@@ -196,6 +197,53 @@ mod tests {
         let mut reading = Reading::new();
         reading.environment(|name| (name == "FORWARDED_ALLOW_IPS").then(|| "*".to_owned()));
         assert_eq!(reading.finish().unwrap().http.forwarded_allow_ips, [Peers::Everyone]);
+    }
+
+    /// Everybody reads why a service does not start (`systemctl status`), and a secret is easily put in the wrong line.
+    #[test]
+    fn no_value_is_told_in_public() {
+        const SECRET: &str = "postgres://shop:sesame@db/shop";
+        for meta in metas() {
+            let inputs = [
+                Input::Word(SECRET.to_owned()),
+                Input::Text(SECRET.to_owned()),
+                Input::List(vec![Input::Text(SECRET.to_owned()), Input::Boolean(true), Input::Text("a\0".to_owned())]),
+                Input::Table(vec![(SECRET.to_owned(), Input::Text(SECRET.to_owned()))]),
+            ];
+            for input in inputs {
+                let mut reading = Reading::new();
+                reading.set(meta, &input, || Place::File { path: "shop.toml".into(), line: 3 });
+                let Err(mistakes) = reading.finish() else { continue };
+                let told = mistakes.in_public();
+                let begins = format!("shop.toml:3: `{}` wants ", meta.key);
+                assert!(told.starts_with(&begins) && !told.contains("sesame"), "{told}");
+            }
+        }
+        let mut reading = Reading::new();
+        reading.file(
+            Path::new("x"),
+            &format!("threads = \"{SECRET}\"\nSECRET = \"{SECRET}\"\nbind = [1]\n[env]\nDSN = 4\n"),
+        );
+        assert_eq!(
+            reading.finish().unwrap_err().in_public().lines().collect::<Vec<_>>(),
+            [
+                "x:1: `threads` wants a whole number, between 1 and 64, and has another value, which its log shows",
+                "x:2: unknown key `SECRET`: `hostler run --help` lists the settings",
+                "x:3: `bind` wants a list, each item a text, and has another value, which its log shows",
+                "x:4: `env` wants a list, each item a variable as \"NAME=VALUE\", and has another value, which its log shows",
+            ]
+        );
+        for text in [
+            format!("app = {SECRET}"),
+            format!("app = \"{SECRET}"),
+            format!("{SECRET} = 1"),
+            format!("a.b = 1\n{SECRET}"),
+        ] {
+            let mut reading = Reading::new();
+            reading.file(Path::new("x"), &text);
+            let told = reading.finish().unwrap_err().in_public();
+            assert!(told.contains("is not TOML") && !told.contains("sesame"), "{told}");
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub(super) async fn boot(
             () = Developing::changed(developing, &first.served.application.directory) => {
                 first.throw_away().await;
                 let reason = "files changed while it was loaded, and it is loaded anew".to_owned();
-                let unloaded = Unloaded { failed: NotReady { reason, traceback: None }, again: true };
+                let unloaded = Unloaded { failed: NotReady::because(reason), again: true };
                 return Ok(Some((start()?, Booted::Unloaded(unloaded))));
             }
             found = supervisor.condition_other_than(&known) => match found {

@@ -100,7 +100,7 @@ impl Developing {
 
     /// A generation does not load: browsers are shown why, and so is everybody else when none serves.
     pub(super) async fn show(&mut self, router: &Router, failed: &NotReady, serving: bool) {
-        let NotReady { reason, traceback } = failed;
+        let NotReady { reason, traceback, .. } = failed;
         self.failures += 1;
         let traceback = traceback.as_deref().map(traceback::told);
         if let Some(traceback) = &traceback

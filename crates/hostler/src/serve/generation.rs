@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::stop::cancel_all;
 use super::{Served, groups, pool, probe, translate};
+use crate::refusal::Refusal;
 
 /// Notices of a supervisor that nobody has read yet, at most.
 const NOTICES: usize = 64;
@@ -37,6 +38,8 @@ pub(super) struct Generation {
 #[derive(Debug)]
 pub(super) struct NotReady {
     pub(super) reason: String,
+    /// What everybody may be told, where the reason quotes values of settings.
+    pub(super) public: Option<String>,
     pub(super) traceback: Option<String>,
 }
 
@@ -179,7 +182,23 @@ impl Generation {
 
 impl NotReady {
     pub(super) fn because(reason: String) -> Self {
-        Self { reason, traceback: None }
+        Self::of_application(reason, None)
+    }
+
+    /// What the application itself is the reason of, with its traceback if there is one.
+    pub(super) fn of_application(reason: String, traceback: Option<String>) -> Self {
+        Self { reason, public: None, traceback }
+    }
+
+    /// What everybody may be told.
+    pub(super) fn in_public(&self) -> &str {
+        self.public.as_ref().unwrap_or(&self.reason)
+    }
+}
+
+impl From<Refusal> for NotReady {
+    fn from(refusal: Refusal) -> Self {
+        Self { reason: refusal.message, public: refusal.public, traceback: None }
     }
 }
 
@@ -190,6 +209,6 @@ impl From<Failure> for NotReady {
             Failure::Import { traceback, .. } => traceback,
             _ => None,
         };
-        Self { reason, traceback }
+        Self::of_application(reason, traceback)
     }
 }

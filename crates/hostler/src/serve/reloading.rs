@@ -82,9 +82,15 @@ impl Main<'_> {
             *loading = Some(self.bring_back(number, parked, replies, began));
             return;
         }
-        let served = if back { self.source.previous() } else { self.source.read_again().await };
+        let served = match back {
+            true => self.source.previous().map_err(NotReady::because),
+            false => self.source.read_again().await.map_err(NotReady::from),
+        };
         // A log that cannot be had is a mistake of the settings: nothing changes.
-        let served = served.and_then(|served| self.logs.prepare(&served.settings.log).map(|_| served));
+        let served = served.and_then(|served| {
+            self.logs.prepare(&served.settings.log).map_err(NotReady::because)?;
+            Ok(served)
+        });
         if let Ok(served) = &served
             && self.may_roll(served)
         {
@@ -96,7 +102,7 @@ impl Main<'_> {
             self.compare(&served);
             let strength = self.strength(&served);
             Generation::begin(number, served, &self.extension, self.router_threads, strength)
-                .map_err(|error| format!("the next generation has no memory or processes: {error}"))
+                .map_err(|error| NotReady::because(format!("the next generation has no memory or processes: {error}")))
         });
         match begun {
             Ok((generation, notices)) => {
@@ -110,8 +116,7 @@ impl Main<'_> {
                 });
                 *loading = Some(Loading { generation, ready, replies, began, rolling: false, back });
             }
-            Err(reason) => {
-                let failed = NotReady { reason, traceback: None };
+            Err(failed) => {
                 if !back {
                     self.show(&failed).await;
                 }
@@ -202,7 +207,7 @@ impl Main<'_> {
             }
             Ok(Way::Beside(ready)) => match self.instance.router.switch(config, &generation.exchange).await {
                 Ok(()) => Ok(ready),
-                Err(error) => Err(NotReady { reason: format!("the router cannot switch: {error}"), traceback: None }),
+                Err(error) => Err(NotReady::because(format!("the router cannot switch: {error}"))),
             },
             Err(failed) => Err(failed),
         };
@@ -318,12 +323,12 @@ impl Main<'_> {
         let reason = &failed.reason;
         let message_id = MessageId::RELOAD_FAILED.to_string();
         tracing::error!(message_id, generation = number, seconds, detail, "the reload failed{goes_on}: {reason}");
-        self.service.reloaded(Some(reason));
+        self.service.reloaded(Some(failed.in_public()));
         self.tell_last(number, seconds, failed);
     }
 
     fn tell_last(&self, generation: u64, seconds: f64, failed: &NotReady) {
-        let message = failed.reason.clone();
+        let message = failed.in_public().to_owned();
         let last = LastReload { at_us: now_us(), succeeded: false, generation, seconds, message };
         self.instance.view().last_reload = Some(last);
         self.instance.events().add(EventKind::ReloadFailed, generation, &failed.reason);

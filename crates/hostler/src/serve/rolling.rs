@@ -45,8 +45,10 @@ impl From<RollFailed> for NotReady {
     fn from(failed: RollFailed) -> Self {
         let reason = failed.to_string();
         match failed {
-            RollFailed::NotReady { failure: Failure::Import { traceback, .. }, .. } => Self { reason, traceback },
-            RollFailed::NotReady { .. } | RollFailed::Ended { .. } => Self { reason, traceback: None },
+            RollFailed::NotReady { failure: Failure::Import { traceback, .. }, .. } => {
+                Self::of_application(reason, traceback)
+            }
+            RollFailed::NotReady { .. } | RollFailed::Ended { .. } => Self::because(reason),
         }
     }
 }

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hostler_settings::Settings;
 
 use super::Served;
+use crate::INTERNAL;
+use crate::refusal::Refusal;
 use hostler_project::Surroundings;
 
-/// Reads the settings, and finds what they ask for. The error is for people.
-pub(crate) type Read = Arc<dyn Fn() -> Result<Served, String> + Send + Sync>;
+/// Reads the settings, and finds what they ask for.
+pub(crate) type Read = Arc<dyn Fn() -> Result<Served, Refusal> + Send + Sync>;
 /// Reads the settings alone. The error is for people.
 pub(crate) type ReadSettings = Arc<dyn Fn() -> Result<Settings, String> + Send + Sync>;
 
@@ -57,9 +59,10 @@ impl Source {
     }
 
     /// What they are now. Looking for the application and its Python may take a while, so that it is done beside the main task.
-    pub(super) async fn read_again(&self) -> Result<Served, String> {
+    pub(super) async fn read_again(&self) -> Result<Served, Refusal> {
         let read = Arc::clone(&self.read);
-        tokio::task::spawn_blocking(move || read()).await.unwrap_or_else(|error| Err(error.to_string()))
+        let read = tokio::task::spawn_blocking(move || read()).await;
+        read.unwrap_or_else(|error| Err(Refusal::new(error.to_string(), INTERNAL)))
     }
 
     /// What the settings are now, whatever has become of the application and its Python.

@@ -182,7 +182,7 @@ impl Main<'_> {
         if let Some(loading) = loading {
             loading.drop_it().await;
             let reason = "the instance was told to stop".to_owned();
-            loading.refuse(&NotReady { reason, traceback: None });
+            loading.refuse(&NotReady::because(reason));
         }
         let current = self.instance.current();
         let former: Vec<Arc<Generation>> =

@@ -249,7 +249,7 @@ impl Estate {
     }
 }
 
-fn refuse(reply: Reply, NotReady { reason, traceback }: NotReady) {
+fn refuse(reply: Reply, NotReady { reason, traceback, .. }: NotReady) {
     let traceback = traceback.unwrap_or_default();
     // Who asked may have hung up; the log has it.
     let _gone = reply.send(Err(hostler_bus::Error::ReloadFailed { reason, traceback }));
@@ -266,7 +266,9 @@ impl Successor {
             match self.hearing.hear().await {
                 Ok(FromSuccessor::Started(pid)) => self.started(pid)?,
                 Ok(FromSuccessor::Ready(accepting)) => return Ok(accepting),
-                Ok(FromSuccessor::Failed { reason, traceback }) => return Err(NotReady { reason, traceback }),
+                Ok(FromSuccessor::Failed { reason, traceback }) => {
+                    return Err(NotReady::of_application(reason, traceback));
+                }
                 Err(_) => {
                     // It let go of the stream: it is ending, or has.
                     let status = match &self.process {
