@@ -132,7 +132,7 @@ def test_nothing_is_lost_while_one_server_takes_over_from_another(serve, directo
     asyncio.run(load.run(4, 4, upgrades))
     os.kill(pids[-1], signal.SIGTERM)
     # Each server that goes is a stop: it may close a connection whose client was slow to ask.
-    assert load.lost == [] or load.lag > PROMPT_SECONDS, load.lost
+    assert load.lost == [] or load.lag > PROMPT_SECONDS and len(load.lost) <= 8, load.lost
     assert len({server.pid, *pids}) == 4
     assert server.process.wait(30) == 0
     installed.wait_for_the_end()

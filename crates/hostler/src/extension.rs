@@ -16,7 +16,7 @@ pub(crate) enum Error {
     Missing { looked: Vec<PathBuf> },
     #[error("HOSTLER_EXTENSION names {}, which is no file", .0.display())]
     Named(PathBuf),
-    #[error("the Python extension of Hostler, {}, cannot be read: {source}. Let the user that the server runs as read it, or install Hostler anew", path.display())]
+    #[error("the Python extension of Hostler, {}, cannot be read: {source}. {}", path.display(), advice(source))]
     Unreadable { path: PathBuf, source: io::Error },
 }
 
@@ -27,6 +27,14 @@ impl Error {
             Self::Missing { .. } | Self::Named(_) => None,
             Self::Unreadable { source, .. } => source.raw_os_error(),
         }
+    }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "Let the user that the server runs as read it",
+        io::ErrorKind::NotFound => "Install Hostler anew",
+        _ => "Mend that, or install Hostler anew",
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) use looking::LastUnits;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use hostler_bus::InstanceProxy;
 use hostler_bus::daemon::{Caller, Error, InstanceState, Overview, Result, Tree};
@@ -24,13 +24,18 @@ use crate::heal::Healer;
 use crate::jobs::Jobs;
 use crate::known::Known;
 use crate::metrics::now_us;
-use crate::observer::Observers;
+use crate::observer::{Answers, Observers};
 use crate::readers::Readers;
 use crate::registry::{FileFacts, Sources, merge};
 use crate::scope::{Kind, Scope, valid_name};
 use crate::settings;
 use crate::units::{Units, service_of, socket_of};
 use crate::watching::Watching;
+
+/// How long an instance is waited for that is about to answer.
+const A_MOMENT: Duration = Duration::from_secs(3);
+/// How often it is looked for meanwhile.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// The daemon of one scope. Cloned, it is the same.
 #[derive(Clone)]
@@ -313,21 +318,40 @@ impl Hostlerd {
             .map_err(|why| Error::Refused { reason: format!("{name}: {why}; see its status, and start it") })
     }
 
-    /// The same, and waits a moment for one that was found just now and has not said anything yet, or whose server process is just being
-    /// replaced: it serves before its control socket is there.
+    /// The same, and waits a moment for one that is about to answer: it was found just now, or its server process was just replaced, and serves
+    /// before its control socket is there.
     pub(crate) async fn returning(&self, name: &str) -> Result<InstanceProxy<'static>> {
-        const MOMENT: std::time::Duration = std::time::Duration::from_millis(50);
-        const LOOKS: usize = 60;
-        for _ in 0..LOOKS {
-            let runs = self.0.overviews.borrow().iter().any(|one| one.name == name && comes(one.state));
-            let is_asked = self.0.observers.is_connecting(name);
-            match self.running(name) {
-                Err(_) if runs || is_asked => tokio::time::sleep(MOMENT).await,
-                other => return other,
+        self.answering(name, comes).await
+    }
+
+    /// The same for one that need not be there: one that is still on its way to serve takes too long to be waited for.
+    pub(crate) async fn running_soon(&self, name: &str) -> Result<InstanceProxy<'static>> {
+        self.answering(name, |state| comes(state) && state != InstanceState::Starting).await
+    }
+
+    async fn answering(&self, name: &str, awaited: impl Fn(InstanceState) -> bool) -> Result<InstanceProxy<'static>> {
+        let end = Instant::now() + A_MOMENT;
+        loop {
+            let instance = self.running(name);
+            if instance.is_ok() || Instant::now() >= end {
+                return instance;
             }
             self.refresh().await;
+            let is_to_answer = match self.0.observers.answers(name) {
+                Answers::NotYet => true,
+                Answers::Not => false,
+                Answers::Nothing => self.state_of(name).is_some_and(&awaited),
+            };
+            if !is_to_answer {
+                return self.running(name);
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
-        self.running(name)
+    }
+
+    /// What it does, by the last look.
+    pub(crate) fn state_of(&self, name: &str) -> Option<InstanceState> {
+        self.0.overviews.borrow().iter().find(|one| one.name == name).map(|one| one.state)
     }
 
     pub(crate) fn units(&self) -> Result<&Units> {
@@ -363,7 +387,8 @@ fn is_there(overview: &Overview) -> bool {
 }
 
 /// Whether one of that state answers in a moment, if it does not now.
-fn comes(state: InstanceState) -> bool {
+/// Whether it runs, or is about to.
+pub(crate) fn comes(state: InstanceState) -> bool {
     matches!(state, InstanceState::Starting | InstanceState::Serving | InstanceState::Reloading)
 }
 

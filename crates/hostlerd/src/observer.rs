@@ -35,6 +35,16 @@ enum Entry {
     },
 }
 
+/// What is known of an instance's control socket that nobody talks on.
+pub(crate) enum Answers {
+    /// It was found just now.
+    NotYet,
+    /// It was tried, to no avail.
+    Not,
+    /// Nothing: there is none, or none yet.
+    Nothing,
+}
+
 /// For how long an instance that hung up is not said to be stuck: systemd tells a moment later what became of its process, or the process that
 /// takes its place opens a control socket of its own.
 const MAY_RETURN: Duration = Duration::from_secs(2);
@@ -113,9 +123,13 @@ impl Observers {
         }
     }
 
-    /// Whether it was found just now, and has not said anything yet.
-    pub(crate) fn is_connecting(&self, name: &str) -> bool {
-        matches!(self.locked().get(name), Some(Entry::Connecting))
+    /// Whether one that does not talk is about to.
+    pub(crate) fn answers(&self, name: &str) -> Answers {
+        match self.locked().get(name) {
+            Some(Entry::Connecting) => Answers::NotYet,
+            Some(Entry::Silent { .. }) => Answers::Not,
+            Some(Entry::Talking { .. }) | None => Answers::Nothing,
+        }
     }
 
     async fn begin(self, name: String, path: PathBuf, identity: Identity) {

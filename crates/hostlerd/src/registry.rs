@@ -1,6 +1,6 @@
 //! From what the sources say of an instance to what it is: pure functions.
 
-use hostler_bus::daemon::{InstanceState, Overview, Security};
+use hostler_bus::daemon::{InstanceState, Overview, STARTED_AGAIN, Security};
 use hostler_bus::{LastReload, State};
 use hostler_settings::Settings;
 
@@ -134,7 +134,7 @@ fn state(sources: &Sources) -> (InstanceState, String) {
     match (active, service) {
         ("failed", Some(unit)) if sources.seen.is_none() => (InstanceState::Failed, unit.why.clone()),
         ("activating", Some(unit)) if !unit.why.is_empty() => {
-            (InstanceState::Starting, format!("systemd starts it again, as it ended: {}", unit.why))
+            (InstanceState::Starting, format!("{STARTED_AGAIN}{}", unit.why))
         }
         ("deactivating", Some(unit)) if !unit.why.is_empty() => (InstanceState::Stopping, unit.why.clone()),
         ("activating", _) => fine(InstanceState::Starting),

@@ -165,8 +165,6 @@ impl Driver {
         while !self.machine.is_stopped() {
             let tick = self.machine.next_tick().map(|due| self.began + due);
             let next = tokio::select! {
-                // Who has ended in time is not late because the clock was looked at first.
-                biased;
                 Some(message) = messages.recv() => Next::Message(message),
                 permit = self.notices.reserve(), if !self.unsent.is_empty() => match permit {
                     Ok(permit) => {
@@ -183,10 +181,12 @@ impl Driver {
             match next {
                 Next::Message(message) => self.receive(message),
                 Next::Tick => {
-                    // After a standstill what happened meanwhile may be as late as this.
+                    // Who has ended in time is not late because the clock was looked at first: after a standstill, both are due.
                     tokio::task::yield_now().await;
-                    while let Ok(message) = messages.try_recv() {
-                        self.receive(message);
+                    for _ in 0..messages.len() {
+                        if let Ok(message) = messages.try_recv() {
+                            self.receive(message);
+                        }
                     }
                     self.take(Event::Tick);
                 }

@@ -312,7 +312,6 @@ impl Machine {
         let released = entry.released;
         if self.phase == Phase::Stopping {
             self.dismiss(worker, !self.stop_now, Cause::Stop);
-            self.forks_have_time();
         } else if released {
             self.dismiss(worker, true, Cause::Retired);
         }

@@ -22,7 +22,7 @@ use crate::{Extension, Options};
 /// It loads the very file that is held. By its path, as long as that leads there, so that debuggers and core dumps find it; else,
 /// when a package has put another in its place or taken it away, as `/proc/self/fd/N`, under the name of the path. `/proc/self` is there
 /// in a sandbox that hides other processes; where no `/proc` is mounted the path is all there is. The path is looked at again when
-/// the file is loaded, as it may have been replaced meanwhile: then the one that is held is loaded after all, and the other is never
+/// the file is loaded, as it may have been replaced meanwhile: then the one that is held is loaded after all, and `main` of the other is never
 /// run. A descriptor that was loaded from stays open: the dynamic linker takes its name for that file from then on, and nothing else
 /// may have it. All that the supervisor passed is made close-on-exec: none of it
 /// gets to processes that the application starts.

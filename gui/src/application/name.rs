@@ -20,7 +20,7 @@ use crate::app::ID;
 /// How long a window waits for the bus before it opens without.
 const BUS_LIMIT: Duration = Duration::from_secs(5);
 /// How long the owner of the name may take to answer: it does so from a thread that does nothing else.
-const OWNER_LIMIT: Duration = Duration::from_secs(15);
+const OWNER_LIMIT: Duration = Duration::from_secs(5);
 /// How often the bus is looked for after it went away.
 const AGAIN: Duration = Duration::from_secs(3);
 /// How often an owner may go away between being found and being called.

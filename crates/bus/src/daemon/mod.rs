@@ -38,7 +38,7 @@ pub use instance::InstanceProxy;
 pub use job::{JobProxy, Outcome, Report};
 pub use logs::{LogFilter, LogLine, LogPage, MetricsLine};
 pub use manager::ManagerProxy;
-pub use overview::{Detail, Overview, Security, SocketFacts, UnitFacts};
+pub use overview::{Detail, Overview, STARTED_AGAIN, Security, SocketFacts, UnitFacts};
 pub use path::{instance_path, job_path, name_of};
 pub use setting::{Changes, NewInstance, Problem, RevisionInfo, SettingInfo, SettingValue};
 pub use settings::SettingsProxy;

@@ -104,6 +104,9 @@ pub struct Detail {
     pub healed: Vec<String>,
 }
 
+/// How the problem of an instance begins that systemd starts again; then comes how it ended.
+pub const STARTED_AGAIN: &str = "systemd starts it again, as it ended: ";
+
 /// A service, as systemd has it (org.freedesktop.systemd1(5)).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Type)]
 #[zvariant(signature = "dict")]

@@ -41,10 +41,10 @@ pub(super) async fn stop(
     tokio::pin!(deadline);
     // None, once what event loops run was cancelled.
     let mut last_words = has_event_loops(exchange).then_some(LAST_WORDS);
-    // The clock of all is this one: the supervisor would count anew when the last client has left.
+    // The clock of all is this one: the supervisor's, which begins when the last client has left, is put behind the last words of event loops.
     supervisor.set_timeouts(patience + 2 * LAST_WORDS, served.settings.pool.boot_timeout).await;
     let mut draining = true;
-    let mut cut_off = false;
+    let mut has_time = true;
     while draining {
         tokio::select! {
             ended = router.stopped() => {
@@ -55,7 +55,6 @@ pub(super) async fn stop(
             () = &mut deadline => {
                 tracing::warn!("requests still ran at the end of graceful_timeout, and were cut off");
                 router.abort();
-                cut_off = true;
                 // The time of threads is over too: what they run was cut off.
                 supervisor.stop(last_words.is_some());
                 draining = false;
@@ -70,6 +69,7 @@ pub(super) async fn stop(
                     router.abort();
                     supervisor.stop(false);
                     draining = false;
+                    has_time = false;
                 }
                 Asked::Reopen => logs.reopen(),
                 Asked::Reload | Asked::More | Asked::Fewer => {}
@@ -80,20 +80,23 @@ pub(super) async fn stop(
         tokio::select! {
             () = supervisor.stopped() => break,
             // What an application still does after its last answer has no more time than the rest.
-            () = &mut deadline, if !deadline.is_elapsed() => match last_words.take() {
+            () = &mut deadline, if has_time && !deadline.is_elapsed() => match last_words.take() {
                 Some(more) => {
                     cancel_all(exchange);
                     deadline.as_mut().reset(Instant::now() + more);
                 }
                 None => {
-                    if !cut_off {
+                    if supervisor.workers().iter().any(|worker| worker.pid.is_some()) {
                         tracing::warn!("workers did not finish within graceful_timeout; they are killed");
                     }
                     supervisor.stop(false);
                 }
             },
             asked = signals.next() => match asked {
-                Asked::Stop => supervisor.stop(false),
+                Asked::Stop => {
+                    supervisor.stop(false);
+                    has_time = false;
+                }
                 Asked::Reopen => logs.reopen(),
                 Asked::Reload | Asked::More | Asked::Fewer => {}
             },

@@ -13,7 +13,7 @@ use super::file::{SIZE_LIMIT, Stored, read, replace};
 use super::history::{Former, History, difference};
 use super::{BadChange, changed_keys, edited, problems, revision, unclaimed};
 use crate::beside::beside;
-use crate::daemon::Hostlerd;
+use crate::daemon::{Hostlerd, comes};
 use crate::jobs::Progress;
 use crate::orders::reload;
 use crate::patience::{QUICK, SLOW, within};
@@ -160,9 +160,14 @@ impl Hostlerd {
         }
         let (restart, reloads): (BTreeSet<String>, BTreeSet<String>) = changed.into_iter().partition(needs_restart);
         let mut outcome = Outcome { revision: Some(stored.revision.clone()), ..Outcome::default() };
-        let Ok(instance) = self.returning(&name).await else {
+        let Ok(instance) = self.running_soon(&name).await else {
             self.settled(&name).await;
-            outcome.message = format!("{}; it takes them when it starts", now.words(&name));
+            let runs = self.state_of(&name).is_some_and(comes);
+            let effect = match runs {
+                true => "it does not answer now: reload it when it serves, if it had read its settings before",
+                false => "it takes them when it starts",
+            };
+            outcome.message = format!("{}; {effect}", now.words(&name));
             return Ok(outcome);
         };
         if !reloads.is_empty() {

@@ -60,7 +60,7 @@ impl Hostlerd {
         tracing::warn!(name, why, "a change of settings whose end nobody saw is taken back");
         let _told = self.taken_back(name, &left.former, &left.stored, Error::Refused { reason: why }).await;
         // What it took at once it takes back at once; what it did not take it does not miss.
-        if let Ok(instance) = self.returning(name).await
+        if let Ok(instance) = self.running_soon(name).await
             && let Err(error) = within(SLOW, instance.apply_settings()).await
         {
             tracing::debug!(name, %error, "an instance does not read its settings again");
@@ -86,7 +86,7 @@ impl Hostlerd {
     /// Whether an instance has taken its settings file since then (microseconds since 1970); one that does not run, or does not answer,
     /// takes it when it starts. Waits for the end of a reload.
     async fn took(&self, name: &str, since_us: u64) -> Result<(), String> {
-        let Ok(instance) = self.returning(name).await else { return Ok(()) };
+        let Ok(instance) = self.running_soon(name).await else { return Ok(()) };
         let connection = instance.inner().connection().clone();
         let mut states = instance.receive_state_changed().await;
         let observed = loop {

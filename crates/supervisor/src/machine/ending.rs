@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Action, Cause, Failure, Machine, Notice, Phase, STACKS_TIME, State, TERMINATE_TIME, WorkerSignal};
 use crate::OutOfMemory;
 
-/// How long a worker that is not ready may take to end after SIGTERM: nobody waits for it, and what it imports may be at work.
+/// How long a process that is not ready may take to end after SIGTERM: nobody waits for it, and what it imports may be at work.
 pub(super) const BOOT_END_TIME: Duration = Duration::from_secs(5);
 
 impl Machine {
@@ -16,6 +16,9 @@ impl Machine {
             Phase::Idle | Phase::Booting | Phase::Serving => false,
         };
         self.stop_now |= again || !graceful;
+        if !again {
+            self.forks_have_time();
+        }
         self.stop_all();
     }
 
@@ -31,13 +34,12 @@ impl Machine {
         for worker in 0..self.limits.places {
             self.dismiss(worker, !self.stop_now, Cause::Stop);
         }
-        self.forks_have_time();
         self.stop_keeper();
         self.finish();
     }
 
-    /// Forks under way are done one after the other: the next one's time begins with the stop, or with the end of the one before.
-    pub(super) fn forks_have_time(&mut self) {
+    /// All forks were asked for at once, and are done one after the other: the time of the one under way begins with the stop.
+    fn forks_have_time(&mut self) {
         for worker in self.workers.iter_mut().filter(|worker| worker.state == State::Spawning) {
             worker.since = self.now;
         }

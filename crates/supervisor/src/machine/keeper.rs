@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use super::ending::BOOT_END_TIME;
 use super::state::{State, back_off};
 use super::{Action, Cause, Ended, Failure, HEALTHY, Machine, Phase, Remark, TERMINATE_TIME, WorkerSignal};
 
@@ -163,7 +164,8 @@ impl Machine {
             }
             State::Starting { .. } => {
                 self.told_to_end();
-                self.set_keeper(State::Terminating { until: self.now + TERMINATE_TIME });
+                let patience = BOOT_END_TIME.min(self.limits.graceful_timeout);
+                self.set_keeper(State::Terminating { until: self.now + patience });
                 self.actions.push(Action::SignalKeeper { signal: WorkerSignal::Terminate });
             }
             // A second stop takes its remaining time away.
@@ -193,9 +195,13 @@ impl Machine {
 
     /// When the longest fork under way will have taken too long.
     fn fork_due(&self) -> Option<Duration> {
-        let patience = if self.phase == Phase::Stopping { TERMINATE_TIME } else { self.limits.boot_timeout };
+        let patience = self.fork_patience();
         let spawning = self.workers.iter().filter(|worker| worker.state == State::Spawning);
         spawning.map(|worker| worker.since + patience).min()
+    }
+
+    fn fork_patience(&self) -> Duration {
+        if self.phase == Phase::Stopping { TERMINATE_TIME } else { self.limits.boot_timeout }
     }
 
     pub(super) fn tick_keeper(&mut self) {
@@ -211,6 +217,7 @@ impl Machine {
                 self.kill_keeper();
             }
             State::Ready => {
+                let limit = self.fork_patience();
                 self.actions.push(Action::Remark(Remark::KeeperSlow { limit, forking: true }));
                 self.kill_keeper();
             }

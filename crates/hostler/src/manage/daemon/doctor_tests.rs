@@ -1,6 +1,6 @@
 //! Each diagnosis, from the data that it is drawn from.
 
-use hostler_bus::daemon::{Overview, SocketFacts, UnitFacts};
+use hostler_bus::daemon::{Overview, STARTED_AGAIN, SocketFacts, UnitFacts};
 use hostler_bus::{Configured, LastReload, Observed, Status};
 
 use super::super::super::line::Paint;
@@ -299,7 +299,7 @@ fn an_attempt_that_failed_before_is_no_reason_for_this_one() {
     let said = "the log says: boom … OSError: boom".to_owned();
     let failed = "the attempt before this one failed".to_owned();
     assert_eq!(of_one(&facts), (sentence.clone(), evidence.clone(), vec![failed, said.clone()]));
-    facts.detail.overview.problem = format!("{AS_IT_ENDED}a port is in use");
+    facts.detail.overview.problem = format!("{STARTED_AGAIN}a port is in use");
     facts.detail.service.as_mut().unwrap().restarts = 7;
     let failed = "the attempt before this one failed: a port is in use; this is restart 7".to_owned();
     assert_eq!(of_one(&facts), (sentence, evidence, vec![failed, said]));
