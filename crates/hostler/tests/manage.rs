@@ -145,8 +145,12 @@ fn answers_and_orders() {
         assert_eq!(hostler(at, "reload").await.1, "reloaded: generation 4 serves, after 500 ms\n");
         assert_eq!(hostler(at, "reload --json").await.1, "{\n  \"generation\": 4,\n  \"seconds\": 0.5\n}\n");
         assert_eq!(hostler(at, "log-level").await.1, "info\n");
-        for line in ["log-level debug", "scale 3", "recycle 1"] {
-            assert_eq!(hostler(at, line).await, (0, String::new(), String::new()), "{line}");
+        for (line, told) in [
+            ("log-level debug", "it logs from debug on\n"),
+            ("scale 3", "it is to have 3 workers\n"),
+            ("recycle 1", "worker 1 is being replaced\n"),
+        ] {
+            assert_eq!(hostler(at, line).await, (0, told.to_owned(), String::new()), "{line}");
         }
         assert_eq!(*played.asked.lock().unwrap(), ["log level debug", "scale 3", "recycle 1"]);
         assert_eq!(hostler(at, "stacks 0").await.1, "Thread 0x1:\n  File \"\\u{1b}[2J\"\n");

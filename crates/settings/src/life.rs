@@ -12,10 +12,10 @@ settings! {
     Life, "The life of workers";
 
     /// After how many requests a worker is replaced; 0 is never.
-    max_requests: u64 = 0, range(0..=1 << 40);
+    max_requests: u32 = 0, range(0..=1_000_000_000);
 
     /// At most how many requests more, by chance, so that workers are not replaced all at once.
-    max_requests_jitter: u64 = 0, range(0..=1 << 40);
+    max_requests_jitter: u32 = 0, range(0..=1_000_000_000);
 
     /// After how long a worker is replaced, in seconds; 0 is never.
     max_lifetime: Duration = Duration::ZERO, range(0..=365 * DAY);

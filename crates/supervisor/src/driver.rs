@@ -21,7 +21,7 @@ use tracing::Instrument;
 use self::forking::Forking;
 use self::rolling::Rolling;
 use crate::ended::{Cause, Death};
-use crate::handle::{Handle, NotServing, Observed};
+use crate::handle::{Handle, NoRoom, NotServing, Observed};
 use crate::machine::{Action, Event, Limits, Machine, Observation, WorkerSignal};
 use crate::message::Message;
 use crate::process::{self, Process};
@@ -213,8 +213,12 @@ impl Driver {
                 let _ = reply.send(if self.machine.is_recycled(worker) { Ok(()) } else { Err(NotServing { worker }) });
             }
             Message::Scale { workers, reply } => {
-                self.take(Event::Scale { workers });
-                let _ = reply.send(self.machine.strength().wanted);
+                let most = self.machine.ceiling();
+                let has_room = (1..=most).contains(&workers);
+                if has_room {
+                    self.take(Event::Scale { workers });
+                }
+                let _ = reply.send(if has_room { Ok(()) } else { Err(NoRoom { most }) });
             }
             Message::Timeouts { graceful_timeout, boot_timeout } => {
                 self.options.graceful_timeout = graceful_timeout;

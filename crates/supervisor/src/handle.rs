@@ -85,6 +85,14 @@ fn already(replaced: u16, of: u16) -> String {
     if replaced == 0 { String::new() } else { format!("{replaced} of {of} workers were replaced, and stay so; then ") }
 }
 
+/// There cannot be so many workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there can be 1 worker at least, and {most} at most")]
+pub struct NoRoom {
+    /// The most that there are places for.
+    pub most: u16,
+}
+
 /// Why there are no stacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StacksError {
@@ -209,11 +217,13 @@ impl Handle {
         let _ended = self.messages.send(Message::Timeouts { graceful_timeout, boot_timeout }).await;
     }
 
-    /// Has so many workers from now on, at least one and at most what the places allow; returns how many that is. Where the number
-    /// follows the load it goes on from there. While it sleeps this is how many it wakes up with. Cancel safe.
-    pub async fn scale(&self, workers: u16) -> u16 {
-        let wanted = self.ask(|reply| Message::Scale { workers, reply }).await;
-        wanted.unwrap_or_else(|| self.strength().wanted)
+    /// Has so many workers from now on. Where the number follows the load it goes on from there. While it sleeps this is how many it wakes
+    /// up with. Cancel safe.
+    ///
+    /// # Errors
+    /// When it is none, or more than there are places for: nothing changes then. One that has ended takes any number.
+    pub async fn scale(&self, workers: u16) -> Result<(), NoRoom> {
+        self.ask(|reply| Message::Scale { workers, reply }).await.unwrap_or(Ok(()))
     }
 
     /// Measures what the processes use, at most every two seconds, and returns what is then known of each place. Cancel safe.

@@ -29,7 +29,7 @@ pub use driver::Supervisor;
 pub use ended::Ended;
 pub use extension::Extension;
 pub use groups::{Groups, OutOfMemory};
-pub use handle::{Collected, Handle, NotServing, RollFailed, StacksError};
+pub use handle::{Collected, Handle, NoRoom, NotServing, RollFailed, StacksError};
 pub use machine::WorkerState;
 pub use measure::{Vitals, family_cpu, usage, vitals};
 pub use options::{Options, Recycling, Scaling};

@@ -7,7 +7,7 @@ use hostler_channel::Loaded;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
-use crate::handle::{Collected, NotServing, RollFailed, StacksError};
+use crate::handle::{Collected, NoRoom, NotServing, RollFailed, StacksError};
 use crate::machine::Event;
 use crate::status::{Usage, WorkerStatus};
 
@@ -20,10 +20,10 @@ pub(crate) enum Message {
         worker: u16,
         reply: oneshot::Sender<Result<(), NotServing>>,
     },
-    /// Have so many workers; answered with how many are wanted then.
+    /// Have so many workers, if there is room for them.
     Scale {
         workers: u16,
-        reply: oneshot::Sender<u16>,
+        reply: oneshot::Sender<Result<(), NoRoom>>,
     },
     /// Be so patient from now on.
     Timeouts {

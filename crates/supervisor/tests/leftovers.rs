@@ -47,7 +47,7 @@ fn cycle(python: &std::path::Path) {
         running.until(|notice| *notice == Notice::AllReady).await;
         running.handle.recycle(0).await.unwrap();
         running.observe("a replacement", |workers| workers[2].state == WorkerState::Ready).await;
-        running.handle.scale(3).await;
+        running.handle.scale(3).await.unwrap();
         assert!(running.handle.sample().await.iter().any(|worker| worker.usage.is_some()));
         // It has not registered the signal, so it dies of it.
         running.handle.stacks(1).await.unwrap_err();

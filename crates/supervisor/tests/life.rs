@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use fake::{PATIENCE, Running, SERVE, kill, options, python, set};
 use hostler_supervisor::{
-    Change, Collected, Condition, Failure, Load, NotServing, Notice, Options, RecycleReason, Recycling, Restarts,
-    Scaling, StacksError, WorkerState, WorkerStatus,
+    Change, Collected, Condition, Failure, Load, NoRoom, NotServing, Notice, Options, RecycleReason, Recycling,
+    Restarts, Scaling, StacksError, WorkerState, WorkerStatus,
 };
 use tokio::sync::broadcast::Receiver;
 
@@ -95,11 +95,15 @@ async fn the_number_is_changed_by_hand() {
     let python = python_or_skip!("the_number_is_changed_by_hand");
     let mut running = Running::start(Options { places: 4, ..options(&python, 1, SERVE) });
     running.until(|notice| *notice == Notice::AllReady).await;
-    assert_eq!(running.handle.scale(2).await, 2);
+    assert_eq!(running.handle.scale(2).await, Ok(()));
     running.observe("two", |workers| workers.iter().filter(|worker| is_ready(worker)).count() == 2).await;
-    assert_eq!(running.handle.scale(100).await, 3, "one place is kept");
+    for refused in [0, 4, 100] {
+        assert_eq!(running.handle.scale(refused).await, Err(NoRoom { most: 3 }), "one place is kept");
+        assert_eq!(running.handle.strength().wanted, 2, "nothing changes");
+    }
+    assert_eq!(running.handle.scale(3).await, Ok(()));
     running.observe("three", |workers| workers.iter().filter(|worker| is_ready(worker)).count() == 3).await;
-    assert_eq!(running.handle.scale(0).await, 1);
+    assert_eq!(running.handle.scale(1).await, Ok(()));
     running.observe("one", |workers| workers.iter().filter(|worker| worker.pid.is_some()).count() == 1).await;
     assert!(is_ready(&running.handle.workers()[0]), "the oldest stays");
     assert_eq!(running.handle.strength().reason, "set by hand");

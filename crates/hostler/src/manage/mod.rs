@@ -107,6 +107,7 @@ impl Failed {
     fn code(&self) -> u8 {
         match self {
             Self::Choice(find::NoChoice::Several(_)) | Self::NoTerminal => USAGE,
+            Self::Unreachable(Unreachable::NotAllowed(_)) => daemon::NOT_ALLOWED,
             Self::Choice(find::NoChoice::Nobody(_)) | Self::Unreachable(_) | Self::Late(_) => UNAVAILABLE,
             Self::Daemon(error) => daemon::code(error),
             Self::Terminal(_) | Self::Json(_) => INTERNAL,
@@ -153,6 +154,7 @@ fn tell(verb: Verb, failed: &Failed) {
         Failed::Instance(Error::ReloadFailed { traceback, .. }) => {
             say(&match verb {
                 Verb::Upgrade => format!("not upgraded, the server before goes on: {words}"),
+                Verb::Rollback => format!("not rolled back, the current generation goes on: {words}"),
                 _ => format!("not reloaded, the generation before goes on: {words}"),
             });
             if !traceback.is_empty() {

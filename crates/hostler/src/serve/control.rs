@@ -9,7 +9,7 @@ use hostler_bus::{
     Running, Samples, Status, Upgraded, Worker, WorkerState,
 };
 use hostler_settings::LogFile;
-use hostler_supervisor::{Condition as Found, WorkerState as FoundWorker, WorkerStatus};
+use hostler_supervisor::{Condition as Found, NoRoom, WorkerState as FoundWorker, WorkerStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::level_filters::LevelFilter;
 
@@ -238,12 +238,16 @@ impl Control for Desk {
 
     async fn scale(&self, workers: u32) -> Result<()> {
         let wanted = u16::try_from(workers).unwrap_or(u16::MAX);
-        let got = self.instance.current().supervisor.scale(wanted).await;
-        if got == wanted {
-            return Ok(());
-        }
-        let reason = format!("there can be 1 to {} workers: the settings say how much room there is", got.max(1));
-        Err(Error::Refused { reason: if workers == 0 { "at least one worker serves".to_owned() } else { reason } })
+        let NoRoom { most } = match self.instance.current().supervisor.scale(wanted).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let reason = match (workers, most) {
+            (0, _) => "at least one worker serves: stop the instance to have none".to_owned(),
+            (_, 1) => "there is room for one worker: set `workers` to have more, and reload".to_owned(),
+            (_, most) => format!("there is room for {most} workers: set `workers` to have more, and reload"),
+        };
+        Err(Error::Refused { reason })
     }
 
     async fn recycle(&self, worker: u32) -> Result<()> {

@@ -201,8 +201,8 @@ fn idle_timeout(settings: &Settings, strength: Strength) -> Option<Duration> {
 fn recycling(life: &Life) -> Recycling {
     let some = |limit: u64| (limit != 0).then_some(limit);
     Recycling {
-        max_requests: some(life.max_requests),
-        max_requests_jitter: life.max_requests_jitter,
+        max_requests: some(life.max_requests.into()),
+        max_requests_jitter: life.max_requests_jitter.into(),
         max_lifetime: (!life.max_lifetime.is_zero()).then_some(life.max_lifetime),
         max_lifetime_jitter: life.max_lifetime_jitter,
         max_memory: some(life.max_memory),

@@ -150,7 +150,7 @@ impl Machine {
     }
 
     /// The most workers: one place is kept for replacements, where there are places to spare.
-    fn ceiling(&self) -> u16 {
+    pub(crate) fn ceiling(&self) -> u16 {
         let places = self.limits.places;
         places.saturating_sub(1).max(self.limits.workers).min(places)
     }

@@ -33,7 +33,7 @@ const NOT_RUNNING: u8 = 3;
 /// It may work when it is tried again (sysexits.h: EX_TEMPFAIL).
 const TRY_AGAIN: u8 = 75;
 /// The user may not (sysexits.h: EX_NOPERM).
-const NOT_ALLOWED: u8 = 77;
+pub(super) const NOT_ALLOWED: u8 = 77;
 
 /// What is asked, of which instance.
 #[derive(Debug)]
