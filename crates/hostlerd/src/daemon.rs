@@ -396,16 +396,23 @@ fn no_instance(name: &str) -> Error {
     Error::NoInstance { name: name.to_owned() }
 }
 
-/// What the list shows of a settings file; a file with mistakes shows what can be read of it.
+/// What the list shows of a settings file.
 fn facts_of(path: &Path) -> FileFacts {
     let Ok(Some(stored)) = settings::read(path) else { return FileFacts::default() };
     let mut reading = Reading::new();
     reading.file(path, &stored.text);
-    let Ok(settings) = reading.finish() else { return FileFacts::default() };
+    let settings = match reading.finish() {
+        Ok(settings) => settings,
+        Err(mistakes) => {
+            let problem = mistakes.in_public().lines().collect::<Vec<_>>().join("; ");
+            return FileFacts { problem, ..FileFacts::default() };
+        }
+    };
     let said = settings::changed_keys("", &stored.text).is_some_and(|keys| keys.contains("bind"));
     FileFacts {
         application: settings.app.app.map(|application| application.to_string()).unwrap_or_default(),
         binds: said.then_some(settings.bind.bind),
+        problem: String::new(),
     }
 }
 

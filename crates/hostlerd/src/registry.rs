@@ -13,6 +13,8 @@ pub(crate) struct FileFacts {
     pub(crate) application: String,
     /// Where it says to listen; without that, `None`.
     pub(crate) binds: Option<Vec<String>>,
+    /// What is wrong with it, for everybody; empty when nothing is.
+    pub(crate) problem: String,
 }
 
 /// What the running instance says of itself.
@@ -49,10 +51,15 @@ pub(crate) struct Sources {
 
 /// What the list shows of it.
 pub(crate) fn merge(name: &str, sources: &Sources) -> Overview {
-    let (state, problem) = state(sources);
+    let (state, mut problem) = state(sources);
     let service_active =
         sources.units.service.as_ref().is_some_and(|unit| !matches!(unit.active.as_str(), "inactive" | "failed"));
     let file = sources.file.clone().unwrap_or_default();
+    // One that runs goes on with what it has read.
+    if problem.is_empty() && matches!(state, InstanceState::Configured | InstanceState::Stopped | InstanceState::Asleep)
+    {
+        problem = file.problem;
+    }
     let seen = sources.seen.as_ref();
     let unit = match state {
         InstanceState::Asleep => sources.units.socket.as_ref(),
@@ -261,7 +268,7 @@ mod tests {
     fn who_runs_it_and_what_starts_it() {
         let mut by_hand = sources(None, None);
         by_hand.seen = Some(Seen { state: State::Serving, application: "a:b".to_owned(), ..Seen::default() });
-        by_hand.file = Some(FileFacts { application: "old:app".to_owned(), binds: None });
+        by_hand.file = Some(FileFacts { application: "old:app".to_owned(), ..FileFacts::default() });
         let overview = merge("x", &by_hand);
         assert!(!overview.managed && overview.has_settings);
         assert_eq!((overview.application.as_str(), overview.enabled.as_str()), ("a:b", "disabled"));
@@ -281,6 +288,21 @@ mod tests {
         assert_eq!(url(&["http://0.0.0.0:80"]), "http://localhost:80/");
         assert_eq!(url(&["http://[::]:81"]), "http://localhost:81/");
         assert_eq!(url(&["unix:/run/x.sock"]), "");
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_is_a_problem_of_what_is_to_read_it() {
+        let problem = "shop.toml:1: is not TOML".to_owned();
+        for (service, socket, told) in [
+            (unit("inactive", "dead", ""), unit("active", "listening", ""), true),
+            (unit("inactive", "dead", ""), unit("inactive", "dead", ""), true),
+            (unit("failed", "failed", "it ended"), unit("active", "listening", ""), false),
+            (unit("activating", "start", ""), unit("active", "running", ""), false),
+        ] {
+            let mut wrong = sources(service, socket);
+            wrong.file = Some(FileFacts { problem: problem.clone(), ..FileFacts::default() });
+            assert_eq!(merge("shop", &wrong).problem == problem, told);
+        }
     }
 
     #[test]

@@ -250,6 +250,13 @@ fn standing(facts: &Facts) -> Option<Finding> {
             vec![exit(facts), facts.last_error()],
             facts.errors(),
         ),
+        InstanceState::Asleep | InstanceState::Stopped | InstanceState::Configured if !problem.is_empty() => facts
+            .find(
+                Severity::Bad,
+                format!("{name} cannot start: its settings file is wrong."),
+                vec![problem],
+                facts.command("edit"),
+            ),
         InstanceState::Asleep => facts.find(
             Severity::Fine,
             format!("{name} is asleep{ago}, because nobody has asked it for anything; the next request wakes it."),

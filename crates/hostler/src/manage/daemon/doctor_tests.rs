@@ -343,3 +343,17 @@ fn an_error_that_the_daemon_knows_is_not_told_twice() {
     facts.last_error = "another".to_owned();
     assert!(examine(&facts)[0].evidence.iter().any(|fact| fact == "the log says: another"));
 }
+
+#[test]
+fn a_settings_file_that_is_wrong_is_why_it_cannot_start() {
+    for state in [InstanceState::Asleep, InstanceState::Stopped, InstanceState::Configured] {
+        let mut wrong = facts(state);
+        wrong.detail.overview.problem = "shop.toml:1: is not TOML".to_owned();
+        let finding = examine(&wrong).remove(0);
+        assert_eq!(finding.sentence, "shop cannot start: its settings file is wrong.");
+        assert_eq!(
+            (finding.evidence, finding.command),
+            (vec!["shop.toml:1: is not TOML".to_owned()], "hostler edit shop".to_owned())
+        );
+    }
+}
