@@ -104,15 +104,19 @@ class Instance:
         return str(self.machine.path(f"{runtime}/hostler/{self.name}.sock"))
 
     def get(self, target="/", **options):
-        """One request over a connection of its own, which may have to wait for a start."""
+        """One request over a connection of its own, which may have to wait for a start. Of a server that was just started the first answer may
+        come before systemd is told that it serves; a reload that is asked for in that moment would be one with the start."""
         with Client(self.address, timeout=ANSWER_SECONDS) as client:
             try:
-                return client.get(target, **options)
+                response = client.get(target, **options)
             except (OSError, Cut) as fault:
                 raise AssertionError(f"{target} was not answered: {fault!r}\n{self.told()}") from fault
+        if response.status == 200:
+            wait_until(lambda: self.show("ActiveState") != "activating", self.told)
+        return response
 
     def awake(self):
-        """The answer to a request that may start it, once systemd knows that it serves: the first is answered a moment before that is told."""
+        """The answer to a request that may start it, once systemd knows that it serves."""
         answer = self.text()
         self.wait_state("active")
         return answer

@@ -126,7 +126,7 @@ def test_each_instance_has_a_user_of_its_own(machine):
     assert len(set(users.values())) == len(users) and "0" not in users.values(), users
     other = ["setpriv", f"--reuid={users['web']}", f"--regid={users['web']}", "--clear-groups"]
     refused = machine.result(*other, "hostler", "status", "--socket", "/run/hostler/shop/control.sock")
-    assert refused.returncode == 69 and "permission denied" in refused.stdout, refused
+    assert refused.returncode == 77 and "permission denied" in refused.stdout, refused
     for name in users:
         machine.run("hostler", "remove", name)
 
