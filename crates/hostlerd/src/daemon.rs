@@ -386,8 +386,7 @@ fn is_there(overview: &Overview) -> bool {
     !matches!(overview.state, Is::Configured | Is::Stopped) || matches!(overview.enabled.as_str(), "enabled" | "socket")
 }
 
-/// Whether one of that state answers in a moment, if it does not now.
-/// Whether it runs, or is about to.
+/// Whether one of that state runs, or is about to: it answers in a moment, if it does not now.
 pub(crate) fn comes(state: InstanceState) -> bool {
     matches!(state, InstanceState::Starting | InstanceState::Serving | InstanceState::Reloading)
 }
